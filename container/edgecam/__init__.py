@@ -1,0 +1,5 @@
+"""edgecam: the newest picture of every camera on the core, and its recording in the cloud."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
