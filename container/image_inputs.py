@@ -1,0 +1,136 @@
+"""What an image is made of, and the hash that names it.
+
+The stacks ask for the hash at synth, `container/build` at publish time: both see the same definition, so an image is
+rebuilt exactly when something that enters it has changed. Nothing here needs Docker, git, uv or the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+DEFAULT_BASE_IMAGE = "debian:trixie-slim"
+
+VARIANTS = ("frame-grabber",)
+"""The targets of the Dockerfile that can be deployed. `gcs-uploader` joins here."""
+
+ARCHITECTURES = ("amd64", "arm64")
+"""In Docker's words; a nucleus calls the second one aarch64."""
+
+TAG_DIGITS = 12
+"""A tag is the first digits of the hash: short enough to read, and 48 bits are enough to never meet twice."""
+
+RECIPE_FILES = ("Dockerfile", "image.toml", "prune.py")
+"""The files beside the program, in `container/`, that decide what the image holds."""
+
+SOURCE_SUFFIXES = frozenset({".py", ".typed", ".html", ".css", ".js", ".json", ".svg", ".png", ".ico"})
+"""What of the program's folder enters the image. Editors' and the interpreter's leavings have other suffixes."""
+
+
+def image_hash(
+    variant: str,
+    architecture: str,
+    base_image: str = DEFAULT_BASE_IMAGE,
+    *,
+    project: Path = PROJECT,
+) -> str:
+    """Return the SHA-256, in hex, over everything that decides what is in the image.
+
+    Neither modes nor times nor the order of the file system count, so it is the same on every machine.
+
+    Raises:
+        ValueError: `variant` or `architecture` is not one that can be built.
+    """
+    _expect_one_of("variant", variant, VARIANTS)
+    _expect_one_of("architecture", architecture, ARCHITECTURES)
+    digest = hashlib.sha256()
+    for part in (variant, architecture, base_image, requirements(project)):
+        digest.update(_framed(part.encode()))
+    for name, path in input_files(project):
+        digest.update(_framed(name.encode()))
+        digest.update(_framed(path.read_bytes()))
+    return digest.hexdigest()
+
+
+def image_tag(content_hash: str) -> str:
+    """Return the tag of the image with this content."""
+    return content_hash[:TAG_DIGITS]
+
+
+def image_name(variant: str, tag: str) -> str:
+    """Return the name under which the image is loaded on a core."""
+    return f"edgecam/{variant}:{tag}"
+
+
+def input_files(project: Path = PROJECT) -> Iterator[tuple[str, Path]]:
+    """Yield the name within the build context and the path of each input file, ordered by name."""
+    container = project / "container"
+    files = {name: container / name for name in RECIPE_FILES}
+    for path in (container / "edgecam").rglob("*"):
+        relative = path.relative_to(container)
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
+        if path.suffix in SOURCE_SUFFIXES and not hidden and path.is_file():
+            files[relative.as_posix()] = path
+    yield from sorted(files.items())
+
+
+def requirements(project: Path = PROJECT) -> str:
+    """Return the program's locked requirements in pip's form, each with the hashes it may have.
+
+    Only what the program needs is listed: what the stacks and the tests need must not change the image.
+
+    Raises:
+        ValueError: the lock has a package twice, which pip could not choose between.
+    """
+    lock = tomllib.loads((project / "uv.lock").read_text(encoding="utf-8"))
+    packages: dict[str, list[dict[str, Any]]] = {}
+    for package in lock["package"]:
+        packages.setdefault(package["name"], []).append(package)
+    markers = _closure(packages, "edgecam")
+    return "".join(_requirement(_only(packages[name]), markers[name]) for name in sorted(markers))
+
+
+def _closure(packages: dict[str, list[dict[str, Any]]], root: str) -> dict[str, set[str]]:
+    """Map every package that `root` needs to the markers under which it is asked for (empty: always)."""
+    found: dict[str, set[str]] = {}
+    waiting = [root]
+    while waiting:
+        for dependency in _only(packages[waiting.pop()]).get("dependencies", []):
+            name = dependency["name"]
+            if name not in found:
+                found[name] = set()
+                waiting.append(name)
+            found[name].add(dependency.get("marker", ""))
+    return {name: set() if "" in markers else markers for name, markers in found.items()}
+
+
+def _only(versions: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(versions) != 1:
+        raise ValueError(
+            f"uv.lock: expected one version of {versions[0]['name']}, found {len(versions)}; "
+            "narrow its bounds in pyproject.toml until one version serves every Python"
+        )
+    return versions[0]
+
+
+def _requirement(package: dict[str, Any], markers: set[str]) -> str:
+    condition = " or ".join(f"({marker})" for marker in sorted(markers))
+    files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+    hashes = sorted({file["hash"] for file in files})
+    line = f"{package['name']}=={package['version']}" + (f" ; {condition}" if condition else "")
+    return " \\\n    ".join([line, *(f"--hash={value}" for value in hashes)]) + "\n"
+
+
+def _framed(content: bytes) -> bytes:
+    """Put the length before the content, so that no two lists of inputs read the same."""
+    return f"{len(content)}:".encode() + content
+
+
+def _expect_one_of(what: str, found: str, expected: tuple[str, ...]) -> None:
+    if found not in expected:
+        raise ValueError(f"{what}: expected {' or '.join(expected)}, found {found!r}")
