@@ -1,0 +1,19 @@
+"""Start the embedded AWS in the foreground: `python -m sandbox.aws.plugin`, settings from the environment."""
+
+from __future__ import annotations
+
+from sandbox.aws.plugin import ecr, greengrass_api, greengrass_resources, host, role_aliases
+
+
+def main() -> None:
+    """Add what is missing, then serve until SIGTERM."""
+    host.check_version()
+    ecr.install()
+    role_aliases.install()
+    greengrass_api.install()
+    greengrass_resources.install()
+    host.serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The one module that touches ministack: everything private that the plug-in relies on is named here.
+
+The names are those of the pinned version; another version is refused at import, because a changed private
+name would show up much later as a strange answer of a strange service.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+# The project's own environment, where types are checked, has no ministack.
+import ministack.app as ministack_app  # type: ignore[import-not-found]
+from ministack.core import responses, router  # type: ignore[import-not-found]
+from ministack.services import ecr, iot, s3  # type: ignore[import-not-found]
+from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found]
+
+SUPPORTED_VERSION = "1.5.33"
+
+Answer = tuple[int, dict[str, str], bytes]
+"""HTTP status, headers, body: what ministack's handlers return."""
+
+Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[Answer]]
+"""An async service handler: method, path, headers, body, query parameters (lists of strings)."""
+
+Operation = Callable[[dict[str, Any]], Answer]
+"""One operation of a JSON service: takes the request's members."""
+
+Properties = dict[str, Any]
+"""Properties of a CloudFormation resource, intrinsic functions already resolved."""
+
+
+class Scoped(Protocol):
+    """A dictionary that holds a value per account and Region of the current request."""
+
+    def __getitem__(self, key: str) -> Any: ...
+    def __setitem__(self, key: str, value: Any) -> None: ...
+    def __delitem__(self, key: str) -> None: ...
+    def __contains__(self, key: str) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def values(self) -> Iterator[Any]: ...
+    def get(self, key: str, default: Any = None) -> Any: ...
+    def pop(self, key: str, default: Any = None) -> Any: ...
+
+
+def check_version() -> None:
+    """Refuse to run on a ministack whose private names were not looked at."""
+    found = importlib.metadata.version("ministack")
+    if found != SUPPORTED_VERSION:
+        raise RuntimeError(
+            f"ministack {found} is installed, the plug-in was written for {SUPPORTED_VERSION}: "
+            "install from sandbox/aws/uv.lock, or check every name in sandbox/aws/plugin/host.py"
+        )
+
+
+def scoped_store() -> Scoped:
+    """An empty store whose entries belong to one account and one Region."""
+    store: Scoped = responses.AccountRegionScopedDict()
+    return store
+
+
+def account_id() -> str:
+    """The twelve digits of the account that the current request acts for."""
+    return str(responses.get_account_id())
+
+
+def region() -> str:
+    """The Region of the current request."""
+    return str(responses.get_region())
+
+
+def arn(service: str, resource: str) -> str:
+    """An ARN in the current request's account and Region."""
+    return f"arn:aws:{service}:{region()}:{account_id()}:{resource}"
+
+
+def answer_json(data: Mapping[str, Any], status: int = 200) -> Answer:
+    """A REST-JSON answer."""
+    answer: Answer = responses.json_response(dict(data), status, content_type="application/json")
+    return answer
+
+
+def answer_error(error_type: str, message: str, status: int, **extra: Any) -> Answer:
+    """A REST-JSON error as the SDKs parse it; `extra` are further members of the modelled exception."""
+    answer: Answer = responses.error_response_json(
+        error_type, message, status, extra or None, content_type="application/json"
+    )
+    return answer
+
+
+def port() -> int:
+    """The port that the embedded AWS listens on."""
+    return int(ministack_app._resolve_port())
+
+
+def add_service(name: str, handler: Handler) -> None:
+    """Route requests signed for `name` to `handler`."""
+    router.SERVICE_PATTERNS[name] = {
+        "host_patterns": [rf"{name}\."],
+        "credential_scope": name,
+    }
+    ministack_app.SERVICE_HANDLERS[name] = handler
+
+
+def replace_ecr_operations(
+    repository_uri: Callable[[str], str],
+    wrap_token: Callable[[Operation], Operation],
+    wrap_describe_images: Callable[[Operation], Operation],
+) -> None:
+    """Exchange three functions of ECR, which ministack looks up by name at each request."""
+    ecr._repo_uri = repository_uri
+    ecr._get_authorization_token = wrap_token(ecr._get_authorization_token)
+    ecr._describe_images = wrap_describe_images(ecr._describe_images)
+
+
+def has_repository(name: str) -> bool:
+    """Whether ECR has a repository of this name."""
+    return name in ecr._repositories
+
+
+def has_image(repository: str, image_id: Mapping[str, str]) -> bool:
+    """Whether a repository holds an image, named by tag or digest."""
+    return ecr._find_image(repository, image_id) is not None
+
+
+def extend_iot(prefix: str, handler: Handler) -> None:
+    """Route control-plane requests of AWS IoT below `prefix` to `handler`, all others as before."""
+    original: Handler = iot.handle_request
+
+    async def handle(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> Answer:
+        chosen = handler if path == prefix or path.startswith(f"{prefix}/") else original
+        return await chosen(method, path, headers, body, query)
+
+    iot.handle_request = handle
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceType:
+    """A CloudFormation resource type.
+
+    `create` and `update` return physical id and attributes; they raise ValueError, whose text becomes the
+    reason of the failed stack event. A change of a property in `create_only` replaces the resource.
+    """
+
+    name: str
+    create: Callable[[str, Properties, str], tuple[str, dict[str, Any]]]
+    update: Callable[[str, Properties, Properties, str], tuple[str, dict[str, Any]]]
+    delete: Callable[[str, Properties], None]
+    create_only: tuple[str, ...]
+
+
+def add_resource_type(resource: ResourceType) -> None:
+    """Let CloudFormation provision `resource`."""
+    provisioners._RESOURCE_HANDLERS[resource.name] = {
+        "create": resource.create,
+        "update": resource.update,
+        "delete": resource.delete,
+    }
+    provisioners._REPLACING_PROPERTIES[resource.name] = resource.create_only
+
+
+def generated_name(stack_name: str, logical_id: str) -> str:
+    """The name that CloudFormation gives to a resource without one."""
+    return str(provisioners._physical_name(stack_name, logical_id))
+
+
+def thing_groups_of(thing_name: str) -> list[str]:
+    """Names of the thing groups that a thing is directly in; empty for an unknown thing."""
+    thing = iot._things.get(thing_name)
+    return list(thing.get("thingGroupNames", [])) if thing else []
+
+
+def things_in_group(group_name: str) -> list[str]:
+    """Names of the things directly in a group."""
+    return [name for name in iot._things if group_name in thing_groups_of(name)]
+
+
+def object_bytes(bucket: str, key: str) -> bytes | None:
+    """Content of an S3 object, or None when bucket or key do not exist."""
+    data = s3._get_object_data(bucket, key)
+    return None if data is None else bytes(data)
+
+
+def serve() -> None:
+    """Run ministack in the foreground until SIGTERM."""
+    ministack_app.main()
