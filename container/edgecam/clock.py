@@ -1,0 +1,34 @@
+"""The only place that reads a clock or sleeps; everything else is handed a `Clock`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the rest of the program knows of time."""
+
+    def now(self) -> datetime:
+        """The time of day, in UTC. May step; never use it to measure a duration."""
+
+    def monotonic_s(self) -> float:
+        """Seconds since some fixed moment; never steps."""
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        """Sleep until `event` is set (True) or `timeout_s` seconds have passed (False)."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        return event.wait(timeout_s)

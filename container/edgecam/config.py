@@ -1,0 +1,351 @@
+"""The node configuration: the only definition of what a camera is.
+
+The stacks validate `fleet.yaml` with it at synth, the node validates the same JSON at start. Numbers are read
+leniently (a nucleus may deliver `5` as `5.0` or `"5"`), then checked strictly.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from edgecam.errors import ConfigurationError, Mistake
+from edgecam.redaction import holds_password
+from edgecam.validation import Model, validate
+
+NODE_VARIABLE = "EDGECAM_NODE"
+"""The environment variable that carries the node configuration as JSON."""
+
+DEFAULT_DATA_DIR = "/dev/shm/edgecam"  # noqa: S108 - the RAM disk: a frame a second must not wear out an SD card
+DEFAULT_STALE_AFTER_S = 5.0
+_STALE_FRAME_PERIODS = 3  # a slow camera may miss two pictures before its last one counts as stale
+
+SCHEMES = ("rtsp", "rtsps", "file", "images", "test", "pipeline")
+"""The sources there are. `source.py` has the factory; H.265, MJPEG and audio join there."""
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/") or ".." in PurePosixPath(path).parts or "\n" in path or "\0" in path:
+        raise ValueError("expected an absolute path without ..")
+    return path
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+
+
+def _camera_id(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", text):
+        raise ValueError("expected 1 to 63 lower case letters, digits and hyphens, a hyphen not first")
+    return text
+
+
+CameraId = Annotated[str, AfterValidator(_camera_id)]
+
+
+class Decode(StrEnum):
+    """Which pictures of the stream are decoded."""
+
+    AUTO = "auto"
+    ALL = "all"
+    KEYFRAMES = "keyframes"
+
+
+class OnStale(StrEnum):
+    """What becomes of the files when the picture has grown too old."""
+
+    KEEP = "keep"
+    REMOVE = "remove"
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class Credentials(Model):
+    """How to reach a camera that asks who is there: a secret, or a user name and where the password is."""
+
+    secret: str | None = Field(
+        default=None,
+        pattern=r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+$",
+        description="ARN of an AWS Secrets Manager secret: a JSON object with username and password.",
+    )
+    username: str | None = Field(default=None, min_length=1, description="User name at the camera.")
+    password_file: AbsolutePath | None = Field(
+        default=None, description="File on the core whose first line is the password."
+    )
+    password_env: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Environment variable of the node that holds the password (not on Greengrass).",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [self.password_file is not None, self.password_env is not None]
+        if self.secret is not None:
+            if self.username is not None or any(ways):
+                raise ValueError("expected secret alone, or username with password_file or password_env")
+        elif self.username is None or sum(ways) != 1:
+            raise ValueError("expected secret, or username with one of password_file and password_env")
+        return self
+
+
+class Tls(Model):
+    """How the certificate of an `rtsps://` camera is verified."""
+
+    ca_file: AbsolutePath | None = Field(
+        default=None, description="PEM file on the core with the authorities to trust, beside the system's."
+    )
+    verify: bool = Field(default=True, description="false accepts any certificate; say so only knowingly.")
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        if self.ca_file is not None and not self.verify:
+            raise ValueError("expected ca_file or verify: false, not both")
+        return self
+
+
+class Frames(Model):
+    """The newest picture as a file."""
+
+    path: AbsolutePath | None = Field(
+        default=None, description="Where the picture stands; default `<data_dir>/<camera>/frame.jpg`."
+    )
+    max_fps: float = Field(default=1.0, ge=0.1, le=30, description="Pictures a second at the most.")
+    quality: int = Field(default=85, ge=1, le=100, description="JPEG quality.")
+    width: int | None = Field(
+        default=None,
+        ge=16,
+        le=7680,
+        description="Width in pixels, the height follows; default as the camera sends it.",
+    )
+    decode: Decode = Field(
+        default=Decode.AUTO,
+        description="`keyframes` only, `all` pictures, or `auto`: as few as `max_fps` allows.",
+    )
+    stale_after_s: float | None = Field(
+        default=None,
+        ge=0.5,
+        le=3600,
+        description="Age in seconds from which on a picture counts as stale and a silent camera as stalled; "
+        "default 5, or three pictures' time if that is longer.",
+    )
+    on_stale: OnStale = Field(
+        default=OnStale.KEEP, description="`keep` a stale picture or `remove` it (frame.json stays)."
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _is_jpeg(cls, path: str | None) -> str | None:
+        if path is not None and PurePosixPath(path).suffix.lower() not in (".jpg", ".jpeg"):
+            raise ValueError("expected a file name that ends in .jpg or .jpeg")
+        return path
+
+    @field_validator("width")
+    @classmethod
+    def _even(cls, width: int | None) -> int | None:
+        # Chroma is subsampled by two: an odd width would be rounded behind the user's back.
+        if width is not None and width % 2:
+            raise ValueError("expected an even number")
+        return width
+
+    @model_validator(mode="after")
+    def _reachable_age(self) -> Self:
+        if self.stale_after_s is not None and self.stale_after_s < 1 / self.max_fps:
+            raise ValueError(
+                f"expected stale_after_s of at least 1 / max_fps ({1 / self.max_fps:g}), "
+                f"found {self.stale_after_s:g}: every picture would be stale before the next"
+            )
+        return self
+
+    @property
+    def age_limit_s(self) -> float:
+        """The age from which on a picture counts as stale, in seconds."""
+        if self.stale_after_s is not None:
+            return self.stale_after_s
+        return max(DEFAULT_STALE_AFTER_S, _STALE_FRAME_PERIODS / self.max_fps)
+
+
+class Camera(Model):
+    """One video source."""
+
+    id: CameraId = Field(description="Its name: lower case letters, digits and hyphens.")
+    uri: str = Field(min_length=1, description="Where the pictures come from; see the sources below.")
+    credentials: Credentials | None = Field(default=None, description="Who asks; never part of the URI.")
+    transport: Literal["tcp", "udp"] = Field(default="tcp", description="How RTSP carries the pictures.")
+    latency_ms: int = Field(
+        default=200, ge=0, le=10_000, description="How long RTSP waits for late packets, milliseconds."
+    )
+    tls: Tls = Field(default=Tls(), description="Certificates of `rtsps://` cameras.")
+    connect_timeout_s: float = Field(
+        default=10.0, ge=1, le=120, description="Seconds until a connection without a picture is given up."
+    )
+    frames: Frames = Field(default=Frames(), description="The newest picture as a file.")
+
+    @field_validator("uri")
+    @classmethod
+    def _known_source(cls, uri: str) -> str:
+        scheme, colon, rest = uri.partition(":")
+        if not colon or scheme not in SCHEMES:
+            raise ValueError(f"expected a URI that begins with one of {', '.join(f'{s}:' for s in SCHEMES)}")
+        if scheme != "pipeline" and not rest.startswith("//"):
+            raise ValueError(f"expected {scheme}:// and what follows")
+        if scheme in ("rtsp", "rtsps") and not rest.removeprefix("//").split("/")[0]:
+            raise ValueError(f"expected {scheme}://HOST/PATH")
+        if scheme in ("file", "images") and not rest.startswith("///"):
+            raise ValueError(f"expected {scheme}:/// and an absolute path")
+        if scheme == "pipeline" and not rest.strip():
+            raise ValueError("expected a gst-launch description after pipeline:")
+        if "\n" in uri or "\0" in uri:
+            raise ValueError("expected one line")
+        return uri
+
+    @field_validator("uri")
+    @classmethod
+    def _no_password(cls, uri: str) -> str:
+        if holds_password(uri):
+            raise ValueError(
+                "expected a URI without a password: give it as credentials: {secret: <Secrets Manager ARN>} "
+                "or {username: …, password_file: …}"
+            )
+        return uri
+
+    @model_validator(mode="after")
+    def _credentials_have_a_use(self) -> Self:
+        if self.credentials is not None and self.scheme not in ("rtsp", "rtsps"):
+            raise ValueError(f"expected credentials only with rtsp:// and rtsps://, found {self.scheme}:")
+        if self.tls != Tls() and self.scheme != "rtsps":
+            raise ValueError(f"expected tls only with rtsps://, found {self.scheme}:")
+        return self
+
+    @property
+    def scheme(self) -> str:
+        """The kind of source: one of `SCHEMES`."""
+        return self.uri.partition(":")[0]
+
+    def frame_path(self, data_dir: str) -> Path:
+        """Where the picture of this camera stands."""
+        return Path(self.frames.path or f"{data_dir}/{self.id}/frame.jpg")
+
+
+class Http(Model):
+    """The page, health and metrics, on 127.0.0.1 only."""
+
+    enabled: bool = Field(default=True, description="false opens no port.")
+    port: int = Field(default=8642, ge=1, le=65535, description="TCP port on 127.0.0.1.")
+
+
+class Log(Model):
+    """What the node writes to standard error."""
+
+    format: LogFormat = Field(default=LogFormat.TEXT, description="`text` for people, `json` for programs.")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is said."
+    )
+
+
+class NodeConfig(Model):
+    """One edgecam process and the cameras it looks after."""
+
+    cameras: tuple[Camera, ...] = Field(description="The cameras of this node, at least one.")
+    data_dir: AbsolutePath = Field(
+        default=DEFAULT_DATA_DIR, description="Folder of the pictures; the default is in memory."
+    )
+    http: Http = Field(default=Http(), description="The page, health and metrics.")
+    log: Log = Field(default=Log(), description="Logging.")
+
+    @field_validator("cameras")
+    @classmethod
+    def _not_empty(cls, cameras: tuple[Camera, ...]) -> tuple[Camera, ...]:
+        if not cameras:
+            raise ValueError("expected at least one camera, found none")
+        return cameras
+
+    @model_validator(mode="after")
+    def _all_different(self) -> Self:
+        _refuse_twins("id", [camera.id for camera in self.cameras])
+        _refuse_twins("frames.path", [str(camera.frame_path(self.data_dir)) for camera in self.cameras])
+        return self
+
+    def secret_arns(self) -> tuple[str, ...]:
+        """The secrets that this node's cameras name, sorted, each once."""
+        named = {camera.credentials.secret for camera in self.cameras if camera.credentials is not None}
+        return tuple(sorted(arn for arn in named if arn is not None))
+
+
+def _refuse_twins(field: str, values: Iterable[str]) -> None:
+    seen: dict[str, int] = {}
+    for index, value in enumerate(values):
+        if value in seen:
+            raise ValueError(
+                f"expected a different {field} for every camera, "
+                f"found {value} in cameras[{seen[value]}] and cameras[{index}]"
+            )
+        seen[value] = index
+
+
+def parse_document(text: str, *, name: str) -> object:
+    """YAML or JSON text as plain values.
+
+    Raises:
+        ConfigurationError: when it is neither; the message names line and column, not the content.
+    """
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the document"
+        raise ConfigurationError(
+            [Mistake("", "YAML or JSON", f"{error.problem or 'something else'} at {where}")], document=name
+        ) from None
+    except yaml.YAMLError:
+        raise ConfigurationError([Mistake("", "YAML or JSON", "unreadable text")], document=name) from None
+
+
+def load_file(path: Path) -> NodeConfig:
+    """The node configuration in the YAML or JSON file `path`.
+
+    Raises:
+        ConfigurationError: with every mistake, or when the file cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = getattr(error, "strerror", None) or "text that is not UTF-8"
+        raise ConfigurationError([Mistake("", "a readable file", problem)], document=str(path)) from None
+    return validate(NodeConfig, parse_document(text, name=str(path)), name=str(path))
+
+
+def load_environment(text: str | None, data_dir: str | None = None) -> NodeConfig:
+    """The node configuration as a nucleus delivers it.
+
+    Args:
+        text: The value of `EDGECAM_NODE`.
+        data_dir: The value of `EDGECAM_DATA_DIR`, which wins over the one inside the JSON.
+
+    Raises:
+        ConfigurationError: with every mistake.
+    """
+    if not text or not text.strip():
+        raise ConfigurationError(
+            [Mistake("", "the node configuration as JSON (or --config FILE)", "nothing")],
+            document=NODE_VARIABLE,
+        )
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        at = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        raise ConfigurationError(
+            [Mistake("", "JSON", f"something else{at}")], document=NODE_VARIABLE
+        ) from None
+    if data_dir and isinstance(document, dict):
+        document = {**document, "data_dir": data_dir}
+    return validate(NodeConfig, document, name=NODE_VARIABLE)

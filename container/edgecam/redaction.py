@@ -1,0 +1,61 @@
+"""Keeps passwords out of everything that leaves the program: logs, errors, status, pages.
+
+Two nets: `redact` knows the shapes in which a password stands in a URI or a pipeline description, and
+`Secrets` knows the very values that were handed out, whatever text they turn up in.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from urllib.parse import quote
+
+HIDDEN = "***"
+
+# rtsp://user:password@host: everything between the scheme and the last @ before the path.
+_USERINFO = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s\"']*@")
+# password=… in a query, in a path (Dahua's /user=admin&password=…) or as a GStreamer property (user-pw=…).
+_PARAMETER = re.compile(
+    r"((?:\b|[_-])(?:password|passwd|passphrase|pwd|pass|pw|token|secret|auth|apikey|api_key)\s*=\s*)"
+    r"(\"[^\"]*\"|'[^']*'|[^&\s;,/\"']+)",
+    re.IGNORECASE,
+)
+
+
+def redact(text: str) -> str:
+    """`text` with the user information of URIs and the values of password parameters replaced by `***`."""
+    return _PARAMETER.sub(rf"\1{HIDDEN}", _USERINFO.sub(rf"\1{HIDDEN}@", text))
+
+
+def holds_password(uri: str) -> bool:
+    """Whether `uri` carries a password where anyone who reads the configuration would see it."""
+    userinfo = _USERINFO.search(uri)
+    has_userinfo_password = userinfo is not None and ":" in userinfo.group(0).split("://", 1)[1]
+    return has_userinfo_password or _PARAMETER.search(uri) is not None
+
+
+class Secrets:
+    """The secret values in use, to be hidden wherever they appear. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: tuple[str, ...] = ()
+
+    def remember(self, value: str) -> None:
+        """From now on hide `value`, also in its percent-encoded form."""
+        if not value:
+            return
+        with self._lock:
+            # Longest first, so that a value that contains another is hidden whole.
+            values = {*self._values, value, quote(value, safe="")}
+            self._values = tuple(sorted(values, key=len, reverse=True))
+
+    def hide(self, text: str) -> str:
+        """`text`, redacted by shape and without any remembered value."""
+        for value in self._values:
+            text = text.replace(value, HIDDEN)
+        return redact(text)
+
+
+SECRETS = Secrets()
+"""The process-wide register: logging, HTTP and the command line hide what is remembered here."""
