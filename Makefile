@@ -1,0 +1,41 @@
+# Two commands do everything: `make run` and `make test`. Both install what they need and say so.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+ARGS ?=
+
+.PHONY: help
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.PHONY: run
+run: ## the whole system on this machine; ONCE=1 checks it and ends
+	@sandbox/install run
+	@ONCE=$(ONCE) .venv/bin/python -m sandbox
+
+.PHONY: test
+test: ## all tests; ARGS="tests/stacks -k snapshot" for some
+	@sandbox/install test
+	@.venv/bin/python -m pytest $(ARGS) && echo "make test: all tests passed"
+
+.PHONY: lint
+lint: ## ruff and mypy
+	@sandbox/install test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+.PHONY: format
+format: ## put the code into its form
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+.PHONY: lock
+lock: ## resolve the Python dependencies anew (UPGRADE=1: to the newest)
+	for project in . sandbox/aws; do (cd $$project && $(CURDIR)/.venv/bin/uv lock $(if $(UPGRADE),--upgrade) && \
+	  sed -E -i 's#registry = "https://[^"]*"#registry = "index"#; s#url = "https://[^"]*/([^"/]*)"#path = "\1"#' uv.lock); done
+
+.PHONY: bench
+bench: ## the measurements of bench/README.md (about half an hour on a quiet machine)
+	@sandbox/install test
+	.venv/bin/python -m bench.frames
+	.venv/bin/python -m bench.image_size
