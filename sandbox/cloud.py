@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import botocore.exceptions  # type: ignore[import-untyped]
-from botocore.auth import SigV4Auth  # type: ignore[import-untyped]
-from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
-from botocore.credentials import Credentials as SigningKey  # type: ignore[import-untyped]
+import botocore.exceptions
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as SigningKey
 
 from sandbox.aws.clients import ACCOUNT, ACCOUNT_CREDENTIALS, REGION, Credentials, client
 from sandbox.errors import ArtifactError, CloudError

@@ -1,9 +1,9 @@
 """A small Greengrass core for one thing: runs what the embedded AWS deploys to it, as a nucleus does.
 
-It asks for its deployments about once a second, plans all components of a new one before it touches what runs
-(recipe, artifacts, configuration, variables), stops what changes, installs and runs the new, and reports. When
-the new breaks it goes back to the former and reports FAILED with the reason. Components whose names begin
-with `aws.greengrass.` count as provided.
+It asks for its deployments about once a second, plans all components of a new one before it touches what
+runs (recipe, artifacts, configuration, variables), stops what changes, installs and runs the new, and
+reports. When the new breaks it goes back to the former and reports FAILED with the reason. Components whose
+names begin with `aws.greengrass.` count as provided.
 
 Where it differs from a real core: it asks an API instead of receiving IoT Jobs; components get
 AWS_ENDPOINT_URL, so that their SDKs find the embedded AWS; nothing survives its own end.
@@ -304,7 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         Core(settings, stop).run()
     except SandboxError as error:
-        log.error("%s", error)  # noqa: TRY400 - a sentence, not a traceback
+        log.error("%s", error)
         return 1
     return 0
 
