@@ -48,8 +48,8 @@ _LEAST_MEMORY = 64 * 1024**2  # one camera decoding 1080p needs about 75 MB; bel
 
 # Mounting one of these would hide the image's own files.
 _IMAGE_FOLDERS = frozenset(
-    ("/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys")
-    + ("/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var")  # noqa: S108 - names, nothing is written
+    {"/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys"}
+    | {"/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var"}  # noqa: S108 - names, nothing is written
 )
 # These belong to everybody on the core; a folder that edgecam writes to is given to its user.
 _SHARED_FOLDERS = _IMAGE_FOLDERS | frozenset(
