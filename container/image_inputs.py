@@ -1,7 +1,8 @@
 """What an image is made of, and the hash that names it.
 
-The stacks ask for the hash at synth, `container/build` at publish time: both see the same definition, so an image is
-rebuilt exactly when something that enters it has changed. Nothing here needs Docker, git, uv or the network.
+The stacks ask for the hash at synth, `container/build` at publish time: both see the same definition, so an
+image is rebuilt exactly when something that enters it has changed. Nothing here needs Docker, git, uv or the
+network.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ RECIPE_FILES = ("Dockerfile", "image.toml", "prune.py")
 """The files beside the program, in `container/`, that decide what the image holds."""
 
 SOURCE_SUFFIXES = frozenset({".py", ".typed", ".html", ".css", ".js", ".json", ".svg", ".png", ".ico"})
-"""What of the program's folder enters the image. Editors' and the interpreter's leavings have other suffixes."""
+"""What of the program's folder enters the image. What editors and the interpreter leave ends otherwise."""
 
 
 def image_hash(

@@ -1,0 +1,109 @@
+"""The `docker` command, with its failures put into plain words."""
+
+from __future__ import annotations
+
+import collections
+import getpass
+import logging
+import os
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+_LOG = logging.getLogger(__name__)
+
+_STEP = re.compile(r"(?:Step \d+/\d+ : |#\d+ \[)(?P<what>.*)")
+"""How Docker's own builder and BuildKit announce what they do next."""
+_TAIL_LINES = 25  # of a failed build; enough to hold the command's own complaint
+_ANNOUNCED_CHARACTERS = 100
+
+
+class BuildError(Exception):
+    """The image cannot be built or saved; the message says what to do."""
+
+
+def docker(*arguments: str) -> str:
+    """Run a short docker command and return its output, stripped.
+
+    Raises:
+        BuildError: Docker is missing, out of reach, or refuses.
+    """
+    try:
+        done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise BuildError(NOT_INSTALLED) from None
+    if done.returncode != 0:
+        raise BuildError(explain(done.stderr or done.stdout))
+    return done.stdout.strip()
+
+
+def docker_build(*arguments: str, environment: Mapping[str, str]) -> None:
+    """Run `docker build`, announcing each step, and keep its output for the case that it fails."""
+    command = ["docker", "build", *arguments]
+    tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
+    started_s = time.monotonic()
+    with subprocess.Popen(
+        command,
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as build:
+        assert build.stdout is not None  # noqa: S101 - a pipe was asked for
+        for line in build.stdout:
+            tail.append(line.rstrip())
+            if step := _STEP.match(line):
+                _LOG.info("%4.0f s  %s", time.monotonic() - started_s, step["what"][:_ANNOUNCED_CHARACTERS])
+    if build.returncode != 0:
+        raise BuildError(explain("\n".join(tail)))
+
+
+def emulation_advice(architecture: str) -> str:
+    """Say what to do where programs of another architecture cannot run."""
+    return (
+        f"This machine's Docker cannot run {architecture} programs, which building that image needs. Build "
+        "it on a machine of that architecture, or install emulation: apt-get install qemu-user-static "
+        f"binfmt-support (or: docker run --privileged --rm tonistiigi/binfmt --install {architecture})."
+    )
+
+
+NOT_INSTALLED = (
+    "Docker is not installed: there is no `docker` command on the PATH. Install Docker Engine "
+    "(Debian and Ubuntu: apt-get install docker.io) and start again."
+)
+
+
+def explain(output: str) -> str:
+    """Turn what docker wrote into a message that says what is wrong and what to do."""
+    text = output.lower()
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if "permission denied" in text and ("socket" in text or "docker api" in text or "docker.sock" in text):
+        return (
+            f"This user ({getpass.getuser()}) may not use Docker. Add the user to the docker group "
+            "(sudo usermod -aG docker USER), log in again, and start again."
+        )
+    if re.search(
+        r"cannot connect to the docker daemon|failed to connect to the docker api|error during connect", text
+    ):
+        return (
+            f"Docker is installed but does not answer at {host}. Start it (sudo systemctl start docker), "
+            "or correct DOCKER_HOST."
+        )
+    if "no space left on device" in text:
+        return disk_full("where Docker keeps its images (docker info -f '{{.DockerRootDir}}')")
+    if "exec format error" in text:
+        return emulation_advice("other")
+    if "unable to find image" in text or "no such image" in text:
+        return f"Docker has no such image: {output.strip()}"
+    return f"Docker failed. Its last words:\n{output.strip()}"
+
+
+def disk_full(where: str | Path) -> str:
+    """Say that a disk is full, and how much an image needs."""
+    return (
+        f"The disk is full {where}. The first build needs about 3 GB, later ones far less; "
+        "`docker system prune` frees what unused images hold."
+    )
