@@ -191,7 +191,7 @@ class Logins:
         return login
 
 
-def _ignore(camera_id: str) -> None:  # noqa: ARG001
+def _ignore(camera_id: str) -> None:
     """Nobody asked to be told."""
 
 

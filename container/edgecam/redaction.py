@@ -6,14 +6,22 @@ Two nets: `redact` knows the shapes in which a password stands in a URI or a pip
 
 from __future__ import annotations
 
+import html
+import json
 import re
 import threading
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 
-# rtsp://user:password@host: everything between the scheme and the last @ before the path.
-_USERINFO = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s\"']*@")
+# rtsp://user:password@host: everything between the scheme and the last @ before the path. A password with a
+# slash in it (which belongs percent-encoded, but is typed as it is) goes on to the last @ of the word: what
+# stands behind the first colon is no port then.
+_SCHEME = r"([a-zA-Z][a-zA-Z0-9+.-]*://)"
+_NO_PORT = r"(?!\d{1,5}(?:[/?#\s\"']|$))"
+_USERINFO = re.compile(rf"{_SCHEME}(?:[^/\s\"']*@|[^/\s\"'@:\[]*:{_NO_PORT}[^\s]*@)")
+# The same where the text is a URI and nothing else, so that not even a space ends the password.
+_WHOLE_URI = re.compile(rf"^{_SCHEME}[^/@:\[]*:{_NO_PORT}.*@", re.DOTALL)
 # password=… in a query, in a path (Dahua's /user=admin&password=…) or as a GStreamer property (user-pw=…).
 _PARAMETER = re.compile(
     r"((?:\b|[_-])(?:password|passwd|passphrase|pwd|pass|pw|token|secret|auth|apikey|api_key)\s*=\s*)"
@@ -24,12 +32,14 @@ _PARAMETER = re.compile(
 
 def redact(text: str) -> str:
     """`text` with the user information of URIs and the values of password parameters replaced by `***`."""
-    return _PARAMETER.sub(rf"\1{HIDDEN}", _USERINFO.sub(rf"\1{HIDDEN}@", text))
+    for pattern in (_WHOLE_URI, _USERINFO):
+        text = pattern.sub(rf"\1{HIDDEN}@", text)
+    return _PARAMETER.sub(rf"\1{HIDDEN}", text)
 
 
 def holds_password(uri: str) -> bool:
     """Whether `uri` carries a password where anyone who reads the configuration would see it."""
-    userinfo = _USERINFO.search(uri)
+    userinfo = _WHOLE_URI.search(uri) or _USERINFO.search(uri)
     has_userinfo_password = userinfo is not None and ":" in userinfo.group(0).split("://", 1)[1]
     return has_userinfo_password or _PARAMETER.search(uri) is not None
 
@@ -42,12 +52,15 @@ class Secrets:
         self._values: tuple[str, ...] = ()
 
     def remember(self, value: str) -> None:
-        """From now on hide `value`, also in its percent-encoded form."""
+        """From now on hide `value`, also as it stands in a URI, in JSON, in HTML and in Python's `repr`."""
         if not value:
             return
+        forms = {value, quote(value, safe=""), quote(value), quote_plus(value)}
+        forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
+        forms |= {html.escape(value), value.replace("\\", "\\\\").replace('"', '\\"')}  # the last: gst-launch
         with self._lock:
             # Longest first, so that a value that contains another is hidden whole.
-            values = {*self._values, value, quote(value, safe="")}
+            values = {*self._values, *forms}
             self._values = tuple(sorted(values, key=len, reverse=True))
 
     def hide(self, text: str) -> str:

@@ -65,6 +65,8 @@ def found_text(path: Sequence[str | int], value: object) -> str:
         return f"a mapping with the keys {', '.join(map(str, value)) or '(none)'}"
     if isinstance(value, (list, tuple)):
         return f"a list of {len(value)}"
+    if isinstance(value, str):
+        value = redact(value)  # before it is put in quotes: a URI alone is recognised better
     text = redact(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= _FOUND_LENGTH else text[:_FOUND_LENGTH] + "…"
 
@@ -82,7 +84,7 @@ def _mistake(model: type[BaseModel], details: Any, at: Sequence[str | int]) -> M
         # Our own validators write the expectation, and what was found where the input itself says too little.
         expected, _, found = message.removeprefix("expected ").partition(", found ")
         return Mistake(path, expected, found or found_text(location, value))
-    expected = re.sub(r"^Input should be |^Input should have ", "", message)
+    expected = re.sub(r"^Input should be |^Input should have |, unable to .*$", "", message)
     expected = re.sub(r"^(greater|less) than", r"a number \1 than", expected)
     expected = re.sub(r"^([A-Z])", lambda match: match.group(1).lower(), expected)
     return Mistake(path, redact(expected), found_text(location, value))
