@@ -15,6 +15,7 @@ from typing import Any, Self
 from sandbox.aws import clients, environment
 from sandbox.aws.clients import ACCOUNT, REGION
 from sandbox.errors import StartError
+from sandbox.ports import check_free
 from sandbox.process import POLL_S, Process
 
 START_TIMEOUT_S = 60.0
@@ -49,6 +50,7 @@ class EmbeddedAws:
 
     def __init__(self, *, port: int, folder: Path) -> None:
         """Start on 127.0.0.1:`port` and wait until it answers; logs and scratch files go below `folder`."""
+        check_free(port, "the embedded AWS", "stop that, or choose another port")
         self.port = port
         self.url = f"http://localhost:{port}"
         self._scratch = folder / "embedded-aws"

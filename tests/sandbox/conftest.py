@@ -1,0 +1,158 @@
+"""An embedded AWS for the whole run, and cores that each have a thing of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from sandbox.aws import environment
+from sandbox.aws.server import EmbeddedAws, client_environment
+from sandbox.ports import free_port
+from sandbox.process import Process
+
+T = TypeVar("T")
+
+WAIT_S = 30.0
+ROLE_ALIAS = "SandboxTestRoleAlias"
+
+
+@pytest.fixture(scope="session")
+def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
+    """A started embedded AWS with a role alias for cores."""
+    with EmbeddedAws(port=free_port(), folder=tmp_path_factory.mktemp("embedded-aws")) as aws:
+        trust = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "credentials.iot.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                }
+            ],
+        }
+        role = aws.client("iam").create_role(
+            RoleName="SandboxTestCore", AssumeRolePolicyDocument=json.dumps(trust)
+        )
+        aws.client("iot").create_role_alias(
+            roleAlias=ROLE_ALIAS, roleArn=role["Role"]["Arn"], credentialDurationSeconds=3600
+        )
+        yield aws
+
+
+def recipe_text(name: str, version: str, run: Any, **parts: Any) -> str:
+    """A recipe with one manifest; `parts` are Lifecycle steps in lower case, or top-level members."""
+    lifecycle = {key: value for key, value in parts.items() if key.islower()}
+    return json.dumps(
+        {
+            "RecipeFormatVersion": "2020-01-25",
+            "ComponentName": name,
+            "ComponentVersion": version,
+            **{key: value for key, value in parts.items() if not key.islower() and key != "Artifacts"},
+            "Manifests": [
+                {
+                    "Platform": {"os": "linux", "architecture": "*", "runtime": "*"},
+                    "Lifecycle": {**lifecycle, **({} if run is None else {"run": run})},
+                    "Artifacts": parts.get("Artifacts", []),
+                }
+            ],
+        }
+    )
+
+
+def until(condition: Callable[[], T], what: str) -> T:
+    """The first true value of `condition`."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    pytest.fail(f"waited {WAIT_S:.0f} s in vain until {what}")
+
+
+class CoreUnderTest:
+    """A core in a process of its own, and the API calls that a user would make for it."""
+
+    def __init__(self, aws: EmbeddedAws, folder: Path, run_as: str | None = None) -> None:
+        self.thing = f"core-{uuid.uuid4().hex[:8]}"
+        self.root = folder / "root"
+        self.aws = aws
+        self.greengrass = aws.client("greengrassv2")
+        self.arn = aws.client("iot").create_thing(thingName=self.thing)["thingArn"]
+        identity = ["--run-as", run_as] if run_as else []
+        self.process = Process(
+            "the core",
+            [
+                *(sys.executable, "-m", "sandbox.core", "--thing-name", self.thing),
+                *("--root", str(self.root), "--role-alias", ROLE_ALIAS, *identity),
+            ],
+            log=folder / "core.log",
+            env={"PATH": os.environ["PATH"], **client_environment(aws.port)},
+            cwd=environment.REPOSITORY,
+        )
+
+    def register(self, name: str, version: str, run: Any, **parts: Any) -> None:
+        self.greengrass.create_component_version(
+            inlineRecipe=recipe_text(name, version, run, **parts).encode()
+        )
+
+    def deploy(self, components: dict[str, dict[str, Any]], **more: Any) -> str:
+        """Deploy to the core's thing; returns the deployment's id."""
+        answer = self.greengrass.create_deployment(targetArn=self.arn, components=components, **more)
+        return str(answer["deploymentId"])
+
+    def execution(self, deployment_id: str) -> dict[str, Any]:
+        answer = self.greengrass.list_effective_deployments(coreDeviceThingName=self.thing)
+        return next(
+            (entry for entry in answer["effectiveDeployments"] if entry["deploymentId"] == deployment_id), {}
+        )
+
+    def finished(self, deployment_id: str) -> dict[str, Any]:
+        """The deployment's execution once it has succeeded or failed."""
+
+        def ended() -> dict[str, Any] | None:
+            assert self.process.exit_code() is None, self.process.tail()
+            execution = self.execution(deployment_id)
+            return (
+                execution if execution.get("coreDeviceExecutionStatus") in ("SUCCEEDED", "FAILED") else None
+            )
+
+        return until(ended, f"deployment {deployment_id} has ended:\n{self.process.tail()}")
+
+    def output(self, name: str) -> str:
+        """What the component's scripts wrote."""
+        path = self.root / "logs" / f"{name}.log"
+        return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture(name="recipe_text")
+def recipe_text_fixture() -> Callable[..., str]:
+    """Writes recipes."""
+    return recipe_text
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[[Callable[[], T], str], T]:
+    """Waits for a condition."""
+    return until
+
+
+@pytest.fixture
+def component_name() -> str:
+    """A name that no other test uses: component versions are never taken back."""
+    return f"com.example.c{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def core(embedded_aws: EmbeddedAws, tmp_path: Path) -> Iterator[CoreUnderTest]:
+    """A running core without a deployment."""
+    under_test = CoreUnderTest(embedded_aws, tmp_path)
+    yield under_test
+    under_test.process.stop()
