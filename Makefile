@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ARGS ?=
+# The environment's own programs first: python3, uv, edgecam.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help
 help: ## what there is
@@ -33,6 +35,10 @@ format: ## put the code into its form
 lock: ## resolve the Python dependencies anew (UPGRADE=1: to the newest)
 	for project in . sandbox/aws; do (cd $$project && $(CURDIR)/.venv/bin/uv lock $(if $(UPGRADE),--upgrade) && \
 	  sed -E -i 's#registry = "https://[^"]*"#registry = "index"#; s#url = "https://[^"]*/([^"/]*)"#path = "\1"#' uv.lock); done
+
+.PHONY: docs
+docs: ## the README's tables of settings, from the models
+	.venv/bin/python -m stacks.settings_table
 
 .PHONY: bench
 bench: ## the measurements of bench/README.md (about half an hour on a quiet machine)
