@@ -96,7 +96,7 @@ def explain(output: str) -> str:
         return disk_full("where Docker keeps its images (docker info -f '{{.DockerRootDir}}')")
     if "exec format error" in text:
         return emulation_advice("other")
-    if "unable to find image" in text or "no such image" in text:
+    if re.search(r"unable to find image|no such image|reference does not exist", text):
         return f"Docker has no such image: {output.strip()}"
     return f"Docker failed. Its last words:\n{output.strip()}"
 

@@ -1,0 +1,154 @@
+"""`container/build`: one path on stdout, and plain words when something is in the way."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from container.build_context import write_context, write_network_settings
+from container.docker_cli import explain
+from container.image_build import BuildError, ensure_image, save, tarball_holds
+from container.image_inputs import PROJECT, image_hash, image_name, image_tag
+
+BUILD = PROJECT / "container/build"
+
+
+def _build(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, str(BUILD), *arguments]
+    return subprocess.run(
+        line, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def _refusal(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_the_script_can_be_run_as_it_is() -> None:
+    assert BUILD.stat().st_mode & stat.S_IXUSR
+    asked = subprocess.run([BUILD, "--help"], capture_output=True, text=True, check=True)
+    assert "--variant {frame-grabber}" in asked.stdout
+
+
+def test_a_machine_without_docker_is_told_to_install_it(tmp_path: Path) -> None:
+    told = _refusal(_build("--output", str(tmp_path / "image.tar.gz"), PATH=str(tmp_path)))
+    assert "Docker is not installed" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_docker_that_is_not_running_is_named_with_its_address(tmp_path: Path) -> None:
+    address = f"unix://{tmp_path}/docker.sock"
+    told = _refusal(_build("--output", str(tmp_path / "image.tar.gz"), DOCKER_HOST=address))
+    assert f"does not answer at {address}" in told
+    assert "systemctl start docker" in told
+
+
+def test_a_tag_that_the_files_do_not_make_is_refused(tmp_path: Path) -> None:
+    told = _refusal(_build("--tag", "000000000000", "--output", str(tmp_path / "image.tar.gz")))
+    assert "found 000000000000" in told
+    assert "Synthesize again" in told
+
+
+def test_a_base_image_out_of_reach_is_named(architecture: str) -> None:
+    with pytest.raises(
+        BuildError, match=r"base image registry\.invalid/base:1 cannot be pulled.*--base-image"
+    ):
+        ensure_image("frame-grabber", architecture, "registry.invalid/base:1")
+
+
+def test_a_tarball_that_is_there_is_not_made_again(tarball: Path) -> None:
+    before = tarball.stat()
+    done = _build("--output", str(tarball))
+    assert done.stdout == f"{tarball}\n"
+    after = tarball.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_tarball_that_was_cut_short_is_made_again(tarball: Path, image: str, tmp_path: Path) -> None:
+    damaged = tmp_path / tarball.name
+    damaged.write_bytes(tarball.read_bytes()[: tarball.stat().st_size // 2])
+    assert not tarball_holds(damaged, image)
+    done = _build("--output", str(damaged))
+    assert done.stdout == f"{damaged}\n", done.stderr
+    assert tarball_holds(damaged, image)
+    assert [path.name for path in tmp_path.iterdir()] == [tarball.name]
+
+
+def test_the_tarball_is_the_image_under_its_content_tag(tarball: Path, image: str, architecture: str) -> None:
+    assert image == image_name("frame-grabber", image_tag(image_hash("frame-grabber", architecture)))
+    assert tarball_holds(tarball, image)
+    assert not tarball_holds(tarball, "edgecam/frame-grabber:another")
+    with tarfile.open(tarball) as archive:
+        assert "manifest.json" in archive.getnames()
+
+
+def test_an_image_that_is_not_there_is_not_saved(tmp_path: Path, architecture: str) -> None:
+    assert architecture
+    with pytest.raises(BuildError, match="Docker has no such image"):
+        save("edgecam/frame-grabber:never-built", tmp_path / "image.tar.gz")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        (
+            "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+            "docker group",
+        ),
+        (
+            "Got permission denied while trying to connect to the docker API at unix:///run/docker.sock",
+            "docker group",
+        ),
+        (
+            "Cannot connect to the Docker daemon at tcp://10.0.0.1:2375. Is it running?",
+            "systemctl start docker",
+        ),
+        ("failed to connect to the docker API at unix:///var/run/docker.sock", "systemctl start docker"),
+        ("write /var/lib/docker/tmp/1: no space left on device", "docker system prune"),
+        ("exec /bin/true: exec format error", "qemu-user-static"),
+        ("E: Unable to locate package gstreamer", "Unable to locate package gstreamer"),
+    ],
+)
+def test_what_docker_says_becomes_advice(said: str, advice: str) -> None:
+    assert advice in explain(said)
+
+
+def test_the_context_holds_the_inputs_and_nothing_else(tmp_path: Path) -> None:
+    write_context(tmp_path)
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"Dockerfile", "prune.py", "image.toml", "requirements.txt", "edgecam/config.py"} <= names
+    assert {"network/pip.conf"} <= names
+    assert not [name for name in names if "__pycache__" in name]
+
+
+def test_this_machines_way_to_an_index_reaches_the_build(tmp_path: Path) -> None:
+    authorities = tmp_path / "company.pem"
+    authorities.write_text("authorities")
+    (tmp_path / "pip.conf").write_text(
+        "[global]\ntimeout = 7\nextra-index-url = file:///here https://b.example/simple"
+    )
+    write_network_settings(
+        tmp_path / "network",
+        {
+            "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
+            "PIP_INDEX_URL": "https://user:word@a.example/simple",
+            "PIP_CERT": str(authorities),
+            "HOME": str(tmp_path),
+        },
+    )
+    assert (tmp_path / "network/ca.pem").read_text() == "authorities"
+    settings = (tmp_path / "network/pip.conf").read_text().splitlines()
+    assert "index-url = https://user:word@a.example/simple" in settings
+    assert "extra-index-url = https://b.example/simple" in settings
+    assert "timeout = 7" in settings
+    assert "cert = /network/ca.pem" in settings

@@ -1,0 +1,146 @@
+"""The hash that names an image: the same wherever nothing changed, another wherever something did."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from container.image_inputs import PROJECT, RECIPE_FILES, image_hash, input_files, requirements
+
+HASH = re.compile(r"^[0-9a-f]{64}$")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of everything that the hash reads, made by nobody's usual umask and at another time."""
+    copy = tmp_path / "elsewhere"
+    for name, path in input_files(PROJECT):
+        target = copy / "container" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+        target.chmod(0o700)
+        os.utime(target, (0, 0))
+    shutil.copyfile(PROJECT / "uv.lock", copy / "uv.lock")
+    return copy
+
+
+def _hash(project: Path) -> str:
+    return image_hash("frame-grabber", "amd64", project=project)
+
+
+def test_the_hash_is_the_same_on_another_machine(project: Path) -> None:
+    assert HASH.match(_hash(project))
+    assert _hash(project) == _hash(PROJECT)
+
+
+@pytest.mark.parametrize("name", [*RECIPE_FILES, "edgecam/config.py", "edgecam/errors.py"])
+def test_the_hash_changes_with_every_file_that_enters_the_image(project: Path, name: str) -> None:
+    before = _hash(project)
+    path = project / "container" / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert _hash(project) != before
+
+
+def test_the_hash_changes_with_a_new_file(project: Path) -> None:
+    before = _hash(project)
+    (project / "container/edgecam/new.py").touch()
+    assert _hash(project) != before
+
+
+def test_the_hash_changes_with_a_file_that_moves(project: Path) -> None:
+    before = _hash(project)
+    (project / "container/edgecam/errors.py").rename(project / "container/edgecam/mistakes.py")
+    assert _hash(project) != before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "__pycache__/config.cpython-311.pyc",
+        "__pycache__/config.py",
+        ".config.py.swp",
+        "config.py~",
+        ".cache/a.py",
+    ],
+)
+def test_the_hash_ignores_what_editors_and_the_interpreter_leave(project: Path, name: str) -> None:
+    before = _hash(project)
+    path = project / "container/edgecam" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("leavings")
+    assert _hash(project) == before
+
+
+def test_the_hash_changes_with_architecture_and_base_image() -> None:
+    hashes = {
+        image_hash("frame-grabber", "amd64"),
+        image_hash("frame-grabber", "arm64"),
+        image_hash("frame-grabber", "amd64", "mirror.example/debian:trixie-slim"),
+    }
+    assert len(hashes) == 3
+
+
+def test_the_hash_changes_with_a_requirement_of_the_program_only(project: Path) -> None:
+    before = _hash(project)
+    _set_version(project / "uv.lock", "pytest", "99.0")
+    assert _hash(project) == before
+    _set_version(project / "uv.lock", "six", "99.0")  # which the program needs only through botocore
+    assert _hash(project) != before
+
+
+def test_the_requirements_are_those_that_uv_exports() -> None:
+    uv = PROJECT / ".venv/bin/uv"
+    export = [str(uv) if uv.exists() else "uv", "export", "--frozen", "--no-dev", "--no-emit-project"]
+    exported = subprocess.run(export, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert _pins(requirements()) == _pins(exported)
+
+
+def test_a_lock_with_two_versions_of_a_package_is_refused(project: Path) -> None:
+    with (project / "uv.lock").open("a", encoding="utf-8") as lock:
+        lock.write('\n[[package]]\nname = "six"\nversion = "1.0"\n')
+    with pytest.raises(ValueError, match="expected one version of six, found 2"):
+        requirements(project)
+
+
+def test_a_package_for_another_system_is_asked_for_under_its_condition(project: Path) -> None:
+    lock = project / "uv.lock"
+    text = lock.read_text(encoding="utf-8")
+    needed = '    { name = "six" },\n'
+    assert needed in text
+    lock.write_text(
+        text.replace(needed, needed.replace(" }", ", marker = \"sys_platform == 'win32'\" }")),
+        encoding="utf-8",
+    )
+    assert re.search(r"^six==\S+ ; \(sys_platform == 'win32'\) \\$", requirements(project), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("variant", "architecture"), [("grabber", "amd64"), ("frame-grabber", "aarch64")])
+def test_an_image_that_cannot_be_built_has_no_hash(variant: str, architecture: str) -> None:
+    with pytest.raises(ValueError, match=r"expected .* found '(grabber|aarch64)'"):
+        image_hash(variant, architecture)
+
+
+def test_the_hash_needs_neither_docker_nor_uv_nor_git() -> None:
+    program = "from container.image_inputs import image_hash; print(image_hash('frame-grabber', 'amd64'))"
+    line = [sys.executable, "-S", "-c", program]
+    asked = subprocess.run(
+        line, cwd=PROJECT, env={"PATH": "/nowhere"}, capture_output=True, text=True, check=False
+    )
+    assert asked.stdout.strip() == _hash(PROJECT), asked.stderr
+
+
+def _set_version(lock: Path, name: str, version: str) -> None:
+    pattern = rf'(name = "{name}"\nversion = )"[^"]+"'
+    text, count = re.subn(pattern, rf'\1"{version}"', lock.read_text(encoding="utf-8"))
+    assert count == 1
+    lock.write_text(text, encoding="utf-8")
+
+
+def _pins(text: str) -> set[str]:
+    return set(re.findall(r"^[\w.-]+==[^\s;\\]+|--hash=\S+", text, re.MULTILINE))
