@@ -1,0 +1,171 @@
+"""Which path of the page has which answer.
+
+/                           the page
+/cameras                    every camera's report as JSON
+/cameras/<id>/frame.jpg     the newest picture; 503 and why, when there is none
+/healthz                    200 when every camera delivers, else 503 with the reasons
+/metrics                    for Prometheus
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import formatdate
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgecam import __version__, metrics
+from edgecam.clock import Clock
+from edgecam.log import hide_values
+from edgecam.status import CameraReport
+
+_PAGE = Path(__file__).parent / "page"
+_STATIC = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+_FRAME = re.compile(r"/cameras/([a-z0-9][a-z0-9-]{0,62})/frame\.jpg")
+
+
+class Reporter(Protocol):
+    """What the page needs of a node."""
+
+    def reports(self) -> tuple[CameraReport, ...]:
+        """Every camera as it is now."""
+
+    def frame_path(self, camera_id: str) -> Path:
+        """Where the picture of a camera stands."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent back."""
+
+    status: HTTPStatus
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Answers:
+    """Which path has which answer. Called from many threads; holds nothing that changes."""
+
+    def __init__(self, node: Reporter, clock: Clock) -> None:
+        self._node = node
+        self._clock = clock
+        self._registry = metrics.registry(node.reports)
+        self._static = {path: _static(name, kind) for path, (name, kind) in _STATIC.items()}
+
+    def to(self, path: str) -> Answer:
+        """The answer to GET `path`."""
+        if path in self._static:
+            return self._static[path]
+        if path == "/cameras":
+            return self._cameras()
+        if path == "/healthz":
+            return self._health()
+        if path == "/metrics":
+            return Answer(HTTPStatus.OK, metrics.CONTENT_TYPE, metrics.text(self._registry))
+        if frame := _FRAME.fullmatch(path):
+            return self._frame(frame.group(1))
+        return failure(HTTPStatus.NOT_FOUND, "no such page")
+
+    def _cameras(self) -> Answer:
+        now = _time_text(self._clock.now())
+        cameras = [report_values(report) for report in self._node.reports()]
+        return _json(HTTPStatus.OK, {"version": __version__, "time": now, "cameras": cameras})
+
+    def _health(self) -> Answer:
+        reports = self._node.reports()
+        reasons = [_why(report) for report in reports if not report.is_delivering]
+        status = HTTPStatus.SERVICE_UNAVAILABLE if reasons or not reports else HTTPStatus.OK
+        healthy = status is HTTPStatus.OK
+        return _json(status, {"healthy": healthy, "cameras": len(reports), "reasons": reasons})
+
+    def _frame(self, camera_id: str) -> Answer:
+        report = next((each for each in self._node.reports() if each.camera_id == camera_id), None)
+        if report is None:
+            return failure(HTTPStatus.NOT_FOUND, f"no camera {camera_id} in this node")
+        try:
+            if report.frame is None:  # what lies there is from an earlier run
+                raise FileNotFoundError
+            with self._node.frame_path(camera_id).open("rb") as file:
+                # One open file: it is replaced by rename, so these bytes and this time belong together.
+                picture, facts = file.read(), os.fstat(file.fileno())
+        except OSError:
+            return _json(HTTPStatus.SERVICE_UNAVAILABLE, _why(report), {"Retry-After": "1"})
+        headers = {
+            "ETag": f'"{facts.st_mtime_ns:x}-{facts.st_size:x}"',
+            "Last-Modified": formatdate(facts.st_mtime, usegmt=True),
+            "Edgecam-State": str(report.state),
+        }
+        return Answer(HTTPStatus.OK, "image/jpeg", picture, headers)
+
+
+def report_values(report: CameraReport) -> dict[str, Any]:
+    """A report as JSON shows it."""
+    frame = report.frame
+    return {
+        "id": report.camera_id,
+        "state": str(report.state),
+        "since": _time_text(report.since),
+        "reason": report.reason,
+        "message": report.message,
+        "delivering": report.is_delivering,
+        "fresh": report.is_fresh,
+        "frame": None
+        if frame is None
+        else {
+            "captured_at": _time_text(frame.captured_at),
+            "sequence": frame.sequence,
+            "width": frame.width,
+            "height": frame.height,
+            "jpeg_bytes": frame.jpeg_bytes,
+        },
+        "frame_age_s": None if report.frame_age_s is None else round(report.frame_age_s, 3),
+        "stale_after_s": report.stale_after_s,
+        "decode_mode": str(report.decode_mode),
+        "frames_total": report.frames_total,
+        "reconnects_total": report.reconnects_total,
+        "received_bytes_total": report.received_bytes_total,
+    }
+
+
+def failure(status: HTTPStatus, text: str) -> Answer:
+    """A refusal that says why."""
+    return _json(status, {"error": text})
+
+
+def _why(report: CameraReport) -> dict[str, Any]:
+    """Why a camera has no fresh picture."""
+    reason = report.reason or ("stale" if report.frame is not None else "no-picture-yet")
+    return {
+        "camera": report.camera_id,
+        "state": str(report.state),
+        "reason": reason,
+        "message": report.message,
+        "frame_age_s": None if report.frame_age_s is None else round(report.frame_age_s, 3),
+    }
+
+
+def _json(status: HTTPStatus, document: object, headers: Mapping[str, str] | None = None) -> Answer:
+    body = json.dumps(hide_values(document), ensure_ascii=False, indent=1).encode() + b"\n"
+    return Answer(status, "application/json", body, headers or {})
+
+
+def _static(name: str, content_type: str) -> Answer:
+    body = (_PAGE / name).read_bytes()
+    return Answer(HTTPStatus.OK, content_type, body, {"ETag": f'"{hashlib.sha256(body).hexdigest()[:16]}"'})
+
+
+def _time_text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

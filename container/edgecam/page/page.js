@@ -1,0 +1,129 @@
+// Asks the node once a second what its cameras are doing, and fetches each picture that is new.
+// Nothing is asked while nobody looks: a page forgotten in a tab must not cost the core anything.
+
+const PERIOD_MS = 1000;
+const PATIENCE_MS = 5000;
+
+const cards = new Map();
+const byId = (id) => document.getElementById(id);
+let timer;
+let asking = false;
+
+function card(id) {
+  if (!cards.has(id)) {
+    const article = byId("camera").content.cloneNode(true).querySelector("article");
+    article.dataset.camera = id;
+    const part = (name) => article.querySelector(name);
+    part("h2").textContent = id;
+    part("img").alt = `Newest picture of ${id}`;
+    part(".picture").href = pictureUrl(id);
+    byId("cameras").append(article);
+    cards.set(id, { article, part, etag: null, url: null, loading: false });
+  }
+  return cards.get(id);
+}
+
+const pictureUrl = (id) => `/cameras/${encodeURIComponent(id)}/frame.jpg`;
+
+async function ask(path, headers = {}) {
+  return fetch(path, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+}
+
+function age(seconds) {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return `${Math.round(seconds / 3600)} h`;
+}
+
+function show(report) {
+  const { article, part } = card(report.id);
+  const stale = report.frame !== null && !report.fresh;
+  const word = report.state === "connected" && stale ? "stale" : report.state;
+  article.className = report.delivering ? "delivering fresh" : `${report.state} ${report.fresh ? "fresh" : ""}`;
+  part(".state").textContent = word;
+  part(".age").textContent = report.frame_age_s === null ? "no picture yet" : `${age(report.frame_age_s)} old`;
+  part(".size").textContent = report.frame ? `${report.frame.width} × ${report.frame.height}` : "";
+  part(".decode").textContent = report.decode_mode === "none" ? "" : `decodes ${report.decode_mode}`;
+  part(".nothing").textContent = stale ? "picture is stale" : report.frame ? "" : "no picture yet";
+  part(".nothing").hidden = !part(".nothing").textContent;
+  const message = report.delivering ? "" : report.message || report.reason || "";
+  part(".message").textContent = message;
+  part(".message").hidden = !message;
+}
+
+async function refresh(report) {
+  const known = card(report.id);
+  if (report.frame === null || known.loading) return;
+  known.loading = true;
+  try {
+    const answer = await ask(pictureUrl(report.id), known.etag ? { "If-None-Match": known.etag } : {});
+    if (answer.status === 200) await paint(known, await answer.blob(), answer.headers.get("ETag"));
+  } catch {
+    // The next report says what is wrong; the picture that is there stays.
+  } finally {
+    known.loading = false;
+  }
+}
+
+async function paint(known, blob, etag) {
+  const url = URL.createObjectURL(blob);
+  const next = new Image();
+  next.src = url;
+  await next.decode(); // so that the change does not flicker
+  const image = known.part("img");
+  image.src = url;
+  image.hidden = false;
+  known.part(".picture").classList.add("has-picture");
+  if (known.url) URL.revokeObjectURL(known.url);
+  known.url = url;
+  known.etag = etag;
+}
+
+function summarise(cameras) {
+  const delivering = cameras.filter((report) => report.delivering).length;
+  const text = `${delivering} of ${cameras.length} ${cameras.length === 1 ? "camera" : "cameras"} delivering`;
+  if (byId("summary").textContent !== text) byId("summary").textContent = text; // read aloud on change only
+  document.title = `${delivering}/${cameras.length} edgecam`;
+}
+
+function complain(text) {
+  byId("trouble").textContent = text;
+  byId("trouble").hidden = !text;
+  if (!text) return;
+  byId("summary").textContent = "";
+  document.title = "edgecam: no answer";
+  for (const { article, part } of cards.values()) {
+    article.className = "";
+    part(".state").textContent = "unknown";
+  }
+}
+
+async function round() {
+  if (asking) return;
+  asking = true;
+  try {
+    const answer = await ask("/cameras");
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const { cameras, version } = await answer.json();
+    complain("");
+    byId("version").textContent = `edgecam ${version}`;
+    cameras.forEach(show);
+    summarise(cameras);
+    await Promise.all(cameras.map(refresh));
+  } catch (error) {
+    complain(`The node does not answer (${error.message}). Asking again every second.`);
+  } finally {
+    asking = false;
+  }
+}
+
+function watch() {
+  clearInterval(timer);
+  if (document.visibilityState !== "visible") return;
+  round();
+  timer = setInterval(round, PERIOD_MS);
+}
+
+document.addEventListener("visibilitychange", watch);
+watch();
