@@ -51,9 +51,9 @@ class Settings:
     role_alias: str
     root: Path
     identity: Identity
-    poll_s: float = 1.0
-    settle_s: float = 3.0
-    restart_delay_s: float = 1.0
+    poll_s: float
+    settle_s: float
+    restart_delay_s: float
 
 
 class BrokenError(CoreError):
@@ -122,18 +122,27 @@ class Core:
             self._switch(plans)
             self._settle(plans)
         except SandboxError as error:
-            rolls_back = all(entry.rolls_back for entry in new)
             reason = str(error)[-REASON_LENGTH:]
             log.error("deployment %s: FAILED: %s", names, reason)
-            if rolls_back and self._plans() != former:
-                log.info("rolling back to %s", _versions(former) or "nothing")
-                self._switch(former)
-                reason += f"\nRolled back to {_versions(former) or 'nothing'}"
+            if all(entry.rolls_back for entry in new) and self._plans() != former:
+                reason += f"\n{self._roll_back(former)}"
             self._report(new, "FAILED", reason)
             return
         self._configurations = {name: plan.configuration for name, plan in plans.items()}
         log.info("deployment %s: SUCCEEDED, running %s", names, _versions(plans) or "nothing")
         self._report(new, "SUCCEEDED")
+
+    def _roll_back(self, former: Mapping[str, Plan]) -> str:
+        """Run again what ran before; returns what came of it."""
+        target = _versions(former) or "nothing"
+        log.info("rolling back to %s", target)
+        self._switch(former)
+        try:
+            self._settle(former)
+        except BrokenError as error:
+            log.error("the rollback failed too: %s", error)
+            return f"Rolling back to {target} failed too"
+        return f"Rolled back to {target}"
 
     def _plan(self, wanted: Mapping[str, Wanted]) -> dict[str, Plan]:
         """Everything that the deployment asks for, fetched and resolved; nothing is touched yet."""
@@ -287,6 +296,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, required=True, help="folder for artifacts, work and logs")
     parser.add_argument("--role-alias", required=True)
     parser.add_argument("--run-as", help="user for scripts without RequiresPrivilege; default: this one")
+    parser.add_argument("--poll-s", type=float, default=1.0, help="seconds between looks for a deployment")
+    parser.add_argument("--settle-s", type=float, default=3.0, help="seconds that run must last to succeed")
+    parser.add_argument("--restart-delay-s", type=float, default=1.0, help="seconds before a new try")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     if "AWS_ENDPOINT_URL" not in os.environ:
@@ -301,6 +313,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             role_alias=options.role_alias,
             root=options.root.resolve(),
             identity=Identity.named(options.run_as) if options.run_as else Identity.current(),
+            poll_s=options.poll_s,
+            settle_s=options.settle_s,
+            restart_delay_s=options.restart_delay_s,
         )
         Core(settings, stop).run()
     except SandboxError as error:

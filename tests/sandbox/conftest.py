@@ -92,6 +92,7 @@ class CoreUnderTest:
             [
                 *(sys.executable, "-m", "sandbox.core", "--thing-name", self.thing),
                 *("--root", str(self.root), "--role-alias", ROLE_ALIAS, *identity),
+                *("--poll-s", "0.2", "--settle-s", "0.5", "--restart-delay-s", "0.2"),
             ],
             log=folder / "core.log",
             env={"PATH": os.environ["PATH"], **client_environment(aws.port)},
@@ -151,8 +152,25 @@ def component_name() -> str:
 
 
 @pytest.fixture
-def core(embedded_aws: EmbeddedAws, tmp_path: Path) -> Iterator[CoreUnderTest]:
+def core_as(
+    embedded_aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str | None], CoreUnderTest]]:
+    """Starts cores whose scripts run as the named user."""
+    started: list[CoreUnderTest] = []
+
+    def start(user: str | None) -> CoreUnderTest:
+        folder = tmp_path_factory.mktemp("core")
+        folder.chmod(0o755)
+        folder.parent.chmod(0o755)
+        started.append(CoreUnderTest(embedded_aws, folder, user))
+        return started[-1]
+
+    yield start
+    for under_test in started:
+        under_test.process.stop()
+
+
+@pytest.fixture
+def core(core_as: Callable[[str | None], CoreUnderTest]) -> CoreUnderTest:
     """A running core without a deployment."""
-    under_test = CoreUnderTest(embedded_aws, tmp_path)
-    yield under_test
-    under_test.process.stop()
+    return core_as(None)
