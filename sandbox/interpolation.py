@@ -1,8 +1,8 @@
 """Variables in recipes: `{configuration:/pointer}` and the rest, replaced as Nucleus Lite does.
 
 Strings are put in raw, everything else as compact JSON. What Lite refuses is refused here: a pointer without
-a value, the root pointer, a variable that does not exist. So `${NAME:-default}` of a shell is refused too:
-Lite takes its braces for a variable.
+a value, the root pointer, a variable that does not exist, and every other use of a brace, since Lite takes
+each `{` for the beginning of a variable (its recipe runner). So no `${NAME:-default}` and no `{ …; }`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from sandbox.configuration import look_up
 from sandbox.errors import InterpolationError
 
-VARIABLE = re.compile(r"\{([^{}:\s]+):([^{}\s]*)\}")
+VARIABLE = re.compile(r"\{([^}]*)(\}?)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +32,12 @@ class Variables:
 
     def interpolate(self, text: str, place: str) -> str:
         """`text` with every variable replaced; `place` tells where it stands, for the error."""
-        return VARIABLE.sub(lambda match: self._value(match[1], match[2], place), text)
+        return VARIABLE.sub(lambda match: self._value(match, place), text)
 
-    def _value(self, namespace: str, key: str, place: str) -> str:
+    def _value(self, match: re.Match[str], place: str) -> str:
+        namespace, _, key = match[1].partition(":")
+        if not match[2]:
+            raise InterpolationError(f"{place} has a brace that is never closed: {match[0][:60]!r}")
         if namespace == "configuration":
             return self._configured(key, place)
         fixed = {
@@ -45,8 +48,8 @@ class Variables:
         }
         if (namespace, key) not in fixed:
             raise InterpolationError(
-                f"{place} refers to {{{namespace}:{key}}}, which no nucleus knows; "
-                "a shell's ${NAME:-default} must be written otherwise"
+                f"{place} has {match[0][:60]!r}, which no nucleus knows: Nucleus Lite takes every brace "
+                "for a variable, so a shell's ${NAME:-default} or { …; } must be written otherwise"
             )
         return fixed[namespace, key]
 

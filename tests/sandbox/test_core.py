@@ -58,8 +58,8 @@ def test_environment_is_that_of_a_component_and_not_that_of_the_core(core: Any, 
 
 def test_dependency_on_token_exchange_gives_its_address(core: Any, component_name: str) -> None:
     ask = 'python3 -c "import os, urllib.request as u; print(u.urlopen(u.Request('
-    ask += "os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI'], headers={'Authorization': "
-    ask += "os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']})).status)\""
+    ask += "os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI'], headers=dict(Authorization="
+    ask += "os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']))).status)\""
     core.register(
         component_name,
         "1.0.0",
@@ -158,7 +158,7 @@ def test_plan_that_fails_leaves_what_runs_untouched(core: Any, component_name: s
 
 def test_component_that_crashes_once_is_started_again(core: Any, component_name: str) -> None:
     core.register(
-        component_name, "1.0.0", f"test -e crashed || {{ touch crashed; echo crash; exit 1; }}; {SERVE}"
+        component_name, "1.0.0", f"if test ! -e crashed; then touch crashed; echo crash; exit 1; fi; {SERVE}"
     )
     execution = core.finished(core.deploy({component_name: wanted("1.0.0")}))
     assert execution["coreDeviceExecutionStatus"] == "SUCCEEDED"

@@ -36,10 +36,10 @@ VARIABLES = Variables(
         ("{configuration:/a~1b/c~0d}", "found"),
         ("{artifacts:path}/image {work:path}", "/root/packages/c/1/image /root/work/c"),
         ("{kernel:rootPath} {iot:thingName}", "/root core-1"),
-        ("f() { echo $1; } ${NAME} { a: b }", "f() { echo $1; } ${NAME} { a: b }"),
+        ("f() ( echo $1 ) } $NAME", "f() ( echo $1 ) } $NAME"),
     ],
 )
-def test_variables_are_replaced_and_the_rest_is_left(text: str, expected: str) -> None:
+def test_variables_are_replaced_and_the_rest_stays(text: str, expected: str) -> None:
     assert VARIABLES.interpolate(text, "run") == expected
 
 
@@ -54,6 +54,9 @@ def test_variables_are_replaced_and_the_rest_is_left(text: str, expected: str) -
         "{artifacts:decompressedPath}",
         "{com.example.other:configuration:/a}",
         "${NAME:-default}",
+        "${NAME}",
+        "f() { echo $1; }",
+        "{configuration:/number",
     ],
 )
 def test_what_lite_refuses_is_refused_with_its_place(text: str) -> None:
