@@ -1,0 +1,52 @@
+"""How long to wait before the next attempt."""
+
+from __future__ import annotations
+
+import random
+
+FIRST_DELAY_S = 0.25
+"""A camera that only hiccuped is back at once."""
+LONGEST_DELAY_S = 2.5
+"""A camera must be delivering again within 5 s of its return: this, with its jitter, leaves two for connecting."""
+LONGEST_REFUSED_DELAY_S = 30.0
+"""Cameras lock an account after some wrong passwords (often 5 to 7, for minutes): knock slowly."""
+STABLE_AFTER_S = 30.0
+"""A connection that lived this long was a good one: the next outage begins with the first delay again."""
+_GROWTH = 2.0
+_JITTER = 0.2  # cameras behind one switch come back together and should not be called together
+_HASTY_REFUSALS = 2  # one for the password, one for the renewed password; then slowly
+
+
+class Backoff:
+    """Delays that grow, are capped, jittered, and reset after stability."""
+
+    def __init__(self, random_source: random.Random | None = None) -> None:
+        self._random = random_source or random.Random()  # noqa: S311 - spreads load, guards nothing
+        self._failures = 0
+        self._refusals = 0
+
+    def after_failure(self, *, lived_s: float, was_refused: bool) -> float:
+        """Seconds to wait now.
+
+        Args:
+            lived_s: For how long pictures had come before it failed.
+            was_refused: The camera did not accept the user name or password.
+        """
+        if lived_s >= STABLE_AFTER_S:
+            self.reset()
+        self._failures += 1
+        self._refusals = self._refusals + 1 if was_refused else 0
+        cap_s = LONGEST_REFUSED_DELAY_S if self._refusals > _HASTY_REFUSALS else LONGEST_DELAY_S
+        steps = self._failures - 1 if self._refusals <= _HASTY_REFUSALS else self._failures + 1
+        delay_s = min(cap_s, FIRST_DELAY_S * _GROWTH ** min(steps, 10))
+        return delay_s * self._random.uniform(1 - _JITTER, 1 + _JITTER)
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether refusals have made the attempts rare."""
+        return self._refusals > _HASTY_REFUSALS
+
+    def reset(self) -> None:
+        """Begin with the first delay again."""
+        self._failures = 0
+        self._refusals = 0

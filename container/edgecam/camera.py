@@ -1,0 +1,338 @@
+"""One camera's life: connect, deliver, fail, wait, connect again. The only room that knows all the others.
+
+`run` retries, `run_once` raises. Everything about one camera happens on its own thread and on the streaming
+threads of its own pipelines, so that nothing it does can hold up another.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+from edgecam.backoff import Backoff
+from edgecam.clock import Clock
+from edgecam.codec import Codec
+from edgecam.config import Camera, Decode
+from edgecam.credentials import LoginProvider
+from edgecam.decoder import Decoder, Picture
+from edgecam.errors import (
+    CredentialsError,
+    EdgecamError,
+    SourceError,
+    SourceSilent,
+    SourceUnauthorized,
+    SourceUnreachable,
+    SourceUnsupported,
+    SourceWithoutKeyframe,
+)
+from edgecam.frame import FrameWriter
+from edgecam.gst import NS_PER_S
+from edgecam.keyframes import AccessUnit, Gate
+from edgecam.pipeline import Connection
+from edgecam.redaction import SECRETS
+from edgecam.source import source_for
+from edgecam.source_base import Source
+from edgecam.status import CameraReport, CameraState, DecodeMode
+
+log = logging.getLogger(__name__)
+
+_FAULT_REASON = "fault"
+_PATIENCE_S = 0.05  # so that a deadline that is looked at has surely passed
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """The state as it is told; replaced whole, so that readers need no lock."""
+
+    state: CameraState
+    since: datetime
+    reason: str | None = None
+    message: str | None = None
+
+
+class _Delivery:
+    """What one connection's access units go through: gate, decoder, file. Lives as long as the connection."""
+
+    def __init__(self, camera: Camera, source: Source, writer: FrameWriter, clock: Clock) -> None:
+        self._frames = camera.frames
+        self.name = source.name
+        self._writer = writer
+        self._gate = Gate(max_fps=camera.frames.max_fps, decode=camera.frames.decode)
+        self._decoder: Decoder | None = None
+        self._had_keyframe = False
+        self.last_picture_s: float | None = None
+        self.connection = Connection(source, clock=clock, on_format=self._on_format, on_unit=self._on_unit)
+
+    @property
+    def decode_mode(self) -> DecodeMode:
+        """How pictures are decoded right now."""
+        codec = self.connection.codec
+        return DecodeMode.NONE if codec is None or codec.is_intra else self._gate.mode
+
+    @property
+    def had_keyframe(self) -> bool:
+        """Whether a picture could have begun."""
+        return self._had_keyframe
+
+    @property
+    def picture_patience_s(self) -> float:
+        """How long arriving data may yield no picture before something is wrong, seconds."""
+        interval_ns = self._gate.rhythm.keyframe_interval_ns
+        if interval_ns is None and self._frames.decode is Decode.KEYFRAMES:
+            return math.inf  # only this camera knows when its next keyframe comes
+        return max(self._frames.age_limit_s, 1 / self._frames.max_fps, (interval_ns or 0) / NS_PER_S) * 2
+
+    def close(self) -> None:
+        """End connection and decoder."""
+        self.connection.close()
+        if self._decoder is not None:
+            self._decoder.close()
+
+    def _on_format(self, codec: Codec) -> None:
+        """On the source's streaming thread, before the first unit of `codec`."""
+        if self._decoder is not None:
+            self._decoder.close()
+        decode = Decode.KEYFRAMES if codec.is_intra else self._frames.decode
+        self._gate = Gate(max_fps=self._frames.max_fps, decode=decode)
+        self._decoder = Decoder(
+            name=self.name,
+            codec=codec,
+            frames=self._frames,
+            on_picture=self._on_picture,
+            on_fault=self.connection.fail,
+        )
+
+    def _on_unit(self, unit: AccessUnit) -> None:
+        """On the source's streaming thread: decides, queues, and returns."""
+        self._had_keyframe = self._had_keyframe or unit.is_keyframe
+        release = self._gate.offer(unit)
+        if release is not None and self._decoder is not None and not self._decoder.push(release):
+            self._gate.restart()
+
+    def _on_picture(self, picture: Picture) -> None:
+        """On the decoder's thread, which may wait for the disk."""
+        self._writer.write(picture)
+        is_first = self.last_picture_s is None
+        self.last_picture_s = picture.captured_s
+        if is_first:
+            self.connection.wake()
+
+
+class CameraWorker:
+    """Looks after one camera until it is stopped.
+
+    Args:
+        camera: What to look after.
+        data_dir: Where pictures stand that have no path of their own.
+        logins: Knows its user name and password.
+        clock: Time.
+    """
+
+    def __init__(self, camera: Camera, *, data_dir: str, logins: LoginProvider, clock: Clock) -> None:
+        self.camera = camera
+        self.path = camera.frame_path(data_dir)
+        self._logins = logins
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._nudged = threading.Event()
+        self._backoff = Backoff()
+        self._ask_anew = False
+        self._attempts = 0
+        self._connected_s: float | None = None
+        self._received_bytes = 0
+        self._delivery: _Delivery | None = None
+        self._standing = _Standing(CameraState.CONNECTING, clock.now())
+        self._writer = FrameWriter(
+            camera_id=camera.id,
+            path=self.path,
+            stale_after_s=camera.frames.age_limit_s,
+            on_stale=camera.frames.on_stale,
+        )
+        self._thread = threading.Thread(target=self.run, name=f"camera-{camera.id}", daemon=True)
+
+    def start(self) -> None:
+        """Begin, on a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """From any thread: end soon. `join` waits for it."""
+        self._stopping.set()
+        self._nudge()
+
+    def join(self, timeout_s: float) -> bool:
+        """Whether the camera's thread has ended within `timeout_s` seconds."""
+        self._thread.join(max(0.0, timeout_s))
+        return not self._thread.is_alive()
+
+    def reconnect(self) -> None:
+        """From any thread: end the present connection, or the waiting, and connect anew (the login has changed)."""
+        self._nudge()
+
+    def report(self) -> CameraReport:
+        """How the camera is doing now; from any thread."""
+        standing, delivery, newest_s = self._standing, self._delivery, self._writer.newest_s
+        age_s = None if newest_s is None else max(0.0, self._clock.monotonic_s() - newest_s)
+        current_bytes = delivery.connection.received_bytes if delivery else 0
+        return CameraReport(
+            camera_id=self.camera.id,
+            state=standing.state,
+            since=standing.since,
+            reason=standing.reason,
+            message=standing.message,
+            frame=self._writer.newest,
+            frame_age_s=age_s,
+            stale_after_s=self.camera.frames.age_limit_s,
+            decode_mode=delivery.decode_mode if delivery else DecodeMode.NONE,
+            frames_total=self._writer.written,
+            reconnects_total=max(0, self._attempts - 1),
+            received_bytes_total=self._received_bytes + current_bytes,
+        )
+
+    def run(self) -> None:
+        """Retry until stopped. Nothing that one attempt raises ends it."""
+        self._writer.open(self._clock.now())
+        while not self._stopping.is_set():
+            try:
+                self.run_once()
+            except EdgecamError as error:
+                self._wait_after(error, _reason_of(error))
+            except Exception as error:
+                log.exception("unexpected fault", extra={"camera": self.camera.id})
+                self._wait_after(error, _FAULT_REASON)
+        self._enter(CameraState.DISCONNECTED)
+
+    def run_once(self) -> None:
+        """One connection, until the camera is to be stopped or connected anew.
+
+        Raises:
+            SourceError: it failed, or there is nothing coming.
+            CredentialsError: the login could not be had.
+        """
+        self._nudged.clear()
+        self._attempts += 1
+        self._connected_s = None
+        login = self._logins.login(self.camera, refresh=self._ask_anew)
+        self._ask_anew = False
+        delivery = _Delivery(self.camera, source_for(self.camera, login), self._writer, self._clock)
+        self._delivery = delivery
+        try:
+            began_s = self._clock.monotonic_s()
+            delivery.connection.start()
+            self._await_first_picture(delivery, began_s)
+            self._watch(delivery)
+        finally:
+            delivery.close()
+            self._received_bytes += delivery.connection.received_bytes
+            self._delivery = None
+
+    def _await_first_picture(self, delivery: _Delivery, began_s: float) -> None:
+        """Returns when a picture has come, or the camera is to be stopped."""
+        deadline_s = began_s + self.camera.connect_timeout_s
+        while delivery.last_picture_s is None and not self._nudged.is_set():
+            left_s = deadline_s - self._clock.monotonic_s()
+            if left_s <= 0:
+                raise self._without_picture(delivery, self.camera.connect_timeout_s)
+            self._wait(delivery.connection, left_s)
+        if delivery.last_picture_s is not None:
+            self._connected_s = self._clock.monotonic_s()
+            self._enter(CameraState.CONNECTED)
+            frame = self._writer.newest
+            log.info(
+                "delivering %s",
+                f"{frame.width}x{frame.height}" if frame else "",
+                extra={"camera": self.camera.id},
+            )
+
+    def _watch(self, delivery: _Delivery) -> None:
+        """Returns when the camera is to be stopped or connected anew."""
+        limit_s = self.camera.frames.age_limit_s
+        connection = delivery.connection
+        while not self._nudged.is_set():
+            now_s = self._clock.monotonic_s()
+            silent_s = now_s - (connection.last_arrival_s or now_s)
+            if silent_s >= limit_s:
+                raise SourceSilent(
+                    f"{delivery.name}: expected pictures, found that nothing has come for {limit_s:g} s "
+                    "though the connection is up"
+                )
+            patience_s = delivery.picture_patience_s
+            if now_s - (delivery.last_picture_s or now_s) >= patience_s:
+                raise self._without_picture(delivery, patience_s)
+            self._wait(connection, min(limit_s - silent_s, patience_s))
+
+    def _wait(self, connection: Connection, timeout_s: float) -> None:
+        """Sleep until something happens to the connection, the picture grows stale, or `timeout_s` has passed."""
+        stale_in_s = self._writer.stale_in_s(self._clock.monotonic_s())
+        connection.wait(min(timeout_s, math.inf if stale_in_s is None else stale_in_s) + _PATIENCE_S)
+        self._writer.expire(self._clock.monotonic_s())
+
+    def _without_picture(self, delivery: _Delivery, waited_s: float) -> SourceError:
+        connection, name = delivery.connection, delivery.name
+        if not connection.received_units:
+            return SourceUnreachable(f"{name}: expected a picture within {waited_s:g} s, found no answer")
+        if not delivery.had_keyframe:
+            return SourceWithoutKeyframe(
+                f"{name}: expected a keyframe within {waited_s:g} s, found {connection.received_units} pictures "
+                "that need one; set a shorter keyframe interval at the camera"
+            )
+        coding = connection.codec.name if connection.codec else "known"
+        return SourceUnsupported(
+            f"{name}: expected a picture within {waited_s:g} s, found {coding} data that yields none"
+        )
+
+    def _wait_after(self, error: Exception, reason: str) -> None:
+        """Tell what went wrong, and sleep until the next attempt is due."""
+        now_s = self._clock.monotonic_s()
+        was_refused = isinstance(error, SourceUnauthorized)
+        self._ask_anew = was_refused
+        lived_s = 0.0 if self._connected_s is None else now_s - self._connected_s
+        delay_s = self._backoff.after_failure(lived_s=lived_s, was_refused=was_refused)
+        state = CameraState.STALLED if isinstance(error, SourceSilent) else CameraState.DISCONNECTED
+        message = SECRETS.hide(str(error))
+        self._enter(state, reason, message)
+        slowly = (
+            "; trying rarely, so that the camera does not lock the account" if self._backoff.is_slowed else ""
+        )
+        log.warning(
+            "%s: %s%s; next attempt in %.1f s",
+            state.value,
+            message,
+            slowly,
+            delay_s,
+            extra={"camera": self.camera.id, "reason": reason},
+        )
+        self._sleep(now_s + delay_s)
+
+    def _sleep(self, until_s: float) -> None:
+        """Until `until_s`, a stop or a reconnect; the picture grows stale meanwhile."""
+        while not self._nudged.is_set():
+            now_s = self._clock.monotonic_s()
+            self._writer.expire(now_s)
+            if now_s >= until_s:
+                return
+            stale_in_s = self._writer.stale_in_s(now_s)
+            left_s = until_s - now_s
+            self._clock.wait(
+                self._nudged, left_s if stale_in_s is None else min(left_s, stale_in_s + _PATIENCE_S)
+            )
+
+    def _nudge(self) -> None:
+        self._nudged.set()
+        delivery = self._delivery
+        if delivery is not None:
+            delivery.connection.wake()
+
+    def _enter(self, state: CameraState, reason: str | None = None, message: str | None = None) -> None:
+        was = self._standing
+        since = was.since if was.state is state else self._clock.now()
+        self._standing = _Standing(state, since, reason, message)
+        self._writer.set_state(state)
+
+
+def _reason_of(error: EdgecamError) -> str:
+    if isinstance(error, SourceError):
+        return error.reason
+    return "credentials" if isinstance(error, CredentialsError) else "installation"

@@ -1,0 +1,194 @@
+"""The newest picture as a file that others read: always whole, and honest about its age.
+
+Invariants, each a test:
+
+1. Who opens `frame.jpg` gets one whole picture: it is replaced by a rename within its folder, never written to.
+2. Its modification time is when the picture was taken.
+3. `frame.json` beside it tells the same and the camera's status, and is replaced in the same way, after the picture.
+4. A writer that is killed leaves at most one temporary file, and the next one cleans it up.
+5. A full or missing disk costs pictures, never the node, and is said once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edgecam.config import OnStale
+from edgecam.decoder import Picture
+from edgecam.jpeg import size_of
+from edgecam.status import CameraState, FrameInfo
+
+log = logging.getLogger(__name__)
+
+_FILE_MODE = 0o644  # computer-vision programs beside us run as other users
+_FOLDER_MODE = 0o755
+_HEAD_BYTES = 65_536  # a start-of-frame segment stands within the first segments, even after a thumbnail
+
+
+class FrameWriter:
+    """Writes one camera's picture and what there is to say about it. Safe to use from any thread.
+
+    No fsync: a picture lost in a power cut is a picture nobody needs, and flushing thirty times a second wears
+    out an SD card.
+
+    Args:
+        camera_id: The camera.
+        path: Where the picture stands.
+        stale_after_s: The age from which on it counts as stale, seconds.
+        on_stale: What becomes of it then.
+
+    Attributes:
+        newest: The picture of this run that stands there now, or None.
+        newest_s: When it was taken, by the clock that never steps.
+        written: Pictures written so far.
+        failed: Pictures that could not be written.
+    """
+
+    def __init__(self, *, camera_id: str, path: Path, stale_after_s: float, on_stale: OnStale) -> None:
+        self._camera_id = camera_id
+        self._path = path
+        self._json_path = path.with_suffix(".json")
+        self._stale_after_s = stale_after_s
+        self._on_stale = on_stale
+        self._lock = threading.Lock()
+        self._state = CameraState.CONNECTING
+        self._inherited: FrameInfo | None = None
+        self._is_failing = False
+        self._is_removed = False
+        self.newest: FrameInfo | None = None
+        self.newest_s: float | None = None
+        self.written = 0
+        self.failed = 0
+
+    def open(self, now: datetime) -> None:
+        """Make the folder, clean up after a killed writer, and look at what a former run has left."""
+        with self._lock:
+            self._attempt(self._prepare)
+            self._inherited = self._read_inherited()
+            age_s = (now - self._inherited.captured_at).total_seconds() if self._inherited else 0.0
+            if self._on_stale is OnStale.REMOVE and age_s > self._stale_after_s:
+                self._attempt(self._remove_picture)
+                self._inherited = None
+            self._attempt(self._write_json)
+
+    def write(self, picture: Picture) -> bool:
+        """Replace the picture; False when the disk does not let us. Blocks as long as the disk does."""
+        size = size_of(picture.jpeg)
+        if size is None:
+            self.failed += 1
+            return False
+        with self._lock:
+            info = FrameInfo(picture.captured_at, self.written + 1, *size, len(picture.jpeg))
+            if not self._attempt(lambda: self._replace_picture(picture)):
+                self.failed += 1
+                return False
+            self.written += 1
+            self.newest, self.newest_s = info, picture.captured_s
+            self._is_removed = False
+            return self._attempt(self._write_json)
+
+    def set_state(self, state: CameraState) -> None:
+        """Tell the camera's status in `frame.json`."""
+        with self._lock:
+            if state is not self._state:
+                self._state = state
+                self._attempt(self._write_json)
+
+    def stale_in_s(self, now_s: float) -> float | None:
+        """Seconds until `expire` has something to do; None when it has not."""
+        if self._on_stale is not OnStale.REMOVE or self._is_removed or self.newest_s is None:
+            return None
+        return max(0.0, self.newest_s + self._stale_after_s - now_s)
+
+    def expire(self, now_s: float) -> None:
+        """Remove the picture if it is too old and that is wished for. `frame.json` stays."""
+        with self._lock:
+            if self.stale_in_s(now_s) == 0.0:
+                self._is_removed = self._attempt(self._remove_picture)
+
+    def _prepare(self) -> None:
+        self._path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        for path in (self._path, self._json_path):
+            for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+                leftover.unlink(missing_ok=True)
+
+    def _read_inherited(self) -> FrameInfo | None:
+        try:
+            with self._path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                size = size_of(file.read(_HEAD_BYTES))
+        except OSError:
+            return None
+        if size is None:
+            return None
+        return FrameInfo(datetime.fromtimestamp(status.st_mtime, UTC), 0, *size, status.st_size)
+
+    def _replace_picture(self, picture: Picture) -> None:
+        captured_ns = round(picture.captured_at.timestamp() * 1e9)
+        _replace(self._path, picture.jpeg, modified_ns=captured_ns)
+
+    def _remove_picture(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def _write_json(self) -> None:
+        frame = self.newest or self._inherited
+        told = {
+            "camera": self._camera_id,
+            "captured_at": _utc_text(frame.captured_at) if frame else None,
+            "sequence": frame.sequence if frame else 0,
+            "width": frame.width if frame else None,
+            "height": frame.height if frame else None,
+            "stale_after_s": self._stale_after_s,
+            "status": self._state.value,
+        }
+        _replace(self._json_path, json.dumps(told).encode() + b"\n")
+
+    def _attempt(self, action: Callable[[], None]) -> bool:
+        """Whether the disk let us; a failure is said once, and so is its end."""
+        try:
+            action()
+        except OSError as error:
+            if not self._is_failing:
+                self._is_failing = True
+                log.error(
+                    "expected to write %s, found: %s; pictures are lost until this is mended",
+                    error.filename or self._path,
+                    error.strerror,
+                    extra={"camera": self._camera_id},
+                )
+            return False
+        if self._is_failing:
+            self._is_failing = False
+            log.info("%s can be written again", self._path, extra={"camera": self._camera_id})
+        return True
+
+
+def _replace(path: Path, content: bytes, *, modified_ns: int | None = None) -> None:
+    """Put `content` at `path` in one step; on failure `path` is as it was."""
+    temporary = path.with_name(f".{path.name}.{os.getpid():x}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            if modified_ns is not None:
+                os.utime(descriptor, ns=(modified_ns, modified_ns))
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _utc_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,77 @@
+"""All cameras of one node: started together, stopped together, otherwise strangers to each other."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from edgecam.camera import CameraWorker
+from edgecam.clock import Clock, SystemClock
+from edgecam.config import NodeConfig
+from edgecam.credentials import LoginProvider
+from edgecam.status import CameraReport
+
+log = logging.getLogger(__name__)
+
+STOP_TIMEOUT_S = 4.0
+"""A stopped node has to be gone within 5 s, and there are more things to end than the cameras."""
+
+
+class Node:
+    """One process' cameras.
+
+    Args:
+        config: Which cameras, and where their pictures stand.
+        logins: Knows the cameras' user names and passwords.
+        clock: Time.
+    """
+
+    def __init__(self, config: NodeConfig, *, logins: LoginProvider, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._workers = {
+            camera.id: CameraWorker(camera, data_dir=config.data_dir, logins=logins, clock=self._clock)
+            for camera in config.cameras
+        }
+
+    def start(self) -> None:
+        """Begin to look after all cameras; returns at once."""
+        for worker in self._workers.values():
+            worker.start()
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> bool:
+        """End all cameras: each `frame.json` says disconnected.
+
+        Returns:
+            Whether all had ended within `timeout_s` seconds; those that had not are named in the log.
+        """
+        deadline_s = self._clock.monotonic_s() + timeout_s
+        for worker in self._workers.values():
+            worker.stop()
+        late = [
+            camera_id
+            for camera_id, worker in self._workers.items()
+            if not worker.join(deadline_s - self._clock.monotonic_s())
+        ]
+        if late:
+            log.warning(
+                "expected all cameras to end within %g s, found still busy: %s", timeout_s, ", ".join(late)
+            )
+        return not late
+
+    def reports(self) -> tuple[CameraReport, ...]:
+        """How every camera is doing, in the order of the configuration."""
+        return tuple(worker.report() for worker in self._workers.values())
+
+    def frame_path(self, camera_id: str) -> Path:
+        """Where the picture of `camera_id` stands.
+
+        Raises:
+            KeyError: the node has no such camera.
+        """
+        return self._workers[camera_id].path
+
+    def reconnect(self, camera_id: str) -> None:
+        """Connect to `camera_id` anew, since its login has changed; unknown ids are ignored. From any thread."""
+        worker = self._workers.get(camera_id)
+        if worker is not None:
+            worker.reconnect()

@@ -1,0 +1,216 @@
+"""One connection to a camera: a source, and a callback for every access unit that comes out of it.
+
+This is where the ways part. The access-unit callback feeds the frames today; a recording will be a second
+consumer of the same units, so neither's faults nor its pace can touch the other.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from edgecam.clock import Clock
+from edgecam.codec import CODECS, Codec, by_media_type
+from edgecam.diagnosis import Complaint
+from edgecam.errors import SourceEnded, SourceError, SourceUnsupported
+from edgecam.gst import NS_PER_S, Gst, guarded, link, make, structure_of
+from edgecam.keyframes import AccessUnit
+from edgecam.redaction import redact
+from edgecam.source_base import FAULT_MESSAGE, Source
+
+log = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT_S = 3.0
+"""Taking a pipeline down takes 0.1 s; a camera that hangs in it is left behind after this."""
+_QUEUED_UNITS = (
+    8  # the callback takes each at once; this bounds what piles up should the machine be overloaded
+)
+_WAKE_MESSAGE = "edgecam-wake"
+
+
+class Connection:
+    """Runs one source from connecting to its end. Made, started, waited for and closed by one thread.
+
+    Args:
+        source: Where the pictures come from.
+        clock: For the times of arrival.
+        on_format: Told the codec before the first unit and whenever it changes.
+        on_unit: Given every access unit. Both are called on the source's streaming thread and must not block.
+
+    Attributes:
+        codec: What is coming, or None before anything came.
+        last_arrival_s: When the last unit came, by the clock that never steps; None before the first.
+        received_bytes: Sum of the units' sizes.
+        received_units: Their number.
+        dropped_units: Those that came without a timestamp and cannot be placed.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        clock: Clock,
+        on_format: Callable[[Codec], None],
+        on_unit: Callable[[AccessUnit], None],
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._on_format = on_format
+        self._on_unit = on_unit
+        self._fault: SourceError | None = None
+        self._offset_ns = 0  # grows with each loop of a file, so that its time never goes back
+        self._last_end_ns = 0
+        self.codec: Codec | None = None
+        self.last_arrival_s: float | None = None
+        self.received_bytes = 0
+        self.received_units = 0
+        self.dropped_units = 0
+        self._pipeline = Gst.Pipeline.new(None)
+        self._bus = self._pipeline.get_bus()
+        self._sink: Any = None
+
+    def start(self) -> None:
+        """Begin to connect.
+
+        Raises:
+            SourceError: the source cannot work as it is described.
+        """
+        source = self._source.build()
+        self._sink = make(
+            "appsink",
+            caps=";".join(codec.unit_caps for codec in CODECS),
+            emit_signals=True,
+            max_buffers=_QUEUED_UNITS,
+            drop=True,
+            sync=False,
+            enable_last_sample=False,
+        )
+        self._pipeline.add(source)
+        self._pipeline.add(self._sink)
+        link(source, self._sink)
+        self._sink.connect("new-sample", self._on_sample)
+        self._sink.get_static_pad("sink").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
+        self._play()
+
+    def _play(self) -> None:
+        """What is live comes at its own pace; anything else is paced by its timestamps."""
+        if not self._source.is_live:
+            outcome = self._pipeline.set_state(Gst.State.PAUSED)
+            self._sink.set_property("sync", outcome != Gst.StateChangeReturn.NO_PREROLL)
+        if self._pipeline.set_state(Gst.State.PLAYING) == Gst.StateChangeReturn.FAILURE:
+            self.wait(0)
+            raise SourceError(f"{self._source.name}: expected the pipeline to start, found that it does not")
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep for `timeout_s` seconds, or until `wake`.
+
+        Raises:
+            SourceError: the connection has ended, and why.
+        """
+        kinds = Gst.MessageType.ERROR | Gst.MessageType.EOS | Gst.MessageType.APPLICATION
+        message = self._bus.timed_pop_filtered(max(0, round(timeout_s * NS_PER_S)), kinds)
+        if message is not None:
+            self._heed(message)
+        if self._fault is not None:
+            raise self._fault
+
+    def wake(self) -> None:
+        """From any thread: let `wait` return now."""
+        structure = Gst.Structure.new_empty(_WAKE_MESSAGE)
+        self._bus.post(Gst.Message.new_application(self._pipeline, structure))
+
+    def fail(self, error: SourceError) -> None:
+        """From any thread: let `wait` raise `error` now."""
+        self._fault = self._fault or error
+        self.wake()
+
+    def close(self) -> None:
+        """End the connection. Returns after `CLOSE_TIMEOUT_S` at the latest, even if GStreamer hangs."""
+        closing = threading.Thread(target=self._pipeline.set_state, args=(Gst.State.NULL,), daemon=True)
+        closing.start()
+        closing.join(CLOSE_TIMEOUT_S)
+        if closing.is_alive():
+            log.warning(
+                "%s: expected the connection to close, found it hanging: left behind", self._source.name
+            )
+
+    def _heed(self, message: Any) -> None:
+        if message.type == Gst.MessageType.EOS:
+            self._at_end()
+        elif message.type == Gst.MessageType.ERROR:
+            raise self._source.explain(_complaint(message))
+        elif message.get_structure().has_name(FAULT_MESSAGE) and self._source.fault is not None:
+            raise self._source.fault
+
+    def _at_end(self) -> None:
+        if not self._source.is_looped:
+            raise SourceEnded(
+                f"{self._source.name}: expected the stream to go on, found its end (end of stream)"
+            )
+        if not self.received_units:
+            raise SourceUnsupported(f"{self._source.name}: expected pictures, found none up to the end")
+        self._offset_ns = self._last_end_ns
+        flags = Gst.SeekFlags.FLUSH | Gst.SeekFlags.KEY_UNIT
+        if not self._pipeline.seek_simple(Gst.Format.TIME, flags, 0):
+            # A bare stream has no index to go back in: read it anew from its first byte.
+            self._pipeline.set_state(Gst.State.READY)
+            self._pipeline.set_state(Gst.State.PLAYING)
+
+    def _on_callback_fault(self, error: Exception) -> None:
+        if not isinstance(error, SourceError):
+            log.error("%s: unexpected fault", self._source.name, exc_info=error)
+            error = SourceError(f"{self._source.name}: unexpected fault: {redact(str(error))}")
+        self.fail(error)
+
+    @guarded("the form of the pictures was read", _on_callback_fault, 1)
+    def _on_event(self, _pad: Any, info: Any) -> Any:
+        """On the source's streaming thread, before the first unit and at each change of form."""
+        event = info.get_event()
+        if event.type == Gst.EventType.CAPS:
+            codec = by_media_type(structure_of(event.parse_caps()).get_name())
+            if codec is not None and codec is not self.codec:
+                self.codec = codec
+                self._on_format(codec)
+        return Gst.PadProbeReturn.OK
+
+    @guarded("an access unit was taken", _on_callback_fault, Gst.FlowReturn.OK)
+    def _on_sample(self, sink: Any) -> Any:
+        """On the source's streaming thread, some thirty times a second: short, and waits for nothing."""
+        sample = sink.emit("pull-sample")
+        if sample is None:
+            return Gst.FlowReturn.OK
+        buffer = sample.get_buffer()
+        size = buffer.get_size()
+        self.last_arrival_s = self._clock.monotonic_s()
+        self.received_units += 1
+        self.received_bytes += size
+        pts_ns = buffer.pts
+        if pts_ns == Gst.CLOCK_TIME_NONE:
+            self.dropped_units += 1
+            return Gst.FlowReturn.OK
+        if self._source.is_looped:
+            sample, pts_ns = self._in_one_time(sample, buffer)
+        is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
+        now, now_s = self._clock.now(), self.last_arrival_s
+        self._on_unit(AccessUnit(pts_ns, is_keyframe, size, now, now_s, sample))
+        return Gst.FlowReturn.OK
+
+    def _in_one_time(self, sample: Any, buffer: Any) -> tuple[Any, int]:
+        """`sample` with the time of the earlier loops added."""
+        duration_ns = 0 if buffer.duration == Gst.CLOCK_TIME_NONE else buffer.duration
+        if not self._offset_ns:
+            self._last_end_ns = max(self._last_end_ns, buffer.pts + duration_ns)
+            return sample, buffer.pts
+        moved = buffer.copy_region(Gst.BufferCopyFlags.ALL, 0, buffer.get_size())
+        moved.pts = buffer.pts + self._offset_ns
+        moved.dts = Gst.CLOCK_TIME_NONE
+        self._last_end_ns = max(self._last_end_ns, moved.pts + duration_ns)
+        return Gst.Sample.new(moved, sample.get_caps(), None, None), moved.pts
+
+
+def _complaint(message: Any) -> Complaint:
+    error, details = message.parse_error()
+    domain = error.domain.removeprefix("gst-").removesuffix("-error-quark")
+    return Complaint(domain, error.code, error.message or "", details or "")

@@ -1,0 +1,125 @@
+"""From a camera's `uri` to whole coded pictures: one factory, one class a scheme.
+
+A `Source` makes a GStreamer bin whose `src` pad delivers access units in the form that `codec.py` lists. What is
+behind it (a network, a file, numbered pictures) is nobody else's business.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from edgecam.codec import by_media_type
+from edgecam.config import Camera
+from edgecam.credentials import Login
+from edgecam.errors import SourceNotFound, SourceUnsupported
+from edgecam.gst import GLib, Gst, guarded, link, make, structure_of
+from edgecam.redaction import redact
+from edgecam.source_base import Source
+from edgecam.source_made import ImagesSource, PatternSource
+from edgecam.source_rtsp import RtspSource
+
+
+class FileSource(Source):
+    """A video file of any container, looped for ever, in real time."""
+
+    is_looped = True
+
+    def __init__(self, camera: Camera) -> None:
+        super().__init__(camera)
+        self._path = Path(unquote(urlsplit(camera.uri).path))
+        self._found: list[str] = []
+        self._is_joined = False
+
+    def _fill(self) -> None:
+        if not self._path.is_file():
+            raise SourceNotFound(f"{self.name}: expected a file, found none at {self._path}")
+        reader = make("filesrc", location=str(self._path))
+        parse = make("parsebin")
+        self._add(reader, parse)
+        link(reader, parse)
+        parse.connect("pad-added", self._on_pad)
+        parse.connect("no-more-pads", self._on_all_pads)
+
+    @guarded("a file's stream was found", Source._report, None)
+    def _on_pad(self, _parse: Any, pad: Any) -> None:
+        """On the demuxer's streaming thread."""
+        media_type = structure_of(pad.get_current_caps() or pad.query_caps(None)).get_name()
+        codec = by_media_type(media_type)
+        self._found.append(media_type)
+        if codec is None or self._is_joined:
+            self._discard(pad)
+            return
+        self._is_joined = True
+        self._join(pad, codec)
+
+    @guarded("a file's streams were counted", Source._report, None)
+    def _on_all_pads(self, _parse: Any) -> None:
+        """On the demuxer's streaming thread."""
+        if not self._is_joined:
+            raise SourceUnsupported(
+                f"{self.name}: expected a file with H.264, H.265 or JPEG video, found {', '.join(self._found)}"
+            )
+
+    def _discard(self, pad: Any) -> None:
+        sink = make("fakesink", sync=False, **{"async": False})
+        self._add(sink)
+        sink.sync_state_with_parent()
+        pad.link(sink.get_static_pad("sink"))
+
+
+class PipelineSource(Source):
+    """A gst-launch description of the user's own, whose last element delivers coded or raw video."""
+
+    def __init__(self, camera: Camera) -> None:
+        super().__init__(camera)
+        self._description = camera.uri.partition(":")[2].strip()
+
+    def _fill(self) -> None:
+        try:
+            inner = Gst.parse_bin_from_description(self._description, True)
+        except GLib.Error as error:
+            raise SourceUnsupported(
+                f"{self.name}: expected a gst-launch description, found a mistake: {redact(error.message)}"
+            ) from None
+        pads = inner.srcpads
+        if len(pads) != 1 or inner.sinkpads:
+            raise SourceUnsupported(
+                f"{self.name}: expected a description with one open end that delivers video, "
+                f"found {len(pads)} open ends"
+            )
+        self._add(inner)
+        pads[0].add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
+
+    @guarded("the pipeline said what it delivers", Source._report, 1)
+    def _on_event(self, pad: Any, info: Any) -> Any:
+        """On the streaming thread of the user's pipeline: its caps say who has to follow."""
+        event = info.get_event()
+        if event.type != Gst.EventType.CAPS:
+            return Gst.PadProbeReturn.OK
+        media_type = structure_of(event.parse_caps()).get_name()
+        codec = by_media_type(media_type)
+        if codec is None:
+            raise SourceUnsupported(
+                f"{self.name}: expected the pipeline to end in H.264, H.265, JPEG or raw video, found {media_type}"
+            )
+        self._join(pad, codec)
+        return Gst.PadProbeReturn.REMOVE
+
+
+def source_for(camera: Camera, login: Login | None = None) -> Source:
+    """The source that `camera.uri` names, the one place that knows all schemes.
+
+    Raises:
+        SourceUnsupported: the uri has a mistake that only its source can see (an unknown pattern, a wrong rate).
+    """
+    if camera.scheme in ("rtsp", "rtsps"):
+        return RtspSource(camera, login)
+    kinds: dict[str, type[Source]] = {
+        "file": FileSource,
+        "images": ImagesSource,
+        "test": PatternSource,
+        "pipeline": PipelineSource,
+    }
+    return kinds[camera.scheme](camera)

@@ -1,0 +1,89 @@
+"""What all sources have in common: a bin with one open pad, and a way to say that something is wrong."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from typing import Any
+
+from edgecam.codec import Codec
+from edgecam.config import Camera
+from edgecam.diagnosis import Complaint, explain
+from edgecam.errors import SourceError
+from edgecam.gst import Gst, link, make
+from edgecam.redaction import redact
+
+log = logging.getLogger(__name__)
+
+FAULT_MESSAGE = "edgecam-fault"
+"""Name of the bus message by which a source says that its `fault` is set."""
+
+
+class Source(ABC):
+    """One way to a camera's pictures. Used for one connection, then thrown away.
+
+    Attributes:
+        name: Its uri, redacted: the object of every error message.
+        fault: What went wrong in a callback, set before `FAULT_MESSAGE` is posted.
+    """
+
+    is_live = False
+    """Whether pictures come at their own pace; if not, they are delivered by their timestamps."""
+    is_looped = False
+    """Whether the end of the stream means: begin again."""
+
+    def __init__(self, camera: Camera) -> None:
+        self.name = redact(camera.uri)
+        self.fault: SourceError | None = None
+        self._bin: Any = None
+
+    def build(self) -> Any:
+        """The bin with a pad `src`. To be called once.
+
+        Raises:
+            SourceError: the uri cannot work as it is.
+        """
+        self._bin = Gst.Bin.new(None)
+        self._bin.add_pad(Gst.GhostPad.new_no_target("src", Gst.PadDirection.SRC))
+        self._fill()
+        return self._bin
+
+    def explain(self, complaint: Complaint) -> SourceError:
+        """What an error message from this bin means."""
+        return self.fault or explain(self.name, complaint)
+
+    @abstractmethod
+    def _fill(self) -> None:
+        """Put the elements into the bin and, now or when a pad appears, expose one."""
+
+    def _add(self, *elements: Any) -> None:
+        for element in elements:
+            self._bin.add(element)
+
+    def _expose(self, pad: Any) -> None:
+        """Make `pad` the one that the world sees."""
+        self._bin.get_static_pad("src").set_target(pad)
+
+    def _join(self, pad: Any, codec: Codec) -> None:
+        """Bring what comes out of `pad` into the common form and expose it."""
+        if codec.parser is None:
+            self._expose(pad)
+            return
+        # Parameter sets before every keyframe, so that decoding, and a chunk, may begin at any of them.
+        parser = make(codec.parser, config_interval=-1)
+        form = make("capsfilter", caps=codec.unit_caps)
+        self._add(parser, form)
+        link(parser, form)
+        self._expose(form.get_static_pad("src"))
+        for element in (form, parser):
+            element.sync_state_with_parent()
+        pad.link(parser.get_static_pad("sink"))
+
+    def _report(self, error: Exception) -> None:
+        """From any thread: the connection cannot go on."""
+        if not isinstance(error, SourceError):
+            log.error("%s: unexpected fault", self.name, exc_info=error)
+            error = SourceError(f"{self.name}: unexpected fault: {redact(str(error))}")
+        self.fault = self.fault or error
+        structure = Gst.Structure.new_empty(FAULT_MESSAGE)
+        self._bin.post_message(Gst.Message.new_application(self._bin, structure))

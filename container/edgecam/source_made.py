@@ -1,0 +1,164 @@
+"""Pictures that need no camera: numbered files and synthetic patterns."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from edgecam.config import Camera
+from edgecam.errors import SourceNotFound, SourceUnsupported
+from edgecam.gst import NS_PER_S, Gst, guarded, link, make
+from edgecam.source_base import Source
+
+_MAX_FPS = 120
+_NUMBER = re.compile(r"%0?(\d*)d")
+
+
+def query_of(camera: Camera, name: str, defaults: dict[str, str]) -> dict[str, str]:
+    """The settings after the `?` of the uri, on top of `defaults`.
+
+    Raises:
+        SourceUnsupported: names an unknown setting.
+    """
+    given = dict(parse_qsl(urlsplit(camera.uri).query, keep_blank_values=True))
+    unknown = sorted(given.keys() - defaults.keys())
+    if unknown:
+        raise SourceUnsupported(
+            f"{name}: expected the settings {', '.join(defaults)} after the ?, found {', '.join(unknown)}"
+        )
+    return defaults | given
+
+
+def rate(name: str, text: str) -> Fraction:
+    """Pictures a second from text such as `5`, `0.5` or `30000/1001`.
+
+    Raises:
+        SourceUnsupported: it is none, or not between 0 and 120.
+    """
+    try:
+        fps = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        fps = Fraction(0)
+    if not 0 < fps <= _MAX_FPS:
+        raise SourceUnsupported(f"{name}: expected fps as a number up to {_MAX_FPS}, found {text!r}")
+    return fps.limit_denominator(1001)
+
+
+def pixels(name: str, setting: str, text: str) -> int:
+    """A width or height from text.
+
+    Raises:
+        SourceUnsupported: it is none, or not between 16 and 7680.
+    """
+    if not text.isdecimal() or not 16 <= int(text) <= 7680:
+        raise SourceUnsupported(f"{name}: expected {setting} in pixels from 16 to 7680, found {text!r}")
+    return int(text)
+
+
+class PatternSource(Source):
+    """`test://?pattern=ball&width=640&height=360&fps=15`: videotestsrc's patterns, as raw video."""
+
+    is_live = True
+
+    def __init__(self, camera: Camera) -> None:
+        super().__init__(camera)
+        defaults = {"pattern": "ball", "width": "640", "height": "360", "fps": "15"}
+        query = query_of(camera, self.name, defaults)
+        self._pattern = query["pattern"]
+        fps = rate(self.name, query["fps"])
+        width = pixels(self.name, "width", query["width"])
+        height = pixels(self.name, "height", query["height"])
+        # I420 is what jpegenc takes as it is.
+        self._caps = (
+            f"video/x-raw,format=I420,width={width},height={height},"
+            f"framerate={fps.numerator}/{fps.denominator}"
+        )
+
+    def _fill(self) -> None:
+        pattern = make("videotestsrc", is_live=True)
+        known = {
+            nick
+            for value in pattern.find_property("pattern").enum_class.__enum_values__.values()
+            for nick in (value.value_nick,)
+        }
+        if self._pattern not in known:
+            raise SourceUnsupported(
+                f"{self.name}: expected pattern to be one of {', '.join(sorted(known))}, found {self._pattern!r}"
+            )
+        Gst.util_set_object_arg(pattern, "pattern", self._pattern)
+        form = make("capsfilter", caps=self._caps)
+        self._add(pattern, form)
+        link(pattern, form)
+        self._expose(form.get_static_pad("src"))
+
+
+class ImagesSource(Source):
+    """`images:///folder/seq_%06d.jpg?fps=5`: numbered JPEG or PNG files, looped for ever, in real time."""
+
+    def __init__(self, camera: Camera) -> None:
+        super().__init__(camera)
+        query = query_of(camera, self.name, {"fps": "5"})
+        fps = rate(self.name, query["fps"])
+        self._period_ns = round(NS_PER_S / fps)
+        # Not percent-decoded: the % of the number is meant as it stands.
+        self._files = numbered_files(self.name, urlsplit(camera.uri).path)
+        self._next = 0
+
+    def _fill(self) -> None:
+        is_png = self._files[0].suffix.lower() == ".png"
+        caps = Gst.Caps.from_string("image/png" if is_png else "image/jpeg")
+        feed = make("appsrc", caps=caps, format="time", max_bytes=1, block=False)
+        feed.connect("need-data", self._on_need)
+        self._add(feed)
+        if not is_png:
+            self._expose(feed.get_static_pad("src"))
+            return
+        decoder = make("pngdec")
+        self._add(decoder)
+        link(feed, decoder)
+        self._expose(decoder.get_static_pad("src"))
+
+    @guarded("a numbered picture was read", Source._report, None)
+    def _on_need(self, feed: Any, _size: int) -> None:
+        """On the feed's streaming thread, whenever it has nothing left; that thread waits for nothing else."""
+        path = self._files[self._next % len(self._files)]
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise SourceNotFound(
+                f"{self.name}: expected the picture {path}, found {error.strerror}"
+            ) from error
+        buffer = Gst.Buffer.new_wrapped(data)
+        buffer.pts = self._next * self._period_ns
+        buffer.duration = self._period_ns
+        self._next += 1
+        feed.emit("push-buffer", buffer)
+
+
+def numbered_files(name: str, pattern: str) -> list[Path]:
+    """The files that `pattern` (`/folder/seq_%06d.jpg`) names, in the order of their numbers.
+
+    Raises:
+        SourceNotFound: no file has such a name.
+        SourceUnsupported: the pattern has no number, or names neither JPEG nor PNG.
+    """
+    path = Path(unquote(pattern) if not _NUMBER.search(pattern) else pattern)
+    number = _NUMBER.search(path.name)
+    if number is None or path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        raise SourceUnsupported(
+            f"{name}: expected a path such as /folder/seq_%06d.jpg or .png, found {pattern!r}"
+        )
+    before, after = path.name[: number.start()], path.name[number.end() :]
+    digits = f"\\d{{{int(number.group(1) or 1)},}}"
+    shape = re.compile(f"{re.escape(before)}({digits}){re.escape(after)}")
+    try:
+        matches = [(shape.fullmatch(file.name), file) for file in path.parent.iterdir()]
+    except OSError as error:
+        raise SourceNotFound(f"{name}: expected the folder {path.parent}, found {error.strerror}") from None
+    found = sorted((int(match.group(1)), file) for match, file in matches if match)
+    if not found:
+        raise SourceNotFound(f"{name}: expected numbered pictures {path.name} in {path.parent}, found none")
+    return [file for _, file in found]

@@ -1,0 +1,155 @@
+"""Cameras that speak RTSP, with TLS (`rtsps`) or without."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from edgecam.codec import CODECS, by_rtp_name
+from edgecam.config import Camera
+from edgecam.credentials import Login
+from edgecam.diagnosis import Complaint, explain_connect
+from edgecam.errors import SourceError, SourceUnsupported, SourceUntrusted
+from edgecam.gst import Gio, GLib, guarded, make, structure_of
+from edgecam.source_base import Source
+
+log = logging.getLogger(__name__)
+
+_DEFAULT_PORT = {"rtsp": 554, "rtsps": 322}
+_US_PER_S = 1_000_000
+_TLS_FLAWS = (
+    ("UNKNOWN_CA", "it is signed by nobody we trust"),
+    ("BAD_IDENTITY", "it belongs to another host name"),
+    ("EXPIRED", "it has expired"),
+    ("NOT_ACTIVATED", "it is not valid yet; check the clocks"),
+    ("REVOKED", "it has been revoked"),
+    ("INSECURE", "its algorithm is not secure"),
+)
+
+
+class RtspSource(Source):
+    """A camera on the network. User name and password are properties, never part of a text."""
+
+    is_live = True
+
+    def __init__(self, camera: Camera, login: Login | None) -> None:
+        super().__init__(camera)
+        self._camera = camera
+        self._url = urlsplit(camera.uri)
+        self._login = login or self._login_in_uri()
+        self._offered: list[str] = []
+        self._is_selected = False
+
+    def explain(self, complaint: Complaint) -> SourceError:
+        return self.fault or explain_connect(self.name, self._host, self._port, complaint)
+
+    @property
+    def _host(self) -> str:
+        return self._url.hostname or ""
+
+    @property
+    def _port(self) -> int:
+        return self._url.port or _DEFAULT_PORT[self._url.scheme]
+
+    def _login_in_uri(self) -> Login | None:
+        if self._url.username is None:
+            return None
+        return Login(unquote(self._url.username), unquote(self._url.password or ""))
+
+    def _fill(self) -> None:
+        without_login = self._url._replace(netloc=self._url.netloc.rpartition("@")[2])
+        timeout_us = round(self._camera.connect_timeout_s * _US_PER_S)
+        rtsp = make(
+            "rtspsrc",
+            location=without_login.geturl(),
+            protocols=self._camera.transport + ("+tls" if self._url.scheme == "rtsps" else ""),
+            latency=self._camera.latency_ms,
+            tcp_timeout=timeout_us,
+            timeout=timeout_us,
+            user_agent="edgecam",
+        )
+        if self._login is not None:
+            rtsp.set_property("user-id", self._login.username)
+            rtsp.set_property("user-pw", self._login.password)
+        self._set_trust(rtsp)
+        self._add(rtsp)
+        rtsp.connect("select-stream", self._on_select)
+        rtsp.connect("pad-added", self._on_pad)
+        rtsp.connect("no-more-pads", self._on_all_pads)
+
+    def _set_trust(self, rtsp: Any) -> None:
+        tls = self._camera.tls
+        if not tls.verify:
+            rtsp.set_property("tls-validation-flags", Gio.TlsCertificateFlags(0))
+        elif self._url.scheme == "rtsps":
+            rtsp.connect("accept-certificate", self._on_certificate)
+
+    @guarded("a certificate was judged", Source._report, False)
+    def _on_certificate(self, _rtsp: Any, _connection: Any, certificate: Any, flaws: Any) -> bool:
+        """On rtspsrc's own thread, when the system's authorities do not vouch for the certificate."""
+        ca_file = self._camera.tls.ca_file
+        if ca_file is not None:
+            try:
+                authorities = Gio.TlsFileDatabase.new(ca_file)
+            except GLib.Error as error:
+                raise SourceUntrusted(
+                    f"{self.name}: expected tls.ca_file {ca_file} to be a PEM file, found: {error.message}"
+                ) from None
+            flaws = authorities.verify_chain(
+                certificate,
+                "1.3.6.1.5.5.7.3.1",  # purpose: authenticate a server (RFC 5280, 4.2.1.12)
+                Gio.NetworkAddress.new(self._host, self._port),
+                None,
+                Gio.TlsDatabaseVerifyFlags.NONE,
+                None,
+            )
+        if not int(flaws):
+            return True
+        names = [
+            text for name, text in _TLS_FLAWS if int(flaws) & int(getattr(Gio.TlsCertificateFlags, name))
+        ]
+        self.fault = SourceUntrusted(
+            f"{self.name}: expected a certificate that can be verified, found one where "
+            f"{' and '.join(names) or 'something is wrong'}; "
+            "give tls: {ca_file: …} or, knowingly, tls: {verify: false}"
+        )
+        return False
+
+    @guarded("a camera's stream was chosen", Source._report, False)
+    def _on_select(self, _rtsp: Any, _number: int, caps: Any) -> bool:
+        """On rtspsrc's own thread, for each stream the camera offers: only the first readable video is asked for."""
+        structure = structure_of(caps)
+        media, coding = structure.get_string("media"), structure.get_string("encoding-name") or "?"
+        self._offered.append(f"{media} {coding}")
+        # Audio joins here, as a second stream that is selected.
+        if media != "video" or by_rtp_name(coding) is None or self._is_selected:
+            return False
+        self._is_selected = True
+        return True
+
+    @guarded("a camera's stream appeared", Source._report, None)
+    def _on_pad(self, _rtsp: Any, pad: Any) -> None:
+        """On rtspsrc's own thread."""
+        structure = structure_of(pad.get_current_caps() or pad.query_caps(None))
+        codec = by_rtp_name(structure.get_string("encoding-name") or "")
+        if codec is None or codec.depayloader is None:
+            return
+        depayloader = make(codec.depayloader)
+        self._add(depayloader)
+        self._join(depayloader.get_static_pad("src"), codec)
+        depayloader.sync_state_with_parent()
+        pad.link(depayloader.get_static_pad("sink"))
+
+    @guarded("a camera's streams were counted", Source._report, None)
+    def _on_all_pads(self, _rtsp: Any) -> None:
+        """On rtspsrc's own thread."""
+        if not self._is_selected:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        readable = ", ".join(codec.name for codec in CODECS if codec.rtp_name)
+        raise SourceUnsupported(
+            f"{self.name}: expected a video stream in one of {readable}, "
+            f"found {', '.join(self._offered) or 'none'}; choose H.264 in the camera's settings"
+        )
