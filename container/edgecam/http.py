@@ -127,8 +127,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: _Server
     protocol_version = "HTTP/1.1"
-    server_version = "edgecam"
-    sys_version = ""
     timeout = _TIMEOUT_S
     disable_nagle_algorithm = True
     wbufsize = -1  # headers and body in one packet
@@ -172,6 +170,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD" and not unchanged:
             self.wfile.write(answer.body)
+
+    def version_string(self) -> str:
+        return "edgecam"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the library's
         _log.debug("%s", one_line(format % args))

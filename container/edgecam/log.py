@@ -145,14 +145,15 @@ class SummarisingHandler(logging.StreamHandler[TextIO]):
         for key in [key for key, seen in self._seen.items() if is_over(seen)]:
             seen = self._seen.pop(key)
             if seen.count:
-                super().emit(_summary(seen))
+                super().emit(_summary(seen, self._clock.now().timestamp()))
 
 
-def _summary(seen: _Repeats) -> logging.LogRecord:
+def _summary(seen: _Repeats, now_s: float) -> logging.LogRecord:
     times = "once more" if seen.count == 1 else f"{seen.count} more times"
     summary = logging.makeLogRecord(seen.last.__dict__)
     summary.msg, summary.args = "%s (repeated %s)", (seen.last.getMessage(), times)
     summary.repeated = seen.count
+    summary.created = now_s
     return summary
 
 

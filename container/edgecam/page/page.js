@@ -110,7 +110,7 @@ async function round() {
     byId("version").textContent = `edgecam ${version}`;
     cameras.forEach(show);
     summarise(cameras);
-    await Promise.all(cameras.map(refresh));
+    cameras.forEach((report) => void refresh(report)); // not awaited: a slow picture holds up no other
   } catch (error) {
     complain(`The node does not answer (${error.message}). Asking again every second.`);
   } finally {

@@ -1,0 +1,213 @@
+"""The command line. Heavy modules are imported only by the command that needs them: `check` starts in 0.2 s.
+
+Exit codes: 0 done; 1 the source or the run failed; 2 the configuration, the command line or the installation
+is wrong; 130 interrupted before it ran.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgecam import __version__
+from edgecam.config import (
+    NODE_VARIABLE,
+    Log,
+    NodeConfig,
+    load_environment,
+    load_file,
+)
+from edgecam.errors import ConfigurationError, EdgecamError, InstallationError, Mistake
+from edgecam.log import setup
+from edgecam.redaction import SECRETS
+from edgecam.validation import validate
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+_EPILOG = """\
+exit codes: 0 done; 1 the source or the run failed; 2 the configuration, the command line or the
+installation is wrong. A configuration is read from --config FILE (YAML or JSON), else from the
+environment variable EDGECAM_NODE (JSON)."""
+
+_LOGIN_HINT = (
+    "note: a password in the URI can be seen by every user of this machine while the command runs; "
+    "better: --username USER --password-file FILE, or --password-env VARIABLE"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+    except (ConfigurationError, InstallationError) as error:
+        _complain(error)
+        return WRONG
+    except EdgecamError as error:
+        _complain(error)
+        return FAILED
+    except BrokenPipeError:
+        # Who read our output has gone; the interpreter must not complain about it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def _complain(error: Exception) -> None:
+    for line in SECRETS.hide(str(error)).splitlines():
+        sys.stderr.write(f"edgecam: {line}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edgecam",
+        description="The newest picture of every camera on this machine, as a file.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"edgecam {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="look after the cameras until SIGTERM or SIGINT")
+    run.add_argument("--config", type=Path, metavar="FILE", help=f"YAML or JSON; else {NODE_VARIABLE}")
+    run.add_argument("--data-dir", metavar="DIR", help="folder of the pictures; else as configured")
+    run.set_defaults(command=_run)
+
+    check = commands.add_parser("check", help="validate a node configuration, every mistake on a line")
+    check.add_argument("file", type=Path, metavar="FILE", help="YAML or JSON")
+    check.add_argument("--json", action="store_true", help="the verdict as JSON on standard output")
+    check.set_defaults(command=_check)
+
+    probe = commands.add_parser("probe", help="say what a source delivers, or in plain words why not")
+    _add_source(probe)
+    probe.add_argument("--json", action="store_true", help="the findings as JSON on standard output")
+    probe.set_defaults(command=_probe)
+
+    frame = commands.add_parser("frame", help="take one picture from a source")
+    _add_source(frame)
+    frame.add_argument("output", metavar="OUT.jpg", help="where the picture goes; - is standard output")
+    frame.set_defaults(command=_frame)
+
+    plan = commands.add_parser("launch-plan", help="for the recipe: how docker has to run this image")
+    plan.set_defaults(command=_launch_plan)
+    execute = commands.add_parser("exec", help="become the program in EDGECAM_ENTRYPOINT and EDGECAM_COMMAND")
+    execute.set_defaults(command=_exec)
+    return parser
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("uri", metavar="URI", help="rtsp:// rtsps:// file:// images:// test:// pipeline:")
+    parser.add_argument("--username", metavar="USER")
+    password = parser.add_mutually_exclusive_group()
+    password.add_argument("--password-file", metavar="FILE", help="its first line is the password")
+    password.add_argument("--password-env", metavar="VARIABLE", help="environment variable that holds it")
+    parser.add_argument("--transport", choices=("tcp", "udp"), default="tcp", help="of RTSP (default: tcp)")
+    trust = parser.add_mutually_exclusive_group()
+    trust.add_argument("--ca-file", metavar="FILE", help="PEM file with the authority of an rtsps camera")
+    trust.add_argument("--insecure", action="store_true", help="accept any certificate of an rtsps camera")
+    parser.add_argument(
+        "--timeout-s", type=float, default=15.0, metavar="SECONDS", help="for the whole (default: 15)"
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from edgecam.run import run
+
+    data_dir = options.data_dir or os.environ.get("EDGECAM_DATA_DIR") or None
+    if options.config is None:
+        return run(load_environment(os.environ.get(NODE_VARIABLE), data_dir))
+    config = load_file(options.config)
+    if data_dir is not None:
+        config = validate(NodeConfig, config.model_dump() | {"data_dir": data_dir}, name="--data-dir")
+    return run(config)
+
+
+def _check(options: argparse.Namespace) -> int:
+    mistakes: tuple[Mistake, ...] = ()
+    try:
+        config = load_file(options.file)
+    except ConfigurationError as error:
+        if not options.json:
+            raise
+        mistakes = error.mistakes
+    if options.json:
+        found = [{"path": each.path, "expected": each.expected, "found": each.found} for each in mistakes]
+        _write(json.dumps({"valid": not mistakes, "mistakes": found}, ensure_ascii=False, indent=1))
+        return WRONG if mistakes else DONE
+    cameras = ", ".join(camera.id for camera in config.cameras)
+    _write(f"{options.file}: valid, cameras: {cameras}")
+    return DONE
+
+
+def _probe(options: argparse.Namespace) -> int:
+    from edgecam.probe import Target, probe
+
+    setup(Log(level="error"))
+    findings = probe(Target.from_options(options))
+    _write(findings.json_text() if options.json else findings.text())
+    _hint(options)
+    return DONE if findings.failure is None else FAILED
+
+
+def _frame(options: argparse.Namespace) -> int:
+    from edgecam.probe import Target, take_picture
+
+    setup(Log(level="error"))
+    picture = take_picture(Target.from_options(options))
+    _hint(options)
+    if options.output == "-":
+        sys.stdout.buffer.write(picture)
+        sys.stdout.buffer.flush()
+        return DONE
+    try:
+        Path(options.output).write_bytes(picture)
+    except OSError as error:
+        raise InstallationError(
+            f"{options.output}: expected a file that can be written, found: {error.strerror}"
+        ) from None
+    return DONE
+
+
+def _launch_plan(_: argparse.Namespace) -> int:
+    from edgecam.launch import plan_from_environment
+
+    _write("\n".join(plan_from_environment(os.environ)))
+    return DONE
+
+
+def _exec(_: argparse.Namespace) -> int:
+    from edgecam.launch import command_from_environment
+
+    command = command_from_environment(os.environ)
+    if not command:
+        raise ConfigurationError([Mistake("entrypoint", "a program, or command with one", "nothing")])
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - no shell: the arguments arrive as they were typed
+    except OSError as error:
+        raise ConfigurationError(
+            [Mistake("entrypoint", "a program in the image", f'"{command[0]}": {error.strerror}')]
+        ) from None
+
+
+def _hint(options: argparse.Namespace) -> None:
+    from edgecam.redaction import holds_password
+
+    if holds_password(options.uri):
+        sys.stderr.write(f"edgecam: {_LOGIN_HINT}\n")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(f"{SECRETS.hide(text)}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    logging.captureWarnings(True)
+    sys.exit(main())
