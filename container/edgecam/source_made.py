@@ -81,7 +81,7 @@ class PatternSource(Source):
         pattern = make("videotestsrc", is_live=True)
         known = {
             nick
-            for value in pattern.find_property("pattern").enum_class.__enum_values__.values()
+            for value in type(pattern.get_property("pattern")).__enum_values__.values()
             for nick in (value.value_nick,)
         }
         if self._pattern not in known:
