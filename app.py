@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""Settings become stacks; nothing else happens here. `cdk.json` names this file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import aws_cdk as cdk
+from edgecam.errors import EdgecamError
+
+from stacks.foundation import FoundationStack
+from stacks.frame_grabber import FrameGrabberStack
+from stacks.settings import Fleet, fleet_path, load_fleet
+
+
+def build(app: cdk.App, fleet: Fleet) -> None:
+    """Add all stacks to `app`. Without account and region in the settings they fit whatever credentials are used."""
+    env = cdk.Environment(account=fleet.aws.account, region=fleet.aws.region) if fleet.aws.account else None
+    foundation = FoundationStack(app, "EdgecamFoundation", fleet=fleet, env=env)
+    FrameGrabberStack(
+        app, "EdgecamFrameGrabber", fleet=fleet, artifact_bucket=foundation.artifact_bucket, env=env
+    )
+
+
+def main() -> int:
+    """Build the stacks of the fleet that `-c fleet=PATH` names; the exit code is 1 when it has mistakes."""
+    app = cdk.App()
+    try:
+        fleet = load_fleet(
+            fleet_path(app.node.try_get_context("fleet"), beside=Path(__file__).resolve().parent)
+        )
+    except EdgecamError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    build(app, fleet)
+    app.synth()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

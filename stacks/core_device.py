@@ -1,0 +1,167 @@
+"""What core devices may do: the role that they take on, and the IoT policy of their certificates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_iot as iot
+from constructs import Construct
+
+from stacks.nag import acknowledge
+
+ROLE_ALIAS = "EdgecamCoreRoleAlias"
+IOT_POLICY = "EdgecamCorePolicy"
+
+_LOG_GROUPS = "/aws/greengrass/*"
+"""Where aws.greengrass.LogManager and the nucleus write (Greengrass v2 developer guide, monitoring logs)."""
+
+
+class CoreDeviceRole(Construct):
+    """The token exchange role of the cores: the named one, or a new one with role alias and IoT policy.
+
+    Attributes:
+        role: The role.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, existing: str | None, things: Sequence[str] | None
+    ) -> None:
+        """Import or make the role.
+
+        Args:
+            scope: The stack.
+            construct_id: The construct's id.
+            existing: Name of the role that the cores have already.
+            things: Names of all cores, for a new IoT policy; None when only their groups are known.
+        """
+        super().__init__(scope, construct_id)
+        self.role: iam.IRole = (
+            iam.Role.from_role_name(self, "Role", existing)
+            if existing
+            else self._new_role(["*"] if things is None else sorted(things))
+        )
+
+    def grant_artifacts(self, bucket_arn: str, prefix: str) -> None:
+        """Let cores fetch what lies below `prefix`. A nucleus asks for the bucket's Region first."""
+        self._allow(
+            "FetchArtifacts",
+            f"ArtifactsOf-{prefix}",
+            {"s3:GetObject": [f"{bucket_arn}/{prefix}/*"], "s3:GetBucketLocation": [bucket_arn]},
+        )
+
+    def grant_secrets(self, arns: Sequence[str]) -> None:
+        """Let cores read exactly these secrets."""
+        if arns:
+            self._allow(
+                "ReadCameraSecrets",
+                "CameraSecrets",
+                {"secretsmanager:GetSecretValue": [exact_secret(arn) for arn in arns]},
+            )
+
+    def _allow(self, sid: str, policy_id: str, rights: dict[str, list[str]]) -> None:
+        policy = iam.Policy(self, policy_id, roles=[self.role])
+        for number, (action, resources) in enumerate(rights.items()):
+            policy.add_statements(
+                iam.PolicyStatement(sid=f"{sid}{number or ''}", actions=[action], resources=resources)
+            )
+
+    def _new_role(self, things: Sequence[str]) -> iam.Role:
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("credentials.iot.amazonaws.com"),
+            description="Taken on by Greengrass cores that run edgecam.",
+            inline_policies={"Minimum": iam.PolicyDocument(statements=[_write_logs(self)])},
+        )
+        acknowledge(
+            role,
+            f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group:{_LOG_GROUPS}]",
+            "A core names its log groups after Region, component and thing; they all begin like this.",
+        )
+        alias = iot.CfnRoleAlias(self, "RoleAlias", role_alias=ROLE_ALIAS, role_arn=role.role_arn)
+        iot.CfnPolicy(
+            self,
+            "Policy",
+            policy_name=IOT_POLICY,
+            policy_document={
+                "Version": "2012-10-17",
+                "Statement": _iot_statements(cdk.Stack.of(self), things, alias.attr_role_alias_arn),
+            },
+        )
+        cdk.CfnOutput(
+            self, "RoleAliasName", value=alias.ref, description="iotRoleAlias of the cores' nucleus."
+        )
+        cdk.CfnOutput(
+            self, "IotPolicyName", value=IOT_POLICY, description="To be attached to the cores' certificates."
+        )
+        return role
+
+
+def exact_secret(arn: str) -> str:
+    """The secret as a resource of an IAM policy.
+
+    Secrets Manager adds a hyphen and six random characters to a secret's name. An ARN without them is completed with
+    six question marks, as its documentation asks for; a whole one stays exactly as it is.
+    """
+    return arn if re.search(r"-[A-Za-z0-9]{6}$", arn) else f"{arn}-??????"
+
+
+def _write_logs(scope: Construct) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid="WriteLogs",
+        actions=[
+            "logs:CreateLogGroup",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "logs:DescribeLogStreams",
+        ],
+        resources=[
+            cdk.Stack.of(scope).format_arn(
+                service="logs",
+                resource="log-group",
+                resource_name=_LOG_GROUPS,
+                arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+            )
+        ],
+    )
+
+
+def _iot_statements(stack: cdk.Stack, things: Sequence[str], alias_arn: str) -> list[dict[str, object]]:
+    """The minimal IoT policy of the Greengrass v2 developer guide.
+
+    A core opens several connections, whose client ids are its name and a suffix; thing policy variables are not supported
+    for cores. So names stand here, or a wildcard where only the thing group is known.
+    """
+
+    def iot_arns(kind: str, *ends: str) -> list[str]:
+        patterns = ["*" if thing == "*" else f"{thing}*" for thing in things]
+        return [
+            stack.format_arn(service="iot", resource=kind, resource_name=end.replace("THING", pattern))
+            for pattern in patterns
+            for end in ends
+        ]
+
+    topics = [
+        f"$aws/things/THING/{topic}"
+        for topic in ("greengrass/health/json", "greengrassv2/health/json", "jobs/*", "shadow/*")
+    ]
+    return [
+        {"Effect": "Allow", "Action": "iot:Connect", "Resource": iot_arns("client", "THING")},
+        {"Effect": "Allow", "Action": ["iot:Receive", "iot:Publish"], "Resource": iot_arns("topic", *topics)},
+        {"Effect": "Allow", "Action": "iot:Subscribe", "Resource": iot_arns("topicfilter", *topics[2:])},
+        {"Effect": "Allow", "Action": "iot:AssumeRoleWithCertificate", "Resource": alias_arn},
+        {
+            "Effect": "Allow",
+            # GetDeploymentConfiguration: for documents too large for a job, see stacks/deployment.py.
+            "Action": [
+                "greengrass:GetComponentVersionArtifact",
+                "greengrass:GetDeploymentConfiguration",
+                "greengrass:ListThingGroupsForCoreDevice",
+                "greengrass:ResolveComponentCandidates",
+            ],
+            "Resource": "*",
+        },
+    ]

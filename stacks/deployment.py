@@ -1,0 +1,168 @@
+"""The deployment of a site: which components, with which configuration, and how it is rolled out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_greengrassv2 as greengrass
+from constructs import Construct
+
+from stacks.component import Component
+from stacks.settings import SECRET_MANAGER, Rollout, Site
+
+SECRET_MANAGER_VERSION = "2.1.8"
+"""Of the public component; `components` of a site names another one."""
+
+DOCUMENT_LIMITS_BYTES = {"thing": 7_000, "thing_group": 31_000}
+"""Deployment documents above this are fetched by the core itself (Greengrass v2 developer guide, deployments)."""
+
+_Deployment = greengrass.CfnDeployment
+_FAILURE = {"rollback": "ROLLBACK", "do_nothing": "DO_NOTHING"}
+_UPDATE = {"notify": "NOTIFY_COMPONENTS", "skip": "SKIP_NOTIFY_COMPONENTS"}
+_ABORT = {"failed": "FAILED", "rejected": "REJECTED", "timed_out": "TIMED_OUT", "any": "ALL"}
+
+
+class SiteDeployment(Construct):
+    """One deployment. A changed setting replaces it; the newest of a target is the one that counts.
+
+    Attributes:
+        deployment: The deployment.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, name: str, site: Site, component: Component
+    ) -> None:
+        super().__init__(scope, construct_id)
+        components = components_of(site, component.name, component.version)
+        self.deployment = _Deployment(
+            self,
+            "Deployment",
+            deployment_name=f"edgecam {name}",
+            target_arn=cdk.Stack.of(self).format_arn(
+                service="iot", resource=site.target.split("/")[0], resource_name=site.target.split("/")[1]
+            ),
+            components={key: _property(entry) for key, entry in components.items()},
+            deployment_policies=_policies(site.rollout),
+            iot_job_configuration=_jobs(site.rollout),
+        )
+        # The version stands in the template, so that `cdk diff` shows it; that it exists first is said here.
+        self.deployment.node.add_dependency(component.resource)
+        self._warn_when_large(name, site, json.dumps(components))
+
+    def _warn_when_large(self, name: str, site: Site, document: str) -> None:
+        kind = "thing" if site.thing is not None else "thing_group"
+        size, limit = len(document.encode()), DOCUMENT_LIMITS_BYTES[kind]
+        if size > limit:
+            cdk.Annotations.of(self).add_warning_v2(
+                "edgecam:large-deployment",
+                f"sites.{name}: the deployment has {size} bytes, more than the {limit} that reach a {kind} by "
+                "themselves. The cores' IoT policy has to allow greengrass:GetDeploymentConfiguration, or the "
+                "deployment stays IN_PROGRESS for ever.",
+            )
+
+
+def components_of(site: Site, name: str, version: str) -> dict[str, dict[str, Any]]:
+    """What runs on the cores of `site`: component name → version, and what is merged into its configuration."""
+    components: dict[str, dict[str, Any]] = {
+        extra: {"version": entry.version, "merge": dict(entry.merge)} for extra, entry in site.components.items()
+    }
+    configuration = component_configuration(site)
+    if site.uses_secret_manager:
+        arns = site.secret_arns()
+        configuration["accessControl"] = _may_read(name, arns)
+        manager = components.setdefault(SECRET_MANAGER, {"version": SECRET_MANAGER_VERSION, "merge": {}})
+        others = manager["merge"].get("cloudSecrets", [])
+        manager["merge"]["cloudSecrets"] = [*others, *({"arn": arn} for arn in arns)]
+    # Reset first: a setting that was taken out of fleet.yaml must not live on in the core's memory.
+    components[name] = {"version": version, "merge": configuration, "reset": [""]}
+    return components
+
+
+def component_configuration(site: Site) -> dict[str, Any]:
+    """The component configuration that the recipe's Setenv hands to the container; defaults are left to the recipe."""
+    node = site.node
+    configuration: dict[str, Any] = {"data_dir": site.data_dir, "node": node}
+    node.pop("data_dir", None)
+    if site.docker_options:
+        configuration["docker"] = site.docker_options
+    if site.entrypoint:
+        configuration["entrypoint"] = site.entrypoint
+    if site.command:
+        configuration["command"] = list(site.command)
+    return configuration
+
+
+def _may_read(name: str, arns: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        SECRET_MANAGER: {
+            f"{name}:secrets:1": {
+                "policyDescription": "Reads the credentials of its cameras.",
+                "operations": ["aws.greengrass#GetSecretValue"],
+                "resources": list(arns),
+            }
+        }
+    }
+
+
+def _property(entry: dict[str, Any]) -> greengrass.CfnDeployment.ComponentDeploymentSpecificationProperty:
+    update = None
+    if entry["merge"] or "reset" in entry:
+        update = _Deployment.ComponentConfigurationUpdateProperty(
+            merge=json.dumps(entry["merge"], ensure_ascii=False, separators=(",", ":")) if entry["merge"] else None,
+            reset=entry.get("reset"),
+        )
+    return _Deployment.ComponentDeploymentSpecificationProperty(
+        component_version=entry["version"], configuration_update=update
+    )
+
+
+def _policies(rollout: Rollout) -> greengrass.CfnDeployment.DeploymentPoliciesProperty:
+    return _Deployment.DeploymentPoliciesProperty(
+        failure_handling_policy=_FAILURE[rollout.failure_handling],
+        component_update_policy=_Deployment.DeploymentComponentUpdatePolicyProperty(
+            action=_UPDATE[rollout.component_update.action],
+            timeout_in_seconds=rollout.component_update.timeout_s,
+        ),
+    )
+
+
+def _jobs(rollout: Rollout) -> greengrass.CfnDeployment.DeploymentIoTJobConfigurationProperty | None:
+    abort = rate = timeout = None
+    if rollout.abort:
+        abort = _Deployment.IoTJobAbortConfigProperty(
+            criteria_list=[
+                _Deployment.IoTJobAbortCriteriaProperty(
+                    action="CANCEL",
+                    failure_type=_ABORT[criterion.when],
+                    threshold_percentage=criterion.percent,
+                    min_number_of_executed_things=criterion.at_least,
+                )
+                for criterion in rollout.abort
+            ]
+        )
+    if rollout.per_minute is not None or rollout.exponential is not None:
+        rate = _Deployment.IoTJobExecutionsRolloutConfigProperty(
+            maximum_per_minute=rollout.per_minute, exponential_rate=_exponential(rollout)
+        )
+    if rollout.timeout_min is not None:
+        timeout = _Deployment.IoTJobTimeoutConfigProperty(in_progress_timeout_in_minutes=rollout.timeout_min)
+    if abort is None and rate is None and timeout is None:
+        return None
+    return _Deployment.DeploymentIoTJobConfigurationProperty(
+        abort_config=abort, job_executions_rollout_config=rate, timeout_config=timeout
+    )
+
+
+def _exponential(rollout: Rollout) -> greengrass.CfnDeployment.IoTJobExponentialRolloutRateProperty | None:
+    rate = rollout.exponential
+    if rate is None:
+        return None
+    return _Deployment.IoTJobExponentialRolloutRateProperty(
+        base_rate_per_minute=rate.base_per_minute,
+        increment_factor=rate.factor,
+        rate_increase_criteria=_Deployment.IoTJobRateIncreaseCriteriaProperty(
+            number_of_notified_things=rate.after_notified, number_of_succeeded_things=rate.after_succeeded
+        ),
+    )

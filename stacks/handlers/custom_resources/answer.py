@@ -1,0 +1,75 @@
+"""How a custom resource answers CloudFormation: always, and with a reason that can be read.
+
+The protocol is CloudFormation's for custom resources: a PUT of JSON to the event's ResponseURL. An answer that never
+comes would keep the stack waiting until its timeout.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+logger = logging.getLogger()
+logger.setLevel(logging.INFO)
+
+_PUT_TIMEOUT_S = 10
+_PUT_ATTEMPTS = 3
+_REASON_LENGTH = 1000  # CloudFormation refuses an answer of more than 4096 bytes
+
+Event = Mapping[str, Any]
+
+
+class Refused(Exception):  # noqa: N818 - a refusal that CloudFormation shows to the user as it stands
+    """What was asked for cannot be done; the message says why, in a sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What CloudFormation is to remember: the resource's id, and attributes for `Fn::GetAtt`."""
+
+    physical_id: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+def answer(event: Event, context: Any, apply: Callable[[Event], Answer], *, fallback_id: str) -> None:
+    """Run `apply` and tell CloudFormation how it went.
+
+    Args:
+        event: The request, as Lambda hands it over.
+        context: Lambda's context; names the log.
+        apply: What is to be done.
+        fallback_id: The resource's id in case `apply` fails: the one it would have answered, so that CloudFormation does
+            not take the failure for a replacement.
+    """
+    body: dict[str, Any] = {key: event[key] for key in ("StackId", "RequestId", "LogicalResourceId")}
+    try:
+        done = apply(event)
+        body |= {"Status": "SUCCESS", "PhysicalResourceId": done.physical_id, "Data": dict(done.attributes)}
+    except Exception as error:  # whatever happens, CloudFormation must hear of it
+        logger.exception("%s of %s failed", event["RequestType"], event["LogicalResourceId"])
+        reason = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
+        body |= {
+            "Status": "FAILED",
+            "PhysicalResourceId": event.get("PhysicalResourceId", fallback_id),
+            "Reason": f"{reason[:_REASON_LENGTH]} (log: {getattr(context, 'log_stream_name', 'none')})",
+        }
+    _put(event["ResponseURL"], json.dumps(body).encode())
+
+
+def _put(url: str, body: bytes) -> None:
+    # An empty content type: the URL is signed for exactly that.
+    request = urllib.request.Request(url, data=body, method="PUT", headers={"Content-Type": ""})  # noqa: S310
+    for attempt in range(1, _PUT_ATTEMPTS + 1):
+        try:
+            with urllib.request.urlopen(request, timeout=_PUT_TIMEOUT_S):  # noqa: S310 - CloudFormation's own URL
+                return
+        except urllib.error.URLError:
+            if attempt == _PUT_ATTEMPTS:
+                raise
+            time.sleep(attempt)

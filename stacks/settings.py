@@ -1,0 +1,329 @@
+"""`fleet.yaml` becomes frozen, validated settings.
+
+A site is a node configuration (`edgecam.config`, the only definition of a camera) and how it is deployed. Every
+mistake is found here, at synth, with the path of the setting, what was expected and what was found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from edgecam.config import NodeConfig, parse_document
+from edgecam.errors import ConfigurationError, EdgecamError, Mistake
+from edgecam.launch import DockerOptions, mistakes_on_core
+from edgecam.validation import Model, validate
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from container.image_inputs import ARCHITECTURES, DEFAULT_BASE_IMAGE
+
+SECRET_MANAGER = "aws.greengrass.SecretManager"
+TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"
+NUCLEI = ("aws.greengrass.Nucleus", "aws.greengrass.NucleusLite")
+
+
+def _matches(pattern: str, expected: str) -> AfterValidator:
+    """Check a text against `pattern`; say `expected`, not the pattern, when it differs."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"expected {expected}")
+        return text
+
+    return AfterValidator(check)
+
+
+SiteName = Annotated[
+    str, _matches(r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 lower case letters, digits and hyphens")
+]
+ThingName = Annotated[
+    str, _matches(r"[a-zA-Z0-9:_-]{1,128}", "1 to 128 letters, digits, colons, underscores and hyphens")
+]
+ComponentName = Annotated[
+    str, _matches(r"[a-zA-Z0-9._-]{1,128}", "1 to 128 letters, digits, dots, underscores and hyphens")
+]
+PlainVersion = Annotated[
+    str, _matches(r"\d{1,6}\.\d{1,6}\.\d{1,6}", 'a version of three numbers, such as "2.3.7"')
+]
+Account = Annotated[str, _matches(r"\d{12}", 'twelve digits in quotes, such as "123456789012"')]
+Region = Annotated[str, _matches(r"[a-z]{2}(-[a-z]+)+-\d", "the name of a Region, such as eu-central-1")]
+Bucket = Annotated[str, _matches(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket")]
+RoleName = Annotated[str, _matches(r"[\w+=,.@-]{1,64}", "the name of an IAM role, not its ARN")]
+ImageName = Annotated[str, _matches(r"[a-zA-Z0-9][\w./:@-]*", "the name of an image")]
+
+
+class ExponentialRate(Model):
+    """A rollout that begins slowly and speeds up (IoT Jobs' exponential rate)."""
+
+    base_per_minute: int = Field(ge=1, le=1000, description="Cores a minute at first.")
+    factor: float = Field(ge=1.1, le=5, description="By how much the rate grows.")
+    after_notified: int | None = Field(default=None, ge=1, description="Grows after so many notified cores.")
+    after_succeeded: int | None = Field(default=None, ge=1, description="Grows after so many successes.")
+
+    @model_validator(mode="after")
+    def _one_criterion(self) -> Self:
+        if (self.after_notified is None) == (self.after_succeeded is None):
+            raise ValueError("expected one of after_notified and after_succeeded")
+        return self
+
+
+class AbortCriterion(Model):
+    """When a rollout is given up."""
+
+    when: Literal["failed", "rejected", "timed_out", "any"] = Field(
+        default="failed", description="What is counted."
+    )
+    percent: float = Field(gt=0, le=100, description="Share of the finished cores that is too much.")
+    at_least: int = Field(default=1, ge=1, description="Not before so many cores have finished.")
+
+
+class ComponentUpdate(Model):
+    """Whether running components may ask for a moment before they are replaced."""
+
+    action: Literal["notify", "skip"] = Field(default="notify", description="`notify` them or `skip` that.")
+    timeout_s: int = Field(default=60, ge=1, le=2_147_483_647, description="How long they may defer, seconds.")
+
+
+class Rollout(Model):
+    """How a deployment reaches the cores of a site."""
+
+    per_minute: int | None = Field(
+        default=None, ge=1, le=1000, description="Most cores notified a minute; default as fast as AWS allows."
+    )
+    exponential: ExponentialRate | None = Field(default=None, description="Begin slowly, then speed up.")
+    abort: tuple[AbortCriterion, ...] = Field(default=(), description="When the rollout is given up.")
+    timeout_min: int | None = Field(
+        default=None, ge=1, le=10_080, description="Minutes a core has; default as long as it takes."
+    )
+    failure_handling: Literal["rollback", "do_nothing"] = Field(
+        default="rollback", description="What a core does when the deployment fails."
+    )
+    component_update: ComponentUpdate = Field(
+        default=ComponentUpdate(), description="How running components are told."
+    )
+
+
+class ExtraComponent(Model):
+    """A component deployed beside ours; also written as its version alone."""
+
+    version: PlainVersion = Field(description="Its version, such as `2.3.7`.")
+    merge: dict[str, Any] = Field(default={}, description="What is merged into its configuration.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"version": value} if isinstance(value, str) else value
+
+
+class Site(NodeConfig):
+    """One deployment target and the node that runs there."""
+
+    thing: ThingName | None = Field(default=None, description="The core device, when the site has one core.")
+    thing_group: ThingName | None = Field(default=None, description="The thing group of the cores.")
+    create_thing_group: bool = Field(
+        default=False, description="true creates the thing group; else it exists already."
+    )
+    nucleus: Literal["classic", "lite"] = Field(
+        default="classic", description="Which nucleus the cores run: decides how camera secrets get there."
+    )
+    docker: DockerOptions = Field(default=DockerOptions(), description="How the container runs.")
+    entrypoint: str = Field(
+        default="", description="For debugging: a program of the image that runs in place of the node."
+    )
+    command: tuple[str, ...] = Field(
+        default=(), description="For debugging: its arguments, each as typed; no shell sees them."
+    )
+    rollout: Rollout = Field(default=Rollout(), description="How a deployment reaches the cores.")
+    components: dict[ComponentName, ExtraComponent] = Field(
+        default={},
+        description="Other components of the same cores: a deployment replaces the former one whole.",
+    )
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if (self.thing is None) == (self.thing_group is None):
+            raise ValueError("expected thing or thing_group, one of them")
+        if self.create_thing_group and self.thing_group is None:
+            raise ValueError("expected create_thing_group only with thing_group")
+        return self
+
+    @field_validator("components")
+    @classmethod
+    def _not_provided(cls, components: dict[str, ExtraComponent]) -> dict[str, ExtraComponent]:
+        if TOKEN_EXCHANGE in components:
+            raise ValueError(f"expected no {TOKEN_EXCHANGE}: the nucleus adds it by itself")
+        return components
+
+    @property
+    def target(self) -> str:
+        """The deployment target as `thing/NAME` or `thinggroup/NAME`, the end of its ARN."""
+        return f"thing/{self.thing}" if self.thing is not None else f"thinggroup/{self.thing_group}"
+
+    @property
+    def node(self) -> dict[str, Any]:
+        """The node configuration as plain values: what differs from the defaults, so that documents stay small."""
+        return {name: value for name, value in _dump(self).items() if name in NodeConfig.model_fields}
+
+    @property
+    def docker_options(self) -> dict[str, Any]:
+        """The docker options as plain values, what differs from the defaults."""
+        return _dump(self.docker)
+
+    @property
+    def uses_secret_manager(self) -> bool:
+        """Whether the cores get secrets through the Greengrass secret manager (Nucleus Lite has none)."""
+        return self.nucleus == "classic" and bool(self.secret_arns())
+
+
+class Image(Model):
+    """The container image."""
+
+    architectures: tuple[Literal["amd64", "arm64"], ...] = Field(
+        default=("amd64",), description="Processors of the cores: `amd64`, `arm64`; an image is built for each."
+    )
+    delivery: Literal["s3"] = Field(
+        default="s3", description="How cores get it: `s3`, a compressed tarball in the artifact bucket."
+    )
+    base: ImageName = Field(
+        default=DEFAULT_BASE_IMAGE, description="The image it is built on."
+    )
+
+    @field_validator("architectures")
+    @classmethod
+    def _each_once(cls, architectures: tuple[str, ...]) -> tuple[str, ...]:
+        if not architectures or len(set(architectures)) < len(architectures):
+            raise ValueError(f"expected one or more of {', '.join(ARCHITECTURES)}, each once")
+        return architectures
+
+
+class Aws(Model):
+    """Where in AWS, and what is there already."""
+
+    account: Account | None = Field(
+        default=None, description="Account; default the one whose credentials are used."
+    )
+    region: Region | None = Field(
+        default=None, description="Region; default as the credentials say."
+    )
+    component_prefix: ComponentName = Field(
+        default="com.edgecam",
+        max_length=100,
+        description="First part of the components' names.",
+    )
+    artifact_bucket: Bucket | None = Field(
+        default=None,
+        description="Existing bucket for artifacts, in the same Region; default a new one.",
+    )
+    token_exchange_role: RoleName | None = Field(
+        default=None,
+        description="Name of the role that the cores have already, such as `GreengrassV2TokenExchangeRole`; "
+        "default a new one, with role alias and IoT policy.",
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.account is None) != (self.region is None):
+            raise ValueError("expected account and region together, or neither")
+        return self
+
+    @field_validator("component_prefix")
+    @classmethod
+    def _not_amazons(cls, prefix: str) -> str:
+        if prefix.startswith("aws."):
+            raise ValueError("expected a name of your own: aws. belongs to Amazon's components")
+        return prefix
+
+
+class Fleet(Model):
+    """All sites, and what they share."""
+
+    sites: dict[SiteName, Site] = Field(description="The deployment targets, by a name of your choice.")
+    image: Image = Field(default=Image(), description="The container image.")
+    aws: Aws = Field(default=Aws(), description="Where in AWS, and what is there already.")
+
+    @field_validator("sites")
+    @classmethod
+    def _not_empty(cls, sites: dict[str, Site]) -> dict[str, Site]:
+        if not sites:
+            raise ValueError("expected at least one site, found none")
+        return sites
+
+    def secret_arns(self) -> tuple[str, ...]:
+        """The secrets that the sites' cameras name, sorted, each once."""
+        return tuple(sorted({arn for site in self.sites.values() for arn in site.secret_arns()}))
+
+
+def load_fleet(path: Path) -> Fleet:
+    """The fleet in the file `path`.
+
+    Raises:
+        ConfigurationError: with every mistake, or when the file cannot be read.
+    """
+    name = path.name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = getattr(error, "strerror", None) or "text that is not UTF-8"
+        raise ConfigurationError(
+            [Mistake("", "a readable file (-c fleet=PATH names another)", problem)], document=str(path)
+        ) from None
+    fleet = validate(Fleet, parse_document(text, name=name), name=name)
+    if mistakes := [*_twins(fleet.sites), *_on_cores(fleet.sites), *_own_names(fleet)]:
+        raise ConfigurationError(mistakes, document=name)
+    return fleet
+
+
+def fleet_path(named: object, *, beside: Path) -> Path:
+    """The file that `-c fleet=…` names (relative to the working folder), else `fleet.yaml` in `beside`.
+
+    Raises:
+        EdgecamError: when `named` is not a path.
+    """
+    if named is None:
+        return beside / "fleet.yaml"
+    if not isinstance(named, str) or not named:
+        raise EdgecamError(f"context fleet: expected the path of a file, found {named!r}")
+    return Path(named)
+
+
+def _twins(sites: Mapping[str, Site]) -> list[Mistake]:
+    """Two deployments to one target would replace each other at every deploy."""
+    first: dict[str, str] = {}
+    mistakes = []
+    for name, site in sites.items():
+        owner = first.setdefault(site.target, name)
+        if owner != name:
+            key = "thing" if site.thing is not None else "thing_group"
+            mistakes.append(
+                Mistake(
+                    f"sites.{name}.{key}",
+                    "a target that no other site has",
+                    f'"{site.thing or site.thing_group}", which is also the target of sites.{owner}',
+                )
+            )
+    return mistakes
+
+
+def _on_cores(sites: Mapping[str, Site]) -> list[Mistake]:
+    return [
+        Mistake(f"sites.{name}.{mistake.path}", mistake.expected, mistake.found)
+        for name, site in sites.items()
+        for mistake in mistakes_on_core(site)
+    ]
+
+
+def _own_names(fleet: Fleet) -> list[Mistake]:
+    prefix = f"{fleet.aws.component_prefix}."
+    return [
+        Mistake(f"sites.{name}.components", f"components that are not edgecam's own ({prefix}…)", extra)
+        for name, site in fleet.sites.items()
+        for extra in site.components
+        if extra.startswith(prefix)
+    ]
+
+
+def _dump(model: Model) -> dict[str, Any]:
+    # No nulls and no empty objects: not every nucleus keeps them through a merge.
+    return model.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
