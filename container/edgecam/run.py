@@ -30,8 +30,8 @@ def run(config: NodeConfig) -> int:
         InstallationError: the page's port is taken, or GStreamer is missing.
     """
     handler = setup(config.log)
-    # Blocked before any thread is made, so that all inherit it and only sigwait receives them: no handler ever
-    # runs in the middle of something else.
+    # Blocked before any thread is made, so that all inherit it and only sigwait receives them: no handler
+    # ever runs in the middle of something else.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     logins = Logins(config.cameras)
     node = Node(config, logins=logins)

@@ -29,7 +29,6 @@ class FileSource(Source):
     def __init__(self, camera: Camera) -> None:
         super().__init__(camera)
         self._path = Path(unquote(urlsplit(camera.uri).path))
-        self._found: list[str] = []
         self._is_joined = False
 
     def _fill(self) -> None:
@@ -47,7 +46,7 @@ class FileSource(Source):
         """On the demuxer's streaming thread."""
         media_type = structure_of(pad.get_current_caps() or pad.query_caps(None)).get_name()
         codec = by_media_type(media_type)
-        self._found.append(media_type)
+        self.offered.append(media_type)
         if codec is None or self._is_joined:
             self._discard(pad)
             return
@@ -59,7 +58,7 @@ class FileSource(Source):
         """On the demuxer's streaming thread."""
         if not self._is_joined:
             raise SourceUnsupported(
-                f"{self.name}: expected a file with H.264, H.265 or JPEG video, found {', '.join(self._found)}"
+                f"{self.name}: expected a file with H.264, H.265 or JPEG video, found {', '.join(self.offered)}"
             )
 
     def _discard(self, pad: Any) -> None:

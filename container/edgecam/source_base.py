@@ -25,6 +25,7 @@ class Source(ABC):
     Attributes:
         name: Its uri, redacted: the object of every error message.
         fault: What went wrong in a callback, set before `FAULT_MESSAGE` is posted.
+        offered: The streams that were found, as `audio PCMU` (RTSP) or `audio/mpeg` (files).
     """
 
     is_live = False
@@ -35,6 +36,7 @@ class Source(ABC):
     def __init__(self, camera: Camera) -> None:
         self.name = redact(camera.uri)
         self.fault: SourceError | None = None
+        self.offered: list[str] = []
         self._bin: Any = None
 
     def build(self) -> Any:

@@ -38,7 +38,6 @@ class RtspSource(Source):
         self._camera = camera
         self._url = urlsplit(camera.uri)
         self._login = login or self._login_in_uri()
-        self._offered: list[str] = []
         self._is_selected = False
 
     def explain(self, complaint: Complaint) -> SourceError:
@@ -121,7 +120,7 @@ class RtspSource(Source):
         """On rtspsrc's own thread, for each stream the camera offers: only the first readable video is asked for."""
         structure = structure_of(caps)
         media, coding = structure.get_string("media"), structure.get_string("encoding-name") or "?"
-        self._offered.append(f"{media} {coding}")
+        self.offered.append(f"{media} {coding}")
         # Audio joins here, as a second stream that is selected.
         if media != "video" or by_rtp_name(coding) is None or self._is_selected:
             return False
@@ -151,5 +150,5 @@ class RtspSource(Source):
         readable = ", ".join(codec.name for codec in CODECS if codec.rtp_name)
         raise SourceUnsupported(
             f"{self.name}: expected a video stream in one of {readable}, "
-            f"found {', '.join(self._offered) or 'none'}; choose H.264 in the camera's settings"
+            f"found {', '.join(self.offered) or 'none'}; choose H.264 in the camera's settings"
         )
