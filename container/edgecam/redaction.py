@@ -44,6 +44,11 @@ def holds_password(uri: str) -> bool:
     return has_userinfo_password or _PARAMETER.search(uri) is not None
 
 
+def passwords_in(text: str) -> tuple[str, ...]:
+    """The values of the password parameters in `text`, to be remembered where they cannot be refused."""
+    return tuple(match.group(2).strip("\"'") for match in _PARAMETER.finditer(text))
+
+
 class Secrets:
     """The secret values in use, to be hidden wherever they appear. Safe to use from any thread."""
 
