@@ -10,7 +10,6 @@ from typing import Any
 import yaml
 
 from edgecam.config import Frames
-from edgecam.keyframes import INTERVAL_TOLERANCE
 from edgecam.log import hide_values
 
 _AUDIO = {
@@ -127,8 +126,8 @@ def notes_on(keyframe_interval_s: float | None, observed_s: float, *, is_intra: 
             f"a keyframe comes only every {keyframe_interval_s:.1f} s: set 1 to 2 s at the camera, "
             "or it takes as long until a picture begins after each reconnect",
         )
-    # Rounded down, so that what is suggested is surely satisfied by keyframes alone.
-    least_work_fps = int(100 * (1 + INTERVAL_TOLERANCE / 2) / keyframe_interval_s) / 100
+    # The gate tolerates more than this rounding: cameras' clocks are not ours either.
+    least_work_fps = round(1 / keyframe_interval_s, 2)
     if keyframe_interval_s <= _MANY_KEYFRAMES_S or least_work_fps >= Frames().max_fps:
         return (f"frames.max_fps up to {least_work_fps:g} decodes keyframes only: least work",)
     return (

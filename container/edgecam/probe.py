@@ -7,7 +7,9 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import unquote
 
@@ -114,7 +116,7 @@ def split_login(uri: str) -> tuple[str, Login | None]:
     if "@" in authority:
         userinfo = authority.rpartition("@")[0]
     elif "@" in rest and re.search(r":(?!\d{1,5}$)", authority):
-        userinfo = rest.partition("@")[0]  # the password holds a slash: what follows the colon is no port
+        userinfo = rest.rpartition("@")[0]  # the password holds a slash: what follows the colon is no port
     else:
         return uri, None
     username, _, password = userinfo.partition(":")
@@ -127,11 +129,11 @@ def split_login(uri: str) -> tuple[str, Login | None]:
 def camera_id(uri: str) -> str:
     """A name for the camera behind `uri` (without a login), made of host and path."""
     scheme, _, rest = uri.partition(":")
-    path = "" if scheme == "pipeline" else rest.strip("/").partition("?")[0]
+    path = "" if scheme == "pipeline" else re.sub(r":\d+", "", rest.strip("/").partition("?")[0], count=1)
     words = re.findall(r"[a-z0-9]+", re.sub(r"%0?\d*d|\.(jpe?g|png|mp4|mkv|mov|avi|ts)$", "", path.lower()))
     if scheme in ("file", "images"):
         words = words[-2:]
-    return "-".join([word for word in words if word != "554"])[:63].strip("-") or f"{scheme}-camera"
+    return "-".join(words)[:63].strip("-") or f"{scheme}-camera"
 
 
 def probe(target: Target, *, clock: Clock | None = None) -> Findings:
@@ -175,7 +177,8 @@ class _Watch:
         self._decoder: Decoder | None = None
         self._began_s = 0.0
         self._first: AccessUnit | None = None
-        self._last: AccessUnit | None = None
+        self._times_ns: list[int] = []
+        self._unit_bytes = 0
         self._keyframes = 0
         self._first_picture_s: float | None = None
         self.picture: Picture | None = None
@@ -218,14 +221,15 @@ class _Watch:
             return found
         interval_ns = None if codec.is_intra else self._rhythm.keyframe_interval_ns
         interval_s = None if interval_ns is None else round(interval_ns / _NS_PER_S, 3)
-        span_s, intervals = self._span_s(), self._connection.received_units - 1
+        span_s, fps = self._span_s(), self._fps()
+        mean_bits = 8 * self._unit_bytes / len(self._times_ns)
         found = replace(
             found,
             codec=codec.name,
             keyframe_interval_s=interval_s,
             observed_s=round(span_s, 3),
-            fps=round(intervals / span_s, 3) if span_s else None,
-            bit_rate_bps=round(8 * self._connection.received_bytes / span_s) if span_s else None,
+            fps=None if fps is None else round(fps, 2),
+            bit_rate_bps=None if fps is None else round(mean_bits * fps),
             first_picture_s=self._first_picture_s,
             **_described(self._first.sample),
         )
@@ -235,8 +239,14 @@ class _Watch:
         return replace(found, suggestion=self._suggestion(), notes=notes)
 
     def _span_s(self) -> float:
-        first, last = self._first, self._last
-        return 0.0 if first is None or last is None else (last.pts_ns - first.pts_ns) / _NS_PER_S
+        times_ns = self._times_ns
+        return (times_ns[-1] - times_ns[0]) / _NS_PER_S if times_ns else 0.0
+
+    def _fps(self) -> float | None:
+        """By the median interval: a camera sends its first second in a hurry."""
+        times_ns = sorted(self._times_ns)
+        steps_ns = [later - earlier for earlier, later in pairwise(times_ns) if later > earlier]
+        return _NS_PER_S / median(steps_ns) if steps_ns else None
 
     def _judge(self) -> None:
         """The time is up: no picture is a failure, too short a look is not."""
@@ -280,7 +290,8 @@ class _Watch:
     def _on_unit(self, unit: AccessUnit) -> None:
         self._rhythm.observe(unit)
         self._first = self._first or unit
-        self._last = unit
+        self._times_ns.append(unit.pts_ns)
+        self._unit_bytes += unit.size_bytes
         self._keyframes += unit.is_keyframe
         if unit.is_keyframe and self.picture is None and self._decoder is not None:
             self._decoder.push(Release((unit,), unit, is_complete=True))
