@@ -77,19 +77,22 @@ class PipelineSource(Source):
 
     def _fill(self) -> None:
         try:
-            inner = Gst.parse_bin_from_description(self._description, True)
+            inner = Gst.parse_bin_from_description(self._description, False)
         except GLib.Error as error:
             raise SourceUnsupported(
                 f"{self.name}: expected a gst-launch description, found a mistake: {redact(error.message)}"
             ) from None
-        pads = inner.srcpads
-        if len(pads) != 1 or inner.sinkpads:
+        # Left to GStreamer, a parser that still waits for its demuxer would count as an end that wants data.
+        end = inner.find_unlinked_pad(Gst.PadDirection.SRC)
+        if end is not None:
+            inner.add_pad(Gst.GhostPad.new("src", end))
+        if end is None or inner.find_unlinked_pad(Gst.PadDirection.SRC) is not None:
             raise SourceUnsupported(
                 f"{self.name}: expected a description with one open end that delivers video, "
-                f"found {len(pads)} open ends"
+                f"found {'none' if end is None else 'several'}"
             )
         self._add(inner)
-        pads[0].add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
+        inner.get_static_pad("src").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
 
     @guarded("the pipeline said what it delivers", Source._report, 1)
     def _on_event(self, pad: Any, info: Any) -> Any:
