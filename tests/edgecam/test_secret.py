@@ -28,13 +28,11 @@ Nuclei = Callable[..., tuple[NucleusSocket, dict[str, str]]]
 @pytest.fixture
 def nucleus(tmp_path: Path) -> Iterator[Nuclei]:
     """Starts a nucleus' socket; also gives the variables that point a component at it."""
-    started = []
+    started: list[NucleusSocket] = []
 
     def start(**options: Any) -> tuple[NucleusSocket, dict[str, str]]:
         path = tmp_path / f"ipc-{len(started)}.socket"
-        started.append(
-            NucleusSocket(path, "token-1", {ARN: VALUE} if secrets is None else secrets, **options)
-        )
+        started.append(NucleusSocket(path, "token-1", {ARN: VALUE}, **options))
         return started[-1], {SOCKET_VARIABLE: str(path), TOKEN_VARIABLE: "token-1"}
 
     yield start
@@ -116,7 +114,11 @@ def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedA
 
 
 @pytest.fixture
-def token_exchange(embedded_aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[TokenExchange]:
+def token_exchange(
+    embedded_aws: EmbeddedAws,
+    no_cloud: None,  # noqa: ARG001 - what it sets comes first
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[TokenExchange]:
     """A core's credentials endpoint, and the variables by which a component finds it."""
     credentials = Credentials("123456789012", "test", "session", "2099-01-01T00:00:00Z")
     with TokenExchange(lambda: credentials) as exchange:
