@@ -31,7 +31,7 @@ from sandbox.recipe import Artifact
 
 log = logging.getLogger(__name__)
 
-REPORT_TIMEOUT_S = 5.0
+REQUEST_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,19 +82,24 @@ class Cloud:
 
     def credentials(self) -> Credentials:
         """Credentials of the role that the role alias names, as long-lived as the alias says."""
-        with _answered(f"get credentials through the role alias {self._role_alias}"):
-            alias = client("iot", self._url).describe_role_alias(roleAlias=self._role_alias)
-            description = alias["roleAliasDescription"]
-            answer = client("sts", self._url).assume_role(
-                RoleArn=description["roleArn"],
-                RoleSessionName=self.thing_name,
-                DurationSeconds=description["credentialDurationSeconds"],
-            )["Credentials"]
+        try:
+            answer = self._signed(
+                "iot",
+                "GET",
+                f"/role-aliases/{self._role_alias}/credentials",
+                headers={"x-amzn-iot-thingname": self.thing_name},
+            )
+        except (urllib.error.URLError, OSError) as error:
+            words = error.read().decode(errors="replace") if isinstance(error, urllib.error.HTTPError) else ""
+            raise CloudError(
+                f"The core gets no credentials through the role alias {self._role_alias}: {error} {words}"
+            ) from error
+        found = json.loads(answer)["credentials"]
         return Credentials(
-            access_key_id=answer["AccessKeyId"],
-            secret_access_key=answer["SecretAccessKey"],
-            session_token=answer["SessionToken"],
-            expiration=answer["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+            access_key_id=found["accessKeyId"],
+            secret_access_key=found["secretAccessKey"],
+            session_token=found["sessionToken"],
+            expiration=found["expiration"],
         )
 
     def download(self, artifact: Artifact, folder: Path) -> Path:
@@ -133,21 +138,28 @@ class Cloud:
             "components": list(components),
             "deployments": list(outcomes),
         }
-        request = AWSRequest(
-            method="PUT",
-            url=f"{self._url}/greengrass/v2/coreDevices/{self.thing_name}/report",
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        key = SigningKey(ACCOUNT_CREDENTIALS.access_key_id, ACCOUNT_CREDENTIALS.secret_access_key)
-        SigV4Auth(key, "greengrass", REGION).add_auth(request)
-        signed = urllib.request.Request(
-            request.url, data=request.data, headers=dict(request.headers), method="PUT"
-        )
+        path = f"/greengrass/v2/coreDevices/{self.thing_name}/report"
         try:
-            urllib.request.urlopen(signed, timeout=REPORT_TIMEOUT_S).close()
+            self._signed("greengrass", "PUT", path, json.dumps(body).encode())
         except (urllib.error.URLError, OSError) as error:
             log.warning("the report to the cloud got lost: %s", error)
+
+    def _signed(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """The answer to a request that no SDK makes."""
+        request = AWSRequest(method=method, url=f"{self._url}{path}", data=body, headers=dict(headers or {}))
+        key = SigningKey(ACCOUNT_CREDENTIALS.access_key_id, ACCOUNT_CREDENTIALS.secret_access_key)
+        SigV4Auth(key, service, REGION).add_auth(request)
+        signed = urllib.request.Request(request.url, data=body, headers=dict(request.headers), method=method)
+        with urllib.request.urlopen(signed, timeout=REQUEST_TIMEOUT_S) as answer:
+            content: bytes = answer.read()
+            return content
 
     def _deployment(self, deployment_id: str) -> Deployment:
         answer = self._greengrass.get_deployment(deploymentId=deployment_id)

@@ -5,6 +5,7 @@ SandboxError
 ├── StartError            a part of the sandbox did not come up
 ├── CloudError            the embedded AWS refused or did not answer
 ├── DeployError           bootstrap or deploy failed
+├── CheckFailedError      the sandbox runs, but does not do what it should
 └── CoreError             the core cannot do what its deployment asks
     ├── RecipeError       the recipe has no form that a nucleus would run
     ├── InterpolationError  a variable of the recipe has no value
@@ -33,6 +34,10 @@ class CloudError(SandboxError):
 
 class DeployError(SandboxError):
     """`cdk bootstrap` or `cdk deploy` failed."""
+
+
+class CheckFailedError(SandboxError):
+    """The sandbox runs, but does not do what it should."""
 
 
 class CoreError(SandboxError):

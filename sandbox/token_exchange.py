@@ -5,7 +5,7 @@ container credential provider reads: AccessKeyId, SecretAccessKey, Token, Expira
 nucleus another path is 400, and no or a wrong token 403. It listens on 127.0.0.1 alone.
 
 On a real core the credentials come from AWS IoT, for the role that the core's role alias names. Here they
-come from STS of the embedded AWS for the same role.
+come from the embedded AWS for the same role, and its policies are enforced there.
 """
 
 from __future__ import annotations

@@ -75,6 +75,9 @@ class EmbeddedAws:
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "MINISTACK_REGION": REGION,
+            # Every request is checked against the IAM policies of its role, as on AWS: a right that the
+            # stacks forget to grant is missing here too.
+            "AUTH": "true",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "TMPDIR": str(self._scratch),

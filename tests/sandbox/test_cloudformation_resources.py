@@ -24,13 +24,17 @@ class Stack:
 
     def deploy(self, resources: dict[str, Any], outputs: dict[str, Any] | None = None) -> str:
         """Create or update; returns the status at the end."""
-        template = json.dumps({"Resources": resources, "Outputs": outputs or {}})
+        request = {
+            "StackName": self.name,
+            "TemplateBody": json.dumps({"Resources": resources, "Outputs": outputs or {}}),
+            "Capabilities": ["CAPABILITY_IAM"],
+        }
         try:
             self.cloudformation.describe_stacks(StackName=self.name)
         except self.cloudformation.exceptions.ClientError:
-            self.cloudformation.create_stack(StackName=self.name, TemplateBody=template)
+            self.cloudformation.create_stack(**request)
         else:
-            self.cloudformation.update_stack(StackName=self.name, TemplateBody=template)
+            self.cloudformation.update_stack(**request)
         return str(self.until(self._ended, f"stack {self.name} has settled"))
 
     def _ended(self) -> str | None:
@@ -85,6 +89,12 @@ def deployment(name: str, merge: str = "{}") -> dict[str, Any]:
     }
 
 
+TRUST_LAMBDA = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
+}
 OUTPUTS = {"Deployment": {"Value": {"Fn::GetAtt": ["Deployment", "DeploymentId"]}}}
 
 
@@ -190,7 +200,7 @@ def handler(event, context):
     urllib.request.urlopen(request)
 """
     resources = {
-        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Statement": []}}},
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST_LAMBDA}},
         "Function": {
             "Type": "AWS::Lambda::Function",
             "Properties": {

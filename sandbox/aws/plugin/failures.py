@@ -38,6 +38,13 @@ class ConflictError(ServiceError):
     error_type = "ConflictException"
 
 
+class ForbiddenError(ServiceError):
+    """The caller may not have what it asks for."""
+
+    status = 403
+    error_type = "AccessDeniedException"
+
+
 class AlreadyExistsError(ServiceError):
     """AWS IoT's word for a conflict of names."""
 

@@ -7,6 +7,8 @@ name would show up much later as a strange answer of a strange service.
 from __future__ import annotations
 
 import importlib.metadata
+import json
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,7 +16,7 @@ from typing import Any, Protocol
 # The project's own environment, where types are checked, has no ministack.
 import ministack.app as ministack_app  # type: ignore[import-not-found]
 from ministack.core import responses, router  # type: ignore[import-not-found]
-from ministack.services import ecr, iot, s3  # type: ignore[import-not-found]
+from ministack.services import ecr, iam, iot, s3, sts  # type: ignore[import-not-found]
 from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found]
 
 SUPPORTED_VERSION = "1.5.33"
@@ -183,6 +185,40 @@ def object_bytes(bucket: str, key: str) -> bytes | None:
     """Content of an S3 object, or None when bucket or key do not exist."""
     data = s3._get_object_data(bucket, key)
     return None if data is None else bytes(data)
+
+
+def role_trust(role_arn: str) -> dict[str, Any] | None:
+    """The trust policy of a role, or None when the role does not exist."""
+    role = iam._roles.get(role_arn.rpartition("/")[2])
+    if role is None or role.get("Arn") != role_arn:
+        return None
+    document = role["AssumeRolePolicyDocument"]
+    trust: dict[str, Any] = json.loads(document) if isinstance(document, str) else document
+    return trust
+
+
+def role_session(role_arn: str, session_name: str, duration_s: int) -> dict[str, str]:
+    """Temporary credentials of a role, as AssumeRole would register them."""
+    access_key = sts._gen_session_access_key()
+    secret, token = sts._gen_secret(), sts._gen_session_token()
+    role_name = role_arn.rpartition("/")[2]
+    sts.register_session(
+        access_key,
+        {
+            "Arn": f"arn:aws:sts::{account_id()}:assumed-role/{role_name}/{session_name}",
+            "UserId": f"{sts._role_id(role_arn)}:{session_name}",
+            "SecretAccessKey": secret,
+            "SessionToken": token,
+            "Expiration": time.time() + duration_s,
+            "AccountId": account_id(),
+            "PrincipalType": "AssumedRole",
+            "SourceAccessKeyId": account_id(),
+            "SourcePrincipalArn": f"arn:aws:iam::{account_id()}:root",
+            "SessionTags": {},
+            "SessionPolicies": None,
+        },
+    )
+    return {"accessKeyId": access_key, "secretAccessKey": secret, "sessionToken": token}
 
 
 def serve() -> None:

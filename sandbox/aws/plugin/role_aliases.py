@@ -1,19 +1,31 @@
-"""IoT role aliases, the API and AWS::IoT::RoleAlias.
+"""IoT role aliases: the API, AWS::IoT::RoleAlias, and the credentials provider.
 
-A core names one to exchange its certificate for the credentials of a role.
+A core names a role alias to exchange its certificate for the credentials of a role:
+`GET /role-aliases/<alias>/credentials` with its thing in the header x-amzn-iot-thingname. AWS IoT answers
+that on an endpoint of its own, after a look at the certificate and its policy; here the account's signature
+must do. The role must trust credentials.iot.amazonaws.com, as there.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
 from sandbox.aws.plugin import host
-from sandbox.aws.plugin.failures import AlreadyExistsError, InvalidError, NotFoundError, ServiceError
+from sandbox.aws.plugin.failures import (
+    AlreadyExistsError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    ServiceError,
+)
 
 PREFIX = "/role-aliases"
+CREDENTIALS = "/credentials"
+PROVIDER = "credentials.iot.amazonaws.com"
 DEFAULT_DURATION_S = 3600
 MIN_DURATION_S, MAX_DURATION_S = 900, 43_200
 
@@ -62,6 +74,32 @@ def describe(name: str) -> dict[str, Any]:
     return alias
 
 
+def credentials(name: str, thing_name: str) -> dict[str, str]:
+    """Credentials of the alias' role for a thing; ForbiddenError when the role does not trust AWS IoT."""
+    alias = describe(name)
+    trust = host.role_trust(alias["roleArn"])
+    if not thing_name:
+        raise InvalidError("The header x-amzn-iot-thingname must name the thing")
+    if trust is None or not any(_trusts(statement) for statement in trust.get("Statement", [])):
+        raise ForbiddenError(f"{alias['roleArn']} does not exist or does not trust {PROVIDER}")
+    duration_s = alias["credentialDurationSeconds"]
+    expiration = datetime.now(UTC) + timedelta(seconds=duration_s)
+    return {
+        **host.role_session(alias["roleArn"], thing_name, duration_s),
+        "expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _trusts(statement: dict[str, Any]) -> bool:
+    services = (statement.get("Principal") or {}).get("Service", [])
+    actions = statement.get("Action", [])
+    return (
+        statement.get("Effect") == "Allow"
+        and PROVIDER in ([services] if isinstance(services, str) else services)
+        and "sts:AssumeRole" in ([actions] if isinstance(actions, str) else actions)
+    )
+
+
 def delete(name: str) -> None:
     """Remove an alias; NotFoundError."""
     describe(name)
@@ -81,10 +119,13 @@ async def handle(
     method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
 ) -> host.Answer:
     """Answer one request below /role-aliases."""
-    del headers, query
+    del query
+    name = unquote(path.removeprefix(PREFIX)).lstrip("/")
     try:
-        request = json.loads(body) if body else {}
-        return host.answer_json(_dispatch(method, unquote(path.removeprefix(PREFIX)).lstrip("/"), request))
+        if name.endswith(CREDENTIALS) and method == "GET":
+            thing_name = headers.get("x-amzn-iot-thingname", "")
+            return host.answer_json({"credentials": credentials(name.removesuffix(CREDENTIALS), thing_name)})
+        return host.answer_json(_dispatch(method, name, json.loads(body) if body else {}))
     except ServiceError as error:
         return error.answer()
     except ValueError as error:

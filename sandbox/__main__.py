@@ -1,0 +1,9 @@
+"""`python -m sandbox` is `make run`."""
+
+from __future__ import annotations
+
+import sys
+
+from sandbox.run import main
+
+sys.exit(main())

@@ -1,0 +1,154 @@
+"""What `ONCE=1` checks, one verdict a line."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import TypeVar
+
+from sandbox import pictures, secrecy
+from sandbox.console import say
+from sandbox.deploy import STACK, Outputs
+from sandbox.errors import CheckFailedError, SandboxError
+from sandbox.process import tail
+from sandbox.system import System
+
+T = TypeVar("T")
+
+SIZES = {"lobby": (1920, 1080), "yard": (1280, 720)}
+CHANGED_WIDTH = 640
+FIRST_FRAME_TIMEOUT_S = 90.0
+"""Loading the image on a slow disk is most of it; a frame follows within seconds."""
+
+CHANGE_TIMEOUT_S = 60.0
+
+
+class Checks:
+    """Runs checks on a running system and counts what failed."""
+
+    def __init__(self, system: System) -> None:
+        """Nothing is checked yet."""
+        self.failed = 0
+        self._system = system
+
+    def run(self) -> None:
+        """All checks, in an order in which each can rely on the former."""
+        for camera in SIZES:
+            self._check(f"{camera} delivers", lambda camera=camera: self._fresh(camera))  # type: ignore[misc]
+        self._check("the page answers", self._page)
+        self._check("deploying again changes nothing", self._no_change)
+        self._check("a changed setting takes effect", self._change)
+        self._check("the camera's password is nowhere", self._secrecy)
+
+    def say(self, passed: bool, what: str, detail: str) -> None:
+        """One verdict."""
+        self.failed += not passed
+        say(f"{'  ok  ' if passed else ' FAIL '} {what}: {detail}")
+
+    def _check(self, what: str, check: Callable[[], str]) -> None:
+        try:
+            detail = check()
+        except SandboxError as error:
+            self.say(False, what, str(error))
+        else:
+            self.say(True, what, detail)
+
+    def _until(self, condition: Callable[[], T | None], what: str, timeout_s: float) -> T:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            self._system.check_processes()
+            if (found := condition()) is not None:
+                return found
+            time.sleep(0.2)
+        raise CheckFailedError(f"waited {timeout_s:.0f} s in vain until {what}\n{self._last_words()}")
+
+    def _last_words(self) -> str:
+        folder = self._system.settings.folder
+        core = tail(folder / "logs" / "core.log", 8)
+        logs = "\n".join(f"{path.name}: {tail(path, 8)}" for path in (folder / "core" / "logs").glob("*.log"))
+        return f"the core's last words:\n{core}\n{logs}"
+
+    def _fresh(self, camera: str, width: int | None = None) -> str:
+        folder = self._system.settings.data_dir / camera
+        expected = SIZES[camera] if width is None else (width, width * SIZES[camera][1] // SIZES[camera][0])
+
+        def fresh() -> pictures.Picture | None:
+            found = pictures.look(folder)
+            if found is None or found.age_s > float(found.described["stale_after_s"]):
+                return None
+            return found if (found.width, found.height) == expected else None
+
+        picture = self._until(
+            fresh, f"{folder}/frame.jpg is a fresh {expected[0]}x{expected[1]} picture", FIRST_FRAME_TIMEOUT_S
+        )
+        described = (picture.described["width"], picture.described["height"])
+        if described != expected:
+            raise CheckFailedError(f"frame.json says {described}, the picture is {expected}")
+        if not pictures.decodes(folder / "frame.jpg"):
+            raise CheckFailedError("frame.jpg does not decode")
+        return f"{picture.width}x{picture.height}, {picture.age_s:.1f} s old, decodes, frame.json agrees"
+
+    def _page(self) -> str:
+        address = f"http://127.0.0.1:{self._system.settings.page_port}"
+        for path in ("/", "/healthz"):
+            try:
+                with urllib.request.urlopen(f"{address}{path}", timeout=5) as answer:
+                    answer.read()
+            except (urllib.error.URLError, OSError) as error:
+                raise CheckFailedError(f"{address}{path} answers {error}") from error
+        return f"{address} and /healthz say 200"
+
+    def _no_change(self) -> str:
+        before = self._identity()
+        self._system.deploy()
+        if (after := self._identity()) != before:
+            raise CheckFailedError(f"before {before}, after {after}")
+        return f"deployment and {', '.join(before['versions'])} as before"
+
+    def _change(self) -> str:
+        before = self._identity()
+        self._system.deploy(lobby_width=str(CHANGED_WIDTH))
+        self._until(self._settled, "the core has finished the deployment", CHANGE_TIMEOUT_S)
+        detail = self._fresh("lobby", CHANGED_WIDTH)
+        after = self._identity()
+        if after["versions"] != before["versions"]:
+            raise CheckFailedError(f"the component changed too: {before['versions']}, {after['versions']}")
+        if after["deployments"] == before["deployments"]:
+            raise CheckFailedError("the deployment was not replaced")
+        return f"width {CHANGED_WIDTH}: {detail}; a new deployment of the same component version"
+
+    def _settled(self) -> bool | None:
+        execution = self._system.execution()
+        status = execution.get("coreDeviceExecutionStatus")
+        if status in ("FAILED", "REJECTED"):
+            raise CheckFailedError(f"the core says {status}: {execution.get('reason')}")
+        return True if status == "SUCCEEDED" else None
+
+    def _secrecy(self) -> str:
+        count, leaks = secrecy.leaks(self._system)
+        if leaks:
+            raise CheckFailedError(f"found in {', '.join(leaks)}")
+        return f"{count} places searched: logs, process list, docker inspect, templates, recipes, page"
+
+    def _identity(self) -> dict[str, list[str]]:
+        """What a deployment made: ids of the newest deployments and versions of the components."""
+        assert self._system.aws is not None
+        greengrass = self._system.aws.client("greengrassv2")
+        deployments = greengrass.list_deployments(historyFilter="LATEST_ONLY")["deployments"]
+        components = greengrass.list_components()["components"]
+        versions = [
+            f"{entry['componentName']} {version['componentVersion']}"
+            for entry in components
+            for version in greengrass.list_component_versions(arn=entry["arn"])["componentVersions"]
+        ]
+        return {
+            "deployments": [entry["deploymentId"] for entry in deployments],
+            "versions": sorted(versions),
+        }
+
+
+def summary(outputs: Outputs) -> str:
+    """The outputs of the app's stack, a line each."""
+    return "\n".join(f"    {key} = {value}" for key, value in sorted(outputs.get(STACK, {}).items()))

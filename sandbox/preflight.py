@@ -1,0 +1,94 @@
+"""What this machine must have before anything is started; each lack is a sentence with its remedy."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sandbox.errors import PreflightError, SandboxError
+from sandbox.ports import check_free
+
+FREE_DISK_BYTES = 3_000_000_000
+"""The image while it is built, and its tarball in the build folder, in cdk.out and on the core."""
+
+DOCKER_TIMEOUT_S = 20
+
+
+def check(*, project: Path, folder: Path, ports: Mapping[str, int]) -> None:
+    """PreflightError with every lack on a line of its own; `ports` maps a purpose to its port."""
+    folder.mkdir(parents=True, exist_ok=True)
+    checks: list[Callable[[], None]] = [
+        lambda: _check_disk(folder),
+        _check_docker,
+        lambda: _check_cdk(project),
+        _check_gstreamer,
+    ]
+    for purpose, port in ports.items():
+        variable = purpose.removeprefix("the ").replace(" ", "_").upper() + "_PORT"
+        remedy = f"stop that, or say {variable}=<another port>"
+        checks.append(
+            lambda purpose=purpose, port=port, remedy=remedy: check_free(port, purpose, remedy)  # type: ignore[misc]
+        )
+    lacks = []
+    for each in checks:
+        try:
+            each()
+        except SandboxError as error:
+            lacks.append(str(error))
+    if lacks:
+        raise PreflightError("\n".join(lacks))
+
+
+def _check_disk(folder: Path) -> None:
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < FREE_DISK_BYTES:
+        raise PreflightError(
+            f"{folder} has {free_bytes / 1e9:.1f} GB left on its disk, {FREE_DISK_BYTES / 1e9:.0f} GB are "
+            "needed: free some (docker system prune removes what Docker no longer needs)"
+        )
+
+
+def _check_docker() -> None:
+    if shutil.which("docker") is None:
+        raise PreflightError("Docker is not installed: run sandbox/install run, or install Docker Engine")
+    try:
+        answer = subprocess.run(
+            ["docker", "version", "--format", "{{.Server.Version}}"],
+            capture_output=True,
+            text=True,
+            timeout=DOCKER_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PreflightError("Docker's daemon does not answer: restart it") from error
+    if answer.returncode != 0:
+        words = answer.stderr.strip()
+        remedy = (
+            "add yourself to the group docker and log in anew"
+            if "permission denied" in words
+            else "start it (systemctl start docker)"
+        )
+        raise PreflightError(f"Docker cannot be used: {remedy}. Docker says: {words}")
+
+
+def _check_cdk(project: Path) -> None:
+    if shutil.which("node") is None:
+        raise PreflightError("Node is not installed, which the AWS CDK runs on: install Node 20 or newer")
+    if not cdk_program(project).exists():
+        raise PreflightError(f"The AWS CDK is not installed in {project / 'node_modules'}: run npm ci")
+
+
+def _check_gstreamer() -> None:
+    if importlib.util.find_spec("gi") is None:
+        raise PreflightError(
+            "The test cameras need GStreamer for Python (python3-gi), which this Python does not see: "
+            "run sandbox/install run"
+        )
+
+
+def cdk_program(project: Path) -> Path:
+    """The pinned CDK command of the project."""
+    return project / "node_modules" / ".bin" / "cdk"

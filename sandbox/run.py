@@ -1,0 +1,147 @@
+"""`make run`: start everything, say where to look, take everything down.
+
+`ONCE=1` checks the system instead of staying up, and exits with the verdict. AWS_PORT, CAMERAS_PORT and
+PAGE_PORT choose other ports.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from types import FrameType
+from typing import NoReturn
+
+from sandbox import preflight
+from sandbox.aws.environment import REPOSITORY
+from sandbox.checks import Checks, summary
+from sandbox.console import say, step
+from sandbox.errors import PreflightError, SandboxError
+from sandbox.ports import is_free
+from sandbox.system import Settings, System
+
+WATCH_S = 1.0
+
+
+class Stopped(BaseException):
+    """SIGINT or SIGTERM came: not an error, and nothing on the way may catch it as one."""
+
+
+def settings_from(environ: Mapping[str, str]) -> Settings:
+    """Settings with the ports that the environment names."""
+    names = {"aws_port": "AWS_PORT", "cameras_port": "CAMERAS_PORT", "page_port": "PAGE_PORT"}
+    ports = {}
+    for field, name in names.items():
+        if value := environ.get(name):
+            if not value.isdecimal() or not 1024 <= int(value) <= 65535:
+                raise PreflightError(f"{name} must be a port from 1024 to 65535, found {value!r}")
+            ports[field] = int(value)
+    return Settings(**ports)  # type: ignore[arg-type]
+
+
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    """Run the sandbox; the exit code."""
+    once = environ.get("ONCE", "") not in ("", "0")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        settings = settings_from(environ)
+        with step("looking at this machine"):
+            preflight.check(project=REPOSITORY, folder=settings.folder, ports=settings.ports)
+    except Stopped:
+        return 0
+    except PreflightError as error:
+        say(f"The sandbox cannot start:\n{error}")
+        return 1
+    return _run(System(settings), once)
+
+
+def _run(system: System, once: bool) -> int:
+    checks = Checks(system)
+    code = 0
+    try:
+        _start(system)
+        if once:
+            checks.run()
+        else:
+            _stay(system)
+    except Stopped:
+        say("\nAsked to stop.")
+        code = 1 if once else 0
+    except SandboxError as error:
+        say(f"\nThe sandbox failed: {error}")
+        code = 1
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the clearing up
+        left = _take_down(system)
+    if once:
+        checks.say(
+            not left, "everything is taken down", "; ".join(left) or "no process, container or port left"
+        )
+        code = code or int(checks.failed > 0)
+        say(f"Verdict: {'all is well' if code == 0 else 'NOT well'}")
+    return code
+
+
+def _start(system: System) -> None:
+    started_s = time.monotonic()
+    with step("starting two test cameras and the embedded AWS"):
+        system.start_cameras()
+        system.start_aws()
+    with step("cdk bootstrap"):
+        system.bootstrap()
+    with step("cdk deploy (builds the image when it has changed)"):
+        outputs = system.deploy()
+    say(summary(outputs))
+    with step("waiting for the test cameras (films are made once)"):
+        system.await_cameras()
+    with step("starting the core"):
+        system.start_core()
+        system.check_processes()
+    settings = system.settings
+    say(f"Up after {time.monotonic() - started_s:.0f} s.")
+    say(f"  page    http://127.0.0.1:{settings.page_port}/ (as soon as the core has loaded the image)")
+    say(f"  frames  {settings.data_dir}/lobby/frame.jpg and {settings.data_dir}/yard/frame.jpg")
+    say(f"  AWS     AWS_ENDPOINT_URL=http://localhost:{settings.aws_port}, any AWS tool works there")
+    say(f"  logs    {settings.logs}/ and {settings.folder}/core/logs/")
+
+
+def _stay(system: System) -> None:
+    """Until a signal, telling what the core does."""
+    say("Ctrl-C takes everything down.")
+    told = ""
+    while True:
+        system.check_processes()
+        execution = system.execution()
+        status = str(execution.get("coreDeviceExecutionStatus", ""))
+        if status and status != told:
+            say(f"  core    deployment {execution['deploymentId']} {status} {execution.get('reason', '')}")
+            told = status
+        time.sleep(WATCH_S)
+
+
+def _take_down(system: System) -> list[str]:
+    with step("taking everything down"):
+        try:
+            left = system.stop()
+        except SandboxError as error:
+            left = [str(error)]
+    left += [
+        f"port {port} of {purpose} is still in use"
+        for purpose, port in system.settings.ports.items()
+        if not is_free(port)
+    ]
+    for line in left:
+        say(f"  left over: {line}")
+    return left
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise Stopped
+
+
+if __name__ == "__main__":
+    sys.exit(main())

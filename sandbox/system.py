@@ -1,0 +1,213 @@
+"""All parts of the sandbox together: test cameras, embedded AWS, the deployed app, the core.
+
+Each part is started by a method of its own and is a process in a session of its own; `stop()` ends whatever
+was started, in the reverse order, and tells what it found left over.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import fleet
+from sandbox.aws.environment import REPOSITORY
+from sandbox.aws.server import EmbeddedAws, inherited_environment
+from sandbox.deploy import Cdk, Outputs
+from sandbox.errors import SandboxError, StartError
+from sandbox.process import POLL_S, Process, tail
+
+CONTAINER = "edgecam-frame-grabber"
+"""The name that the recipe gives to the node's container."""
+
+CAMERA_USER = "guard"
+"""Of the yard; sandbox/cameras.py has it."""
+
+CAMERAS_TIMEOUT_S = 180.0
+"""The first start on a machine codes the films."""
+
+CORE_STOP_TIMEOUT_S = 30.0
+"""The component has 15 s after SIGTERM, and the core wants to say so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where and on which ports."""
+
+    folder: Path = REPOSITORY / "build" / "sandbox"
+    aws_port: int = 24566
+    cameras_port: int = 28554
+    page_port: int = 8642
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """What each port is for."""
+        return {"the aws": self.aws_port, "the cameras": self.cameras_port, "the page": self.page_port}
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the frames stand."""
+        return self.folder / "frames"
+
+    @property
+    def logs(self) -> Path:
+        """Where every process of the sandbox writes."""
+        return self.folder / "logs"
+
+
+class System:
+    """The running sandbox."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is started; what an earlier run left in the folder is removed."""
+        self.settings = settings
+        self.password = secrets.token_urlsafe(12)
+        self.processes: list[Process] = []
+        self.aws: EmbeddedAws | None = None
+        self._cdk: Cdk | None = None
+        self._yard_secret = ""
+        self._stops: list[Callable[[], None]] = []
+        if settings.folder.exists():
+            shutil.rmtree(settings.folder)
+        settings.folder.mkdir(parents=True)
+
+    def start_cameras(self) -> None:
+        """Two RTSP cameras; the yard asks for a login, whose password they read from a file.
+
+        They are not ready yet: `await_cameras()` waits, so that other parts can start meanwhile.
+        """
+        password_file = self.settings.folder / "yard-password"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self.password)
+        self._start(
+            "the test cameras",
+            [
+                *(sys.executable, "-m", "sandbox.cameras", "--port", str(self.settings.cameras_port)),
+                *("--password-file", str(password_file)),
+            ],
+            "cameras.log",
+        )
+
+    def await_cameras(self) -> None:
+        """Until the cameras can be reached: then they say so with a line of JSON."""
+        deadline = time.monotonic() + CAMERAS_TIMEOUT_S
+        while '{"port"' not in (self.settings.logs / "cameras.log").read_text():
+            self.check_processes()
+            if time.monotonic() > deadline:
+                raise StartError(
+                    f"The test cameras are not ready after {CAMERAS_TIMEOUT_S:.0f} s:\n"
+                    f"{tail(self.settings.logs / 'cameras.log')}"
+                )
+            time.sleep(POLL_S)
+
+    def start_aws(self) -> None:
+        """The embedded AWS, with the core's thing and the camera's secret in it."""
+        self.aws = aws = EmbeddedAws(port=self.settings.aws_port, folder=self.settings.folder)
+        self._stops.append(aws.stop)
+        aws.client("iot").create_thing(thingName=fleet.THING)
+        answer = aws.client("secretsmanager").create_secret(
+            Name="edgecam/sandbox/yard",
+            SecretString=json.dumps({"username": CAMERA_USER, "password": self.password}),
+        )
+        self._yard_secret = answer["ARN"]
+
+    def bootstrap(self) -> None:
+        """`cdk bootstrap`."""
+        self._commands().bootstrap()
+
+    def deploy(self, *, lobby_width: str = fleet.UNCHANGED_WIDTH, project: Path = REPOSITORY) -> Outputs:
+        """`cdk deploy` of a tree, the lobby's frames as wide as told."""
+        settings = self.settings
+        values = fleet.Values(
+            data_dir=settings.data_dir,
+            page_port=settings.page_port,
+            cameras_port=settings.cameras_port,
+            yard_secret=self._yard_secret,
+            lobby_width=lobby_width,
+        )
+        return self._commands().deploy(fleet.render(values, settings.folder / "fleet.yaml"), project)
+
+    def start_core(self) -> None:
+        """The core, with the role alias that the deployed stacks made."""
+        aws = self._embedded_aws()
+        aliases = aws.client("iot").list_role_aliases()["roleAliases"]
+        if len(aliases) != 1:
+            raise StartError(f"The stacks should have made one role alias for cores, found {aliases}")
+        self._start(
+            "the core",
+            [
+                *(sys.executable, "-m", "sandbox.core", "--thing-name", fleet.THING),
+                *("--root", str(self.settings.folder / "core"), "--role-alias", aliases[0]),
+            ],
+            "core.log",
+            aws.environment(),
+        )
+
+    def execution(self) -> dict[str, Any]:
+        """What the core did with its newest deployment; empty before there is one."""
+        answer = (
+            self._embedded_aws()
+            .client("greengrassv2")
+            .list_effective_deployments(coreDeviceThingName=fleet.THING)
+        )
+        newest: dict[str, Any] = next(iter(answer["effectiveDeployments"]), {})
+        return newest
+
+    def check_processes(self) -> None:
+        """StartError with the last words of a part that has ended by itself."""
+        for process in self.processes:
+            if (code := process.exit_code()) is not None:
+                raise StartError(f"{process.name} ended with code {code}:\n{process.tail()}")
+        if self.aws is not None and not self.aws.running():
+            raise StartError(f"The embedded AWS has ended, see {self.aws.log}")
+
+    def stop(self) -> list[str]:
+        """End everything; returns what had to be cleaned up by force, nothing when all went well."""
+        leftovers = []
+        if self._cdk is not None:
+            self._cdk.stop()
+        killed = [process for process in reversed(self.processes) if not process.stop(CORE_STOP_TIMEOUT_S)]
+        leftovers += [f"{process.name} did not end by itself and was killed" for process in killed]
+        for stop in reversed(self._stops):
+            stop()
+        self.processes.clear()
+        self._stops.clear()
+        if remove_container():
+            leftovers.append(f"the container {CONTAINER} was still there and was removed")
+        return leftovers
+
+    def _start(self, name: str, command: list[str], log: str, aws: dict[str, str] | None = None) -> None:
+        environment = {**inherited_environment(), "PYTHONUNBUFFERED": "1", **(aws or {})}
+        self.processes.append(
+            Process(name, command, log=self.settings.logs / log, env=environment, cwd=REPOSITORY)
+        )
+
+    def _embedded_aws(self) -> EmbeddedAws:
+        if self.aws is None:
+            raise StartError("The embedded AWS is not running yet")
+        return self.aws
+
+    def _commands(self) -> Cdk:
+        if self._cdk is None:
+            self._cdk = Cdk(folder=self.settings.folder, aws=self._embedded_aws().environment())
+        return self._cdk
+
+
+def remove_container() -> bool:
+    """Remove the node's container; True when there was one."""
+    with suppress(subprocess.TimeoutExpired):
+        found = subprocess.run(
+            ["docker", "rm", "--force", CONTAINER], capture_output=True, text=True, timeout=30, check=False
+        )
+        return found.returncode == 0 and bool(found.stdout.strip())
+    raise SandboxError(
+        f"Docker does not answer; a container {CONTAINER} may be left: docker rm -f {CONTAINER}"
+    )

@@ -1,0 +1,202 @@
+"""The whole way, once: cameras, embedded AWS, the real app deployed, a core that runs the real container.
+
+Each test leaves the system as it found it: the app of this tree deployed, its core running.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import pictures, secrecy
+from sandbox.aws.environment import REPOSITORY
+from sandbox.deploy import STACK
+from sandbox.ports import free_port
+from sandbox.process import tail
+from sandbox.system import CONTAINER, Settings, System, remove_container
+
+FRAME_TIMEOUT_S = 120.0
+NOT_DEPLOYED = (".git", ".venv", "build", "node_modules", "cdk.out", "__pycache__", ".*_cache", "tests")
+
+
+def until(condition: Callable[[], Any], what: str, system: System) -> Any:
+    """The first true value of `condition`, or a failure with the last words of core and component."""
+    deadline = time.monotonic() + FRAME_TIMEOUT_S
+    while time.monotonic() < deadline:
+        system.check_processes()
+        if value := condition():
+            return value
+        time.sleep(0.2)
+    folder = system.settings.folder
+    logs = [folder / "logs" / "core.log", *(folder / "core" / "logs").glob("*.log")]
+    words = "\n".join(f"{path}:\n{tail(path)}" for path in logs)
+    pytest.fail(f"waited {FRAME_TIMEOUT_S:.0f} s in vain until {what}\n{words}")
+
+
+def wait_for_width(system: System, camera: str, width: int) -> pictures.Picture:
+    """The camera's newest picture once it is fresh and as wide as told."""
+
+    def there() -> pictures.Picture | None:
+        found = pictures.look(system.settings.data_dir / camera)
+        fresh = found is not None and found.age_s < float(found.described["stale_after_s"])
+        return found if found is not None and fresh and found.width == width else None
+
+    picture: pictures.Picture = until(there, f"{camera} delivers pictures of width {width}", system)
+    return picture
+
+
+def settle(system: System) -> dict[str, Any]:
+    """The execution of the newest deployment once the core is done with it."""
+    execution: dict[str, Any] = until(
+        lambda: (
+            found
+            if (found := system.execution()).get("coreDeviceExecutionStatus") in ("SUCCEEDED", "FAILED")
+            else None
+        ),
+        "the core is done with its deployment",
+        system,
+    )
+    assert execution["coreDeviceExecutionStatus"] == "SUCCEEDED", execution
+    return execution
+
+
+def versions(system: System) -> list[str]:
+    """All versions of the component, newest first."""
+    assert system.aws is not None
+    greengrass = system.aws.client("greengrassv2")
+    component = greengrass.list_components()["components"][0]
+    listed = greengrass.list_component_versions(arn=component["arn"])["componentVersions"]
+    return [entry["componentVersion"] for entry in listed]
+
+
+def running_image() -> str:
+    """The image of the running container, by name and tag."""
+    done = subprocess.run(
+        ["docker", "inspect", "--format", "{{.Config.Image}}", CONTAINER],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def container_is_there() -> bool:
+    done = subprocess.run(
+        ["docker", "ps", "--all", "--quiet", "--filter", f"name=^/{CONTAINER}$"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return bool(done.stdout.strip())
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The deployed app of this tree, on ports of its own."""
+    remove_container()
+    settings = Settings(
+        folder=tmp_path_factory.mktemp("sandbox"),
+        aws_port=free_port(),
+        cameras_port=free_port(),
+        page_port=free_port(),
+    )
+    running = System(settings)
+    try:
+        running.start_cameras()
+        running.start_aws()
+        running.bootstrap()
+        running.deploy()
+        running.await_cameras()
+        running.start_core()
+        settle(running)
+        yield running
+    finally:
+        left = running.stop()
+    assert left == []
+
+
+def test_both_cameras_deliver_pictures_of_their_size(system: System) -> None:
+    for camera, width, height in (("lobby", 1920, 1080), ("yard", 1280, 720)):
+        picture = wait_for_width(system, camera, width)
+        assert picture.height == height
+        assert (picture.described["width"], picture.described["height"]) == (width, height)
+        assert pictures.decodes(system.settings.data_dir / camera / "frame.jpg")
+
+
+def test_unchanged_tree_deploys_as_nothing(system: System) -> None:
+    before = (system.execution()["deploymentId"], versions(system))
+    container = subprocess.check_output(["docker", "inspect", "--format", "{{.Id}}", CONTAINER])
+    system.deploy()
+    assert (system.execution()["deploymentId"], versions(system)) == before
+    assert subprocess.check_output(["docker", "inspect", "--format", "{{.Id}}", CONTAINER]) == container
+
+
+def test_changed_camera_replaces_the_deployment_and_nothing_else(system: System) -> None:
+    before = (system.execution()["deploymentId"], versions(system), running_image())
+    system.deploy(lobby_width="640")
+    assert wait_for_width(system, "lobby", 640).height == 360
+    assert system.execution()["deploymentId"] != before[0]
+    assert (versions(system), running_image()) == before[1:]
+    system.deploy()
+    wait_for_width(system, "lobby", 1920)
+
+
+def test_changed_program_makes_a_new_version_and_reverting_it_conflicts_with_nothing(
+    system: System, tmp_path: Path
+) -> None:
+    first, image = versions(system), running_image()
+    tree = tmp_path / "tree"
+    shutil.copytree(REPOSITORY, tree, ignore=shutil.ignore_patterns(*NOT_DEPLOYED))
+    (tree / ".venv").symlink_to(REPOSITORY / ".venv")
+    with (tree / "container" / "edgecam" / "__init__.py").open("a") as program:
+        program.write("\n# changed\n")
+    system.deploy(project=tree)
+    second = versions(system)
+    assert len(second) == len(first) + 1
+    settle(system)
+    until(lambda: container_is_there() and running_image() != image, "the new image runs", system)
+    wait_for_width(system, "lobby", 1920)
+    outputs = system.deploy()
+    assert sorted(versions(system)) == sorted(second)
+    assert first[0] in str(outputs[STACK])
+    settle(system)
+    until(lambda: container_is_there() and running_image() == image, "the former image runs again", system)
+    wait_for_width(system, "lobby", 1920)
+
+
+def test_password_of_the_camera_stands_nowhere(system: System) -> None:
+    wait_for_width(system, "yard", 1280)
+    searched, leaks = secrecy.leaks(system)
+    assert leaks == []
+    names = {name.split()[0] for name, _ in secrecy.places(system)}
+    assert {"docker", "deployment", "the"} <= names
+    assert searched > 15
+
+
+def test_password_would_be_found_where_it_stands(system: System) -> None:
+    planted = system.settings.logs / "planted.log"
+    planted.write_text(f"rtsp://guard:{system.password}@camera/")
+    try:
+        assert secrecy.leaks(system)[1] == ["logs/planted.log"]
+    finally:
+        planted.unlink()
+
+
+def test_sigterm_to_the_core_leaves_no_container(system: System) -> None:
+    core = next(process for process in system.processes if process.name == "the core")
+    assert container_is_there()
+    os.kill(core.pid, signal.SIGTERM)
+    assert core.wait(30) == 0
+    assert not container_is_there()
+    system.processes.remove(core)
+    system.start_core()
+    until(container_is_there, "the container runs again", system)
+    wait_for_width(system, "lobby", 1920)
