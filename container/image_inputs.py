@@ -26,7 +26,7 @@ ARCHITECTURES = ("amd64", "arm64")
 TAG_DIGITS = 12
 """A tag is the first digits of the hash: short enough to read, and 48 bits are enough to never meet twice."""
 
-RECIPE_FILES = ("Dockerfile", "image.toml", "prune.py")
+RECIPE_FILES = ("Dockerfile", "image.toml", "prune.py", "try_program.py")
 """The files beside the program, in `container/`, that decide what the image holds."""
 
 SOURCE_SUFFIXES = frozenset({".py", ".typed", ".html", ".css", ".js", ".json", ".svg", ".png", ".ico"})
