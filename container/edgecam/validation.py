@@ -14,7 +14,7 @@ from edgecam.errors import ConfigurationError, Mistake
 from edgecam.redaction import HIDDEN, redact
 
 _FOUND_LENGTH = 80
-_SECRET_NAME = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"cred|pass|pwd|secret|token|key", re.IGNORECASE)
 
 
 class Model(BaseModel):
@@ -85,6 +85,8 @@ def _mistake(model: type[BaseModel], details: Any, at: Sequence[str | int]) -> M
         expected, _, found = message.removeprefix("expected ").partition(", found ")
         return Mistake(path, expected, found or found_text(location, value))
     expected = re.sub(r"^Input should be |^Input should have |, unable to .*$", "", message)
+    expected = re.sub(r"a valid dictionary( or instance of \w+)?", "a mapping", expected)
+    expected = expected.replace("a valid tuple", "a list")
     expected = re.sub(r"^(greater|less) than", r"a number \1 than", expected)
     expected = re.sub(r"^([A-Z])", lambda match: match.group(1).lower(), expected)
     return Mistake(path, redact(expected), found_text(location, value))
