@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 
 import aws_cdk as cdk
-from edgecam.errors import EdgecamError
 
+from edgecam.errors import EdgecamError
 from stacks.foundation import FoundationStack
 from stacks.frame_grabber import FrameGrabberStack
 from stacks.settings import Fleet, fleet_path, load_fleet
 
 
 def build(app: cdk.App, fleet: Fleet) -> None:
-    """Add all stacks to `app`. Without account and region in the settings they fit whatever credentials are used."""
+    """Add all stacks to `app`; without account and region in the settings they fit any credentials."""
     env = cdk.Environment(account=fleet.aws.account, region=fleet.aws.region) if fleet.aws.account else None
     foundation = FoundationStack(app, "EdgecamFoundation", fleet=fleet, env=env)
     FrameGrabberStack(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -42,8 +44,8 @@ class ArtifactStore(Construct):
         acknowledge(
             bucket,
             "AwsSolutions-S1",
-            "It holds container images, no data of anybody; who wants to know which core fetched one switches on "
-            "CloudTrail data events, without a second bucket to pay and to look after in every account.",
+            "It holds container images, no data of anybody; who wants to know which core fetched one "
+            "switches on CloudTrail data events, without a second bucket to pay and to look after in every account.",
         )
         return bucket
 
@@ -51,7 +53,8 @@ class ArtifactStore(Construct):
 class StoredArtifact(Construct):
     """A file asset, copied to the artifact bucket under a name that stays.
 
-    The asset bucket is the CDK's own: its names say nothing, `cdk gc` may empty it, and cores have no business there.
+    The asset bucket is the CDK's own: its names say nothing, `cdk gc` may empty it, and cores have no
+    business there.
 
     Attributes:
         resource: The custom resource that copies.
@@ -86,35 +89,42 @@ class StoredArtifact(Construct):
 
 
 class ArtifactCopier(HandlerFunction):
-    """The function that copies artifacts; it may read these assets and write below this prefix."""
+    """The function that copies artifacts; it may read these assets and write these keys."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        sources: list[cdk.FileAssetLocation],
+        copies: Mapping[str, cdk.FileAssetLocation],
         bucket_arn: str,
-        prefix: str,
     ) -> None:
+        """Make the function.
+
+        Args:
+            scope: The stack.
+            construct_id: The construct's id.
+            copies: Key of each artifact → the asset that it is copied from.
+            bucket_arn: The artifact bucket.
+        """
         super().__init__(
             scope,
             construct_id,
             description="Copies component artifacts to the bucket from which cores fetch them.",
             module="artifact",
             timeout=_COPY_TIMEOUT,
-            statements=_copy_statements(scope, sources, bucket_arn, prefix),
+            statements=_copy_statements(scope, copies, bucket_arn),
         )
 
 
 def _copy_statements(
-    scope: Construct, sources: list[cdk.FileAssetLocation], bucket_arn: str, prefix: str
+    scope: Construct, copies: Mapping[str, cdk.FileAssetLocation], bucket_arn: str
 ) -> list[iam.PolicyStatement]:
     assets = [
         cdk.Stack.of(scope).format_arn(
             service="s3", region="", account="", resource=source.bucket_name, resource_name=source.object_key
         )
-        for source in sources
+        for source in copies.values()
     ]
     return [
         iam.PolicyStatement(sid="ReadAssets", actions=["s3:GetObject"], resources=assets),
@@ -123,11 +133,11 @@ def _copy_statements(
             sid="SeeArtifacts",
             actions=["s3:ListBucket"],
             resources=[bucket_arn],
-            conditions={"StringLike": {"s3:prefix": f"{prefix}/*"}},
+            conditions={"StringEquals": {"s3:prefix": list(copies)}},
         ),
         iam.PolicyStatement(
             sid="WriteArtifacts",
             actions=["s3:PutObject", "s3:AbortMultipartUpload"],
-            resources=[f"{bucket_arn}/{prefix}/*"],
+            resources=[f"{bucket_arn}/{key}" for key in copies],
         ),
     ]

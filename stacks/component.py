@@ -15,7 +15,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.handler_function import HandlerFunction
-from stacks.nag import acknowledge
+from stacks.nag import acknowledge_wildcard
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 
@@ -66,8 +66,8 @@ def render_recipe(
 def content_version(recipe: str, image_hashes: Iterable[str]) -> str:
     """A version that is the same whenever recipe and images are, and another one when they are not.
 
-    Three plain numbers: Nucleus Lite cannot deploy a version with a prerelease in it. `recipe` has to be rendered with
-    names that do not depend on account or machine.
+    Three plain numbers: Nucleus Lite cannot deploy a version with a prerelease in it. `recipe` has to be
+    rendered with names that do not depend on account or machine.
     """
     digest = hashlib.sha256("\n".join([recipe, *image_hashes]).encode()).digest()
     numbers = [int.from_bytes(digest[start : start + 8], "big") % _VERSION_NUMBERS for start in (0, 8)]
@@ -77,9 +77,10 @@ def content_version(recipe: str, image_hashes: Iterable[str]) -> str:
 class Component(Construct):
     """A component version, registered or adopted.
 
-    `AWS::GreengrassV2::ComponentVersion` is not used: versions are kept when they are superseded (a rollback on a core
-    needs the former one), so that going back to an earlier tree would create a version that exists, which ends in a
-    conflict. The custom resource adopts it (stacks/handlers/custom_resources/component_version.py says how).
+    `AWS::GreengrassV2::ComponentVersion` is not used: versions are kept when they are superseded (a rollback
+    on a core needs the former one), so that going back to an earlier tree would create a version that exists,
+    which ends in a conflict. The custom resource adopts it
+    (stacks/handlers/custom_resources/component_version.py says how).
 
     Attributes:
         resource: The custom resource; what deploys this version depends on it.
@@ -116,10 +117,16 @@ class Component(Construct):
         )
         self.version = content_version(stable, [artifact.content_hash for artifact in artifacts])
         longest = render_recipe(
-            variant, name=name, version="1.999999.999999", bucket="b" * _LONGEST_BUCKET_NAME, artifacts=artifacts
+            variant,
+            name=name,
+            version="1.999999.999999",
+            bucket="b" * _LONGEST_BUCKET_NAME,
+            artifacts=artifacts,
         )
         if len(longest.encode()) > MAX_RECIPE_BYTES:
-            raise ValueError(f"recipe of {name}: expected at most {MAX_RECIPE_BYTES} bytes, found {len(longest)}")
+            raise ValueError(
+                f"recipe of {name}: expected at most {MAX_RECIPE_BYTES} bytes, found {len(longest)}"
+            )
         function = HandlerFunction(
             self,
             "Registrar",
@@ -128,10 +135,10 @@ class Component(Construct):
             timeout=_REGISTRATION_TIMEOUT,
             statements=_statements(self, name, bucket_name, artifacts),
         )
-        acknowledge(
-            function.role,
-            f"AwsSolutions-IAM5[Resource::{_component_arn(self, name, plain=True)}:versions:*]",
-            "A version is derived from content: this role registers and looks after all versions of this one component.",
+        acknowledge_wildcard(
+            function.policy,
+            f"{_component_arn(self, name)}:versions:*",
+            "A version is derived from content: this role registers and removes versions of one component.",
         )
         self.resource = cdk.CustomResource(
             self,
@@ -178,10 +185,8 @@ def _statements(
     ]
 
 
-def _component_arn(scope: Construct, name: str, *, plain: bool = False) -> str:
-    """ARN of the component without a version; `plain` as cdk-nag writes it in a finding."""
-    if plain:
-        return f"arn:<AWS::Partition>:greengrass:<AWS::Region>:<AWS::AccountId>:components:{name}"
+def _component_arn(scope: Construct, name: str) -> str:
+    """ARN of the component, without a version."""
     return cdk.Stack.of(scope).format_arn(
         service="greengrass",
         resource="components",

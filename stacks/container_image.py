@@ -14,9 +14,9 @@ IMAGE_FOLDER = "build/images"
 class ContainerImage(Construct):
     """A file asset whose file is the compressed `docker save` of an image.
 
-    Synth only hashes what enters the image. `cdk deploy` asks whether the asset bucket has a file of that name, and runs
-    `container/build` when it has not: an unchanged tree builds nothing, and synth needs no Docker.
-    Delivery through ECR joins beside this class: same hash, another kind of asset.
+    Synth only hashes what enters the image. `cdk deploy` asks whether the asset bucket has a file of that
+    name, and runs `container/build` when it has not: an unchanged tree builds nothing, and synth needs no
+    Docker. Delivery through ECR joins beside this class: same hash, another kind of asset.
 
     Attributes:
         location: Where the asset bucket will have the tarball.

@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
-from stacks.nag import acknowledge
+from stacks.nag import acknowledge_wildcard
 
 ROLE_ALIAS = "EdgecamCoreRoleAlias"
 IOT_POLICY = "EdgecamCorePolicy"
@@ -46,26 +46,31 @@ class CoreDeviceRole(Construct):
 
     def grant_artifacts(self, bucket_arn: str, prefix: str) -> None:
         """Let cores fetch what lies below `prefix`. A nucleus asks for the bucket's Region first."""
-        self._allow(
-            "FetchArtifacts",
-            f"ArtifactsOf-{prefix}",
-            {"s3:GetObject": [f"{bucket_arn}/{prefix}/*"], "s3:GetBucketLocation": [bucket_arn]},
+        artifacts = f"{bucket_arn}/{prefix}/*"
+        policy = iam.Policy(
+            self,
+            f"Artifacts-{prefix}",
+            roles=[self.role],
+            statements=[
+                _allow("FetchArtifacts", "s3:GetObject", [artifacts]),
+                _allow("FindBucket", "s3:GetBucketLocation", [bucket_arn]),
+            ],
+        )
+        acknowledge_wildcard(
+            policy,
+            artifacts,
+            "An artifact's name changes with its content, and a core may go back to an earlier version.",
         )
 
     def grant_secrets(self, arns: Sequence[str]) -> None:
         """Let cores read exactly these secrets."""
         if arns:
-            self._allow(
-                "ReadCameraSecrets",
+            resources = [exact_secret(arn) for arn in arns]
+            iam.Policy(
+                self,
                 "CameraSecrets",
-                {"secretsmanager:GetSecretValue": [exact_secret(arn) for arn in arns]},
-            )
-
-    def _allow(self, sid: str, policy_id: str, rights: dict[str, list[str]]) -> None:
-        policy = iam.Policy(self, policy_id, roles=[self.role])
-        for number, (action, resources) in enumerate(rights.items()):
-            policy.add_statements(
-                iam.PolicyStatement(sid=f"{sid}{number or ''}", actions=[action], resources=resources)
+                roles=[self.role],
+                statements=[_allow("ReadCameraSecrets", "secretsmanager:GetSecretValue", resources)],
             )
 
     def _new_role(self, things: Sequence[str]) -> iam.Role:
@@ -76,9 +81,9 @@ class CoreDeviceRole(Construct):
             description="Taken on by Greengrass cores that run edgecam.",
             inline_policies={"Minimum": iam.PolicyDocument(statements=[_write_logs(self)])},
         )
-        acknowledge(
+        acknowledge_wildcard(
             role,
-            f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group:{_LOG_GROUPS}]",
+            _log_groups(self),
             "A core names its log groups after Region, component and thing; they all begin like this.",
         )
         alias = iot.CfnRoleAlias(self, "RoleAlias", role_alias=ROLE_ALIAS, role_arn=role.role_arn)
@@ -103,10 +108,14 @@ class CoreDeviceRole(Construct):
 def exact_secret(arn: str) -> str:
     """The secret as a resource of an IAM policy.
 
-    Secrets Manager adds a hyphen and six random characters to a secret's name. An ARN without them is completed with
-    six question marks, as its documentation asks for; a whole one stays exactly as it is.
+    Secrets Manager adds a hyphen and six random characters to a secret's name. An ARN without them is
+    completed with six question marks, as its documentation asks for; a whole one stays exactly as it is.
     """
     return arn if re.search(r"-[A-Za-z0-9]{6}$", arn) else f"{arn}-??????"
+
+
+def _allow(sid: str, action: str, resources: Sequence[str]) -> iam.PolicyStatement:
+    return iam.PolicyStatement(sid=sid, actions=[action], resources=list(resources))
 
 
 def _write_logs(scope: Construct) -> iam.PolicyStatement:
@@ -118,22 +127,24 @@ def _write_logs(scope: Construct) -> iam.PolicyStatement:
             "logs:PutLogEvents",
             "logs:DescribeLogStreams",
         ],
-        resources=[
-            cdk.Stack.of(scope).format_arn(
-                service="logs",
-                resource="log-group",
-                resource_name=_LOG_GROUPS,
-                arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-            )
-        ],
+        resources=[_log_groups(scope)],
+    )
+
+
+def _log_groups(scope: Construct) -> str:
+    return cdk.Stack.of(scope).format_arn(
+        service="logs",
+        resource="log-group",
+        resource_name=_LOG_GROUPS,
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
     )
 
 
 def _iot_statements(stack: cdk.Stack, things: Sequence[str], alias_arn: str) -> list[dict[str, object]]:
     """The minimal IoT policy of the Greengrass v2 developer guide.
 
-    A core opens several connections, whose client ids are its name and a suffix; thing policy variables are not supported
-    for cores. So names stand here, or a wildcard where only the thing group is known.
+    A core opens several connections, whose client ids are its name and a suffix; thing policy variables are
+    not supported for cores. So names stand here, or a wildcard where only the thing group is known.
     """
 
     def iot_arns(kind: str, *ends: str) -> list[str]:

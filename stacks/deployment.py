@@ -12,11 +12,11 @@ from constructs import Construct
 from stacks.component import Component
 from stacks.settings import SECRET_MANAGER, Rollout, Site
 
-SECRET_MANAGER_VERSION = "2.1.8"
+SECRET_MANAGER_VERSION = "2.1.8"  # noqa: S105 - a version
 """Of the public component; `components` of a site names another one."""
 
 DOCUMENT_LIMITS_BYTES = {"thing": 7_000, "thing_group": 31_000}
-"""Deployment documents above this are fetched by the core itself (Greengrass v2 developer guide, deployments)."""
+"""Larger deployment documents are fetched by the core itself (Greengrass v2 developer guide, deployments)."""
 
 _Deployment = greengrass.CfnDeployment
 _FAILURE = {"rollback": "ROLLBACK", "do_nothing": "DO_NOTHING"}
@@ -57,16 +57,17 @@ class SiteDeployment(Construct):
         if size > limit:
             cdk.Annotations.of(self).add_warning_v2(
                 "edgecam:large-deployment",
-                f"sites.{name}: the deployment has {size} bytes, more than the {limit} that reach a {kind} by "
-                "themselves. The cores' IoT policy has to allow greengrass:GetDeploymentConfiguration, or the "
-                "deployment stays IN_PROGRESS for ever.",
+                f"sites.{name}: the deployment has {size} bytes, more than the {limit} that reach a {kind} "
+                "by themselves. The cores' IoT policy has to allow greengrass:GetDeploymentConfiguration, or "
+                "the deployment stays IN_PROGRESS for ever.",
             )
 
 
 def components_of(site: Site, name: str, version: str) -> dict[str, dict[str, Any]]:
-    """What runs on the cores of `site`: component name → version, and what is merged into its configuration."""
+    """What runs on the cores of `site`: component → version, and what is merged into its configuration."""
     components: dict[str, dict[str, Any]] = {
-        extra: {"version": entry.version, "merge": dict(entry.merge)} for extra, entry in site.components.items()
+        extra: {"version": entry.version, "merge": dict(entry.merge)}
+        for extra, entry in site.components.items()
     }
     configuration = component_configuration(site)
     if site.uses_secret_manager:
@@ -81,7 +82,7 @@ def components_of(site: Site, name: str, version: str) -> dict[str, dict[str, An
 
 
 def component_configuration(site: Site) -> dict[str, Any]:
-    """The component configuration that the recipe's Setenv hands to the container; defaults are left to the recipe."""
+    """The component configuration that the recipe's Setenv hands on; the recipe has the defaults."""
     node = site.node
     configuration: dict[str, Any] = {"data_dir": site.data_dir, "node": node}
     node.pop("data_dir", None)
@@ -110,7 +111,9 @@ def _property(entry: dict[str, Any]) -> greengrass.CfnDeployment.ComponentDeploy
     update = None
     if entry["merge"] or "reset" in entry:
         update = _Deployment.ComponentConfigurationUpdateProperty(
-            merge=json.dumps(entry["merge"], ensure_ascii=False, separators=(",", ":")) if entry["merge"] else None,
+            merge=json.dumps(entry["merge"], ensure_ascii=False, separators=(",", ":"))
+            if entry["merge"]
+            else None,
             reset=entry.get("reset"),
         )
     return _Deployment.ComponentDeploymentSpecificationProperty(
@@ -162,7 +165,9 @@ def _exponential(rollout: Rollout) -> greengrass.CfnDeployment.IoTJobExponential
     return _Deployment.IoTJobExponentialRolloutRateProperty(
         base_rate_per_minute=rate.base_per_minute,
         increment_factor=rate.factor,
-        rate_increase_criteria=_Deployment.IoTJobRateIncreaseCriteriaProperty(
-            number_of_notified_things=rate.after_notified, number_of_succeeded_things=rate.after_succeeded
+        rate_increase_criteria=(
+            {"NumberOfNotifiedThings": rate.after_notified}
+            if rate.after_notified is not None
+            else {"NumberOfSucceededThings": rate.after_succeeded}
         ),
     )

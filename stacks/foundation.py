@@ -24,7 +24,10 @@ class FoundationStack(cdk.Stack):
 
     def __init__(self, scope: Construct, construct_id: str, *, fleet: Fleet, **stack: Any) -> None:
         super().__init__(
-            scope, construct_id, description="edgecam: artifact bucket, role of the cores, thing groups", **stack
+            scope,
+            construct_id,
+            description="edgecam: artifact bucket, role of the cores, thing groups",
+            **stack,
         )
         store = ArtifactStore(self, "Artifacts", existing=fleet.aws.artifact_bucket)
         self.artifact_bucket: s3.IBucket = store.bucket
@@ -35,8 +38,12 @@ class FoundationStack(cdk.Stack):
         for site in fleet.sites.values():
             if site.create_thing_group:
                 iot.CfnThingGroup(self, f"ThingGroup-{site.thing_group}", thing_group_name=site.thing_group)
-        cdk.CfnOutput(self, "ArtifactBucketName", value=store.bucket.bucket_name, description="Artifact bucket.")
-        cdk.CfnOutput(self, "CoreRoleName", value=cores.role.role_name, description="Token exchange role of the cores.")
+        cdk.CfnOutput(
+            self, "ArtifactBucketName", value=store.bucket.bucket_name, description="Artifact bucket."
+        )
+        cdk.CfnOutput(
+            self, "CoreRoleName", value=cores.role.role_name, description="Token exchange role of the cores."
+        )
 
 
 def _things(fleet: Fleet) -> list[str] | None:

@@ -12,7 +12,6 @@ from stacks.artifact_store import ArtifactCopier, StoredArtifact
 from stacks.component import Artifact, Component
 from stacks.container_image import ContainerImage
 from stacks.deployment import SiteDeployment
-from stacks.nag import acknowledge
 from stacks.settings import Fleet
 
 VARIANT = "frame-grabber"
@@ -29,7 +28,11 @@ class FrameGrabberStack(cdk.Stack):
         )
         images = [
             ContainerImage(
-                self, f"Image-{architecture}", variant=VARIANT, architecture=architecture, base=fleet.image.base
+                self,
+                f"Image-{architecture}",
+                variant=VARIANT,
+                architecture=architecture,
+                base=fleet.image.base,
             )
             for architecture in fleet.image.architectures
         ]
@@ -57,10 +60,16 @@ class FrameGrabberStack(cdk.Stack):
             self, "ArtifactBucket", value=artifact_bucket.bucket_name, description="Where the image lies."
         )
         cdk.CfnOutput(
-            self, "ComponentArn", value=component.resource.get_att_string("Arn"), description="With its version."
+            self,
+            "ComponentArn",
+            value=component.resource.get_att_string("Arn"),
+            description="With its version.",
         )
         cdk.CfnOutput(
-            self, "ComponentVersion", value=component.resource.get_att_string("ComponentVersion"), description="From content."
+            self,
+            "ComponentVersion",
+            value=component.resource.get_att_string("ComponentVersion"),
+            description="From content.",
         )
         for name, site in fleet.sites.items():
             deployed = SiteDeployment(self, f"Site-{name}", name=name, site=site, component=component)
@@ -72,12 +81,12 @@ class FrameGrabberStack(cdk.Stack):
             )
 
     def _store(self, images: list[ContainerImage], bucket: s3.IBucket) -> list[StoredArtifact]:
+        keys = {image.architecture: f"{VARIANT}/{image.archive}" for image in images}
         copier = ArtifactCopier(
             self,
             "ArtifactCopier",
-            sources=[image.location for image in images],
+            copies={keys[image.architecture]: image.location for image in images},
             bucket_arn=bucket.bucket_arn,
-            prefix=VARIANT,
         )
         return [
             StoredArtifact(
@@ -86,7 +95,7 @@ class FrameGrabberStack(cdk.Stack):
                 function=copier,
                 source=image.location,
                 bucket_name=bucket.bucket_name,
-                key=f"{VARIANT}/{image.archive}",
+                key=keys[image.architecture],
             )
             for image in images
         ]

@@ -23,12 +23,12 @@ _MEMORY_MB = 512
 class HandlerFunction(Construct):
     """A function that CloudFormation calls itself: no framework in between, one function and one role.
 
-    The handler answers CloudFormation in every case, also when it fails; `service_timeout` of the custom resource is for
-    the case that it never ran.
+    The handler answers CloudFormation in every case, also when it fails; `service_timeout` of the custom
+    resource is for the case that it never ran.
 
     Attributes:
         function: The function.
-        role: Its role, with the given statements and the right to write its own log.
+        policy: What it may do: the given statements, and write its own log.
     """
 
     def __init__(
@@ -45,22 +45,25 @@ class HandlerFunction(Construct):
         code = s3_assets.Asset(self, "Code", path=str(HANDLERS), exclude=["**/__pycache__", "**/*.pyc"])
         log_group = aws_logs.CfnLogGroup(self, "Log", retention_in_days=30)
         log_group.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
-        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        policy = iam.Policy(self, "Rights", roles=[self.role], statements=[_own_log(log_group), *statements])
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self.policy = iam.Policy(self, "Rights", roles=[role], statements=[_own_log(log_group), *statements])
         self.function = aws_lambda.CfnFunction(
             self,
             "Function",
             description=description,
             runtime=RUNTIME,
             handler=f"custom_resources.{module}.handler",
-            code=aws_lambda.CfnFunction.CodeProperty(s3_bucket=code.s3_bucket_name, s3_key=code.s3_object_key),
-            role=self.role.role_arn,
+            code=aws_lambda.CfnFunction.CodeProperty(
+                s3_bucket=code.s3_bucket_name, s3_key=code.s3_object_key
+            ),
+            role=role.role_arn,
             timeout=int(timeout.to_seconds()),
             memory_size=_MEMORY_MB,
             logging_config=aws_lambda.CfnFunction.LoggingConfigProperty(log_group=log_group.ref),
         )
-        # Without its rights the function would fail, so CloudFormation must not call it earlier, nor take them first.
-        self.function.node.add_dependency(policy)
+        # Without its rights the function would fail, so CloudFormation must not call it earlier, nor take
+        # them first.
+        self.function.node.add_dependency(self.policy)
         code.add_resource_metadata(self.function, "Code")
 
 

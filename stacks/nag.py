@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import aws_cdk as cdk
 from constructs import IConstruct
 
 
 def acknowledge(scope: IConstruct, finding: str, reason: str) -> None:
-    """Accept `finding` (such as `AwsSolutions-S1`, or `AwsSolutions-IAM5[Resource::*]`) on `scope`."""
+    """Accept `finding`, such as `AwsSolutions-S1`, on `scope`."""
     cdk.Validations.of(scope).acknowledge(cdk.Acknowledgment(id=finding, reason=reason))
+
+
+def acknowledge_wildcard(scope: IConstruct, resource: str, reason: str) -> None:
+    """Accept that a policy names `resource`, an ARN with an asterisk in it."""
+    written = _as_nag_writes(cdk.Stack.of(scope).resolve(resource))
+    acknowledge(scope, f"AwsSolutions-IAM5[Resource::{written}]", reason)
+
+
+def _as_nag_writes(value: Any) -> str:
+    """A resolved ARN as cdk-nag 3 writes it in a finding: references between angle brackets."""
+    if isinstance(value, str):
+        return value
+    ((function, arguments),) = value.items()
+    if function == "Fn::Join":
+        separator, parts = arguments
+        return str(separator).join(map(_as_nag_writes, parts))
+    return f"<{arguments if isinstance(arguments, str) else '.'.join(arguments)}>"

@@ -1,7 +1,7 @@
 """`fleet.yaml` becomes frozen, validated settings.
 
-A site is a node configuration (`edgecam.config`, the only definition of a camera) and how it is deployed. Every
-mistake is found here, at synth, with the path of the setting, what was expected and what was found.
+A site is a node configuration (`edgecam.config`, the only definition of a camera) and how it is deployed.
+Every mistake is found here, at synth, with the path of the setting, what was expected and what was found.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from container.image_inputs import ARCHITECTURES, DEFAULT_BASE_IMAGE
 from edgecam.config import NodeConfig, parse_document
 from edgecam.errors import ConfigurationError, EdgecamError, Mistake
 from edgecam.launch import DockerOptions, mistakes_on_core
 from edgecam.validation import Model, validate
-from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from container.image_inputs import ARCHITECTURES, DEFAULT_BASE_IMAGE
-
-SECRET_MANAGER = "aws.greengrass.SecretManager"
-TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"
-NUCLEI = ("aws.greengrass.Nucleus", "aws.greengrass.NucleusLite")
+SECRET_MANAGER = "aws.greengrass.SecretManager"  # noqa: S105 - a component's name
+TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
 
 
 def _matches(pattern: str, expected: str) -> AfterValidator:
@@ -36,7 +35,10 @@ def _matches(pattern: str, expected: str) -> AfterValidator:
 
 
 SiteName = Annotated[
-    str, _matches(r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 lower case letters, digits and hyphens")
+    str,
+    _matches(
+        r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*", "1 to 63 lower case letters and digits, single hyphens between"
+    ),
 ]
 ThingName = Annotated[
     str, _matches(r"[a-zA-Z0-9:_-]{1,128}", "1 to 128 letters, digits, colons, underscores and hyphens")
@@ -83,14 +85,19 @@ class ComponentUpdate(Model):
     """Whether running components may ask for a moment before they are replaced."""
 
     action: Literal["notify", "skip"] = Field(default="notify", description="`notify` them or `skip` that.")
-    timeout_s: int = Field(default=60, ge=1, le=2_147_483_647, description="How long they may defer, seconds.")
+    timeout_s: int = Field(
+        default=60, ge=1, le=2_147_483_647, description="How long they may defer, seconds."
+    )
 
 
 class Rollout(Model):
     """How a deployment reaches the cores of a site."""
 
     per_minute: int | None = Field(
-        default=None, ge=1, le=1000, description="Most cores notified a minute; default as fast as AWS allows."
+        default=None,
+        ge=1,
+        le=1000,
+        description="Most cores notified a minute; default as fast as AWS allows.",
     )
     exponential: ExponentialRate | None = Field(default=None, description="Begin slowly, then speed up.")
     abort: tuple[AbortCriterion, ...] = Field(default=(), description="When the rollout is given up.")
@@ -163,7 +170,7 @@ class Site(NodeConfig):
 
     @property
     def node(self) -> dict[str, Any]:
-        """The node configuration as plain values: what differs from the defaults, so that documents stay small."""
+        """The node configuration as plain values: what differs from the defaults, to keep documents small."""
         return {name: value for name, value in _dump(self).items() if name in NodeConfig.model_fields}
 
     @property
@@ -181,14 +188,13 @@ class Image(Model):
     """The container image."""
 
     architectures: tuple[Literal["amd64", "arm64"], ...] = Field(
-        default=("amd64",), description="Processors of the cores: `amd64`, `arm64`; an image is built for each."
+        default=("amd64",),
+        description="Processors of the cores: `amd64`, `arm64`; an image is built for each.",
     )
     delivery: Literal["s3"] = Field(
         default="s3", description="How cores get it: `s3`, a compressed tarball in the artifact bucket."
     )
-    base: ImageName = Field(
-        default=DEFAULT_BASE_IMAGE, description="The image it is built on."
-    )
+    base: ImageName = Field(default=DEFAULT_BASE_IMAGE, description="The image it is built on.")
 
     @field_validator("architectures")
     @classmethod
@@ -204,9 +210,7 @@ class Aws(Model):
     account: Account | None = Field(
         default=None, description="Account; default the one whose credentials are used."
     )
-    region: Region | None = Field(
-        default=None, description="Region; default as the credentials say."
-    )
+    region: Region | None = Field(default=None, description="Region; default as the credentials say.")
     component_prefix: ComponentName = Field(
         default="com.edgecam",
         max_length=100,
@@ -270,7 +274,8 @@ def load_fleet(path: Path) -> Fleet:
             [Mistake("", "a readable file (-c fleet=PATH names another)", problem)], document=str(path)
         ) from None
     fleet = validate(Fleet, parse_document(text, name=name), name=name)
-    if mistakes := [*_twins(fleet.sites), *_on_cores(fleet.sites), *_own_names(fleet)]:
+    checks = (_twins(fleet.sites), _namesakes(fleet.sites), _on_cores(fleet.sites), _own_names(fleet))
+    if mistakes := [mistake for check in checks for mistake in check]:
         raise ConfigurationError(mistakes, document=name)
     return fleet
 
@@ -304,6 +309,16 @@ def _twins(sites: Mapping[str, Site]) -> list[Mistake]:
                 )
             )
     return mistakes
+
+
+def _namesakes(sites: Mapping[str, Site]) -> list[Mistake]:
+    """Outputs are named after sites, and CloudFormation allows no hyphens there."""
+    first: dict[str, str] = {}
+    return [
+        Mistake(f"sites.{name}", "a name that differs by more than hyphens", f"sites.{owner} beside it")
+        for name in sites
+        if (owner := first.setdefault(name.replace("-", ""), name)) != name
+    ]
 
 
 def _on_cores(sites: Mapping[str, Site]) -> list[Mistake]:

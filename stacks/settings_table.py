@@ -12,10 +12,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from edgecam.config import Camera
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from edgecam.config import Camera
 from stacks.settings import Aws, Image, Site
 
 README = Path(__file__).parent.parent / "README.md"

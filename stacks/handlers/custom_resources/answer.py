@@ -1,7 +1,7 @@
 """How a custom resource answers CloudFormation: always, and with a reason that can be read.
 
-The protocol is CloudFormation's for custom resources: a PUT of JSON to the event's ResponseURL. An answer that never
-comes would keep the stack waiting until its timeout.
+The protocol is CloudFormation's for custom resources: a PUT of JSON to the event's ResponseURL. An answer
+that never comes would keep the stack waiting until its timeout.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def answer(event: Event, context: Any, apply: Callable[[Event], Answer], *, fall
         event: The request, as Lambda hands it over.
         context: Lambda's context; names the log.
         apply: What is to be done.
-        fallback_id: The resource's id in case `apply` fails: the one it would have answered, so that CloudFormation does
-            not take the failure for a replacement.
+        fallback_id: The resource's id in case `apply` fails: the one it would have answered, so that
+            CloudFormation does not take the failure for a replacement.
     """
     body: dict[str, Any] = {key: event[key] for key in ("StackId", "RequestId", "LogicalResourceId")}
     try:
@@ -67,7 +67,7 @@ def _put(url: str, body: bytes) -> None:
     request = urllib.request.Request(url, data=body, method="PUT", headers={"Content-Type": ""})  # noqa: S310
     for attempt in range(1, _PUT_ATTEMPTS + 1):
         try:
-            with urllib.request.urlopen(request, timeout=_PUT_TIMEOUT_S):  # noqa: S310 - CloudFormation's own URL
+            with urllib.request.urlopen(request, timeout=_PUT_TIMEOUT_S):  # noqa: S310 - CloudFormation's
                 return
         except urllib.error.URLError:
             if attempt == _PUT_ATTEMPTS:

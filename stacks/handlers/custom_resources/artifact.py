@@ -1,7 +1,7 @@
 """Custom::EdgecamArtifact: a file of the CDK's asset bucket, copied to the artifact bucket.
 
-- Create-only: a key names its content, so an artifact that is there already is left as it is, and copying again after a
-  failure or a rollback does nothing.
+- Create-only: a key names its content, so an artifact that is there already is left as it is, and copying
+  again after a failure or a rollback does nothing.
 - Deleting keeps the artifact: earlier component versions, and cores that fetch late, still need it.
 
 Properties: SourceBucket, SourceKey, Bucket, Key. The resource's id is the artifact's URI.

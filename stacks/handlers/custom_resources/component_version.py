@@ -2,15 +2,18 @@
 
 A version is immutable and is kept when it is superseded. So:
 
-- Create, Update: the version is created. When it exists and was registered from the same recipe, it is adopted: after a
-  rollback, when a tree goes back to an earlier state, when a deploy is repeated. When it was registered from another
-  recipe, the deploy fails and says so; nothing is overwritten. Sameness is told by a tag that holds the recipe's digest,
-  since the service rewrites a recipe (it adds digests and defaults) and the texts cannot be compared.
-- A version that the service could not make deployable (an artifact was missing, say) is removed and created again.
-- The resource's id is the component's name: it stays the same from version to version, so that CloudFormation never takes
-  a new version for a replacement and deletes the former one.
-- Delete (the stack is destroyed, or the component renamed): the versions that this stack registered are removed, told by
-  a tag with the stack's name. What cannot be removed is logged and left: it must not keep a stack from going.
+- Create, Update: the version is created. When it exists and was registered from the same recipe, it is
+  adopted: after a rollback, when a tree goes back to an earlier state, when a deploy is repeated. When it was
+  registered from another recipe, the deploy fails and says so; nothing is overwritten. Sameness is told by a
+  tag that holds the recipe's digest, since the service rewrites a recipe (it adds digests and defaults) and
+  the texts cannot be compared.
+- A version that the service could not make deployable (an artifact was missing, say) is removed and created
+  again.
+- The resource's id is the component's name: it stays the same from version to version, so that CloudFormation
+  never takes a new version for a replacement and deletes the former one.
+- Delete (the stack is destroyed, or the component renamed): the versions that this stack registered are
+  removed, told by a tag with the stack's name. What cannot be removed is logged and left: it must not keep a
+  stack from going.
 
 Properties: ComponentArn (without version), ComponentName, ComponentVersion, Recipe (JSON).
 Attributes: Arn (with version), ComponentVersion.
