@@ -13,7 +13,7 @@ from container.docker_cli import BuildError, docker, emulation_advice
 
 _LOG = logging.getLogger(__name__)
 
-_DEBIAN = re.compile(r"(?:.*/)?debian:(?P<suite>[a-z]+)(?:-slim)?")
+_DEBIAN = re.compile(r"(?:docker\.io/(?:library/)?)?debian:(?P<suite>[a-z]+)(?:-slim)?")
 
 
 def ensure_base_image(name: str, architecture: str, server_architecture: str) -> None:
@@ -27,7 +27,12 @@ def ensure_base_image(name: str, architecture: str, server_architecture: str) ->
         try:
             docker("pull", "--quiet", "--platform", f"linux/{architecture}", name)
         except BuildError as error:
-            _make(name, architecture, str(error))
+            try:
+                _make(name, architecture, str(error))
+            except BuildError as also:
+                if architecture == server_architecture:
+                    raise
+                raise BuildError(f"{also}\n{emulation_advice(architecture)}") from also
     if architecture != server_architecture:
         _try_emulation(name, architecture)
 

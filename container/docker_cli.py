@@ -61,12 +61,13 @@ def docker_build(*arguments: str, environment: Mapping[str, str]) -> None:
         raise BuildError(explain("\n".join(tail)))
 
 
-def emulation_advice(architecture: str) -> str:
-    """Say what to do where programs of another architecture cannot run."""
+def emulation_advice(architecture: str | None = None) -> str:
+    """Say what building for another architecture takes."""
+    wanted = architecture or "another architecture"
     return (
-        f"This machine's Docker cannot run {architecture} programs, which building that image needs. Build "
-        "it on a machine of that architecture, or install emulation: apt-get install qemu-user-static "
-        f"binfmt-support (or: docker run --privileged --rm tonistiigi/binfmt --install {architecture})."
+        f"An image for {wanted} can be built only where Docker can run its programs: on a machine of that kind, "
+        "or with emulation: apt-get install qemu-user-static binfmt-support arch-test (or: docker run "
+        f"--privileged --rm tonistiigi/binfmt --install {architecture or 'all'})."
     )
 
 
@@ -95,7 +96,7 @@ def explain(output: str) -> str:
     if "no space left on device" in text:
         return disk_full("where Docker keeps its images (docker info -f '{{.DockerRootDir}}')")
     if "exec format error" in text:
-        return emulation_advice("other")
+        return emulation_advice()
     if re.search(r"unable to find image|no such image|reference does not exist", text):
         return f"Docker has no such image: {output.strip()}"
     return f"Docker failed. Its last words:\n{output.strip()}"

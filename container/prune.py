@@ -19,7 +19,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -252,8 +252,7 @@ def finish(root: Root) -> None:
             source.unlink()
     registry = Path(os.environ["GST_REGISTRY"])
     root.inside(registry).parent.mkdir(parents=True, exist_ok=True)
-    scan = {**os.environ, "GST_REGISTRY_FORK": "no"}
-    within(root, "/usr/bin/gst-inspect-1.0", "coreelements", env=scan)
+    within(root, "/usr/bin/gst-inspect-1.0", "coreelements", env=os.environ)
     if not root.inside(registry).exists():
         raise PruneError(f"{registry}: GStreamer did not write its registry")
 
@@ -267,11 +266,11 @@ def try_out(root: Root, wanted: dict[str, Any]) -> None:
         "plugins": list(wanted["plugins"]),
         "elements": [element for elements in wanted["plugins"].values() for element in elements],
     }
-    frozen = {**os.environ, "GST_REGISTRY_FORK": "no", "GST_REGISTRY_UPDATE": "no"}
+    frozen = {**os.environ, "GST_REGISTRY_UPDATE": "no"}
     within(root, "/usr/bin/python3", "-W", "error", "-c", TRIAL, env=frozen, stdin=json.dumps(names))
 
 
-def within(root: Root, *command: str, env: dict[str, str], stdin: str = "") -> None:
+def within(root: Root, *command: str, env: Mapping[str, str], stdin: str = "") -> None:
     """Run a command that sees the new root as its own."""
     done = subprocess.run(
         ["chroot", str(root.folder), *command],

@@ -1,7 +1,7 @@
 """Import everything that the program imports, wherever it does so, within the image.
 
-The standard library in the image is a part of Python's: what is missing has to show while the image is built, not
-on a core, in the one command that imports it late.
+The standard library in the image is a part of Python's: what is missing has to show while the image is built,
+not on a core, in the one command that imports it late.
 """
 
 from __future__ import annotations

@@ -65,6 +65,14 @@ def test_a_base_image_out_of_reach_is_named(architecture: str) -> None:
         ensure_image("frame-grabber", architecture, "registry.invalid/base:1")
 
 
+def test_a_foreign_architecture_out_of_reach_is_met_with_advice(tmp_path: Path, architecture: str) -> None:
+    foreign = {"amd64": "arm64", "arm64": "amd64"}[architecture]
+    base = "--base-image=registry.invalid/base:1"
+    told = _refusal(_build("--architecture", foreign, base, "--output", str(tmp_path / "image.tar.gz")))
+    assert f"An image for {foreign} can be built only where" in told
+    assert "qemu-user-static" in told
+
+
 def test_a_tarball_that_is_there_is_not_made_again(tarball: Path) -> None:
     before = tarball.stat()
     done = _build("--output", str(tarball))

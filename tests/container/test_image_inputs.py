@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,21 @@ def test_the_requirements_are_those_that_uv_exports() -> None:
     export = [str(uv) if uv.exists() else "uv", "export", "--frozen", "--no-dev", "--no-emit-project"]
     exported = subprocess.run(export, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     assert _pins(requirements()) == _pins(exported)
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_every_requirement_has_a_wheel_for_each_architecture(machine: str) -> None:
+    # The image's Python is Debian 13's, 3.13; nothing is compiled while the image is built.
+    fits = re.compile(rf"-(py3|py2\.py3)-none-any\.whl|-(cp313|cp3\d+-abi3)-.*manylinux.*_{machine}.*\.whl")
+    lock = tomllib.loads((PROJECT / "uv.lock").read_text(encoding="utf-8"))
+    names = set(re.findall(r"^([\w.-]+)==", requirements(), re.MULTILINE))
+    files = {
+        package["name"]: [wheel.get("path", wheel.get("url", "")) for wheel in package.get("wheels", [])]
+        for package in lock["package"]
+        if package["name"] in names
+    }
+    assert set(files) == names
+    assert [name for name, wheels in files.items() if not any(fits.search(wheel) for wheel in wheels)] == []
 
 
 def test_a_lock_with_two_versions_of_a_package_is_refused(project: Path) -> None:
