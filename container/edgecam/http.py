@@ -23,6 +23,7 @@ from edgecam.log import one_line
 
 ADDRESS = "127.0.0.1"
 MOST_CONNECTIONS = 32  # a browser opens six; a thread each, so there has to be an end
+_STOP_POLL_S = 0.1  # how soon the server notices that it is to end; ten looks a second cost 0.01 s a minute
 _TIMEOUT_S = 10.0  # for a whole answer to be taken, and for an idle connection
 
 _HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
@@ -64,7 +65,9 @@ class PageServer:
                 f"found {'it in use by another program' if in_use else error.strerror}. "
                 "Set http.port to another one, or http.enabled to false"
             ) from None
-        self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_STOP_POLL_S,), name="http", daemon=True
+        )
 
     @property
     def port(self) -> int:

@@ -111,7 +111,13 @@ class SummarisingHandler(logging.StreamHandler[TextIO]):
         self._seen: dict[tuple[object, ...], _Repeats] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Called by `handle`, which holds the handler's lock."""
+        """Called by `handle`, which holds the handler's lock. A record with a mistake is said, not raised."""
+        try:
+            self._emit(record)
+        except Exception:
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
         now_s = self._clock.monotonic_s()
         self._forget(lambda seen: now_s - seen.first_s >= REPEAT_WINDOW_S)
         camera = _camera(record)
@@ -151,7 +157,7 @@ class SummarisingHandler(logging.StreamHandler[TextIO]):
 def _summary(seen: _Repeats, now_s: float) -> logging.LogRecord:
     times = "once more" if seen.count == 1 else f"{seen.count} more times"
     summary = logging.makeLogRecord(seen.last.__dict__)
-    summary.msg, summary.args = "%s (repeated %s)", (seen.last.getMessage(), times)
+    summary.msg = f"{seen.last.msg} (repeated {times})"
     summary.repeated = seen.count
     summary.created = now_s
     return summary

@@ -1,0 +1,64 @@
+"""Metrics: every number of a report, read at the moment of asking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+from reporting import ReportedNode, away, report
+
+from edgecam import __version__, metrics
+from edgecam.status import CameraState, DecodeMode
+
+
+def samples(node: ReportedNode) -> dict[tuple[str, ...], float]:
+    text = metrics.text(metrics.registry(node.reports)).decode()
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_every_number_of_a_report_is_a_metric(tmp_path: Path) -> None:
+    found = samples(ReportedNode(tmp_path, report()))
+    assert found["edgecam_frames_total", "lobby"] == 7
+    assert found["edgecam_reconnects_total", "lobby"] == 2
+    assert found["edgecam_received_bytes_total", "lobby"] == 123_456
+    assert found["edgecam_frame_age_seconds", "lobby"] == 0.25
+    assert found["edgecam_frame_age_limit_seconds", "lobby"] == 5.0
+    assert found["edgecam_camera_delivering", "lobby"] == 1
+
+
+def test_state_and_decode_mode_are_one_for_the_current_and_zero_for_the_others(tmp_path: Path) -> None:
+    found = samples(ReportedNode(tmp_path, report(), away()))
+    states = {str(state): found["edgecam_camera_state", "gate", str(state)] for state in CameraState}
+    assert states == {"connecting": 0, "connected": 0, "stalled": 0, "disconnected": 1}
+    modes = {str(mode): found["edgecam_decode_mode", "lobby", str(mode)] for mode in DecodeMode}
+    assert modes == {"none": 0, "keyframes": 1, "catch-up": 0, "all": 0}
+    assert found["edgecam_camera_delivering", "gate"] == 0
+
+
+def test_age_is_absent_before_the_first_picture(tmp_path: Path) -> None:
+    assert ("edgecam_frame_age_seconds", "gate") not in samples(ReportedNode(tmp_path, away()))
+
+
+def test_numbers_are_read_anew_at_every_scrape(tmp_path: Path) -> None:
+    node = ReportedNode(tmp_path, report(frames_total=1))
+    registry = metrics.registry(node.reports)
+    assert b'edgecam_frames_total{camera="lobby"} 1.0' in metrics.text(registry)
+    node.told = (report(frames_total=2),)
+    assert b'edgecam_frames_total{camera="lobby"} 2.0' in metrics.text(registry)
+
+
+def test_version_processor_time_and_memory_are_there(tmp_path: Path) -> None:
+    text = metrics.text(metrics.registry(ReportedNode(tmp_path).reports)).decode()
+    assert f'version="{__version__}"' in text
+    assert "process_cpu_seconds_total" in text
+    assert "process_resident_memory_bytes" in text
+
+
+def test_registry_of_one_node_knows_nothing_of_another(tmp_path: Path) -> None:
+    first = metrics.registry(ReportedNode(tmp_path, report("a")).reports)
+    metrics.registry(ReportedNode(tmp_path, report("b")).reports)
+    assert b'camera="b"' not in metrics.text(first)
