@@ -8,6 +8,7 @@ from sandbox.aws.plugin import ecr, greengrass_api, greengrass_resources, host, 
 def main() -> None:
     """Add what is missing, then serve until SIGTERM."""
     host.check_version()
+    host.take_transport_as_secure()
     ecr.install()
     role_aliases.install()
     greengrass_api.install()

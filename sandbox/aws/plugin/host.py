@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 # The project's own environment, where types are checked, has no ministack.
 import ministack.app as ministack_app  # type: ignore[import-not-found]
-from ministack.core import responses, router  # type: ignore[import-not-found]
+from ministack.core import iam_evaluator, responses, router  # type: ignore[import-not-found]
 from ministack.services import ecr, iam, iot, s3, sts  # type: ignore[import-not-found]
 from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found]
 
@@ -125,6 +125,19 @@ def has_repository(name: str) -> bool:
 def has_image(repository: str, image_id: Mapping[str, str]) -> bool:
     """Whether a repository holds an image, named by tag or digest."""
     return ecr._find_image(repository, image_id) is not None
+
+
+def take_transport_as_secure() -> None:
+    """Answer the IAM condition key aws:SecureTransport with true.
+
+    Nothing here leaves the loopback interface, and every bucket policy that asks for TLS would deny all else.
+    """
+    original = iam_evaluator._resolve_condition_key
+
+    def resolve(key: str, context: Any) -> Any:
+        return "true" if key.lower() == "aws:securetransport" else original(key, context)
+
+    iam_evaluator._resolve_condition_key = resolve
 
 
 def extend_iot(prefix: str, handler: Handler) -> None:
