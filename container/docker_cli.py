@@ -65,8 +65,8 @@ def emulation_advice(architecture: str | None = None) -> str:
     """Say what building for another architecture takes."""
     wanted = architecture or "another architecture"
     return (
-        f"An image for {wanted} can be built only where Docker can run its programs: on a machine of that kind, "
-        "or with emulation: apt-get install qemu-user-static binfmt-support arch-test (or: docker run "
+        f"An image for {wanted} can be built only where Docker can run its programs: on a machine of that "
+        "kind, or with emulation: apt-get install qemu-user-static binfmt-support arch-test (or: docker run "
         f"--privileged --rm tonistiigi/binfmt --install {architecture or 'all'})."
     )
 
