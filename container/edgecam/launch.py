@@ -43,6 +43,8 @@ PASSED_ON = (
 )
 """Environment variables that the container gets, by name only: no value stands in a process list."""
 
+_UNSET = ("", "null", '""', "[]")  # what a nucleus may make of nothing
+
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _LEAST_MEMORY = 64 * 1024**2  # one camera decoding 1080p needs about 75 MB; below this not even Python starts
 
@@ -225,10 +227,11 @@ def command_from_environment(environment: Mapping[str, str]) -> list[str]:
     """
     entrypoint = environment.get(ENTRYPOINT_VARIABLE, "").strip()
     command = environment.get(COMMAND_VARIABLE, "").strip()
-    arguments = [] if entrypoint in ("", "null", '""') else [entrypoint]
-    if entrypoint.startswith(("[", '"')):
-        arguments = _texts(entrypoint, "entrypoint")
-    if command not in ("", "null", '""'):
+    arguments: list[str] = []
+    if entrypoint not in _UNSET:
+        is_json = entrypoint.startswith(("[", '"'))
+        arguments = _texts(entrypoint, "entrypoint") if is_json else [entrypoint]
+    if command not in _UNSET:
         arguments += _texts(command, "command")
     return arguments
 
