@@ -41,6 +41,22 @@ def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedA
         role = aws.client("iam").create_role(
             RoleName="SandboxTestCore", AssumeRolePolicyDocument=json.dumps(trust)
         )
+        aws.client("iam").put_role_policy(
+            RoleName="SandboxTestCore",
+            PolicyName="Artifacts",
+            PolicyDocument=json.dumps(
+                {
+                    "Version": "2012-10-17",
+                    "Statement": [
+                        {
+                            "Effect": "Allow",
+                            "Action": "s3:GetObject",
+                            "Resource": "arn:aws:s3:::com.example.*",
+                        }
+                    ],
+                }
+            ),
+        )
         aws.client("iot").create_role_alias(
             roleAlias=ROLE_ALIAS, roleArn=role["Role"]["Arn"], credentialDurationSeconds=3600
         )

@@ -87,6 +87,17 @@ def test_artifact_is_fetched_from_the_bucket_and_checked(core: Any, component_na
     assert "promises SHA-256" in execution["reason"]
 
 
+def test_artifact_that_the_role_may_not_read_fails_the_deployment(core: Any, component_name: str) -> None:
+    s3 = core.aws.client("s3")
+    bucket = f"private-{component_name}"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="file.txt", Body=b"content")
+    core.register(component_name, "1.0.0", SERVE, Artifacts=[{"Uri": f"s3://{bucket}/file.txt"}])
+    execution = core.finished(core.deploy({component_name: wanted("1.0.0")}))
+    assert execution["coreDeviceExecutionStatus"] == "FAILED"
+    assert "cannot be fetched with the core's role" in execution["reason"]
+
+
 def test_configuration_reaches_the_script_and_changing_it_restarts_the_component(
     core: Any, component_name: str
 ) -> None:

@@ -100,6 +100,24 @@ def test_credentials_of_the_role_alias_work_in_the_embedded_aws(embedded_aws: Em
     assert caller["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/SandboxTestCore/core"
 
 
+def test_role_that_does_not_trust_aws_iot_gives_no_credentials(embedded_aws: EmbeddedAws) -> None:
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]}
+    role = embedded_aws.client("iam").create_role(
+        RoleName="NotForCores", AssumeRolePolicyDocument=json.dumps(trust)
+    )
+    embedded_aws.client("iot").create_role_alias(roleAlias="NotForCores", roleArn=role["Role"]["Arn"])
+    cloud = Cloud(url=embedded_aws.url, thing_name="core", role_alias="NotForCores")
+    with pytest.raises(CloudError, match="does not trust"):
+        cloud.credentials()
+
+
+def test_credentials_of_the_core_have_the_rights_of_its_role_and_no_others(embedded_aws: EmbeddedAws) -> None:
+    cloud = Cloud(url=embedded_aws.url, thing_name="core", role_alias="SandboxTestRoleAlias")
+    iam = client("iam", embedded_aws.url, cloud.credentials())
+    with pytest.raises(iam.exceptions.ClientError, match="AccessDenied"):
+        iam.list_roles()
+
+
 def test_unknown_role_alias_is_told_by_name(embedded_aws: EmbeddedAws) -> None:
     cloud = Cloud(url=embedded_aws.url, thing_name="core", role_alias="NoSuchAlias")
     with pytest.raises(CloudError, match="NoSuchAlias"):
