@@ -45,7 +45,7 @@ class ArtifactStore(Construct):
             bucket,
             "AwsSolutions-S1",
             "It holds container images, no data of anybody; who wants to know which core fetched one "
-            "switches on CloudTrail data events, without a second bucket to pay and to look after in every account.",
+            "switches on CloudTrail data events, without a second bucket to look after in every account.",
         )
         return bucket
 

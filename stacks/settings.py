@@ -121,7 +121,8 @@ class ExtraComponent(Model):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
-        return {"version": value} if isinstance(value, str) else value
+        # YAML reads 2.1 as a number; what is wrong with it is that it has two parts.
+        return {"version": str(value)} if isinstance(value, (str, int, float)) else value
 
 
 class Site(NodeConfig):

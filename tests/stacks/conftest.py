@@ -1,0 +1,148 @@
+"""What the stacks' tests share: fleets from YAML text, their templates, an embedded AWS."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+# Node's age is not what these tests are about, and jsii prints pages about it.
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:gate-AbCdEf"
+
+FLEET = f"""
+sites:
+  lobby:
+    thing_group: lobby-cores
+    create_thing_group: true
+    cameras:
+      - {{id: entrance, uri: "rtsp://192.0.2.10/1", frames: {{max_fps: 2}}}}
+    rollout: {{per_minute: 50, abort: [{{percent: 10, at_least: 5}}], timeout_min: 30}}
+  gate:
+    thing: gate-core
+    cameras:
+      - {{id: gate, uri: "rtsp://192.0.2.20/1", credentials: {{secret: "{SECRET}"}}}}
+    docker: {{memory: 512m}}
+  yard:
+    thing: yard-core
+    nucleus: lite
+    cameras:
+      - {{id: yard, uri: "rtsp://192.0.2.30/1", credentials: {{secret: "{SECRET}"}}}}
+image:
+  architectures: [amd64, arm64]
+"""
+"""Three kinds of sites, two architectures, everything made new."""
+
+EXISTING = """
+aws: {artifact_bucket: our-artifacts, token_exchange_role: GreengrassV2TokenExchangeRole}
+"""
+"""Added to a fleet: bucket and role are there already."""
+
+
+def pinned_hash(variant: str, architecture: str, base: str) -> str:
+    """Stands in for the hash of the program's files: a template's test is not about their content."""
+    return hashlib.sha256(f"{variant} {architecture} {base}".encode()).hexdigest()
+
+
+Templates = dict[str, dict[str, Any]]
+Synthesize = Callable[[str], Templates]
+
+
+@pytest.fixture(scope="session")
+def write_fleet(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A function that writes a fleet file."""
+
+    def write(text: str) -> Path:
+        path = tmp_path_factory.mktemp("fleet") / "fleet.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def synthesize(write_fleet: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
+    """A function that turns a fleet's text into templates, with cdk-nag looking on: it fails on findings."""
+    done: dict[str, Templates] = {}
+
+    def synthesize(text: str) -> Templates:
+        if text not in done:
+            done[text] = _templates(write_fleet(text), tmp_path_factory.mktemp("cdk.out"))
+        return done[text]
+
+    return synthesize
+
+
+def _templates(fleet: Path, outdir: Path) -> Templates:
+    # Imported here: it takes seconds, and tests of settings and handlers do without.
+    import aws_cdk as cdk
+    import cdk_nag
+
+    from app import build
+    from stacks.settings import load_fleet
+
+    context = json.loads((PROJECT / "cdk.json").read_text())["context"]
+    app = cdk.App(outdir=str(outdir), context=context, analytics_reporting=False)
+    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
+    with mock.patch("stacks.container_image.image_hash", pinned_hash):
+        build(app, load_fleet(fleet))
+    assembly = app.synth()
+    return {stack.stack_name: stack.template for stack in assembly.stacks}
+
+
+@pytest.fixture(scope="session")
+def templates(synthesize: Synthesize) -> Templates:
+    """The templates of FLEET, by stack."""
+    return synthesize(FLEET)
+
+
+def of_type(template: dict[str, Any], resource_type: str) -> list[dict[str, Any]]:
+    """The properties of all resources of a type."""
+    return [
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == resource_type
+    ]
+
+
+def flat(value: Any) -> str:
+    """An ARN with references between angle brackets, their hashes cut off."""
+    if isinstance(value, str):
+        return value
+    ((function, arguments),) = value.items()
+    if function == "Fn::Join":
+        return "".join(map(flat, arguments[1]))
+    if function == "Fn::Sub":
+        return str(arguments)
+    text = arguments if isinstance(arguments, str) else ".".join(map(str, map(flat, arguments)))
+    return f"<{re.sub(r'[0-9A-F]{8}', '', text)}>"
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """A function that makes clients of an embedded AWS."""
+    import boto3
+
+    from sandbox.aws.server import EmbeddedAws, client_environment
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with EmbeddedAws(port=port, folder=tmp_path_factory.mktemp("aws")):
+        named = client_environment(port)
+        session = boto3.Session(
+            aws_access_key_id=named["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=named["AWS_SECRET_ACCESS_KEY"],
+            region_name=named["AWS_REGION"],
+        )
+        yield lambda service: session.client(service, endpoint_url=named["AWS_ENDPOINT_URL"])

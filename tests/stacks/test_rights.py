@@ -1,0 +1,173 @@
+"""Who may do what: one test for each grant."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from conftest import EXISTING, FLEET, SECRET, Synthesize, Templates, flat, of_type
+
+from stacks.core_device import exact_secret
+
+Rights = dict[tuple[str, ...], list[str]]
+COMPONENT = (
+    "arn:<AWS::Partition>:greengrass:<AWS::Region>:<AWS::AccountId>:components:com.edgecam.frame-grabber"
+)
+
+
+def rights(template: dict[str, Any], role: str, kind: str = "Roles") -> Rights:
+    """Actions → resources of all policies of the role whose name begins with `role`."""
+    found: Rights = {}
+    for policy in of_type(template, "AWS::IAM::Policy"):
+        if any(flat(name).strip("<>").startswith(role) for name in policy[kind]):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert statement["Effect"] == "Allow"
+                found[_several(statement["Action"])] = sorted(map(flat, _several(statement["Resource"])))
+    return found
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def masked(arns: list[str]) -> list[str]:
+    return [re.sub(r"[0-9a-f]{64}", "HASH", re.sub(r"[0-9a-f]{12}(?=-a)", "TAG", arn)) for arn in arns]
+
+
+@pytest.fixture
+def core(templates: Templates) -> Rights:
+    return rights(templates["EdgecamFoundation"], "CoresRole")
+
+
+@pytest.fixture
+def copier(templates: Templates) -> Rights:
+    return rights(templates["EdgecamFrameGrabber"], "ArtifactCopierRole")
+
+
+@pytest.fixture
+def registrar(templates: Templates) -> Rights:
+    return rights(templates["EdgecamFrameGrabber"], "ComponentRegistrarRole")
+
+
+def test_cores_may_fetch_artifacts_of_the_frame_grabber_only(core: Rights) -> None:
+    assert core["s3:GetObject",] == ["<ArtifactsBucket.Arn>/frame-grabber/*"]
+
+
+def test_cores_may_ask_for_the_region_of_the_artifact_bucket(core: Rights) -> None:
+    assert core["s3:GetBucketLocation",] == ["<ArtifactsBucket.Arn>"]
+
+
+def test_cores_may_read_exactly_the_secrets_that_sites_name(core: Rights) -> None:
+    assert core["secretsmanager:GetSecretValue",] == [SECRET]
+
+
+def test_cores_have_no_other_policies(core: Rights) -> None:
+    assert len(core) == 3
+
+
+def test_cores_may_write_their_logs(templates: Templates) -> None:
+    (role,) = of_type(templates["EdgecamFoundation"], "AWS::IAM::Role")
+    (policy,) = role["Policies"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert flat(statement["Resource"]).endswith(":log-group:/aws/greengrass/*")
+    assert {action.split(":")[0] for action in statement["Action"]} == {"logs"}
+
+
+def test_only_iot_takes_on_the_role_of_the_cores(templates: Templates) -> None:
+    (role,) = of_type(templates["EdgecamFoundation"], "AWS::IAM::Role")
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "credentials.iot.amazonaws.com"}
+
+
+def test_existing_role_gets_the_same_grants(synthesize: Synthesize, core: Rights) -> None:
+    template = synthesize(FLEET + EXISTING)["EdgecamFoundation"]
+    existing = rights(template, "GreengrassV2TokenExchangeRole")
+    assert existing.keys() == core.keys()
+    assert existing["s3:GetObject",] == ["arn:<AWS::Partition>:s3:::our-artifacts/frame-grabber/*"]
+
+
+def test_fleet_without_secrets_grants_no_secret(synthesize: Synthesize) -> None:
+    template = synthesize('sites: {a: {thing: c, cameras: [{id: a, uri: "rtsp://h/1"}]}}')[
+        "EdgecamFoundation"
+    ]
+    assert ("secretsmanager:GetSecretValue",) not in rights(template, "CoresRole")
+
+
+def test_whole_secret_arn_is_granted_as_it_is_and_a_partial_one_with_its_six_characters() -> None:
+    assert exact_secret("arn:x:secret:gate-AbCdEf") == "arn:x:secret:gate-AbCdEf"
+    assert exact_secret("arn:x:secret:gate") == "arn:x:secret:gate-??????"
+
+
+def test_iot_policy_names_each_core_where_all_are_known(synthesize: Synthesize) -> None:
+    template = synthesize('sites: {a: {thing: core-7, cameras: [{id: a, uri: "rtsp://h/1"}]}}')
+    (policy,) = of_type(template["EdgecamFoundation"], "AWS::IoT::Policy")
+    statements = {
+        action: [flat(arn) for arn in _several(statement["Resource"])]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in _several(statement["Action"])
+    }
+    iot = "arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>"
+    assert statements["iot:Connect"] == [f"{iot}:client/core-7*"]
+    assert all("core-7*" in arn for arn in statements["iot:Publish"] + statements["iot:Subscribe"])
+    assert statements["iot:AssumeRoleWithCertificate"] == ["<CoresRoleAlias.RoleAliasArn>"]
+
+
+def test_iot_policy_lets_cores_get_large_deployment_documents(templates: Templates) -> None:
+    (policy,) = of_type(templates["EdgecamFoundation"], "AWS::IoT::Policy")
+    actions = [
+        action
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in _several(statement["Action"])
+    ]
+    assert "greengrass:GetDeploymentConfiguration" in actions
+
+
+def test_copier_may_read_its_assets_only(copier: Rights) -> None:
+    assets = "arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}"
+    assert masked(copier["s3:GetObject",]) == [f"{assets}/HASH", f"{assets}/HASH"]
+
+
+def test_copier_may_write_its_artifacts_only(copier: Rights) -> None:
+    written = masked(copier["s3:AbortMultipartUpload", "s3:PutObject"])
+    assert {arn.split("/", 1)[1] for arn in written} == {
+        f"frame-grabber/TAG-{architecture}.tar.gz" for architecture in ("amd64", "arm64")
+    }
+
+
+def test_copier_may_list_its_artifacts_only(templates: Templates) -> None:
+    statements = [
+        statement
+        for policy in of_type(templates["EdgecamFrameGrabber"], "AWS::IAM::Policy")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == "s3:ListBucket"
+    ]
+    (statement,) = statements
+    prefixes = statement["Condition"]["StringEquals"]["s3:prefix"]
+    assert masked(prefixes) == ["frame-grabber/TAG-amd64.tar.gz", "frame-grabber/TAG-arm64.tar.gz"]
+
+
+def test_registrar_may_look_after_versions_of_this_component_only(registrar: Rights) -> None:
+    (actions,) = [actions for actions in registrar if actions[0].startswith("greengrass:")]
+    assert registrar[actions] == [COMPONENT, f"{COMPONENT}:versions:*"]
+    assert actions == (
+        "greengrass:CreateComponentVersion",
+        "greengrass:DeleteComponent",
+        "greengrass:DescribeComponent",
+        "greengrass:ListComponentVersions",
+        "greengrass:TagResource",
+    )
+
+
+def test_registrar_may_read_the_artifacts_that_it_registers(registrar: Rights) -> None:
+    assert {arn.rsplit("/", 1)[1] for arn in masked(registrar["s3:GetObject",])} == {
+        "TAG-amd64.tar.gz",
+        "TAG-arm64.tar.gz",
+    }
+
+
+@pytest.mark.parametrize("role", ["ArtifactCopier", "ComponentRegistrar"])
+def test_functions_may_write_their_own_log_and_nothing_else(templates: Templates, role: str) -> None:
+    found = rights(templates["EdgecamFrameGrabber"], f"{role}Role")
+    assert found["logs:CreateLogStream", "logs:PutLogEvents"] == [f"<{role}Log.Arn>"]
+    assert len(found) == {"ArtifactCopier": 4, "ComponentRegistrar": 3}[role]
