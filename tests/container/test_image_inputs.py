@@ -160,3 +160,11 @@ def _set_version(lock: Path, name: str, version: str) -> None:
 
 def _pins(text: str) -> set[str]:
     return set(re.findall(r"^[\w.-]+==[^\s;\\]+|--hash=\S+", text, re.MULTILINE))
+
+
+def test_every_element_that_the_program_makes_is_in_the_image() -> None:
+    declared = tomllib.loads((PROJECT / "container/image.toml").read_text(encoding="utf-8"))["plugins"]
+    programs = [path.read_text(encoding="utf-8") for _, path in input_files(PROJECT) if path.suffix == ".py"]
+    made = {name for program in programs for name in re.findall(r'\bmake\(\s*"([a-z0-9]+)"', program)}
+    assert {"appsink", "jpegenc", "videotestsrc"} <= made
+    assert made - {name for elements in declared.values() for name in elements} == set()
