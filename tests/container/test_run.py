@@ -7,12 +7,16 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
+
+from container.image_inputs import PROJECT
 
 LOCKED_DOWN = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 STOP_LIMIT_S = 5.0  # promised to the nucleus, which kills after 15
@@ -76,6 +80,24 @@ def test_every_kind_of_source_delivers_a_picture_from_the_image(
         assert "ERROR" not in node.said()
 
 
+@pytest.mark.parametrize(
+    ("settings", "transport"), [("", "tcp"), ("", "udp"), (":user=guard", "tcp"), (":codec=h265", "tcp")]
+)
+def test_an_rtsp_camera_delivers_a_picture_through_the_image(
+    image: str, frames: Path, settings: str, transport: str
+) -> None:
+    password = {"CAMERA_PASSWORD": "a word nobody guesses"}
+    with _cameras(f"gate:320x240@10{settings}", password) as port:
+        camera = {"uri": f"rtsp://127.0.0.1:{port}/gate", "transport": transport}
+        if "user" in settings:
+            camera["credentials"] = {"username": "guard", "password_env": "CAMERA_PASSWORD"}
+        with _running(image, frames, camera, network="host", secrets=password) as node:
+            _wait_for_picture(frames, node)
+            told = json.loads((frames / "camera/frame.json").read_text())
+            assert (told["width"], told["height"], told["status"]) == (320, 240, "connected")
+            assert password["CAMERA_PASSWORD"] not in node.said()
+
+
 def test_an_invalid_configuration_ends_with_code_2_and_names_every_mistake(image: str) -> None:
     wrong = {"cameras": [{"id": "Gate", "uri": "test://"}, {"id": "yard", "uri": "gopher://yard"}]}
     options = [*LOCKED_DOWN, f"--env=EDGECAM_NODE={json.dumps(wrong)}"]
@@ -137,17 +159,27 @@ class _Node:
 
 
 @contextlib.contextmanager
-def _running(image: str, frames: Path, uri: str, user: str = "") -> Iterator[_Node]:
+def _running(
+    image: str,
+    frames: Path,
+    source: str | dict[str, object],
+    *,
+    user: str = "",
+    network: str = "none",
+    secrets: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[_Node]:
     name = f"edgecam-test-{uuid.uuid4().hex[:12]}"
-    camera = {"id": "camera", "uri": uri, "frames": {"max_fps": 5}}
-    node = {"cameras": [camera], "data_dir": "/frames", "http": {"enabled": False}}
-    options = [*LOCKED_DOWN, "--network=none", f"--name={name}", f"--user={user or _me()}"]
-    options += [f"--volume={frames}:/frames", "--env=EDGECAM_NODE"]
+    camera = {"uri": source} if isinstance(source, str) else source
+    cameras = [{"id": "camera", "frames": {"max_fps": 5}, **camera}]
+    node = {"cameras": cameras, "data_dir": "/frames", "http": {"enabled": False}}
+    variables = {"EDGECAM_NODE": json.dumps(node), **secrets}
+    options = [*LOCKED_DOWN, f"--network={network}", f"--name={name}", f"--user={user or _me()}"]
+    options += [f"--volume={frames}:/frames", *(f"--env={variable}" for variable in variables)]
     log = frames.parent / f"{name}.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
             ["docker", "run", "--rm", *options, image],
-            env={**os.environ, "EDGECAM_NODE": json.dumps(node)},
+            env={**os.environ, **variables},
             stdout=sink,
             stderr=subprocess.STDOUT,
         )
@@ -158,6 +190,19 @@ def _running(image: str, frames: Path, uri: str, user: str = "") -> Iterator[_No
         if running.exists():
             subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
         process.wait(timeout=20)
+
+
+@contextlib.contextmanager
+def _cameras(camera: str, secrets: Mapping[str, str]) -> Iterator[int]:
+    """A test camera on this machine, and its port."""
+    line = [sys.executable, "-m", "sandbox.cameras", "--port", "0", "--camera", camera]
+    variables = {**os.environ, **secrets}
+    with subprocess.Popen(line, cwd=PROJECT, env=variables, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield json.loads(server.stdout.readline())["port"]
+        finally:
+            server.terminate()
 
 
 def _wait_for_picture(frames: Path, node: _Node) -> Path:
