@@ -107,6 +107,8 @@ class Answers:
             "ETag": f'"{facts.st_mtime_ns:x}-{facts.st_size:x}"',
             "Last-Modified": formatdate(facts.st_mtime, usegmt=True),
             "Edgecam-State": str(report.state),
+            # A browser that shows a picture alone puts it into a document with a style of its own.
+            "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'",
         }
         return Answer(HTTPStatus.OK, "image/jpeg", picture, headers)
 

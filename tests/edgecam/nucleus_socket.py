@@ -92,11 +92,18 @@ class NucleusSocket:
         if error is None and request["secretId"] not in self._secrets:
             error = "ResourceNotFoundError"
         if error is not None:
-            name, body = f"aws.greengrass#{error}", {"message": f"{error} for the test"}
-            _send(connection, _APPLICATION_ERROR, _TERMINATE, stream_id, name, body)
+            name = f"aws.greengrass#{error}"
+            _send(
+                connection,
+                _APPLICATION_ERROR,
+                _TERMINATE,
+                stream_id,
+                name,
+                {"message": "as the test wants it"},
+            )
             return
         value = {"secretString": self._secrets[request["secretId"]]}
-        body = {"secretId": request["secretId"], "versionId": "1", "secretValue": value}
+        body: dict[str, Any] = {"secretId": request["secretId"], "versionId": "1", "secretValue": value}
         name = "aws.greengrass#GetSecretValueResponse"
         _send(connection, _APPLICATION_MESSAGE, _TERMINATE, stream_id, name, body)
 

@@ -1,0 +1,112 @@
+"""A browser, and a node whose cameras move, get stuck, and are away: all of them real."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from sandbox.ports import free_port
+
+START_TIMEOUT_S = 30.0
+STUCK_PIPELINE = (
+    # The second source never delivers: the connection stays up, and nothing comes.
+    "videotestsrc num-buffers=25 is-live=true pattern=smpte75 "
+    "! video/x-raw,width=640,height=360,framerate=10/1 "
+    "! concat name=c appsrc is-live=true format=time ! c. c. ! identity"
+)
+
+
+@dataclass
+class RunningNode:
+    """A node in a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+
+    def health(self) -> dict[str, object]:
+        """What /healthz says."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:
+                told: dict[str, object] = json.load(answer)
+        except urllib.error.HTTPError as error:
+            told = json.load(error)
+        return told
+
+    def pause(self) -> None:
+        """Let it hang."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture
+def running_node(tmp_path: Path) -> Iterator[RunningNode]:
+    """A node with the cameras `ball` (moves), `stuck` (silent after 2.5 s) and `away` (refuses)."""
+    port = free_port()
+    config = {
+        "data_dir": str(tmp_path / "frames"),
+        "http": {"port": port},
+        "cameras": [
+            {"id": "ball", "uri": "test://?pattern=ball&fps=10", "frames": {"max_fps": 5}},
+            {
+                "id": "stuck",
+                "uri": f"pipeline:{STUCK_PIPELINE}",
+                "frames": {"max_fps": 5, "stale_after_s": 1},
+                "connect_timeout_s": 60,
+            },
+            {"id": "away", "uri": f"rtsp://127.0.0.1:{free_port()}/stream1"},
+        ],
+    }
+    file = tmp_path / "node.json"
+    file.write_text(json.dumps(config))
+    with (tmp_path / "node.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edgecam", "run", "--config", str(file)], stderr=log, env=dict(os.environ)
+        )
+    node = RunningNode(process, f"http://localhost:{port}")
+    try:
+        wait_until_it_answers(node, tmp_path / "node.log")
+        yield node
+    finally:
+        node.resume()
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def wait_until_it_answers(node: RunningNode, log: Path) -> None:
+    """Fails with the node's log."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and node.process.poll() is None:
+        try:
+            node.health()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(f"the node did not answer: {log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The machine's own Chromium."""
+    with sync_playwright() as playwright:
+        # As root in a container there is no sandbox and little shared memory.
+        started = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield started
+        started.close()
