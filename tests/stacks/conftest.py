@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,50 +12,15 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from fleets import FLEET, PROJECT, Synthesize, Templates
 
 # Node's age is not what these tests are about, and jsii prints pages about it.
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
-
-PROJECT = Path(__file__).resolve().parents[2]
-
-SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:gate-AbCdEf"
-
-FLEET = f"""
-sites:
-  lobby:
-    thing_group: lobby-cores
-    create_thing_group: true
-    cameras:
-      - {{id: entrance, uri: "rtsp://192.0.2.10/1", frames: {{max_fps: 2}}}}
-    rollout: {{per_minute: 50, abort: [{{percent: 10, at_least: 5}}], timeout_min: 30}}
-  gate:
-    thing: gate-core
-    cameras:
-      - {{id: gate, uri: "rtsp://192.0.2.20/1", credentials: {{secret: "{SECRET}"}}}}
-    docker: {{memory: 512m}}
-  yard:
-    thing: yard-core
-    nucleus: lite
-    cameras:
-      - {{id: yard, uri: "rtsp://192.0.2.30/1", credentials: {{secret: "{SECRET}"}}}}
-image:
-  architectures: [amd64, arm64]
-"""
-"""Three kinds of sites, two architectures, everything made new."""
-
-EXISTING = """
-aws: {artifact_bucket: our-artifacts, token_exchange_role: GreengrassV2TokenExchangeRole}
-"""
-"""Added to a fleet: bucket and role are there already."""
 
 
 def pinned_hash(variant: str, architecture: str, base: str) -> str:
     """Stands in for the hash of the program's files: a template's test is not about their content."""
     return hashlib.sha256(f"{variant} {architecture} {base}".encode()).hexdigest()
-
-
-Templates = dict[str, dict[str, Any]]
-Synthesize = Callable[[str], Templates]
 
 
 @pytest.fixture(scope="session")
@@ -105,28 +69,6 @@ def _templates(fleet: Path, outdir: Path) -> Templates:
 def templates(synthesize: Synthesize) -> Templates:
     """The templates of FLEET, by stack."""
     return synthesize(FLEET)
-
-
-def of_type(template: dict[str, Any], resource_type: str) -> list[dict[str, Any]]:
-    """The properties of all resources of a type."""
-    return [
-        resource["Properties"]
-        for resource in template["Resources"].values()
-        if resource["Type"] == resource_type
-    ]
-
-
-def flat(value: Any) -> str:
-    """An ARN with references between angle brackets, their hashes cut off."""
-    if isinstance(value, str):
-        return value
-    ((function, arguments),) = value.items()
-    if function == "Fn::Join":
-        return "".join(map(flat, arguments[1]))
-    if function == "Fn::Sub":
-        return str(arguments)
-    text = arguments if isinstance(arguments, str) else ".".join(map(str, map(flat, arguments)))
-    return f"<{re.sub(r'[0-9A-F]{8}', '', text)}>"
 
 
 @pytest.fixture(scope="session")

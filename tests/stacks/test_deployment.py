@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from conftest import FLEET, SECRET, Synthesize, Templates, flat
+from fleets import FLEET, SECRET, Synthesize, Templates, flat
 
 STACK = "EdgecamFrameGrabber"
 COMPONENT = "com.edgecam.frame-grabber"

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from conftest import EXISTING, FLEET, SECRET, Synthesize, Templates, flat, of_type
+from fleets import EXISTING, FLEET, SECRET, Synthesize, Templates, flat, of_type
 
 from stacks.core_device import exact_secret
 

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from conftest import EXISTING, FLEET, Synthesize, Templates
+from fleets import EXISTING, FLEET, PROJECT, Synthesize, Templates
 from syrupy.assertion import SnapshotAssertion
 
 MASKS = (
@@ -54,8 +54,6 @@ def test_existing_bucket_and_role_are_not_made_again(synthesize: Synthesize) -> 
 
 def test_templates_name_nothing_of_this_machine(templates: Templates) -> None:
     text = json.dumps(templates)
-    from conftest import PROJECT
-
     assert str(PROJECT) not in text
 
 

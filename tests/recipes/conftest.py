@@ -1,0 +1,67 @@
+"""What the recipes' tests share: the recipe, filled in, and one container image for its scripts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from recipe_image import PROGRAM, TestImage, docker
+
+from container.base_image import ensure_base_image
+from container.image_inputs import DEFAULT_BASE_IMAGE
+from stacks.component import Artifact, render_recipe
+
+
+def rendered(*architectures: str) -> dict[str, Any]:
+    """The frame grabber's recipe for these architectures, with the longest names that there can be."""
+    recipe: dict[str, Any] = json.loads(
+        render_recipe(
+            "frame-grabber",
+            name="com.edgecam.frame-grabber",
+            version="1.999999.999999",
+            bucket="b" * 63,
+            artifacts=[
+                Artifact(
+                    architecture=architecture,
+                    image="edgecam/frame-grabber:0123456789ab",
+                    key=f"frame-grabber/0123456789ab-{architecture}.tar.gz",
+                    content_hash="",
+                )
+                for architecture in architectures
+            ],
+        )
+    )
+    return recipe
+
+
+@pytest.fixture(scope="session")
+def recipe() -> dict[str, Any]:
+    """The frame grabber's recipe for both architectures."""
+    return rendered("amd64", "arm64")
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestImage]:
+    """The image with the stand-in program, also as an archive."""
+    folder = tmp_path_factory.mktemp("image")
+    variant = f"recipe-test-{uuid.uuid4().hex[:8]}"
+    name = f"edgecam/{variant}:one"
+    (folder / "edgecam").write_text(PROGRAM)
+    (folder / "edgecam").chmod(0o755)
+    (folder / "Dockerfile").write_text(
+        f"FROM {DEFAULT_BASE_IMAGE}\nCOPY edgecam /usr/bin/edgecam\nLABEL edgecam.variant={variant}\n"
+        "USER 65532:65532\n"
+    )
+    server = docker("version", "--format", "{{.Server.Arch}}")
+    ensure_base_image(DEFAULT_BASE_IMAGE, server, server)
+    docker("build", "--quiet", "--tag", name, str(folder))
+    archive = folder / "image.tar"
+    docker("save", "--output", str(archive), name)
+    yield TestImage(variant, name, archive)
+    subprocess.run(["docker", "rm", "--force", f"edgecam-{variant}"], capture_output=True, check=False)
+    for left in docker("image", "ls", "--quiet", "--filter", f"label=edgecam.variant={variant}").split():
+        subprocess.run(["docker", "image", "rm", "--force", left], capture_output=True, check=False)

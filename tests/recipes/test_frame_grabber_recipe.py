@@ -1,0 +1,148 @@
+"""The frame grabber's recipe: what both nuclei, and the service, ask of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.recipe import read
+
+RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "frame-grabber.yaml"
+
+# Casing as Nucleus Lite reads it (its source, and the recipe reference of Greengrass v2).
+TOP_LEVEL = {
+    "RecipeFormatVersion",
+    "ComponentName",
+    "ComponentVersion",
+    "ComponentType",
+    "ComponentDescription",
+    "ComponentPublisher",
+    "ComponentDependencies",
+    "ComponentConfiguration",
+    "Manifests",
+}
+STEPS = {"install", "run", "shutdown"}
+STEP = {"Script", "Setenv", "Timeout", "RequiresPrivilege"}
+VARIABLE = re.compile(r"\{(artifacts:path|configuration:(/[a-z_]+))\}")
+MAX_RECIPE_BYTES = 16_000
+MAX_LITE_SCRIPT_BYTES = 10_000
+
+
+def scripts(recipe: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    lifecycle = recipe["Manifests"][0]["Lifecycle"]
+    for step in sorted(STEPS):
+        yield step, lifecycle[step]["Script"]
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for entry in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from strings(entry)
+
+
+def test_no_placeholder_is_left(recipe: dict[str, Any]) -> None:
+    assert re.search(r"<<[A-Z_]+>>", RECIPE.read_text())
+    assert [text for text in strings(recipe) if re.search(r"<<[A-Z_]+>>", text)] == []
+
+
+def test_recipe_with_both_architectures_is_under_the_services_limit(recipe: dict[str, Any]) -> None:
+    text = json.dumps(recipe, ensure_ascii=False, separators=(",", ":"))
+    assert len(text.encode()) < MAX_RECIPE_BYTES
+
+
+def test_keys_are_known_and_cased_as_nucleus_lite_reads_them(recipe: dict[str, Any]) -> None:
+    assert set(recipe) == TOP_LEVEL
+    assert set(recipe["ComponentConfiguration"]) == {"DefaultConfiguration"}
+    for dependency in recipe["ComponentDependencies"].values():
+        assert set(dependency) == {"VersionRequirement", "DependencyType"}
+    for manifest in recipe["Manifests"]:
+        assert set(manifest) == {"Platform", "Artifacts", "Lifecycle"}
+        assert set(manifest["Lifecycle"]) == {"Setenv", *STEPS}
+        for step in STEPS:
+            assert set(manifest["Lifecycle"][step]) <= STEP
+        for artifact in manifest["Artifacts"]:
+            assert set(artifact) == {"Uri"}
+
+
+def test_platform_names_any_runtime_so_that_lite_takes_it(recipe: dict[str, Any]) -> None:
+    assert [manifest["Platform"] for manifest in recipe["Manifests"]] == [
+        {"os": "linux", "architecture": "amd64", "runtime": "*"},
+        {"os": "linux", "architecture": "aarch64", "runtime": "*"},
+    ]
+
+
+def test_scripts_have_no_brace_since_lite_would_take_it_for_a_variable(recipe: dict[str, Any]) -> None:
+    assert [step for step, script in scripts(recipe) if "{" in script or "}" in script] == []
+
+
+def test_environment_refers_only_to_what_both_nuclei_know(recipe: dict[str, Any]) -> None:
+    for value in recipe["Manifests"][0]["Lifecycle"]["Setenv"].values():
+        assert isinstance(value, str)  # Lite refuses anything else
+        assert "{" not in VARIABLE.sub("", value)
+
+
+def test_each_pointer_has_a_default_so_that_the_component_starts(recipe: dict[str, Any]) -> None:
+    defaults = recipe["ComponentConfiguration"]["DefaultConfiguration"]
+    values = recipe["Manifests"][0]["Lifecycle"]["Setenv"].values()
+    pointers = {match[2] for value in values for match in VARIABLE.finditer(value) if match[2]}
+    assert pointers == {f"/{key}" for key in defaults}
+
+
+def test_defaults_hold_neither_nulls_nor_empty_objects(recipe: dict[str, Any]) -> None:
+    # Nuclei keep configuration as a tree of values: an empty branch has nothing to be remembered by.
+    assert not re.search(r"null|\{\}", json.dumps(recipe["ComponentConfiguration"]))
+
+
+def test_version_is_plain_so_that_lite_finds_the_recipes_file(recipe: dict[str, Any]) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", recipe["ComponentVersion"])
+
+
+def test_token_exchange_is_a_hard_dependency(recipe: dict[str, Any]) -> None:
+    assert recipe["ComponentDependencies"]["aws.greengrass.TokenExchangeService"]["DependencyType"] == "HARD"
+
+
+def test_install_has_time_to_load_a_large_image(recipe: dict[str, Any]) -> None:
+    assert recipe["Manifests"][0]["Lifecycle"]["install"]["Timeout"] >= 600
+    assert "Timeout" not in recipe["Manifests"][0]["Lifecycle"]["run"]
+
+
+def test_manifests_differ_only_in_platform_and_image(recipe: dict[str, Any]) -> None:
+    first, second = recipe["Manifests"]
+    for step in STEPS:
+        assert first["Lifecycle"][step] == second["Lifecycle"][step]
+    assert first["Artifacts"] != second["Artifacts"]
+
+
+@pytest.mark.parametrize("shell", [["sh", "-n"], ["bash", "--posix", "-n"]])
+def test_scripts_are_valid_for_a_posix_shell(recipe: dict[str, Any], shell: list[str]) -> None:
+    for _, script in scripts(recipe):
+        done = subprocess.run(shell, input=script, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_scripts_fit_into_lites_buffer(recipe: dict[str, Any]) -> None:
+    assert max(len(script.encode()) for _, script in scripts(recipe)) < MAX_LITE_SCRIPT_BYTES
+
+
+def test_container_runs_in_the_foreground_in_place_of_the_shell(recipe: dict[str, Any]) -> None:
+    run = recipe["Manifests"][0]["Lifecycle"]["run"]["Script"]
+    last = run.rstrip().replace("\\\n", "").splitlines()[-1]
+    assert last.startswith("exec docker run ")
+    assert not re.search(r"\s(-d|--detach)\s", last)
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "aarch64"])
+def test_sandbox_core_reads_the_recipe_as_a_nucleus_does(recipe: dict[str, Any], architecture: str) -> None:
+    found = read(recipe, {"os": "linux", "architecture": architecture, "runtime": "aws_nucleus_lite"})
+    assert found.install is not None
+    assert found.run is not None
+    assert found.exchanges_tokens
+    assert len(found.artifacts) == 1
