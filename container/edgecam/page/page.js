@@ -42,7 +42,7 @@ function show(report) {
   const word = report.state === "connected" && stale ? "stale" : report.state;
   article.className = report.delivering ? "delivering fresh" : `${report.state} ${report.fresh ? "fresh" : ""}`;
   part(".state").textContent = word;
-  part(".age").textContent = report.frame_age_s === null ? "no picture yet" : `${age(report.frame_age_s)} old`;
+  part(".age").textContent = report.frame_age_s === null ? `attempt ${report.reconnects_total + 1}` : `${age(report.frame_age_s)} old`;
   part(".size").textContent = report.frame ? `${report.frame.width} × ${report.frame.height}` : "";
   part(".decode").textContent = report.decode_mode === "none" ? "" : `decodes ${report.decode_mode}`;
   part(".nothing").textContent = stale ? "picture is stale" : report.frame ? "" : "no picture yet";
