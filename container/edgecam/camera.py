@@ -40,7 +40,9 @@ from edgecam.status import CameraReport, CameraState, DecodeMode
 log = logging.getLogger(__name__)
 
 _FAULT_REASON = "fault"
-_PATIENCE_S = 0.05  # so that a deadline that is looked at has surely passed
+_LOOK_EVERY_S = 0.4
+"""How often the meter of a connection is read: that much later than its limit a silence is noticed at the most."""
+_PATIENCE_S = 0.02  # so that a deadline that is looked at has surely passed
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class _Delivery:
         self._gate = Gate(max_fps=camera.frames.max_fps, decode=camera.frames.decode)
         self._decoder: Decoder | None = None
         self._had_keyframe = False
+        self._keyframes_only = False
         self.last_picture_s: float | None = None
         self.connection = Connection(source, clock=clock, on_format=self._on_format, on_unit=self._on_unit)
 
@@ -97,6 +100,8 @@ class _Delivery:
             self._decoder.close()
         decode = Decode.KEYFRAMES if codec.is_intra else self._frames.decode
         self._gate = Gate(max_fps=self._frames.max_fps, decode=decode)
+        self._keyframes_only = False
+        self.connection.let_through(keyframes_only=False)
         self._decoder = Decoder(
             name=self.name,
             codec=codec,
@@ -107,10 +112,19 @@ class _Delivery:
 
     def _on_unit(self, unit: AccessUnit) -> None:
         """On the source's streaming thread: decides, queues, and returns."""
-        self._had_keyframe = self._had_keyframe or unit.is_keyframe
         release = self._gate.offer(unit)
+        if unit.is_keyframe:
+            self._had_keyframe = True
+            self._sieve()
         if release is not None and self._decoder is not None and not self._decoder.push(release):
             self._gate.restart()
+
+    def _sieve(self) -> None:
+        """The mode changes at keyframes only; what the gate would drop anyway need not come to it."""
+        keyframes_only = self._gate.mode is DecodeMode.KEYFRAMES
+        if keyframes_only is not self._keyframes_only:
+            self._keyframes_only = keyframes_only
+            self.connection.let_through(keyframes_only=keyframes_only)
 
     def _on_picture(self, picture: Picture) -> None:
         """On the decoder's thread, which may wait for the disk."""
@@ -250,10 +264,12 @@ class CameraWorker:
         """Returns when the camera is to be stopped or connected anew."""
         limit_s = self.camera.frames.age_limit_s
         connection = delivery.connection
+        seen_units, seen_s = 0, self._clock.monotonic_s()
         while not self._nudged.is_set():
-            now_s = self._clock.monotonic_s()
-            silent_s = now_s - (connection.last_arrival_s or now_s)
-            if silent_s >= limit_s:
+            units, now_s = connection.received_units, self._clock.monotonic_s()
+            if units != seen_units:
+                seen_units, seen_s = units, now_s
+            elif now_s - seen_s >= limit_s:
                 raise SourceSilent(
                     f"{delivery.name}: expected pictures, found that nothing has come for {limit_s:g} s "
                     "though the connection is up"
@@ -261,7 +277,7 @@ class CameraWorker:
             patience_s = delivery.picture_patience_s
             if now_s - (delivery.last_picture_s or now_s) >= patience_s:
                 raise self._without_picture(delivery, patience_s)
-            self._wait(connection, min(limit_s - silent_s, patience_s))
+            self._wait(connection, min(_LOOK_EVERY_S, seen_s + limit_s - now_s))
 
     def _wait(self, connection: Connection, timeout_s: float) -> None:
         """Sleep until something happens to the connection, the picture grows stale, or `timeout_s` has passed."""

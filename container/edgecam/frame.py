@@ -132,7 +132,7 @@ class FrameWriter:
 
     def _replace_picture(self, picture: Picture) -> None:
         captured_ns = round(picture.captured_at.timestamp() * 1e9)
-        _replace(self._path, picture.jpeg, modified_ns=captured_ns)
+        _replace(str(self._path), picture.jpeg, modified_ns=captured_ns)
 
     def _remove_picture(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -148,7 +148,7 @@ class FrameWriter:
             "stale_after_s": self._stale_after_s,
             "status": self._state.value,
         }
-        _replace(self._json_path, json.dumps(told).encode() + b"\n")
+        _replace(str(self._json_path), json.dumps(told).encode() + b"\n")
 
     def _attempt(self, action: Callable[[], None]) -> bool:
         """Whether the disk let us; a failure is said once, and so is its end."""
@@ -170,23 +170,24 @@ class FrameWriter:
         return True
 
 
-def _replace(path: Path, content: bytes, *, modified_ns: int | None = None) -> None:
+def _replace(path: str, content: bytes, *, modified_ns: int | None = None) -> None:
     """Put `content` at `path` in one step; on failure `path` is as it was."""
-    temporary = path.with_name(f".{path.name}.{os.getpid():x}.tmp")
+    folder, _, name = path.rpartition("/")
+    temporary = f"{folder}/.{name}.{os.getpid():x}.tmp"
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
         try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
+            written = os.write(descriptor, content)
+            while written < len(content):
+                written += os.write(descriptor, content[written:])
             if modified_ns is not None:
                 os.utime(descriptor, ns=(modified_ns, modified_ns))
         finally:
             os.close(descriptor)
-        temporary.replace(path)
+        os.rename(temporary, path)  # noqa: PTH104 - thirty times a second, where pathlib is felt
     except OSError:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            os.unlink(temporary)  # noqa: PTH108
         raise
 
 

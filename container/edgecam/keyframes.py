@@ -14,9 +14,8 @@ access unit in the order of decoding and says which of them go to the decoder, a
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgecam.config import Decode
 from edgecam.status import DecodeMode
@@ -35,8 +34,7 @@ _DENSE_FRAMES = 1.5
 """From a picture wanted of less than every 1.5 pictures on, there is nothing to skip: that is ALL, and is called so."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccessUnit:
+class AccessUnit(NamedTuple):
     """One coded picture, whole.
 
     Attributes:
@@ -56,8 +54,7 @@ class AccessUnit:
     sample: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """What goes to the decoder now.
 
     Attributes:
@@ -114,10 +111,12 @@ class Rhythm:
         """Learn from the next access unit, in the order of decoding."""
         if self._last_pts_ns is not None:
             step_ns = unit.pts_ns - self._last_pts_ns
-            if step_ns > 0:
+            if unit.is_keyframe:
+                pass  # what precedes it may not have been seen; a step back is a stream that began anew
+            elif step_ns > 0:
                 self._learn_step(step_ns)
-            elif step_ns < 0 and not unit.is_keyframe:
-                self.reorders = True  # a step back at a keyframe is a stream that began anew
+            elif step_ns < 0:
+                self.reorders = True
         self._last_pts_ns = unit.pts_ns
         if unit.is_keyframe:
             if self._last_keyframe_ns is not None and unit.pts_ns > self._last_keyframe_ns:

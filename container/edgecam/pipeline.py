@@ -41,9 +41,6 @@ class Connection:
 
     Attributes:
         codec: What is coming, or None before anything came.
-        last_arrival_s: When the last unit came, by the clock that never steps; None before the first.
-        received_bytes: Sum of the units' sizes.
-        received_units: Their number.
         dropped_units: Those that came without a timestamp and cannot be placed.
     """
 
@@ -63,13 +60,13 @@ class Connection:
         self._offset_ns = 0  # grows with each loop of a file, so that its time never goes back
         self._last_end_ns = 0
         self.codec: Codec | None = None
-        self.last_arrival_s: float | None = None
-        self.received_bytes = 0
-        self.received_units = 0
         self.dropped_units = 0
         self._pipeline = Gst.Pipeline.new(None)
         self._bus = self._pipeline.get_bus()
         self._sink: Any = None
+        # Both are native: what Python need not see must not wake it, for that costs more than receiving does.
+        self._meter = make("identity")
+        self._sieve = make("identity")
 
     def start(self) -> None:
         """Begin to connect.
@@ -87,11 +84,13 @@ class Connection:
             sync=False,
             enable_last_sample=False,
         )
-        self._pipeline.add(source)
-        self._pipeline.add(self._sink)
-        link(source, self._sink)
+        # A recording will join here, behind a tee: it needs every unit, and the sieve is the frames' own.
+        chain = [source, self._meter, self._sieve, self._sink]
+        for element in chain:
+            self._pipeline.add(element)
+        link(*chain)
         self._sink.connect("new-sample", self._on_sample)
-        self._sink.get_static_pad("sink").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
+        self._sink.get_static_pad("sink").connect("notify::caps", self._on_caps)
         self._play()
 
     def _play(self) -> None:
@@ -115,6 +114,23 @@ class Connection:
             self._heed(message)
         if self._fault is not None:
             raise self._fault
+
+    @property
+    def received_units(self) -> int:
+        """How many access units have come."""
+        return self._measured("num-buffers")
+
+    @property
+    def received_bytes(self) -> int:
+        """The sum of their sizes."""
+        return self._measured("num-bytes")
+
+    def _measured(self, name: str) -> int:
+        return int(self._meter.get_property("stats").get_uint64(name)[1])
+
+    def let_through(self, *, keyframes_only: bool) -> None:
+        """From any thread: whether access units other than keyframes reach `on_unit` from now on."""
+        self._sieve.set_property("drop-buffer-flags", Gst.BufferFlags.DELTA_UNIT if keyframes_only else 0)
 
     def wake(self) -> None:
         """From any thread: let `wait` return now."""
@@ -164,28 +180,23 @@ class Connection:
             error = SourceError(f"{self._source.name}: unexpected fault: {redact(str(error))}")
         self.fail(error)
 
-    @guarded("the form of the pictures was read", _on_callback_fault, 1)
-    def _on_event(self, _pad: Any, info: Any) -> Any:
+    @guarded("the form of the pictures was read", _on_callback_fault, None)
+    def _on_caps(self, pad: Any, _property: Any) -> None:
         """On the source's streaming thread, before the first unit and at each change of form."""
-        event = info.get_event()
-        if event.type == Gst.EventType.CAPS:
-            codec = by_media_type(structure_of(event.parse_caps()).get_name())
-            if codec is not None and codec is not self.codec:
-                self.codec = codec
-                self._on_format(codec)
-        return Gst.PadProbeReturn.OK
+        structure = structure_of(pad.get_current_caps())
+        codec = by_media_type(structure.get_name()) if structure is not None else None
+        if codec is not None and codec is not self.codec:
+            self.codec = codec
+            self._on_format(codec)
 
     @guarded("an access unit was taken", _on_callback_fault, Gst.FlowReturn.OK)
     def _on_sample(self, sink: Any) -> Any:
-        """On the source's streaming thread, some thirty times a second: short, and waits for nothing."""
+        """On the source's streaming thread, up to thirty times a second: short, and waits for nothing."""
         sample = sink.emit("pull-sample")
         if sample is None:
             return Gst.FlowReturn.OK
+        now, now_s = self._clock.now(), self._clock.monotonic_s()
         buffer = sample.get_buffer()
-        size = buffer.get_size()
-        self.last_arrival_s = self._clock.monotonic_s()
-        self.received_units += 1
-        self.received_bytes += size
         pts_ns = buffer.pts
         if pts_ns == Gst.CLOCK_TIME_NONE:
             self.dropped_units += 1
@@ -193,8 +204,7 @@ class Connection:
         if self._source.is_looped:
             sample, pts_ns = self._in_one_time(sample, buffer)
         is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
-        now, now_s = self._clock.now(), self.last_arrival_s
-        self._on_unit(AccessUnit(pts_ns, is_keyframe, size, now, now_s, sample))
+        self._on_unit(AccessUnit(pts_ns, is_keyframe, buffer.get_size(), now, now_s, sample))
         return Gst.FlowReturn.OK
 
     def _in_one_time(self, sample: Any, buffer: Any) -> tuple[Any, int]:
