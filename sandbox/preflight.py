@@ -15,14 +15,16 @@ FREE_DISK_BYTES = 3_000_000_000
 """The image while it is built, and its tarball in the build folder, in cdk.out and on the core."""
 
 DOCKER_TIMEOUT_S = 20
+CONTAINER = "edgecam-frame-grabber"
+"""The name that the recipe gives to the node's container."""
 
 
 def check(*, project: Path, folder: Path, ports: Mapping[str, int]) -> None:
     """PreflightError with every lack on a line of its own; `ports` maps a purpose to its port."""
-    folder.mkdir(parents=True, exist_ok=True)
     checks: list[Callable[[], None]] = [
         lambda: _check_disk(folder),
         _check_docker,
+        check_no_container,
         lambda: _check_cdk(project),
         _check_gstreamer,
     ]
@@ -43,7 +45,8 @@ def check(*, project: Path, folder: Path, ports: Mapping[str, int]) -> None:
 
 
 def _check_disk(folder: Path) -> None:
-    free_bytes = shutil.disk_usage(folder).free
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    free_bytes = shutil.disk_usage(existing).free
     if free_bytes < FREE_DISK_BYTES:
         raise PreflightError(
             f"{folder} has {free_bytes / 1e9:.1f} GB left on its disk, {FREE_DISK_BYTES / 1e9:.0f} GB are "
@@ -72,6 +75,24 @@ def _check_docker() -> None:
             else "start it (systemctl start docker)"
         )
         raise PreflightError(f"Docker cannot be used: {remedy}. Docker says: {words}")
+
+
+def check_no_container() -> None:
+    """PreflightError when a node's container runs here: its name is fixed, so a second core would stop it."""
+    if shutil.which("docker") is None:
+        return
+    found = subprocess.run(
+        ["docker", "ps", "--quiet", "--filter", f"name=^/{CONTAINER}$"],
+        capture_output=True,
+        text=True,
+        timeout=DOCKER_TIMEOUT_S,
+        check=False,
+    )
+    if found.stdout.strip():
+        raise PreflightError(
+            f"A container {CONTAINER} runs on this machine, so another sandbox or a core does: stop that "
+            f"first, or remove what it left behind: docker rm --force {CONTAINER}"
+        )
 
 
 def _check_cdk(project: Path) -> None:

@@ -1,7 +1,7 @@
 """`make run`: start everything, say where to look, take everything down.
 
 `ONCE=1` checks the system instead of staying up, and exits with the verdict. AWS_PORT, CAMERAS_PORT and
-PAGE_PORT choose other ports.
+PAGE_PORT choose other ports, SANDBOX_FOLDER another folder than build/sandbox.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sandbox import preflight
 from sandbox.aws.environment import REPOSITORY
@@ -30,15 +32,16 @@ class Stopped(BaseException):
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
-    """Settings with the ports that the environment names."""
+    """Settings with the ports and the folder that the environment names."""
     names = {"aws_port": "AWS_PORT", "cameras_port": "CAMERAS_PORT", "page_port": "PAGE_PORT"}
-    ports = {}
+    ports: dict[str, Any] = {}
     for field, name in names.items():
         if value := environ.get(name):
             if not value.isdecimal() or not 1024 <= int(value) <= 65535:
                 raise PreflightError(f"{name} must be a port from 1024 to 65535, found {value!r}")
             ports[field] = int(value)
-    return Settings(**ports)  # type: ignore[arg-type]
+    folder = environ.get("SANDBOX_FOLDER")
+    return replace(Settings(**ports), folder=Path(folder).resolve()) if folder else Settings(**ports)
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
@@ -50,12 +53,13 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         settings = settings_from(environ)
         with step("looking at this machine"):
             preflight.check(project=REPOSITORY, folder=settings.folder, ports=settings.ports)
+        system = System(settings)
     except Stopped:
         return 0
-    except PreflightError as error:
+    except SandboxError as error:
         say(f"The sandbox cannot start:\n{error}")
         return 1
-    return _run(System(settings), once)
+    return _run(system, once)
 
 
 def _run(system: System, once: bool) -> int:

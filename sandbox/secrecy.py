@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import psutil
 
-from sandbox.system import CONTAINER, System
+from sandbox.preflight import CONTAINER
+from sandbox.system import System
 
 
 def places(system: System) -> Iterator[tuple[str, str]]:

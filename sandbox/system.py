@@ -23,13 +23,14 @@ from sandbox.aws.environment import REPOSITORY
 from sandbox.aws.server import EmbeddedAws, inherited_environment
 from sandbox.deploy import Cdk, Outputs
 from sandbox.errors import SandboxError, StartError
+from sandbox.preflight import CONTAINER
 from sandbox.process import POLL_S, Process, tail
-
-CONTAINER = "edgecam-frame-grabber"
-"""The name that the recipe gives to the node's container."""
 
 CAMERA_USER = "guard"
 """Of the yard; sandbox/cameras.py has it."""
+
+MARKER = ".edgecam-sandbox"
+"""Stands in every folder that a sandbox may empty."""
 
 CAMERAS_TIMEOUT_S = 180.0
 """The first start on a machine codes the films."""
@@ -75,9 +76,7 @@ class System:
         self._cdk: Cdk | None = None
         self._yard_secret = ""
         self._stops: list[Callable[[], None]] = []
-        if settings.folder.exists():
-            shutil.rmtree(settings.folder)
-        settings.folder.mkdir(parents=True)
+        _empty(settings.folder)
 
     def start_cameras(self) -> None:
         """Two RTSP cameras; the yard asks for a login, whose password they read from a file.
@@ -199,6 +198,17 @@ class System:
         if self._cdk is None:
             self._cdk = Cdk(folder=self.settings.folder, aws=self._embedded_aws().environment())
         return self._cdk
+
+
+def _empty(folder: Path) -> None:
+    """Begin with an empty folder, but remove nothing that no sandbox has made."""
+    marker = folder / MARKER
+    if folder.exists() and any(folder.iterdir()) and not marker.exists():
+        raise StartError(f"{folder} holds files that are not the sandbox's: choose another folder")
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    marker.touch()
 
 
 def remove_container() -> bool:
