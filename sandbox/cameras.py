@@ -4,8 +4,9 @@
     CAMERA_PASSWORD=… python -m sandbox.cameras --port 0 --camera yard:1280x720@15:user=guard
 
 A camera is `NAME:WIDTHxHEIGHT@FPS` and settings: `user=NAME` (asks for that user and the password from
-CAMERA_PASSWORD or --password-file), `codec=h264|h265|mjpeg|vp8`, `keyframe=SECONDS`, `kbps=N`, `bframes=N`, `audio=yes`.
-When all of them can be reached, one line of JSON with the port stands on standard output. SIGTERM ends it.
+CAMERA_PASSWORD or --password-file), `codec=h264|h265|mjpeg|vp8`, `keyframe=SECONDS`, `kbps=N`, `bframes=N`,
+`audio=yes`. When all of them can be reached, one line of JSON with the port stands on standard output.
+SIGTERM ends it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,10 @@ _PAYLOADERS = {
     "mjpeg": ("image/jpeg", "rtpjpegpay"),
     "vp8": ("video/x-vp8", "rtpvp8pay"),
 }
-_AUDIO = "audiotestsrc is-live=true wave=ticks ! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8"
+_AUDIO = (
+    "audiotestsrc is-live=true wave=ticks ! audio/x-raw,rate=8000,channels=1 ! alawenc ! "
+    "rtppcmapay name=pay1 pt=8"
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def parse_camera(text: str) -> TestCamera:
     unknown = settings.keys() - {"user", "codec", "keyframe", "kbps", "bframes", "audio"}
     if match is None or not name or unknown or settings.get("codec", "h264") not in _PAYLOADERS:
         raise argparse.ArgumentTypeError(
-            f"expected NAME:WIDTHxHEIGHT@FPS[:user=…][:codec=…][:keyframe=…][:kbps=…][:bframes=…][:audio=yes], "
+            "expected "
+            "NAME:WIDTHxHEIGHT@FPS[:user=…][:codec=…][:keyframe=…][:kbps=…][:bframes=…][:audio=yes], "
             f"found {text}"
         )
     width, height, fps = map(int, match.groups())
@@ -133,7 +138,8 @@ class Projector:
                 return
 
     def _next_keyframe(self, second: float) -> tuple[int, float]:
-        """Index of the first keyframe from `second` of the minute on, and its own second (60 is the next minute's 0)."""
+        """Index of the first keyframe from `second` of the minute on, and its own second (60 is the next
+        minute's 0)."""
         for index, picture in enumerate(self.pictures):
             if picture.is_keyframe and picture.number / self.film.fps >= second:
                 return index, picture.number / self.film.fps

@@ -1,9 +1,9 @@
 """The test cameras' film: one minute, coded once, looped in step with the clock on the wall.
 
-Coding 1080p30 live would cost half a core for as long as the sandbox runs; the film costs a few seconds once. A camera
-shows picture n of its film at the moment whose seconds within the minute are n / fps. So the burnt-in clock
-(seconds, hundredths) is right at any time, and the block pattern (the number n) tells a measuring program to the
-picture when what it sees was taken.
+Coding 1080p30 live would cost half a core for as long as the sandbox runs; the film costs a few seconds once.
+A camera shows picture n of its film at the moment whose seconds within the minute are n / fps. So the
+burnt-in clock (seconds, hundredths) is right at any time, and the block pattern (the number n) tells a
+measuring program to the picture when what it sees was taken.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ class Film:
     def file_name(self) -> str:
         """Differs whenever the content would."""
         content = json.dumps([_RECIPE, asdict(self)]).encode()
-        return f"{self.codec}-{self.width}x{self.height}-{self.fps}-{hashlib.sha256(content).hexdigest()[:8]}.film"
+        return
+        f"{self.codec}-{self.width}x{self.height}-{self.fps}-{hashlib.sha256(content).hexdigest()[:8]}.film"
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,9 @@ def _encode(film: Film) -> Iterator[CodedPicture]:
 
 
 def _scene(film: Film) -> bytes:
-    """What stands still, as I420: a textured wall, for pictures without texture cost half as much to decode."""
-    random = Random(_RECIPE)  # noqa: S311 - the same film everywhere
+    """What stands still, as I420: a textured wall, for pictures without texture cost half as much to
+    decode."""
+    random = Random(_RECIPE)  # the same film everywhere
     stride, chroma_stride, chroma_lines = _strides(film)
     tile = [[max(-24, min(24, round(random.gauss(0, 9)))) for _ in range(_TILE)] for _ in range(_TILE)]
     rows = []
@@ -187,14 +189,15 @@ def _scene(film: Film) -> bytes:
 
 
 def _strides(film: Film) -> tuple[int, int, int]:
-    """Bytes in a row of luma and of chroma, and rows of chroma: GStreamer pads I420's rows to multiples of four."""
+    """Bytes in a row of luma and of chroma, and rows of chroma: GStreamer pads I420's rows to multiples of
+    four."""
     return (film.width + 3) // 4 * 4, ((film.width + 1) // 2 + 3) // 4 * 4, (film.height + 1) // 2
 
 
 def _drawn(film: Film, number: int, scene: bytes) -> bytearray:
     """The scene with clock, block pattern, a moving square and some leaves in the wind."""
     picture = bytearray(scene)
-    random = Random(number)  # noqa: S311
+    random = Random(number)
     stride, side = _strides(film)[0], film.width // _MARK_COLUMNS
     for line in range(film.height * 3 // 4, film.height - side):
         at = line * stride + film.width * 3 // 4

@@ -7,8 +7,8 @@ import random
 FIRST_DELAY_S = 0.25
 """A camera that only hiccuped is back at once."""
 LONGEST_DELAY_S = 2.0
-"""A camera must be delivering again within 5 s of its return: this, with its jitter, leaves two and a half for connecting
-and for the next keyframe, which comes every two seconds."""
+"""A camera must be delivering again within 5 s of its return: this, with its jitter, leaves two and a half
+for connecting and for the next keyframe, which comes every two seconds."""
 LONGEST_REFUSED_DELAY_S = 30.0
 """Cameras lock an account after some wrong passwords (often 5 to 7, for minutes): knock slowly."""
 STABLE_AFTER_S = 30.0

@@ -41,7 +41,8 @@ log = logging.getLogger(__name__)
 
 _FAULT_REASON = "fault"
 _LOOK_EVERY_S = 0.4
-"""How often the meter of a connection is read: that much later than its limit a silence is noticed at the most."""
+"""How often the meter of a connection is read: that much later than its limit a silence is noticed at the
+most."""
 _PATIENCE_S = 0.02  # so that a deadline that is looked at has surely passed
 
 
@@ -182,7 +183,8 @@ class CameraWorker:
         return not self._thread.is_alive()
 
     def reconnect(self) -> None:
-        """From any thread: end the present connection, or the waiting, and connect anew (the login has changed)."""
+        """From any thread: end the present connection, or the waiting, and connect anew (the login has
+        changed)."""
         self._nudge()
 
     def report(self) -> CameraReport:
@@ -280,7 +282,8 @@ class CameraWorker:
             self._wait(connection, min(_LOOK_EVERY_S, seen_s + limit_s - now_s))
 
     def _wait(self, connection: Connection, timeout_s: float) -> None:
-        """Sleep until something happens to the connection, the picture grows stale, or `timeout_s` has passed."""
+        """Sleep until something happens to the connection, the picture grows stale, or `timeout_s` has
+        passed."""
         stale_in_s = self._writer.stale_in_s(self._clock.monotonic_s())
         connection.wait(min(timeout_s, math.inf if stale_in_s is None else stale_in_s) + _PATIENCE_S)
         self._writer.expire(self._clock.monotonic_s())
@@ -291,7 +294,8 @@ class CameraWorker:
             return SourceUnreachable(f"{name}: expected a picture within {waited_s:g} s, found no answer")
         if not delivery.had_keyframe:
             return SourceWithoutKeyframe(
-                f"{name}: expected a keyframe within {waited_s:g} s, found {connection.received_units} pictures "
+                f"{name}: expected a keyframe within {waited_s:g} s, found "
+                f"{connection.received_units} pictures "
                 "that need one; set a shorter keyframe interval at the camera"
             )
         coding = connection.codec.name if connection.codec else "known"

@@ -1,7 +1,7 @@
 """What pictures may come as, and who takes them apart.
 
-This table is the place where another codec joins: a row here, its parser and decoder in the image, nothing else.
-Audio will join as a second table when recordings want it.
+This table is the place where another codec joins: a row here, its parser and decoder in the image, nothing
+else. Audio will join as a second table when recordings want it.
 """
 
 from __future__ import annotations

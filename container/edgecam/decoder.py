@@ -1,4 +1,5 @@
-"""From access units to JPEG: a small pipeline of its own, so that what a bad picture breaks is not the connection."""
+"""From access units to JPEG: a small pipeline of its own, so that what a bad picture breaks is not the
+connection."""
 
 from __future__ import annotations
 
@@ -47,8 +48,8 @@ class Decoder:
         name: The camera, for messages.
         codec: What will come.
         frames: Width and quality of the pictures.
-        on_picture: Given each picture, on the decoder's own thread, which may block on a disk: the queue before
-            it is bounded, and the connection never waits for it.
+        on_picture: Given each picture, on the decoder's own thread, which may block on a disk: the queue
+            before it is bounded, and the connection never waits for it.
         on_fault: Told, from any thread, that this decoder is finished.
 
     Attributes:
@@ -92,7 +93,8 @@ class Decoder:
         for unit in release.units:
             self._feed.emit("push-sample", unit.sample)
         if release.is_complete and not self._codec.is_intra:
-            # A decoder may keep a picture back until the next comes. The end of a group makes it hand out all.
+            # A decoder may keep a picture back until the next comes. The end of a group makes it hand out
+            # all.
             self._group_id += 1
             self._feed.send_event(Gst.Event.new_stream_group_done(self._group_id))
         return True
@@ -132,7 +134,8 @@ class Decoder:
         kind = next((kind for kind in self._codec.decoders if has_element(kind)), None)
         if kind is None:
             raise InstallationError(
-                f"expected a decoder for {self._codec.name} ({' or '.join(self._codec.decoders)}), found none: "
+                f"expected a decoder for {self._codec.name} "
+                f"({' or '.join(self._codec.decoders)}), found none: "
                 "apt install gstreamer1.0-libav"
             )
         element = make(kind)

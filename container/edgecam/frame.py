@@ -2,11 +2,11 @@
 
 Invariants, each a test:
 
-1. Who opens `frame.jpg` gets one whole picture: it is replaced by a rename within its folder, never written to.
-2. Its modification time is when the picture was taken.
-3. `frame.json` beside it tells the same and the camera's status, and is replaced in the same way, after the picture.
-4. A writer that is killed leaves at most one temporary file, and the next one cleans it up.
-5. A full or missing disk costs pictures, never the node, and is said once.
+1. Who opens `frame.jpg` gets one whole picture: it is replaced by a rename within its folder, never written
+to. 2. Its modification time is when the picture was taken. 3. `frame.json` beside it tells the same and the
+camera's status, and is replaced in the same way, after the picture. 4. A writer that is killed leaves at most
+one temporary file, and the next one cleans it up. 5. A full or missing disk costs pictures, never the node,
+and is said once.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _HEAD_BYTES = 65_536  # a start-of-frame segment stands within the first segment
 class FrameWriter:
     """Writes one camera's picture and what there is to say about it. Safe to use from any thread.
 
-    No fsync: a picture lost in a power cut is a picture nobody needs, and flushing thirty times a second wears
-    out an SD card.
+    No fsync: a picture lost in a power cut is a picture nobody needs, and flushing thirty times a second
+    wears out an SD card.
 
     Args:
         camera_id: The camera.

@@ -7,9 +7,10 @@ Everything here needs the typelib of GStreamer's core alone. appsink and appsrc 
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 from edgecam.errors import InstallationError
 
@@ -35,8 +36,7 @@ _PACKAGES = {
 }
 _OTHER_PACKAGE = "gstreamer1.0-plugins-good"
 
-P = ParamSpec("P")
-R = TypeVar("R")
+Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
 def _load() -> tuple[Any, Any, Any, Any]:
@@ -107,7 +107,7 @@ def link(*elements: Any) -> None:
     Raises:
         RuntimeError: two of them do not fit, which is a mistake in this program.
     """
-    for upstream, downstream in zip(elements, elements[1:], strict=False):
+    for upstream, downstream in itertools.pairwise(elements):
         if not upstream.link(downstream):
             raise RuntimeError(f"cannot link {upstream.get_name()} to {downstream.get_name()}")
 
@@ -117,24 +117,25 @@ def structure_of(caps: Any) -> Any:
     return caps.get_structure(0) if caps is not None and caps.get_size() else None
 
 
-def guarded(describe: str, on_fault: Callable[[Any, Exception], None], otherwise: Any) -> Any:
+def guarded(
+    describe: str, on_fault: Callable[[Any, Exception], None], otherwise: Any
+) -> Callable[[Callback], Callback]:
     """Decorate a method that GStreamer calls on one of its threads.
 
     PyGObject prints an exception in a callback and goes on as if nothing had been. Here it is handed to
     `on_fault(self, error)`, and the callback returns `otherwise`.
     """
 
-    def decorate(method: Callable[..., R]) -> Callable[..., R]:
+    def decorate(method: Callback) -> Callback:
         @functools.wraps(method)
-        def call(self: Any, *args: Any) -> R:
+        def call(self: Any, *args: Any) -> Any:
             try:
                 return method(self, *args)
             except Exception as error:
                 error.add_note(f"while {describe}")
                 on_fault(self, error)
-                result: R = otherwise
-                return result
+                return otherwise
 
-        return call
+        return cast(Callback, call)
 
     return decorate

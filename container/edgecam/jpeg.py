@@ -8,7 +8,8 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
 def size_of(jpeg: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels from the start-of-frame segment (ITU-T T.81, B.2.2), or None if it is no JPEG."""
+    """Width and height in pixels from the start-of-frame segment (ITU-T T.81, B.2.2), or None if it is no
+    JPEG."""
     if jpeg[:2] != _START:
         return None
     at = 2

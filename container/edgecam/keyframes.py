@@ -1,13 +1,14 @@
 """Which pictures are decoded: plain decisions over values, no pipeline.
 
 A coded stream is keyframes, each readable alone, and deltas, each readable only after everything since its
-keyframe. Decoding costs ten times what receiving costs, so a `Gate` stands between the two. It is offered every
-access unit in the order of decoding and says which of them go to the decoder, and which one is to become a picture.
+keyframe. Decoding costs ten times what receiving costs, so a `Gate` stands between the two. It is offered
+every access unit in the order of decoding and says which of them go to the decoder, and which one is to
+become a picture.
 
 - KEYFRAMES: only keyframes are decoded, and only those that are due.
-- CATCH_UP: everything since the last keyframe is held. When a picture is due, what is held is decoded in one go,
-  and only its last picture is shown. A keyframe makes what is held worthless: it is dropped undecoded. One picture a
-  second from a stream with a keyframe every two seconds so decodes half of the stream.
+- CATCH_UP: everything since the last keyframe is held. When a picture is due, what is held is decoded in one
+  go, and only its last picture is shown. A keyframe makes what is held worthless: it is dropped undecoded.
+  One picture a second from a stream with a keyframe every two seconds so decodes half of the stream.
 - ALL: everything is decoded. For streams that reorder their pictures, whose decoder runs some pictures late.
 """
 
@@ -23,15 +24,18 @@ from edgecam.status import DecodeMode
 _NS_PER_S = 1_000_000_000
 
 HELD_BYTES_LIMIT = 8_000_000
-"""Two keyframe intervals of a very good camera; what is held beyond is decoded early, so that memory stays flat."""
+"""Two keyframe intervals of a very good camera; what is held beyond is decoded early, so that memory stays
+flat."""
 HELD_NS_LIMIT = 10 * _NS_PER_S
 """Decoding ten seconds in one go takes about a second: longer would make the picture late."""
 INTERVAL_TOLERANCE = 0.05
 """Cameras' clocks are not ours: a keyframe interval this much over the wished one still satisfies it."""
 _INTERVALS_KEPT = 3
-"""Cameras that adapt their keyframe interval do so for some intervals at least; the longest of these counts."""
+"""Cameras that adapt their keyframe interval do so for some intervals at least; the longest of these
+counts."""
 _DENSE_FRAMES = 1.5
-"""From a picture wanted of less than every 1.5 pictures on, there is nothing to skip: that is ALL, and is called so."""
+"""From a picture wanted of less than every 1.5 pictures on, there is nothing to skip: that is ALL, and is
+called so."""
 
 
 class AccessUnit(NamedTuple):
@@ -93,7 +97,8 @@ class Pace:
 
 
 class Rhythm:
-    """What a stream's timestamps show: how often a keyframe comes, how often a picture, and whether they reorder."""
+    """What a stream's timestamps show: how often a keyframe comes, how often a picture, and whether they
+    reorder."""
 
     def __init__(self) -> None:
         self._keyframe_intervals_ns: deque[int] = deque(maxlen=_INTERVALS_KEPT)

@@ -71,7 +71,8 @@ class Node:
         return self._workers[camera_id].path
 
     def reconnect(self, camera_id: str) -> None:
-        """Connect to `camera_id` anew, since its login has changed; unknown ids are ignored. From any thread."""
+        """Connect to `camera_id` anew, since its login has changed; unknown ids are ignored. From any
+        thread."""
         worker = self._workers.get(camera_id)
         if worker is not None:
             worker.reconnect()

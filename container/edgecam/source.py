@@ -1,7 +1,7 @@
 """From a camera's `uri` to whole coded pictures: one factory, one class a scheme.
 
-A `Source` makes a GStreamer bin whose `src` pad delivers access units in the form that `codec.py` lists. What is
-behind it (a network, a file, numbered pictures) is nobody else's business.
+A `Source` makes a GStreamer bin whose `src` pad delivers access units in the form that `codec.py` lists. What
+is behind it (a network, a file, numbered pictures) is nobody else's business.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class FileSource(Source):
         """On the demuxer's streaming thread."""
         if not self._is_joined:
             raise SourceUnsupported(
-                f"{self.name}: expected a file with H.264, H.265 or JPEG video, found {', '.join(self.offered)}"
+                f"{self.name}: expected a file with H.264, H.265 or JPEG video, found "
+                f"{', '.join(self.offered)}"
             )
 
     def _discard(self, pad: Any) -> None:
@@ -104,7 +105,8 @@ class PipelineSource(Source):
         codec = by_media_type(media_type)
         if codec is None:
             raise SourceUnsupported(
-                f"{self.name}: expected the pipeline to end in H.264, H.265, JPEG or raw video, found {media_type}"
+                f"{self.name}: expected the pipeline to end in H.264, H.265, JPEG or raw video, "
+                f"found {media_type}"
             )
         self._join(pad, codec)
         return Gst.PadProbeReturn.REMOVE
@@ -114,7 +116,8 @@ def source_for(camera: Camera, login: Login | None = None) -> Source:
     """The source that `camera.uri` names, the one place that knows all schemes.
 
     Raises:
-        SourceUnsupported: the uri has a mistake that only its source can see (an unknown pattern, a wrong rate).
+        SourceUnsupported: the uri has a mistake that only its source can see (an unknown pattern, a wrong
+            rate).
     """
     if camera.scheme in ("rtsp", "rtsps"):
         return RtspSource(camera, login)

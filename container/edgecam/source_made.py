@@ -86,7 +86,8 @@ class PatternSource(Source):
         }
         if self._pattern not in known:
             raise SourceUnsupported(
-                f"{self.name}: expected pattern to be one of {', '.join(sorted(known))}, found {self._pattern!r}"
+                f"{self.name}: expected pattern to be one of {', '.join(sorted(known))}, found "
+                f"{self._pattern!r}"
             )
         Gst.util_set_object_arg(pattern, "pattern", self._pattern)
         form = make("capsfilter", caps=self._caps)
@@ -123,7 +124,8 @@ class ImagesSource(Source):
 
     @guarded("a numbered picture was read", Source._report, None)
     def _on_need(self, feed: Any, _size: int) -> None:
-        """On the feed's streaming thread, whenever it has nothing left; that thread waits for nothing else."""
+        """On the feed's streaming thread, whenever it has nothing left; that thread waits for nothing
+        else."""
         path = self._files[self._next % len(self._files)]
         try:
             data = path.read_bytes()

@@ -117,7 +117,8 @@ class RtspSource(Source):
 
     @guarded("a camera's stream was chosen", Source._report, False)
     def _on_select(self, _rtsp: Any, _number: int, caps: Any) -> bool:
-        """On rtspsrc's own thread, for each stream the camera offers: only the first readable video is asked for."""
+        """On rtspsrc's own thread, for each stream the camera offers: only the first readable video is asked
+        for."""
         structure = structure_of(caps)
         media, coding = structure.get_string("media"), structure.get_string("encoding-name") or "?"
         self.offered.append(f"{media} {coding}")
