@@ -20,11 +20,13 @@ from sandbox import pictures, secrecy
 from sandbox.aws.environment import REPOSITORY
 from sandbox.deploy import STACK
 from sandbox.ports import free_port
+from sandbox.preflight import CONTAINER, check_no_container
 from sandbox.process import tail
-from sandbox.system import CONTAINER, Settings, System, remove_container
+from sandbox.system import Settings, System
 
 FRAME_TIMEOUT_S = 120.0
-NOT_DEPLOYED = (".git", ".venv", "build", "node_modules", "cdk.out", "__pycache__", ".*_cache", "tests")
+PARTS = ("app.py", "cdk.json", "container", "pyproject.toml", "recipes", "stacks", "uv.lock")
+"""What is deployed: the rest of the tree may change meanwhile."""
 
 
 def until(condition: Callable[[], Any], what: str, system: System) -> Any:
@@ -98,10 +100,29 @@ def container_is_there() -> bool:
     return bool(done.stdout.strip())
 
 
+def copy_tree(source: Path, target: Path) -> Path:
+    """A copy of what is deployed, with this tree's environment and its built images."""
+    target.mkdir()
+    for part in PARTS:
+        if (source / part).is_dir():
+            shutil.copytree(source / part, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source / part, target / part)
+    for shared in (".venv", "build"):
+        (target / shared).symlink_to(REPOSITORY / shared)
+    return target
+
+
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this tree that nobody edits while the tests run."""
+    return copy_tree(REPOSITORY, tmp_path_factory.mktemp("project") / "tree")
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory, tree: Path) -> Iterator[System]:
     """The deployed app of this tree, on ports of its own."""
-    remove_container()
+    check_no_container()
     settings = Settings(
         folder=tmp_path_factory.mktemp("sandbox"),
         aws_port=free_port(),
@@ -113,7 +134,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         running.start_cameras()
         running.start_aws()
         running.bootstrap()
-        running.deploy()
+        running.deploy(project=tree)
         running.await_cameras()
         running.start_core()
         settle(running)
@@ -131,40 +152,38 @@ def test_both_cameras_deliver_pictures_of_their_size(system: System) -> None:
         assert pictures.decodes(system.settings.data_dir / camera / "frame.jpg")
 
 
-def test_unchanged_tree_deploys_as_nothing(system: System) -> None:
+def test_unchanged_tree_deploys_as_nothing(system: System, tree: Path) -> None:
     before = (system.execution()["deploymentId"], versions(system))
     container = subprocess.check_output(["docker", "inspect", "--format", "{{.Id}}", CONTAINER])
-    system.deploy()
+    system.deploy(project=tree)
     assert (system.execution()["deploymentId"], versions(system)) == before
     assert subprocess.check_output(["docker", "inspect", "--format", "{{.Id}}", CONTAINER]) == container
 
 
-def test_changed_camera_replaces_the_deployment_and_nothing_else(system: System) -> None:
+def test_changed_camera_replaces_the_deployment_and_nothing_else(system: System, tree: Path) -> None:
     before = (system.execution()["deploymentId"], versions(system), running_image())
-    system.deploy(lobby_width="640")
+    system.deploy(project=tree, lobby_width="640")
     assert wait_for_width(system, "lobby", 640).height == 360
     assert system.execution()["deploymentId"] != before[0]
     assert (versions(system), running_image()) == before[1:]
-    system.deploy()
+    system.deploy(project=tree)
     wait_for_width(system, "lobby", 1920)
 
 
 def test_changed_program_makes_a_new_version_and_reverting_it_conflicts_with_nothing(
-    system: System, tmp_path: Path
+    system: System, tree: Path, tmp_path: Path
 ) -> None:
     first, image = versions(system), running_image()
-    tree = tmp_path / "tree"
-    shutil.copytree(REPOSITORY, tree, ignore=shutil.ignore_patterns(*NOT_DEPLOYED))
-    (tree / ".venv").symlink_to(REPOSITORY / ".venv")
-    with (tree / "container" / "edgecam" / "__init__.py").open("a") as program:
+    changed = copy_tree(tree, tmp_path / "changed")
+    with (changed / "container" / "edgecam" / "__init__.py").open("a") as program:
         program.write("\n# changed\n")
-    system.deploy(project=tree)
+    system.deploy(project=changed)
     second = versions(system)
     assert len(second) == len(first) + 1
     settle(system)
     until(lambda: container_is_there() and running_image() != image, "the new image runs", system)
     wait_for_width(system, "lobby", 1920)
-    outputs = system.deploy()
+    outputs = system.deploy(project=tree)
     assert sorted(versions(system)) == sorted(second)
     assert first[0] in str(outputs[STACK])
     settle(system)
