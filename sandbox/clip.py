@@ -88,8 +88,8 @@ class Film:
     def file_name(self) -> str:
         """Differs whenever the content would."""
         content = json.dumps([_RECIPE, asdict(self)]).encode()
-        return
-        f"{self.codec}-{self.width}x{self.height}-{self.fps}-{hashlib.sha256(content).hexdigest()[:8]}.film"
+        digest = hashlib.sha256(content).hexdigest()[:8]
+        return f"{self.codec}-{self.width}x{self.height}-{self.fps}-{digest}.film"
 
 
 @dataclass(frozen=True)
