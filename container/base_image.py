@@ -13,7 +13,7 @@ from container.docker_cli import BuildError, docker, emulation_advice
 
 _LOG = logging.getLogger(__name__)
 
-_DEBIAN = re.compile(r"(?:docker\.io/(?:library/)?)?debian:(?P<suite>[a-z]+)(?:-slim)?")
+_DEBIAN = re.compile(r"debian:(?P<suite>[a-z]+)(?:-slim)?")
 
 
 def ensure_base_image(name: str, architecture: str, server_architecture: str) -> None:
