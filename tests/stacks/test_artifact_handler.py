@@ -81,5 +81,6 @@ def test_deleting_keeps_the_artifact(s3: Any, event: Event) -> None:
     assert len(copied(s3, event)) == PARTS_BYTES
 
 
-def test_deleting_what_was_never_copied_succeeds(s3: Any, event: Event) -> None:
+def test_deleting_what_was_never_copied_does_nothing(s3: Any, event: Event) -> None:
     artifact.apply({**event, "RequestType": "Delete"}, s3)
+    assert s3.list_objects_v2(Bucket=event["ResourceProperties"]["Bucket"])["KeyCount"] == 0
