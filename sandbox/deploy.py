@@ -66,7 +66,7 @@ class Cdk:
             "deploy",
             DEPLOY_TIMEOUT_S,
             *(STACK, "--require-approval", "never", "--output", str(self.assembly)),
-            *("--context", f"fleet={fleet}", "--outputs-file", str(outputs)),
+            *("--context", f"fleet={fleet}", "--outputs-file", str(outputs), "--method", "direct"),
             cwd=project,
         )
         found: Outputs = json.loads(outputs.read_text())

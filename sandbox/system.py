@@ -29,8 +29,9 @@ from sandbox.process import POLL_S, Process, tail
 CAMERA_USER = "guard"
 """Of the yard; sandbox/cameras.py has it."""
 
+DEFAULT_FOLDER = REPOSITORY / "build" / "sandbox"
 MARKER = ".edgecam-sandbox"
-"""Stands in every folder that a sandbox may empty."""
+"""Stands in every other folder that a sandbox may empty."""
 
 CAMERAS_TIMEOUT_S = 180.0
 """The first start on a machine codes the films."""
@@ -43,7 +44,7 @@ CORE_STOP_TIMEOUT_S = 30.0
 class Settings:
     """Where and on which ports."""
 
-    folder: Path = REPOSITORY / "build" / "sandbox"
+    folder: Path = DEFAULT_FOLDER
     aws_port: int = 24566
     cameras_port: int = 28554
     page_port: int = 8642
@@ -203,7 +204,8 @@ class System:
 def _empty(folder: Path) -> None:
     """Begin with an empty folder, but remove nothing that no sandbox has made."""
     marker = folder / MARKER
-    if folder.exists() and any(folder.iterdir()) and not marker.exists():
+    ours = folder == DEFAULT_FOLDER or marker.exists()
+    if folder.exists() and any(folder.iterdir()) and not ours:
         raise StartError(f"{folder} holds files that are not the sandbox's: choose another folder")
     if folder.exists():
         shutil.rmtree(folder)
