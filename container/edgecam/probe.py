@@ -32,7 +32,7 @@ from edgecam.findings import Failure, Findings, audio_names, notes_on
 from edgecam.gst import structure_of
 from edgecam.keyframes import AccessUnit, Release, Rhythm
 from edgecam.pipeline import Connection
-from edgecam.redaction import SECRETS, holds_password, passwords_in, redact
+from edgecam.redaction import HIDDEN, SECRETS, holds_password, passwords_in, redact
 from edgecam.source import source_for
 from edgecam.validation import validate
 
@@ -40,6 +40,10 @@ _WATCHED_KEYFRAMES = 3  # two intervals: one alone may be a camera's answer to o
 _WATCHED_S = 3.0  # of the stream, for a rate that means something
 _LOOK_EVERY_S = 0.1
 _NS_PER_S = 1_000_000_000
+_LOGIN_IN_PATH = (
+    "the password stands in the path or query, which fleet.yaml refuses: try the camera with --username and "
+    "--password-file and a URI without it"
+)
 _QUALITY = 90  # of a single picture that somebody wants to look at
 
 
@@ -74,11 +78,12 @@ class Target:
             login = Login(options.username, _password(options))
         elif options.password_file is not None or options.password_env is not None:
             raise _wrong("--username", "a user name, since there is a password", "nothing")
+        # What the model would refuse is allowed here, where it is typed by hand: put back below.
+        harmless = re.sub(rf"\s*=\s*{re.escape(HIDDEN)}", "", redact(uri))
         tls = {"ca_file": options.ca_file} if options.ca_file else {"verify": not options.insecure}
         document = {
-            "id": camera_id(uri),
-            # What the model would refuse is allowed here, where it is typed by hand: put back below.
-            "uri": redact(uri),
+            "id": camera_id(harmless),
+            "uri": harmless,
             "transport": options.transport,
             "connect_timeout_s": min(120.0, options.timeout_s),
             "frames": {"quality": _QUALITY},
@@ -236,6 +241,8 @@ class _Watch:
         if failure is not None:
             return found
         notes = notes_on(interval_s, span_s, is_intra=codec.is_intra)
+        if holds_password(self._target.camera.uri):
+            notes = (*notes, _LOGIN_IN_PATH)
         return replace(found, suggestion=self._suggestion(), notes=notes)
 
     def _span_s(self) -> float:
