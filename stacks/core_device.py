@@ -163,6 +163,11 @@ def _iot_statements(stack: cdk.Stack, things: Sequence[str], alias_arn: str) -> 
         {"Effect": "Allow", "Action": "iot:Connect", "Resource": iot_arns("client", "THING")},
         {"Effect": "Allow", "Action": ["iot:Receive", "iot:Publish"], "Resource": iot_arns("topic", *topics)},
         {"Effect": "Allow", "Action": "iot:Subscribe", "Resource": iot_arns("topicfilter", *topics[2:])},
+        {
+            "Effect": "Allow",
+            "Action": ["iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"],
+            "Resource": iot_arns("thing", "THING"),
+        },
         {"Effect": "Allow", "Action": "iot:AssumeRoleWithCertificate", "Resource": alias_arn},
         {
             "Effect": "Allow",

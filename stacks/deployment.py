@@ -12,8 +12,11 @@ from constructs import Construct
 from stacks.component import Component
 from stacks.settings import SECRET_MANAGER, Rollout, Site
 
-SECRET_MANAGER_VERSION = "2.1.8"  # noqa: S105 - a version
-"""Of the public component; `components` of a site names another one."""
+SECRET_MANAGER_VERSION = "2.2.9"  # noqa: S105 - a version
+"""Of the public component, for every nucleus since 2.5.0; `components` of a site names another one."""
+
+SECRET_REFRESH_MIN = 60
+"""Minutes after which cores ask for rotated secrets; without it they never would (secret manager 2.2.0)."""
 
 DOCUMENT_LIMITS_BYTES = {"thing": 7_000, "thing_group": 31_000}
 """Larger deployment documents are fetched by the core itself (Greengrass v2 developer guide, deployments)."""
@@ -74,6 +77,7 @@ def components_of(site: Site, name: str, version: str) -> dict[str, dict[str, An
         arns = site.secret_arns()
         configuration["accessControl"] = _may_read(name, arns)
         manager = components.setdefault(SECRET_MANAGER, {"version": SECRET_MANAGER_VERSION, "merge": {}})
+        manager["merge"].setdefault("periodicRefreshIntervalMin", SECRET_REFRESH_MIN)
         others = manager["merge"].get("cloudSecrets", [])
         manager["merge"]["cloudSecrets"] = [*others, *({"arn": arn} for arn in arns)]
     # Reset first: a setting that was taken out of fleet.yaml must not live on in the core's memory.

@@ -71,7 +71,10 @@ def test_docker_options_entrypoint_and_command_are_merged_as_typed(synthesize: S
 
 def test_classic_site_with_secrets_gets_the_secret_manager_with_exactly_these(templates: Templates) -> None:
     deployment = deployments(templates)["edgecam gate"]
-    assert merged(deployment, "aws.greengrass.SecretManager") == {"cloudSecrets": [{"arn": SECRET}]}
+    assert merged(deployment, "aws.greengrass.SecretManager") == {
+        "cloudSecrets": [{"arn": SECRET}],
+        "periodicRefreshIntervalMin": 60,
+    }
     (rule,) = merged(deployment)["accessControl"]["aws.greengrass.SecretManager"].values()
     assert rule["operations"] == ["aws.greengrass#GetSecretValue"]
     assert rule["resources"] == [SECRET]
@@ -100,12 +103,13 @@ def test_other_components_are_deployed_beside_ours(synthesize: Synthesize) -> No
 def test_named_secret_manager_keeps_its_version_and_its_other_secrets(synthesize: Synthesize) -> None:
     templates = synthesize(
         f'sites: {{a: {{thing: c, cameras: [{{id: a, uri: "rtsp://h/1", credentials: {{secret: "{SECRET}"}}}}], '
-        "components: {aws.greengrass.SecretManager: {version: 2.2.0, merge: {cloudSecrets: [{arn: other}]}}}}}"
+        "components: {aws.greengrass.SecretManager: {version: 2.2.0, merge: {cloudSecrets: [{arn: other}], periodicRefreshIntervalMin: 5}}}}}"
     )
     deployment = deployments(templates)["edgecam a"]
     assert deployment["Components"]["aws.greengrass.SecretManager"]["ComponentVersion"] == "2.2.0"
     assert merged(deployment, "aws.greengrass.SecretManager") == {
-        "cloudSecrets": [{"arn": "other"}, {"arn": SECRET}]
+        "cloudSecrets": [{"arn": "other"}, {"arn": SECRET}],
+        "periodicRefreshIntervalMin": 5,
     }
 
 

@@ -110,6 +110,7 @@ def test_iot_policy_names_each_core_where_all_are_known(synthesize: Synthesize) 
     iot = "arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>"
     assert statements["iot:Connect"] == [f"{iot}:client/core-7*"]
     assert all("core-7*" in arn for arn in statements["iot:Publish"] + statements["iot:Subscribe"])
+    assert statements["iot:UpdateThingShadow"] == [f"{iot}:thing/core-7*"]
     assert statements["iot:AssumeRoleWithCertificate"] == ["<CoresRoleAlias.RoleAliasArn>"]
 
 
