@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import urllib.error
 import urllib.request
@@ -36,7 +37,7 @@ class Checks:
     def run(self) -> None:
         """All checks, in an order in which each can rely on the former."""
         for camera in SIZES:
-            self._check(f"{camera} delivers", lambda camera=camera: self._fresh(camera))  # type: ignore[misc]
+            self._check(f"{camera} delivers", functools.partial(self._fresh, camera))
         self._check("the page answers", self._page)
         self._check("deploying again changes nothing", self._no_change)
         self._check("a changed setting takes effect", self._change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import shutil
 import subprocess
@@ -19,8 +20,8 @@ CONTAINER = "edgecam-frame-grabber"
 """The name that the recipe gives to the node's container."""
 
 
-def check(*, project: Path, folder: Path, ports: Mapping[str, int]) -> None:
-    """PreflightError with every lack on a line of its own; `ports` maps a purpose to its port."""
+def check(*, project: Path, folder: Path, ports: Mapping[str, tuple[str, int]]) -> None:
+    """PreflightError with every lack on a line of its own; `ports` as `sandbox.system.Settings` has them."""
     checks: list[Callable[[], None]] = [
         lambda: _check_disk(folder),
         _check_docker,
@@ -28,12 +29,10 @@ def check(*, project: Path, folder: Path, ports: Mapping[str, int]) -> None:
         lambda: _check_cdk(project),
         _check_gstreamer,
     ]
-    for purpose, port in ports.items():
-        variable = purpose.removeprefix("the ").replace(" ", "_").upper() + "_PORT"
-        remedy = f"stop that, or say {variable}=<another port>"
-        checks.append(
-            lambda purpose=purpose, port=port, remedy=remedy: check_free(port, purpose, remedy)  # type: ignore[misc]
-        )
+    checks += [
+        functools.partial(check_free, port, purpose, f"stop that, or say {variable}=<another port>")
+        for variable, (purpose, port) in ports.items()
+    ]
     lacks = []
     for each in checks:
         try:

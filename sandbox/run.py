@@ -135,7 +135,7 @@ def _take_down(system: System) -> list[str]:
             left = [str(error)]
     left += [
         f"port {port} of {purpose} is still in use"
-        for purpose, port in system.settings.ports.items()
+        for purpose, port in system.settings.ports.values()
         if not is_free(port)
     ]
     for line in left:

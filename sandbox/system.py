@@ -50,9 +50,13 @@ class Settings:
     page_port: int = 8642
 
     @property
-    def ports(self) -> dict[str, int]:
-        """What each port is for."""
-        return {"the aws": self.aws_port, "the cameras": self.cameras_port, "the page": self.page_port}
+    def ports(self) -> dict[str, tuple[str, int]]:
+        """By the variable that chooses it: what the port is for, and the port."""
+        return {
+            "AWS_PORT": ("the embedded AWS", self.aws_port),
+            "CAMERAS_PORT": ("the test cameras", self.cameras_port),
+            "PAGE_PORT": ("the page", self.page_port),
+        }
 
     @property
     def data_dir(self) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -68,6 +70,25 @@ def test_dependency_on_token_exchange_gives_its_address(core: Any, component_nam
     )
     core.finished(core.deploy({component_name: wanted("1.0.0")}))
     assert core.output(component_name).splitlines() == ["200", "started"]
+
+
+def test_token_of_a_component_that_was_removed_is_worth_nothing(core: Any, component_name: str) -> None:
+    tell = "echo $AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN"
+    core.register(
+        component_name,
+        "1.0.0",
+        f"{tell}; {SERVE}",
+        ComponentDependencies={"aws.greengrass.TokenExchangeService": {"VersionRequirement": ">=2.0.0"}},
+    )
+    core.finished(core.deploy({component_name: wanted("1.0.0")}))
+    url, token = core.output(component_name).splitlines()[0].split()
+    request = urllib.request.Request(url, headers={"Authorization": token})
+    urllib.request.urlopen(request, timeout=5).close()
+    core.finished(core.deploy({}))
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=5)
+    caught.value.close()
+    assert caught.value.code == 403
 
 
 def test_artifact_is_fetched_from_the_bucket_and_checked(core: Any, component_name: str) -> None:

@@ -85,7 +85,7 @@ def test_docker_that_does_not_answer_is_a_clear_line(environment: dict[str, str]
 def test_every_lack_is_told_at_once(environment: dict[str, str], taken_port: int) -> None:
     done = run({**environment, "DOCKER_HOST": "unix:///nowhere/docker.sock", "AWS_PORT": str(taken_port)})
     assert "Docker cannot be used" in done.stdout
-    assert f"Port {taken_port}, meant for the aws" in done.stdout
+    assert f"Port {taken_port}, meant for the embedded AWS" in done.stdout
 
 
 @pytest.mark.parametrize("port", ["http", "80", "70000", "-1"])
