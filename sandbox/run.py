@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from sandbox import preflight
+from sandbox.aws.clients import ACCOUNT, REGION
 from sandbox.aws.environment import REPOSITORY
 from sandbox.checks import Checks, summary
 from sandbox.console import say, step
@@ -109,7 +110,10 @@ def _start(system: System) -> None:
     say(f"Up after {time.monotonic() - started_s:.0f} s.")
     say(f"  page    http://127.0.0.1:{settings.page_port}/ (as soon as the core has loaded the image)")
     say(f"  frames  {settings.data_dir}/lobby/frame.jpg and {settings.data_dir}/yard/frame.jpg")
-    say(f"  AWS     AWS_ENDPOINT_URL=http://localhost:{settings.aws_port}, any AWS tool works there")
+    say(
+        f"  AWS     AWS_ENDPOINT_URL=http://localhost:{settings.aws_port} AWS_ACCESS_KEY_ID={ACCOUNT} "
+        f"AWS_SECRET_ACCESS_KEY=test AWS_REGION={REGION}"
+    )
     say(f"  logs    {settings.logs}/ and {settings.folder}/core/logs/")
 
 
