@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from running_node import RunningNode
 
 from sandbox.ports import free_port
 
@@ -26,31 +23,6 @@ STUCK_PIPELINE = (
     "! video/x-raw,width=640,height=360,framerate=10/1 "
     "! concat name=c appsrc is-live=true format=time ! c. c. ! identity"
 )
-
-
-@dataclass
-class RunningNode:
-    """A node in a process of its own."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-
-    def health(self) -> dict[str, object]:
-        """What /healthz says."""
-        try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:
-                told: dict[str, object] = json.load(answer)
-        except urllib.error.HTTPError as error:
-            told = json.load(error)
-        return told
-
-    def pause(self) -> None:
-        """Let it hang."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self.process.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from conftest import RunningNode
 from playwright.sync_api import Browser, Page, Request, expect
+from running_node import RunningNode
 
 PATIENCE_MS = 20_000
 
