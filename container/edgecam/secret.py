@@ -4,7 +4,7 @@ The classic nucleus with `aws.greengrass.SecretManager` serves `GetSecretValue` 
 network. Nucleus Lite has no such operation: there, and wherever the nucleus refuses, the value is fetched
 with the token exchange credentials (`AWS_CONTAINER_CREDENTIALS_FULL_URI`) or whatever else the AWS SDK finds.
 
-Both SDKs are imported on first use only: most cameras need neither, and they cost 32 MB (awscrt 16, botocore 16).
+Both SDKs are imported on first use only: most cameras need neither, and they cost 16 MB of memory each.
 """
 
 from __future__ import annotations
