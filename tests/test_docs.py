@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from stacks.settings import load_fleet
-from stacks.settings_table import with_tables
 
 from edgecam.__main__ import main
+from stacks.settings import load_fleet
+from stacks.settings_table import with_tables
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
