@@ -231,6 +231,13 @@ def test_password_in_a_uri_is_hidden_and_a_better_way_is_told() -> None:
     assert "--password-file" in edgecam("probe", uri).stderr
 
 
+def test_password_is_hidden_wherever_else_it_stands_on_the_command_line() -> None:
+    done = edgecam("probe", "rtsps://guard:hush-9zz@h/x", "--ca-file", "hush-9zz.pem")
+    assert done.returncode == 2
+    assert 'tls.ca_file: expected an absolute path without .., found "***.pem"' in done.stderr
+    assert "hush-9zz" not in done.stderr
+
+
 def test_password_file_that_is_missing_is_code_1_and_said(tmp_path: Path) -> None:
     done = edgecam(
         "probe", "rtsp://127.0.0.1:9/x", "--username", "u", "--password-file", str(tmp_path / "none")
