@@ -17,7 +17,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from edgecam.config import OnStale
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _FILE_MODE = 0o644  # computer-vision programs beside us run as other users
 _FOLDER_MODE = 0o755
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _HEAD_BYTES = 65_536  # a start-of-frame segment stands within the first segments, even after a thumbnail
 
 
@@ -131,7 +133,8 @@ class FrameWriter:
         return FrameInfo(datetime.fromtimestamp(status.st_mtime, UTC), 0, *size, status.st_size)
 
     def _replace_picture(self, picture: Picture) -> None:
-        captured_ns = round(picture.captured_at.timestamp() * 1e9)
+        # Whole numbers: a float of today's seconds has no nanoseconds.
+        captured_ns = (picture.captured_at - _EPOCH) // _MICROSECOND * 1000
         _replace(str(self._path), picture.jpeg, modified_ns=captured_ns)
 
     def _remove_picture(self) -> None:

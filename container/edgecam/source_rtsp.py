@@ -41,6 +41,8 @@ class RtspSource(Source):
         self._is_selected = False
 
     def explain(self, complaint: Complaint) -> SourceError:
+        if self.offered and not self._is_selected:
+            return self._unreadable()
         return self.fault or explain_connect(self.name, self._host, self._port, complaint)
 
     @property
@@ -145,11 +147,11 @@ class RtspSource(Source):
     def _on_all_pads(self, _rtsp: Any) -> None:
         """On rtspsrc's own thread."""
         if not self._is_selected:
-            self._refuse()
+            raise self._unreadable()
 
-    def _refuse(self) -> None:
+    def _unreadable(self) -> SourceUnsupported:
         readable = ", ".join(codec.name for codec in CODECS if codec.rtp_name)
-        raise SourceUnsupported(
+        return SourceUnsupported(
             f"{self.name}: expected a video stream in one of {readable}, "
             f"found {', '.join(self.offered) or 'none'}; choose H.264 in the camera's settings"
         )
