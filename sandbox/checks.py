@@ -93,12 +93,17 @@ class Checks:
 
     def _page(self) -> str:
         address = f"http://127.0.0.1:{self._system.settings.page_port}"
-        for path in ("/", "/healthz"):
+
+        def answers() -> bool | None:
             try:
-                with urllib.request.urlopen(f"{address}{path}", timeout=5) as answer:
-                    answer.read()
-            except (urllib.error.URLError, OSError) as error:
-                raise CheckFailedError(f"{address}{path} answers {error}") from error
+                for path in ("/", "/healthz"):
+                    with urllib.request.urlopen(f"{address}{path}", timeout=5) as answer:
+                        answer.read()
+            except (urllib.error.URLError, OSError):
+                return None
+            return True
+
+        self._until(answers, f"{address}/ and /healthz say 200", CHANGE_TIMEOUT_S)
         return f"{address} and /healthz say 200"
 
     def _no_change(self) -> str:

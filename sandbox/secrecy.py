@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
@@ -50,9 +51,14 @@ def _docker(*arguments: str) -> str:
 
 
 def _page(port: int, path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
-        text: str = answer.read().decode(errors="replace")
-        return text
+    """What the page says, be it a refusal: /healthz says 503 and why while a camera is not delivering."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+            text: str = answer.read().decode(errors="replace")
+            return text
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.read().decode(errors="replace")
 
 
 def _cloud(system: System) -> Iterator[tuple[str, str]]:
