@@ -27,6 +27,12 @@ CLOSE_TIMEOUT_S = 3.0
 _QUEUED_UNITS = (
     8  # the callback takes each at once; this bounds what piles up should the machine be overloaded
 )
+_WHOLE_BUFFER = (
+    Gst.BufferCopyFlags.FLAGS
+    | Gst.BufferCopyFlags.TIMESTAMPS
+    | Gst.BufferCopyFlags.META
+    | Gst.BufferCopyFlags.MEMORY
+)
 _WAKE_MESSAGE = "edgecam-wake"
 
 
@@ -197,27 +203,28 @@ class Connection:
             return Gst.FlowReturn.OK
         now, now_s = self._clock.now(), self._clock.monotonic_s()
         buffer = sample.get_buffer()
+        if self._source.is_looped:
+            sample = self._in_one_time(sample, buffer)
+            buffer = sample.get_buffer()
         pts_ns = buffer.pts
         if pts_ns == Gst.CLOCK_TIME_NONE:
             self.dropped_units += 1
             return Gst.FlowReturn.OK
-        if self._source.is_looped:
-            sample, pts_ns = self._in_one_time(sample, buffer)
         is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
         self._on_unit(AccessUnit(pts_ns, is_keyframe, buffer.get_size(), now, now_s, sample))
         return Gst.FlowReturn.OK
 
-    def _in_one_time(self, sample: Any, buffer: Any) -> tuple[Any, int]:
-        """`sample` with the time of the earlier loops added."""
-        duration_ns = 0 if buffer.duration == Gst.CLOCK_TIME_NONE else buffer.duration
-        if not self._offset_ns:
-            self._last_end_ns = max(self._last_end_ns, buffer.pts + duration_ns)
-            return sample, buffer.pts
-        moved = buffer.copy_region(Gst.BufferCopyFlags.ALL, 0, buffer.get_size())
-        moved.pts = buffer.pts + self._offset_ns
+    def _in_one_time(self, sample: Any, buffer: Any) -> Any:
+        """`sample` with the time of the earlier loops added; a bare stream only has that of decoding."""
+        time_ns = buffer.dts if buffer.pts == Gst.CLOCK_TIME_NONE else buffer.pts
+        if time_ns == Gst.CLOCK_TIME_NONE:
+            return sample
+        moved = buffer.copy_region(_WHOLE_BUFFER, 0, buffer.get_size())
+        moved.pts = time_ns + self._offset_ns
         moved.dts = Gst.CLOCK_TIME_NONE
+        duration_ns = 0 if buffer.duration == Gst.CLOCK_TIME_NONE else buffer.duration
         self._last_end_ns = max(self._last_end_ns, moved.pts + duration_ns)
-        return Gst.Sample.new(moved, sample.get_caps(), None, None), moved.pts
+        return Gst.Sample.new(moved, sample.get_caps(), None, None)
 
 
 def _complaint(message: Any) -> Complaint:

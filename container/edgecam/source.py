@@ -6,6 +6,7 @@ is behind it (a network, a file, numbered pictures) is nobody else's business.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,6 +20,8 @@ from edgecam.redaction import redact
 from edgecam.source_base import Source
 from edgecam.source_made import ImagesSource, PatternSource
 from edgecam.source_rtsp import RtspSource
+
+_CAPS = re.compile(r"\"?[a-z]+/[\w.+-]+(\([^)]*\))?\s*(,.*)?")
 
 
 class FileSource(Source):
@@ -39,7 +42,6 @@ class FileSource(Source):
         self._add(reader, parse)
         link(reader, parse)
         parse.connect("pad-added", self._on_pad)
-        parse.connect("no-more-pads", self._on_all_pads)
 
     @guarded("a file's stream was found", Source._report, None)
     def _on_pad(self, _parse: Any, pad: Any) -> None:
@@ -53,16 +55,18 @@ class FileSource(Source):
         self._is_joined = True
         self._join(pad, codec)
 
-    @guarded("a file's streams were counted", Source._report, None)
-    def _on_all_pads(self, _parse: Any) -> None:
-        """On the demuxer's streaming thread."""
+    @guarded("data of an unread stream came", Source._report, 1)
+    def _on_unread_data(self, _pad: Any, _info: Any) -> Any:
+        """On the demuxer's streaming thread: parsebin exposes all streams before the first data flows."""
         if not self._is_joined:
             raise SourceUnsupported(
                 f"{self.name}: expected a file with H.264, H.265 or JPEG video, found "
                 f"{', '.join(self.offered)}"
             )
+        return Gst.PadProbeReturn.REMOVE
 
     def _discard(self, pad: Any) -> None:
+        pad.add_probe(Gst.PadProbeType.BUFFER, self._on_unread_data)
         sink = make("fakesink", sync=False, **{"async": False})
         self._add(sink)
         sink.sync_state_with_parent()
@@ -77,8 +81,11 @@ class PipelineSource(Source):
         self._description = camera.uri.partition(":")[2].strip()
 
     def _fill(self) -> None:
+        # Caps may end a line of gst-launch's only when something follows them.
+        ends_in_caps = _CAPS.fullmatch(self._description.rpartition("!")[2].strip())
+        description = self._description + (" ! identity" if ends_in_caps else "")
         try:
-            inner = Gst.parse_bin_from_description(self._description, False)
+            inner = Gst.parse_bin_from_description(description, False)
         except GLib.Error as error:
             raise SourceUnsupported(
                 f"{self.name}: expected a gst-launch description, found a mistake: {redact(error.message)}"
