@@ -296,8 +296,8 @@ def table(rows: Sequence[Row], reference_s: float | None) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        ratio = f"{row.cpu_s_per_camera_minute / reference_s:.3f}" if reference_s else "–"
-        age = "–" if row.age_median_s is None else f"{row.age_median_s:.2f} / {row.age_p95_s:.2f}"
+        ratio = f"{row.cpu_s_per_camera_minute / reference_s:.3f}" if reference_s else "-"
+        age = "-" if row.age_median_s is None else f"{row.age_median_s:.2f} / {row.age_p95_s:.2f}"
         torn = f"{row.torn} of {row.reads}"
         lines.append(
             f"| {row.name} | {row.cameras} | {row.cpu_s_per_camera_minute:.2f} | {ratio} | "

@@ -42,11 +42,11 @@ FILM_FOLDER = Path(__file__).resolve().parent.parent / "build" / "films"
 _PAYLOADERS = {
     "h264": (
         "video/x-h264,stream-format=byte-stream,alignment=au",
-        "h264parse ! rtph264pay config-interval=-1",
+        "h264parse ! rtph264pay",
     ),
     "h265": (
         "video/x-h265,stream-format=byte-stream,alignment=au",
-        "h265parse ! rtph265pay config-interval=-1",
+        "h265parse ! rtph265pay",
     ),
     "mjpeg": ("image/jpeg", "rtpjpegpay"),
     "vp8": ("video/x-vp8", "rtpvp8pay"),
@@ -122,6 +122,10 @@ class Projector:
         # Durations by the clock that never steps; the wall clock is read once.
         origin_s = time.monotonic() - time.time() + minute_s + base_s
         first = self.pictures[index].number
+        if self.stopping.wait(max(0.0, origin_s - time.monotonic())):
+            return
+        # Times have to agree with the pipeline's own, which RTCP tells the viewers: ffmpeg believes it.
+        begun_ns = self.feed.get_current_running_time()
         for shown in range(index, 1 << 62):
             picture = self.pictures[shown % len(self.pictures)]
             place = shown // len(self.pictures) * len(self.pictures)
@@ -130,8 +134,8 @@ class Projector:
                 return
             buffer = Gst.Buffer.new_wrapped(picture.data)
             shown_at = place + picture.number - first + _REORDER_DEPTH * bool(self.film.bframes)
-            buffer.pts = round(shown_at * Gst.SECOND / self.film.fps)
-            buffer.dts = round((shown - index) * Gst.SECOND / self.film.fps)
+            buffer.pts = begun_ns + round(shown_at * Gst.SECOND / self.film.fps)
+            buffer.dts = begun_ns + round((shown - index) * Gst.SECOND / self.film.fps)
             if not picture.is_keyframe:
                 buffer.set_flags(Gst.BufferFlags.DELTA_UNIT)
             if self.feed.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
