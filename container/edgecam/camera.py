@@ -41,8 +41,9 @@ log = logging.getLogger(__name__)
 
 _FAULT_REASON = "fault"
 _LOOK_EVERY_S = 0.4
-"""How often the meter of a connection is read: that much later than its limit a silence is noticed at the
-most."""
+"""How often the meter of a connection is read, at the most; a silence is noticed that much before its limit,
+so that it never is noticed after."""
+_LOOKS_IN_LIMIT = 5  # a short limit is looked at more often
 _PATIENCE_S = 0.02  # so that a deadline that is looked at has surely passed
 
 
@@ -266,12 +267,13 @@ class CameraWorker:
         """Returns when the camera is to be stopped or connected anew."""
         limit_s = self.camera.frames.age_limit_s
         connection = delivery.connection
+        look_every_s = min(_LOOK_EVERY_S, limit_s / _LOOKS_IN_LIMIT)
         seen_units, seen_s = 0, self._clock.monotonic_s()
         while not self._nudged.is_set():
             units, now_s = connection.received_units, self._clock.monotonic_s()
             if units != seen_units:
                 seen_units, seen_s = units, now_s
-            elif now_s - seen_s >= limit_s:
+            elif now_s - seen_s >= limit_s - look_every_s:
                 raise SourceSilent(
                     f"{delivery.name}: expected pictures, found that nothing has come for {limit_s:g} s "
                     "though the connection is up"
@@ -279,7 +281,7 @@ class CameraWorker:
             patience_s = delivery.picture_patience_s
             if now_s - (delivery.last_picture_s or now_s) >= patience_s:
                 raise self._without_picture(delivery, patience_s)
-            self._wait(connection, min(_LOOK_EVERY_S, seen_s + limit_s - now_s))
+            self._wait(connection, look_every_s - _PATIENCE_S)
 
     def _wait(self, connection: Connection, timeout_s: float) -> None:
         """Sleep until something happens to the connection, the picture grows stale, or `timeout_s` has

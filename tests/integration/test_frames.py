@@ -209,7 +209,7 @@ def test_a_frozen_camera_is_noticed_and_taken_up_again(
     node = run_node(settings)
     eventually(has_pictures(node))
     cameras.freeze()
-    eventually(lambda: told(node)["status"] == "stalled", within_s=2 + 1.5)
+    eventually(lambda: told(node)["status"] == "stalled", within_s=2 + 1)
     assert report(node).reason == "silent"
     assert "nothing has come for 2 s" in caplog.text
     cameras.thaw()
