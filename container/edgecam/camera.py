@@ -39,6 +39,7 @@ from edgecam.status import CameraReport, CameraState, DecodeMode
 
 log = logging.getLogger(__name__)
 
+_DISK_REASON = "disk"
 _FAULT_REASON = "fault"
 _LOOK_EVERY_S = 0.4
 """How often the meter of a connection is read, at the most; a silence is noticed that much before its limit,
@@ -197,8 +198,8 @@ class CameraWorker:
             camera_id=self.camera.id,
             state=standing.state,
             since=standing.since,
-            reason=standing.reason,
-            message=standing.message,
+            reason=standing.reason or (_DISK_REASON if self._writer.problem else None),
+            message=standing.message or self._writer.problem,
             frame=self._writer.newest,
             frame_age_s=age_s,
             stale_after_s=self.camera.frames.age_limit_s,
@@ -257,11 +258,10 @@ class CameraWorker:
             self._connected_s = self._clock.monotonic_s()
             self._enter(CameraState.CONNECTED)
             frame = self._writer.newest
-            log.info(
-                "delivering %s",
-                f"{frame.width}x{frame.height}" if frame else "",
-                extra={"camera": self.camera.id},
+            said = (
+                f"delivering {frame.width}x{frame.height}" if frame else "connected, no picture written yet"
             )
+            log.info(said, extra={"camera": self.camera.id})
 
     def _watch(self, delivery: _Delivery) -> None:
         """Returns when the camera is to be stopped or connected anew."""

@@ -51,6 +51,7 @@ class FrameWriter:
         newest_s: When it was taken, by the clock that never steps.
         written: Pictures written so far.
         failed: Pictures that could not be written.
+        problem: What the disk says against the picture now, as a sentence, or None.
     """
 
     def __init__(self, *, camera_id: str, path: Path, stale_after_s: float, on_stale: OnStale) -> None:
@@ -62,23 +63,24 @@ class FrameWriter:
         self._lock = threading.Lock()
         self._state = CameraState.CONNECTING
         self._inherited: FrameInfo | None = None
-        self._is_failing = False
+        self._failing: set[Path] = set()
         self._is_removed = False
         self.newest: FrameInfo | None = None
         self.newest_s: float | None = None
         self.written = 0
         self.failed = 0
+        self.problem: str | None = None
 
     def open(self, now: datetime) -> None:
         """Make the folder, clean up after a killed writer, and look at what a former run has left."""
         with self._lock:
-            self._attempt(self._prepare)
+            self._attempt(self._path, self._prepare)
             self._inherited = self._read_inherited()
             age_s = (now - self._inherited.captured_at).total_seconds() if self._inherited else 0.0
             if self._on_stale is OnStale.REMOVE and age_s > self._stale_after_s:
-                self._attempt(self._remove_picture)
+                self._attempt(self._path, self._remove_picture)
                 self._inherited = None
-            self._attempt(self._write_json)
+            self._attempt(self._json_path, self._write_json)
 
     def write(self, picture: Picture) -> bool:
         """Replace the picture; False when the disk does not let us. Blocks as long as the disk does."""
@@ -88,20 +90,20 @@ class FrameWriter:
             return False
         with self._lock:
             info = FrameInfo(picture.captured_at, self.written + 1, *size, len(picture.jpeg))
-            if not self._attempt(lambda: self._replace_picture(picture)):
+            if not self._attempt(self._path, lambda: self._replace_picture(picture)):
                 self.failed += 1
                 return False
             self.written += 1
             self.newest, self.newest_s = info, picture.captured_s
             self._is_removed = False
-            return self._attempt(self._write_json)
+            return self._attempt(self._json_path, self._write_json)
 
     def set_state(self, state: CameraState) -> None:
         """Tell the camera's status in `frame.json`."""
         with self._lock:
             if state is not self._state:
                 self._state = state
-                self._attempt(self._write_json)
+                self._attempt(self._json_path, self._write_json)
 
     def stale_in_s(self, now_s: float) -> float | None:
         """Seconds until `expire` has something to do; None when it has not."""
@@ -113,7 +115,7 @@ class FrameWriter:
         """Remove the picture if it is too old and that is wished for. `frame.json` stays."""
         with self._lock:
             if self.stale_in_s(now_s) == 0.0:
-                self._is_removed = self._attempt(self._remove_picture)
+                self._is_removed = self._attempt(self._path, self._remove_picture)
 
     def _prepare(self) -> None:
         self._path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
@@ -153,23 +155,24 @@ class FrameWriter:
         }
         _replace(str(self._json_path), json.dumps(told).encode() + b"\n")
 
-    def _attempt(self, action: Callable[[], None]) -> bool:
-        """Whether the disk let us; a failure is said once, and so is its end."""
+    def _attempt(self, path: Path, action: Callable[[], None]) -> bool:
+        """Whether the disk let us do `action` to `path`; a failure is said once, and so is its end."""
         try:
             action()
         except OSError as error:
-            if not self._is_failing:
-                self._is_failing = True
-                log.error(
-                    "expected to write %s, found: %s; pictures are lost until this is mended",
-                    error.filename or self._path,
-                    error.strerror,
-                    extra={"camera": self._camera_id},
-                )
+            said = f"expected to write {error.filename or path}, found: {error.strerror}"
+            if path == self._path:
+                self.problem = said
+            if path not in self._failing:
+                self._failing.add(path)
+                lost = "; pictures are lost until this is mended" if path == self._path else ""
+                log.error("%s%s", said, lost, extra={"camera": self._camera_id})
             return False
-        if self._is_failing:
-            self._is_failing = False
-            log.info("%s can be written again", self._path, extra={"camera": self._camera_id})
+        if path == self._path:
+            self.problem = None
+        if path in self._failing:
+            self._failing.remove(path)
+            log.info("%s can be written again", path, extra={"camera": self._camera_id})
         return True
 
 

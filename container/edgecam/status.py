@@ -17,7 +17,7 @@ class CameraState(StrEnum):
     STALLED = "stalled"
     """The connection is up and nothing comes."""
     DISCONNECTED = "disconnected"
-    """The last attempt failed; waiting before the next, or the node has ended."""
+    """The last attempt failed and the next is due or under way, or the node has ended."""
 
 
 class DecodeMode(StrEnum):
@@ -60,7 +60,7 @@ class CameraReport:
         camera_id: Its `id`.
         state: What it is doing.
         since: Since when it is in that state, UTC.
-        reason: One word for why it is not connected (see `SourceError.reason`), or None.
+        reason: One word for what is wrong (`SourceError.reason`, or `disk` when nothing can be written), or None.
         message: A sentence for a person, redacted, or None.
         frame: The newest picture, or None when there was none since the start of the node.
         frame_age_s: Seconds since that picture was taken, by a clock that does not step; None without one.

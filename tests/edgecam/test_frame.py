@@ -210,6 +210,26 @@ def test_a_disk_that_does_not_let_us_costs_pictures_and_is_said_once(
     assert told(folder)["sequence"] == 3
 
 
+def test_a_disk_too_full_for_the_picture_alone_is_not_called_mended(
+    tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
+    made, large = writer(tmp_path), jpeg(1920, 1080)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    with caplog.at_level(logging.INFO):
+        for state in (CameraState.CONNECTED, CameraState.STALLED):
+            assert not made.write(picture(data=large))
+            made.set_state(state)  # frame.json is small enough
+    assert told(tmp_path)["status"] == "stalled"
+    assert "can be written again" not in caplog.text
+    assert made.problem is not None
+    assert os.strerror(errno.EFBIG) in made.problem
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert made.write(picture(data=large))
+    assert made.problem is None
+
+
 def test_a_disk_that_takes_half_a_picture_leaves_the_last_whole_one(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
