@@ -60,7 +60,7 @@ class CameraReport:
         camera_id: Its `id`.
         state: What it is doing.
         since: Since when it is in that state, UTC.
-        reason: One word for what is wrong (`SourceError.reason`, or `disk` when nothing can be written), or None.
+        reason: One word for what is wrong (`SourceError.reason`, or `disk`: nothing can be written), or None.
         message: A sentence for a person, redacted, or None.
         frame: The newest picture, or None when there was none since the start of the node.
         frame_age_s: Seconds since that picture was taken, by a clock that does not step; None without one.
