@@ -342,6 +342,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     seconds = 8.0 if arguments.quick else arguments.seconds
     rounds = 1 if arguments.quick else arguments.rounds
+    # Asked to end, it still ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = shared_memory_folder()
     multiples: list[Row] = []
     try:
