@@ -7,15 +7,17 @@ leniently (a nucleus may deliver `5` as `5.0` or `"5"`), then checked strictly.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import yaml
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from edgecam.config_recording import Recording
+from edgecam.config_store import BucketUri, Google, Latest, Spool, StatusObjects, Upload
+from edgecam.config_types import AbsolutePath, CameraId
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.redaction import holds_password
 from edgecam.validation import Model, validate
@@ -27,26 +29,8 @@ DEFAULT_DATA_DIR = "/dev/shm/edgecam"  # noqa: S108 - the RAM disk: a frame a se
 DEFAULT_STALE_AFTER_S = 5.0
 _STALE_FRAME_PERIODS = 3  # a slow camera may miss two pictures before its last one counts as stale
 
-SCHEMES = ("rtsp", "rtsps", "file", "images", "test", "pipeline")
+SCHEMES = ("rtsp", "rtsps", "pipe", "file", "images", "test", "pipeline")
 """The sources there are. `source.py` has the factory; H.265, MJPEG and audio join there."""
-
-
-def _absolute(path: str) -> str:
-    if not path.startswith("/") or ".." in PurePosixPath(path).parts or "\n" in path or "\0" in path:
-        raise ValueError("expected an absolute path without ..")
-    return path
-
-
-AbsolutePath = Annotated[str, AfterValidator(_absolute)]
-
-
-def _camera_id(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", text):
-        raise ValueError("expected 1 to 63 lower case letters, digits and hyphens, a hyphen not first")
-    return text
-
-
-CameraId = Annotated[str, AfterValidator(_camera_id)]
 
 
 class Decode(StrEnum):
@@ -116,6 +100,9 @@ class Tls(Model):
 class Frames(Model):
     """The newest picture as a file."""
 
+    enabled: bool = Field(
+        default=True, description="false makes no pictures (a camera that is only recorded)."
+    )
     path: AbsolutePath | None = Field(
         default=None, description="Where the picture stands; default `<data_dir>/<camera>/frame.jpg`."
     )
@@ -189,6 +176,7 @@ class Camera(Model):
         default=10.0, ge=1, le=120, description="Seconds until a connection without a picture is given up."
     )
     frames: Frames = Field(default=Frames(), description="The newest picture as a file.")
+    recording: Recording = Field(default=Recording(), description="The recording, in chunks.")
 
     @field_validator("uri")
     @classmethod
@@ -200,7 +188,7 @@ class Camera(Model):
             raise ValueError(f"expected {scheme}:// and what follows")
         if scheme in ("rtsp", "rtsps") and not rest.removeprefix("//").split("/")[0]:
             raise ValueError(f"expected {scheme}://HOST/PATH")
-        if scheme in ("file", "images") and not rest.startswith("///"):
+        if scheme in ("pipe", "file", "images") and not rest.startswith("///"):
             raise ValueError(f"expected {scheme}:/// and an absolute path")
         if scheme == "pipeline" and not rest.strip():
             raise ValueError("expected a gst-launch description after pipeline:")
@@ -224,6 +212,12 @@ class Camera(Model):
             raise ValueError(f"expected credentials only with rtsp:// and rtsps://, found {self.scheme}:")
         if self.tls != Tls() and self.scheme != "rtsps":
             raise ValueError(f"expected tls only with rtsps://, found {self.scheme}:")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_purpose(self) -> Self:
+        if not self.frames.enabled and not self.recording.enabled:
+            raise ValueError("expected frames or recording enabled, found neither")
         return self
 
     @property
@@ -259,6 +253,16 @@ class NodeConfig(Model):
     data_dir: AbsolutePath = Field(
         default=DEFAULT_DATA_DIR, description="Folder of the pictures; the default is in memory."
     )
+    bucket: BucketUri | None = Field(
+        default=None,
+        description="Where recordings go: `gs://BUCKET`, `s3://BUCKET` or `file:///FOLDER`, each with or "
+        "without `/PREFIX`.",
+    )
+    spool: Spool = Field(default=Spool(), description="Where chunks wait on the core.")
+    upload: Upload = Field(default=Upload(), description="How chunks travel.")
+    google: Google = Field(default=Google(), description="Who the node is to Google.")
+    latest: Latest = Field(default=Latest(), description="The newest pictures in the bucket.")
+    status: StatusObjects = Field(default=StatusObjects(), description="The status in the bucket.")
     http: Http = Field(default=Http(), description="The page, health and metrics.")
     log: Log = Field(default=Log(), description="Logging.")
 
@@ -273,6 +277,15 @@ class NodeConfig(Model):
     def _all_different(self) -> Self:
         _refuse_twins("id", [camera.id for camera in self.cameras])
         _refuse_twins("frames.path", [str(camera.frame_path(self.data_dir)) for camera in self.cameras])
+        return self
+
+    @model_validator(mode="after")
+    def _recordings_have_a_bucket(self) -> Self:
+        for index, camera in enumerate(self.cameras):
+            if camera.recording.enabled and self.bucket is None:
+                raise ValueError(
+                    f"expected bucket, since cameras[{index}] ({camera.id}) is recorded, found none"
+                )
         return self
 
     def secret_arns(self) -> tuple[str, ...]:

@@ -4,6 +4,14 @@
     ├── ConfigurationError      ours to mend: a setting is wrong (holds every mistake, not just the first)
     ├── InstallationError       ours to mend: something edgecam needs is missing on this machine
     ├── CredentialsError        the user name or password of a camera could not be had
+    ├── SpoolError              the core's disk, or another node on the same spool
+    │   └── SpoolFull           no room, and the setting is to stop
+    ├── StoreError              the bucket's, or the network's on the way to it
+    │   ├── StoreUnavailable    worth trying again soon (408, 429, 5xx, resets, time-outs, DNS)
+    │   ├── StoreRefused        a person has to act: 401, 403, 404, billing; tried again slowly
+    │   ├── StoreConflict       an object of that name with other content is there already
+    │   ├── SessionLost         a resumable upload can no longer be continued: begin anew
+    │   └── ChunkDamaged        what arrived, or what is on the disk, is not what was recorded (crc32c)
     └── SourceError             the camera's, or the network's on the way to it
         ├── SourceRefused       nobody listens there
         ├── SourceUnreachable   no route, no such host, or no answer within the connect timeout
@@ -105,3 +113,49 @@ class SourceWithoutKeyframe(SourceError):  # noqa: N818
 
 class SourceEnded(SourceError):  # noqa: N818
     reason = "ended"
+
+
+class SpoolError(EdgecamError):
+    """The spool cannot be used; names the path and what the system said."""
+
+
+class SpoolFull(SpoolError):  # noqa: N818 - the family name is SpoolError
+    """There is no room, and the spool is set to stop the recording rather than lose what waits."""
+
+
+class StoreError(EdgecamError):
+    """The bucket did not take something. `reason` is one word for metrics and status."""
+
+    reason = "failed"
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - the family name is StoreError
+    """Worth trying again.
+
+    Attributes:
+        retry_after_s: How long the store asked to be left alone, seconds, or None.
+    """
+
+    reason = "unavailable"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StoreRefused(StoreError):  # noqa: N818
+    """Trying again soon is of no use; the message says what to do."""
+
+    reason = "refused"
+
+
+class StoreConflict(StoreError):  # noqa: N818
+    reason = "conflict"
+
+
+class SessionLost(StoreError):  # noqa: N818
+    reason = "session-lost"
+
+
+class ChunkDamaged(StoreError):  # noqa: N818
+    reason = "damaged"

@@ -17,7 +17,8 @@ from urllib.parse import unquote
 
 from pydantic import Field, field_validator, model_validator
 
-from edgecam.config import NODE_VARIABLE, AbsolutePath, Camera, NodeConfig, load_environment
+from edgecam.config import NODE_VARIABLE, Camera, NodeConfig, load_environment
+from edgecam.config_types import AbsolutePath
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.validation import Model, found_text, validate
 

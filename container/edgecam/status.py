@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -53,6 +54,82 @@ class FrameInfo:
 
 
 @dataclass(frozen=True)
+class RecordingReport:
+    """The recording of one camera at one moment.
+
+    Attributes:
+        chunks_total: Chunks finished since the node started.
+        bytes_total: The sum of their sizes.
+        lost_total: Chunks that could not be written or kept, since the node started.
+        problem: A sentence for a person about what keeps it from recording, or None.
+    """
+
+    chunks_total: int
+    bytes_total: int
+    lost_total: int
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class SpooledReport:
+    """What the spool holds and has lost, of one camera.
+
+    Attributes:
+        waiting_chunks: Chunks that the cloud has not confirmed.
+        waiting_bytes: The sum of their sizes.
+        oldest: The start of the oldest of them, UTC, or None.
+        evicted_chunks_total: Chunks removed unconfirmed because of the limit, since the spool was made.
+        aside_chunks: Chunks kept aside, since the bucket has another object of their name.
+        recovered_chunks_total: Half-written chunks that were saved at a start, since the node started.
+    """
+
+    waiting_chunks: int
+    waiting_bytes: int
+    oldest: datetime | None
+    evicted_chunks_total: int
+    aside_chunks: int
+    recovered_chunks_total: int
+
+
+@dataclass(frozen=True)
+class SpoolReport:
+    """The spool at one moment.
+
+    Attributes:
+        cameras: By camera id; holds every camera of which anything waits or was lost.
+        spool_bytes: Everything in the folder.
+        limit_bytes: Most bytes that may wait.
+        free_bytes: What is free on its disk.
+        is_full: Whether the next chunk would need an eviction, or is refused.
+    """
+
+    cameras: Mapping[str, SpooledReport]
+    spool_bytes: int
+    limit_bytes: int
+    free_bytes: int
+    is_full: bool
+
+
+@dataclass(frozen=True)
+class UploadReport:
+    """The way to the bucket at one moment.
+
+    Attributes:
+        stored_chunks_total: By camera id: chunks confirmed since the node started.
+        stored_bytes_total: By camera id: the sum of their sizes.
+        retries_total: Attempts that failed, since the node started.
+        reason: One word for what is wrong now (`StoreError.reason`), or None.
+        message: A sentence for a person about it, redacted, or None.
+    """
+
+    stored_chunks_total: Mapping[str, int]
+    stored_bytes_total: Mapping[str, int]
+    retries_total: int
+    reason: str | None
+    message: str | None
+
+
+@dataclass(frozen=True)
 class CameraReport:
     """One camera at one moment.
 
@@ -69,6 +146,7 @@ class CameraReport:
         frames_total: Pictures written since the node started.
         reconnects_total: Connections begun after the first.
         received_bytes_total: Encoded bytes received.
+        recording: The recording, or None where the camera is not recorded.
     """
 
     camera_id: str
@@ -83,6 +161,7 @@ class CameraReport:
     frames_total: int
     reconnects_total: int
     received_bytes_total: int
+    recording: RecordingReport | None = None
 
     @property
     def is_fresh(self) -> bool:

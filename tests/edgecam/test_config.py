@@ -93,7 +93,10 @@ def test_number_that_is_none_is_refused(port: object) -> None:
         (node(data_dir="tmp"), 'data_dir: expected an absolute path without .., found "tmp"'),
         (node(data_dir="/a/../b"), 'data_dir: expected an absolute path without .., found "/a/../b"'),
         (node(data_dir="/a\nb"), 'data_dir: expected an absolute path without .., found "/a\\nb"'),
-        (node(htpp={}), "htpp: expected one of the keys cameras, data_dir, http, log (did you mean http?)"),
+        (
+            node(htpp={}),
+            "htpp: expected one of the keys bucket, cameras, data_dir, google, http, latest, log, spool, status, upload (did you mean http?)",
+        ),
         (
             node({"id": "a", "uri": RTSP}, {"id": "a", "uri": RTSP}),
             "expected a different id for every camera, found a in cameras[0] and",
@@ -129,7 +132,10 @@ def test_mistake_of_the_node_names_path_expected_and_found(document: object, mis
         ({"id": "../a"}, "id: expected 1 to 63 lower case"),
         ({"id": ""}, "id: expected 1 to 63 lower case"),
         ({"id": 5}, "id: expected a valid string, found 5"),
-        ({"uri": "http://x"}, "uri: expected a URI that begins with one of rtsp:, rtsps:, file:, images:,"),
+        (
+            {"uri": "http://x"},
+            "uri: expected a URI that begins with one of rtsp:, rtsps:, pipe:, file:, images:,",
+        ),
         ({"uri": "camera"}, "uri: expected a URI that begins with one of"),
         ({"uri": "rtsp:camera"}, "uri: expected rtsp:// and what follows"),
         ({"uri": "rtsp:///path"}, "uri: expected rtsp://HOST/PATH"),

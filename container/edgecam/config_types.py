@@ -1,0 +1,27 @@
+"""The kinds of values that settings of several rooms share."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/") or ".." in PurePosixPath(path).parts or "\n" in path or "\0" in path:
+        raise ValueError("expected an absolute path without ..")
+    return path
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+
+
+def _camera_id(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", text):
+        raise ValueError("expected 1 to 63 lower case letters, digits and hyphens, a hyphen not first")
+    return text
+
+
+CameraId = Annotated[str, AfterValidator(_camera_id)]
