@@ -21,10 +21,14 @@ _LAST_MOMENT_S = 4.8  # whoever sent SIGTERM was promised an end within 5 s, wha
 _log = logging.getLogger(__name__)
 
 
-def run(config: NodeConfig) -> int:
+def run(config: NodeConfig, *, timeout_s: float | None = None) -> int:
     """Look after the cameras of `config` until SIGTERM or SIGINT; the exit code.
 
     To be called on the main thread.
+
+    Args:
+        config: What to do.
+        timeout_s: Ends as if SIGTERM had come after so many seconds; None never does.
 
     Raises:
         InstallationError: the page's port is taken, or GStreamer is missing.
@@ -42,8 +46,7 @@ def run(config: NodeConfig) -> int:
     if page is not None:
         page.start()
 
-    received = signal.Signals(signal.sigwait(_SIGNALS))
-    _log.info("%s: ending", received.name)
+    _log.info("%s: ending", _awaited_end(timeout_s))
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a second Ctrl-C does not wait
     last_moment = threading.Timer(_LAST_MOMENT_S, _give_up)
@@ -57,6 +60,14 @@ def run(config: NodeConfig) -> int:
     handler.close()
     last_moment.cancel()
     return 0
+
+
+def _awaited_end(timeout_s: float | None) -> str:
+    """Sleeps until the node is to end; why it is, for the log."""
+    if timeout_s is None:
+        return signal.Signals(signal.sigwait(_SIGNALS)).name
+    received = signal.sigtimedwait(_SIGNALS, timeout_s)
+    return f"{timeout_s:g} s are over" if received is None else signal.Signals(received.si_signo).name
 
 
 def _give_up() -> None:
