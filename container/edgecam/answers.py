@@ -3,7 +3,8 @@
 /                           the page
 /cameras                    every camera's report as JSON
 /cameras/<id>/frame.jpg     the newest picture; 503 and why, when there is none
-/healthz                    200 when every camera delivers, else 503 with the reasons
+/healthz                    200 when every camera delivers and no recording is in danger, else 503 with
+                            the reasons
 /metrics                    for Prometheus
 """
 
@@ -15,7 +16,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
@@ -24,7 +24,8 @@ from typing import Any, Protocol
 from edgecam import __version__, metrics
 from edgecam.clock import Clock
 from edgecam.log import hide_values
-from edgecam.status import CameraReport
+from edgecam.report_values import camera_values, storage_values, time_text, trouble_of
+from edgecam.status import CameraReport, StorageReporter
 
 _PAGE = Path(__file__).parent / "page"
 _STATIC = {
@@ -59,10 +60,11 @@ class Answer:
 class Answers:
     """Which path has which answer. Called from many threads; holds nothing that changes."""
 
-    def __init__(self, node: Reporter, clock: Clock) -> None:
+    def __init__(self, node: Reporter, clock: Clock, storage: StorageReporter | None = None) -> None:
         self._node = node
         self._clock = clock
-        self._registry = metrics.registry(node.reports)
+        self._storage = storage
+        self._registry = metrics.registry(node.reports, storage)
         self._static = {path: _static(name, kind) for path, (name, kind) in _STATIC.items()}
 
     def to(self, path: str) -> Answer:
@@ -80,13 +82,22 @@ class Answers:
         return failure(HTTPStatus.NOT_FOUND, "no such page")
 
     def _cameras(self) -> Answer:
-        now = _time_text(self._clock.now())
-        cameras = [report_values(report) for report in self._node.reports()]
-        return _json(HTTPStatus.OK, {"version": __version__, "time": now, "cameras": cameras})
+        reports = self._node.reports()
+        spool = self._storage and self._storage.spool_report()
+        upload = self._storage and self._storage.upload_report()
+        document = {
+            "version": __version__,
+            "time": time_text(self._clock.now()),
+            "cameras": [camera_values(report, spool, upload) for report in reports],
+            "storage": storage_values(spool, upload) if spool and upload else None,
+        }
+        return _json(HTTPStatus.OK, document)
 
     def _health(self) -> Answer:
         reports = self._node.reports()
         reasons = [_why(report) for report in reports if not report.is_delivering]
+        if self._storage is not None:
+            reasons += trouble_of(self._storage.spool_report(), self._storage.upload_report())
         status = HTTPStatus.SERVICE_UNAVAILABLE if reasons or not reports else HTTPStatus.OK
         healthy = status is HTTPStatus.OK
         return _json(status, {"healthy": healthy, "cameras": len(reports), "reasons": reasons})
@@ -111,35 +122,6 @@ class Answers:
             "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'",
         }
         return Answer(HTTPStatus.OK, "image/jpeg", picture, headers)
-
-
-def report_values(report: CameraReport) -> dict[str, Any]:
-    """A report as JSON shows it."""
-    frame = report.frame
-    return {
-        "id": report.camera_id,
-        "state": str(report.state),
-        "since": _time_text(report.since),
-        "reason": report.reason,
-        "message": report.message,
-        "delivering": report.is_delivering,
-        "fresh": report.is_fresh,
-        "frame": None
-        if frame is None
-        else {
-            "captured_at": _time_text(frame.captured_at),
-            "sequence": frame.sequence,
-            "width": frame.width,
-            "height": frame.height,
-            "jpeg_bytes": frame.jpeg_bytes,
-        },
-        "frame_age_s": None if report.frame_age_s is None else round(report.frame_age_s, 3),
-        "stale_after_s": report.stale_after_s,
-        "decode_mode": str(report.decode_mode),
-        "frames_total": report.frames_total,
-        "reconnects_total": report.reconnects_total,
-        "received_bytes_total": report.received_bytes_total,
-    }
 
 
 def failure(status: HTTPStatus, text: str) -> Answer:
@@ -167,7 +149,3 @@ def _json(status: HTTPStatus, document: object, headers: Mapping[str, str] | Non
 def _static(name: str, content_type: str) -> Answer:
     body = (_PAGE / name).read_bytes()
     return Answer(HTTPStatus.OK, content_type, body, {"ETag": f'"{hashlib.sha256(body).hexdigest()[:16]}"'})
-
-
-def _time_text(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

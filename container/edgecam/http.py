@@ -20,6 +20,7 @@ from edgecam.answers import Answer, Answers, Reporter, failure
 from edgecam.clock import Clock, SystemClock
 from edgecam.errors import InstallationError
 from edgecam.log import one_line
+from edgecam.status import StorageReporter
 
 ADDRESS = "127.0.0.1"
 MOST_CONNECTIONS = 32  # a browser opens six; a thread each, so there has to be an end
@@ -49,13 +50,21 @@ class PageServer:
         node: The node.
         port: TCP port; 0 lets the system choose (see `port`).
         clock: Time.
+        storage: Knows spool and upload, where something is recorded.
 
     Raises:
         InstallationError: the port cannot be had; the message says what to do.
     """
 
-    def __init__(self, node: Reporter, port: int, *, clock: Clock | None = None) -> None:
-        answers = Answers(node, clock or SystemClock())
+    def __init__(
+        self,
+        node: Reporter,
+        port: int,
+        *,
+        clock: Clock | None = None,
+        storage: StorageReporter | None = None,
+    ) -> None:
+        answers = Answers(node, clock or SystemClock(), storage)
         try:
             self._server = _Server(port, answers)
         except OSError as error:

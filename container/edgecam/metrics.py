@@ -10,7 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from edgecam import __version__
-from edgecam.status import CameraReport, CameraState, DecodeMode
+from edgecam.metrics_storage import StorageCollector, recordings
+from edgecam.status import CameraReport, CameraState, DecodeMode, StorageReporter
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -33,6 +34,7 @@ class CameraCollector(Collector):
         reports = self._reports()
         yield from _counters(reports)
         yield from _ages(reports)
+        yield from recordings(reports)
         yield _one_of(
             "edgecam_camera_state",
             "What the camera is doing: 1 for its state, 0 for the others.",
@@ -98,10 +100,15 @@ def _one_of(
     return family
 
 
-def registry(reports: Callable[[], Sequence[CameraReport]]) -> CollectorRegistry:
-    """A registry of its own with the cameras, and the process' processor time and memory."""
+def registry(
+    reports: Callable[[], Sequence[CameraReport]], storage: StorageReporter | None = None
+) -> CollectorRegistry:
+    """A registry of its own with the cameras, spool and upload where there are any, and the process'
+    processor time and memory."""
     own = CollectorRegistry(auto_describe=False)
     own.register(CameraCollector(reports))
+    if storage is not None:
+        own.register(StorageCollector(storage))
     ProcessCollector(registry=own)
     return own
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 
 class CameraState(StrEnum):
@@ -127,6 +128,16 @@ class UploadReport:
     retries_total: int
     reason: str | None
     message: str | None
+
+
+class StorageReporter(Protocol):
+    """Who knows the way of the chunks: spool and upload. Asked from any thread, cheap."""
+
+    def spool_report(self) -> SpoolReport:
+        """The spool as it is now."""
+
+    def upload_report(self) -> UploadReport:
+        """The upload as it is now."""
 
 
 @dataclass(frozen=True)

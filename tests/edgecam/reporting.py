@@ -8,7 +8,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edgecam.status import CameraReport, CameraState, DecodeMode, FrameInfo
+from edgecam.status import (
+    CameraReport,
+    CameraState,
+    DecodeMode,
+    FrameInfo,
+    RecordingReport,
+    SpooledReport,
+    SpoolReport,
+    UploadReport,
+)
 
 MOMENT = datetime(2026, 11, 21, 9, 45, 35, 123000, UTC)
 
@@ -66,6 +75,28 @@ class ReportedNode:
         temporary.write_bytes(picture)
         os.utime(temporary, (captured_at.timestamp(), captured_at.timestamp()))
         temporary.replace(path)
+
+
+def recorded(camera_id: str = "lobby", problem: str | None = None) -> CameraReport:
+    """A camera that is recorded."""
+    return report(camera_id, recording=RecordingReport(12, 60_000_000, 1, problem))
+
+
+class ReportedStorage:
+    """Spool and upload as a test sets them: 3 chunks wait, 2 were evicted, 7 stored."""
+
+    def __init__(
+        self, *, is_full: bool = False, reason: str | None = None, message: str | None = None
+    ) -> None:
+        self._is_full = is_full
+        self._reason, self._message = reason, message
+
+    def spool_report(self) -> SpoolReport:
+        waiting = SpooledReport(3, 15_000_000, MOMENT, 2, 0, 1)
+        return SpoolReport({"lobby": waiting}, 15_400_000, 10_000_000_000, 50_000_000_000, self._is_full)
+
+    def upload_report(self) -> UploadReport:
+        return UploadReport({"lobby": 7}, {"lobby": 35_000_000}, 4, self._reason, self._message)
 
 
 class Lines(io.StringIO):

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from reporting import MOMENT, ReportedNode, away, report
+from reporting import MOMENT, ReportedNode, ReportedStorage, away, recorded, report
 
 from edgecam.errors import InstallationError
 from edgecam.http import MOST_CONNECTIONS, PageServer
@@ -257,3 +258,55 @@ def test_nonsense_is_answered_with_an_error_and_no_echo(server: PageServer) -> N
     assert b"400" in answer
     assert b"text/html" not in answer
     assert b"<script>" not in answer
+
+
+def served(node: ReportedNode, storage: ReportedStorage, path: str) -> tuple[int, dict[str, Any]]:
+    """What a node with spool and upload answers."""
+    server = PageServer(node, 0, storage=storage)
+    server.start()
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        document = json.loads(answer.read())
+        connection.close()
+    finally:
+        server.stop()
+    return answer.status, document
+
+
+def test_report_of_a_recorded_camera_says_where_its_chunks_are(tmp_path: Path) -> None:
+    _, document = served(ReportedNode(tmp_path, recorded(), report("plain")), ReportedStorage(), "/cameras")
+    lobby, plain = document["cameras"]
+    assert plain["recording"] is None
+    assert lobby["recording"] == {
+        "problem": None,
+        "chunks_recorded": 12,
+        "chunks_stored": 7,
+        "chunks_waiting": 3,
+        "chunks_lost": 3,
+        "chunks_aside": 0,
+        "waiting_bytes": 15_000_000,
+        "oldest_waiting": "2026-11-21T09:45:35.123Z",
+    }
+    assert document["storage"]["spool_bytes"] == 15_400_000
+
+
+def test_bucket_that_is_away_for_a_while_is_no_illness(tmp_path: Path) -> None:
+    away_for_now = ReportedStorage(reason="unavailable", message="gs://b: expected an answer, found none")
+    assert served(ReportedNode(tmp_path, recorded()), away_for_now, "/healthz")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("storage", "reason"),
+    [
+        (ReportedStorage(is_full=True), {"spool": "full"}),
+        (ReportedStorage(reason="refused", message="no right"), {"bucket": "refused", "message": "no right"}),
+    ],
+)
+def test_full_spool_and_bucket_that_refuses_are_unhealthy(
+    tmp_path: Path, storage: ReportedStorage, reason: dict[str, str]
+) -> None:
+    status, document = served(ReportedNode(tmp_path, recorded()), storage, "/healthz")
+    assert status == 503
+    assert reason.items() <= document["reasons"][0].items()

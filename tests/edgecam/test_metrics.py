@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
-from reporting import ReportedNode, away, report
+from reporting import MOMENT, ReportedNode, ReportedStorage, away, recorded, report
 
 from edgecam import __version__, metrics
 from edgecam.status import CameraState, DecodeMode
 
 
-def samples(node: ReportedNode) -> dict[tuple[str, ...], float]:
-    text = metrics.text(metrics.registry(node.reports)).decode()
+def samples(node: ReportedNode, storage: ReportedStorage | None = None) -> dict[tuple[str, ...], float]:
+    text = metrics.text(metrics.registry(node.reports, storage)).decode()
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
@@ -62,3 +62,27 @@ def test_registry_of_one_node_knows_nothing_of_another(tmp_path: Path) -> None:
     first = metrics.registry(ReportedNode(tmp_path, report("a")).reports)
     metrics.registry(ReportedNode(tmp_path, report("b")).reports)
     assert b'camera="b"' not in metrics.text(first)
+
+
+def test_recording_spool_and_upload_are_metrics_where_something_is_recorded(tmp_path: Path) -> None:
+    found = samples(ReportedNode(tmp_path, recorded()), ReportedStorage())
+    assert found["edgecam_chunks_recorded_total", "lobby"] == 12
+    assert found["edgecam_chunks_lost_total", "lobby"] == 1
+    assert found["edgecam_spool_chunks", "lobby"] == 3
+    assert found["edgecam_spool_oldest_timestamp_seconds", "lobby"] == MOMENT.timestamp()
+    assert found["edgecam_spool_evicted_chunks_total", "lobby"] == 2
+    assert found["edgecam_chunks_stored_total", "lobby"] == 7
+    assert found[("edgecam_spool_used_bytes",)] == 15_400_000
+    assert found[("edgecam_spool_full",)] == 0
+    assert found[("edgecam_upload_retries_total",)] == 4
+    assert found[("edgecam_bucket_reachable",)] == 1
+
+
+def test_bucket_that_is_away_and_a_full_spool_are_metrics(tmp_path: Path) -> None:
+    found = samples(ReportedNode(tmp_path), ReportedStorage(is_full=True, reason="unavailable"))
+    assert (found[("edgecam_bucket_reachable",)], found[("edgecam_spool_full",)]) == (0, 1)
+
+
+def test_node_that_records_nothing_has_no_metrics_of_recording(tmp_path: Path) -> None:
+    names = {key[0] for key in samples(ReportedNode(tmp_path, report()))}
+    assert not [name for name in names if "chunk" in name or "spool" in name]

@@ -47,9 +47,44 @@ function show(report) {
   part(".decode").textContent = report.decode_mode === "none" ? "" : `decodes ${report.decode_mode}`;
   part(".nothing").textContent = stale ? "picture is stale" : report.frame ? "" : "no picture yet";
   part(".nothing").hidden = !part(".nothing").textContent;
-  const message = report.delivering ? "" : report.message || report.reason || "";
+  const trouble = report.delivering ? "" : report.message || report.reason || "";
+  const message = trouble || report.recording?.problem || "";
+  showRecording(part(".recording"), report.recording);
   part(".message").textContent = message;
   part(".message").hidden = !message;
+}
+
+// What became of a camera's recording, as words: [text, class].
+function recorded(recording) {
+  const words = [[`${recording.chunks_stored} stored`, ""]];
+  if (recording.chunks_waiting) words.push([`${recording.chunks_waiting} waiting (${bytes(recording.waiting_bytes)})`, ""]);
+  if (recording.chunks_aside) words.push([`${recording.chunks_aside} set aside`, "lost"]);
+  if (recording.chunks_lost) words.push([`${recording.chunks_lost} lost`, "lost"]);
+  return words;
+}
+
+function showRecording(line, recording) {
+  line.hidden = recording === null;
+  if (recording === null) return;
+  const spans = recorded(recording).map(([text, name]) => Object.assign(document.createElement("span"), { textContent: text, className: name }));
+  line.replaceChildren("recording:", ...spans);
+}
+
+function showStorage(storage) {
+  const line = byId("storage");
+  const said = storage === null ? "" : storage.spool_full ? "The spool is full." : storage.reason ? "The bucket does not take chunks; they wait in the spool." : "";
+  line.hidden = !said;
+  if (!said) return;
+  const spooled = `${bytes(storage.spool_bytes)} of ${bytes(storage.spool_limit_bytes)} used.`;
+  const text = [said, storage.message, spooled].filter(Boolean).join(" ");
+  if (line.textContent !== text) line.textContent = text; // read aloud on change only
+  line.className = storage.spool_full || storage.reason !== "unavailable" ? "bad" : "";
+}
+
+function bytes(number) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, number)) / 3));
+  return `${(number / 1000 ** power).toFixed(power ? 1 : 0)} ${units[power]}`;
 }
 
 async function refresh(report) {
@@ -105,10 +140,11 @@ async function round() {
   try {
     const answer = await ask("/cameras");
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const { cameras, version } = await answer.json();
+    const { cameras, storage, version } = await answer.json();
     complain("");
     byId("version").textContent = `edgecam ${version}`;
     cameras.forEach(show);
+    showStorage(storage);
     summarise(cameras);
     cameras.forEach((report) => void refresh(report)); // not awaited: a slow picture holds up no other
   } catch (error) {

@@ -1,0 +1,92 @@
+"""Reports as plain values: what the page, `/cameras` and the status objects in the bucket show."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from edgecam.status import CameraReport, SpooledReport, SpoolReport, UploadReport
+
+_NOTHING_SPOOLED = SpooledReport(0, 0, None, 0, 0, 0)
+
+
+def camera_values(
+    report: CameraReport, spool: SpoolReport | None = None, upload: UploadReport | None = None
+) -> dict[str, Any]:
+    """One camera; `recording` is None where it is not recorded."""
+    frame = report.frame
+    return {
+        "id": report.camera_id,
+        "state": str(report.state),
+        "since": time_text(report.since),
+        "reason": report.reason,
+        "message": report.message,
+        "delivering": report.is_delivering,
+        "fresh": report.is_fresh,
+        "frame": None
+        if frame is None
+        else {
+            "captured_at": time_text(frame.captured_at),
+            "sequence": frame.sequence,
+            "width": frame.width,
+            "height": frame.height,
+            "jpeg_bytes": frame.jpeg_bytes,
+        },
+        "frame_age_s": None if report.frame_age_s is None else round(report.frame_age_s, 3),
+        "stale_after_s": report.stale_after_s,
+        "decode_mode": str(report.decode_mode),
+        "frames_total": report.frames_total,
+        "reconnects_total": report.reconnects_total,
+        "received_bytes_total": report.received_bytes_total,
+        "recording": _recording_values(report, spool, upload),
+    }
+
+
+def _recording_values(
+    report: CameraReport, spool: SpoolReport | None, upload: UploadReport | None
+) -> dict[str, Any] | None:
+    recording = report.recording
+    if recording is None:
+        return None
+    waiting = spool.cameras.get(report.camera_id, _NOTHING_SPOOLED) if spool else _NOTHING_SPOOLED
+    return {
+        "problem": recording.problem,
+        "chunks_recorded": recording.chunks_total,
+        "chunks_stored": upload.stored_chunks_total.get(report.camera_id, 0) if upload else 0,
+        "chunks_waiting": waiting.waiting_chunks,
+        "chunks_lost": recording.lost_total + waiting.evicted_chunks_total,
+        "chunks_aside": waiting.aside_chunks,
+        "waiting_bytes": waiting.waiting_bytes,
+        "oldest_waiting": None if waiting.oldest is None else time_text(waiting.oldest),
+    }
+
+
+def storage_values(spool: SpoolReport, upload: UploadReport) -> dict[str, Any]:
+    """Spool and upload of the whole node."""
+    return {
+        "spool_bytes": spool.spool_bytes,
+        "spool_limit_bytes": spool.limit_bytes,
+        "spool_free_bytes": spool.free_bytes,
+        "spool_full": spool.is_full,
+        "retries_total": upload.retries_total,
+        "reason": upload.reason,
+        "message": upload.message,
+    }
+
+
+def trouble_of(spool: SpoolReport, upload: UploadReport) -> list[dict[str, Any]]:
+    """What a person should look at. A bucket that is away for a while is not such a thing: that is what the
+    spool is for."""
+    troubles: list[dict[str, Any]] = []
+    if spool.is_full:
+        troubles.append(
+            {"spool": "full", "message": "chunks are evicted or refused until the bucket takes some"}
+        )
+    if upload.reason not in (None, "unavailable"):
+        troubles.append({"bucket": upload.reason, "message": upload.message})
+    return troubles
+
+
+def time_text(moment: datetime) -> str:
+    """UTC with milliseconds, as `2026-11-21T14:00:00.000Z`."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
