@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edgecam.backoff import Backoff
+from edgecam.chunk import ChunkSink
 from edgecam.clock import Clock
 from edgecam.codec import Codec
 from edgecam.config import Camera, Decode
@@ -146,10 +147,20 @@ class CameraWorker:
         data_dir: Where pictures stand that have no path of their own.
         logins: Knows its user name and password.
         clock: Time.
+        chunks: Takes its recording, where it is recorded.
     """
 
-    def __init__(self, camera: Camera, *, data_dir: str, logins: LoginProvider, clock: Clock) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        *,
+        data_dir: str,
+        logins: LoginProvider,
+        clock: Clock,
+        chunks: ChunkSink | None = None,
+    ) -> None:
         self.camera = camera
+        self._chunks = chunks
         self.path = camera.frame_path(data_dir)
         self._logins = logins
         self._clock = clock

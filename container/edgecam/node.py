@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from edgecam.camera import CameraWorker
+from edgecam.chunk import ChunkSink
 from edgecam.clock import Clock, SystemClock
 from edgecam.config import NodeConfig
 from edgecam.credentials import LoginProvider
@@ -24,12 +25,22 @@ class Node:
         config: Which cameras, and where their pictures stand.
         logins: Knows the cameras' user names and passwords.
         clock: Time.
+        chunks: Takes the recordings of the cameras that are recorded.
     """
 
-    def __init__(self, config: NodeConfig, *, logins: LoginProvider, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        logins: LoginProvider,
+        clock: Clock | None = None,
+        chunks: ChunkSink | None = None,
+    ) -> None:
         self._clock = clock or SystemClock()
         self._workers = {
-            camera.id: CameraWorker(camera, data_dir=config.data_dir, logins=logins, clock=self._clock)
+            camera.id: CameraWorker(
+                camera, data_dir=config.data_dir, logins=logins, clock=self._clock, chunks=chunks
+            )
             for camera in config.cameras
         }
 
