@@ -14,8 +14,18 @@ LONGEST_REFUSED_DELAY_S = 30.0
 STABLE_AFTER_S = 30.0
 """A connection that lived this long was a good one: the next outage begins with the first delay again."""
 _GROWTH = 2.0
-_JITTER = 0.2  # cameras behind one switch come back together and should not be called together
+_JITTER = 0.2
+_MOST_STEPS = 30  # what is doubled so often is beyond any cap, and still a number
 _HASTY_REFUSALS = 2  # one for the password, one for the renewed password; then slowly
+
+
+def grown_s(failures: int, *, first_s: float, longest_s: float, random_source: random.Random) -> float:
+    """The delay after that many failures in a row (from 1): doubled each time, capped, then jittered.
+
+    The jitter keeps those apart that failed together: cameras behind one switch, nodes of one bucket.
+    """
+    delay_s = min(longest_s, first_s * _GROWTH ** min(failures - 1, _MOST_STEPS))
+    return delay_s * random_source.uniform(1 - _JITTER, 1 + _JITTER)
 
 
 class Backoff:
@@ -39,8 +49,7 @@ class Backoff:
         self._refusals = self._refusals + 1 if was_refused else 0
         cap_s = LONGEST_REFUSED_DELAY_S if self._refusals > _HASTY_REFUSALS else LONGEST_DELAY_S
         steps = self._failures - 1 if self._refusals <= _HASTY_REFUSALS else self._failures + 1
-        delay_s = min(cap_s, FIRST_DELAY_S * _GROWTH ** min(steps, 10))
-        return delay_s * self._random.uniform(1 - _JITTER, 1 + _JITTER)
+        return grown_s(steps + 1, first_s=FIRST_DELAY_S, longest_s=cap_s, random_source=self._random)
 
     @property
     def is_slowed(self) -> bool:

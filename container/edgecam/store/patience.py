@@ -1,0 +1,157 @@
+"""When to try again where a store does not take something. Plain decisions; `upload.py` does the waiting.
+
+Two kinds of trouble look alike at first: the store is away, or it does not like one object. So a failure
+sends the object to the back and lets one attempt at a time through, with another object if there is one.
+Whatever is stored then shows that the store is there; only an object that fails while others succeed is put
+off for longer and longer.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from edgecam.backoff import grown_s
+from edgecam.errors import SessionLost, StoreRefused, StoreUnavailable
+
+FIRST_DELAY_S = 0.5
+"""Most failures are a hiccup of one server behind a load balancer."""
+LONGEST_DELAY_S = 30.0
+"""An outage that ends is noticed within half a minute; a request in so long costs nobody anything."""
+SECOND_LOOK_S = 5.0
+"""A first refusal may be about one object, or a token that has just run out."""
+FIRST_REFUSED_DELAY_S = 60.0
+LONGEST_REFUSED_DELAY_S = 300.0
+"""A person has to act; after that it should not take long to go on."""
+LONGEST_OBJECT_DELAY_S = 900.0
+"""For one object that keeps failing while others are stored."""
+LONGEST_ASKED_DELAY_S = 3600.0
+"""A store that asks for more (a wrong clock at its side) is asked again anyway."""
+MOST_REMEMBERED = 256
+"""Objects whose failures are remembered. During an outage every one fails in its turn, and there may be
+tens of thousands."""
+
+
+@dataclass
+class _Record:
+    """The failures of one object.
+
+    Attributes:
+        failures: Those that were its own: something else had been stored since the one before.
+        until_s: When it may be tried again, by the clock that does not step.
+        stored_before: How many objects had been stored at its last failure.
+    """
+
+    failures: int
+    until_s: float
+    stored_before: int
+
+
+class Patience:
+    """When an upload may begin. Not safe to use from several threads at once.
+
+    Args:
+        random_source: For the jitter.
+    """
+
+    def __init__(self, random_source: random.Random | None = None) -> None:
+        self._random = random_source or random.Random()  # noqa: S311 - spreads load, guards nothing
+        self._under_way: dict[str, float] = {}
+        self._records: OrderedDict[str, _Record] = OrderedDict()
+        self._stored = 0
+        self._failures = 0
+        self._refusals = 0
+        self._until_s = -math.inf
+        self._counted_s = -math.inf
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the last that was heard of the store is a failure."""
+        return self._failures > 0
+
+    @property
+    def failures(self) -> int:
+        """In a row, of the store."""
+        return self._failures
+
+    def wait_s(self, now_s: float) -> float:
+        """Seconds until another upload may begin; infinite while the one that tries a store that is down is
+        under way."""
+        if not self.is_down:
+            return 0.0
+        if any(begun_s >= self._counted_s for begun_s in self._under_way.values()):
+            return math.inf
+        return max(0.0, self._until_s - now_s)
+
+    def avoid(self, now_s: float) -> frozenset[str]:
+        """The objects not to choose now: those put off, and while the store is down all that have failed, so
+        that one that the store does not like cannot stand for the store."""
+        return frozenset(
+            name for name, record in self._records.items() if self.is_down or record.until_s > now_s
+        )
+
+    def retries(self, now_s: float) -> tuple[str, ...]:
+        """For when there are no others: those that may be tried again, the longest ago first."""
+        return tuple(name for name, record in self._records.items() if record.until_s <= now_s)
+
+    def next_due_s(self, now_s: float) -> float:
+        """Seconds until the next of those put off may be tried; infinite without any."""
+        dues = (record.until_s - now_s for record in self._records.values() if record.until_s > now_s)
+        return min(dues, default=math.inf)
+
+    def begin(self, name: str, now_s: float) -> None:
+        """An upload of `name` begins."""
+        self._under_way[name] = now_s
+
+    def abandon(self, name: str) -> None:
+        """The upload of `name` came to nothing, for a reason that says nothing of store or object."""
+        self._under_way.pop(name, None)
+        self._records.pop(name, None)
+
+    def succeeded(self, name: str) -> None:
+        """The store has answered for `name`: confirmed it, or said that it has another of that name."""
+        self.abandon(name)
+        self._stored += 1
+        self._failures = self._refusals = 0
+        self._until_s = -math.inf
+
+    def failed(self, name: str, error: Exception, now_s: float) -> float:
+        """The upload of `name` failed with `error`; the seconds for which no other may begin."""
+        begun_s = self._under_way.pop(name, now_s)
+        self._put_off(name, now_s, was_refused=isinstance(error, StoreRefused))
+        if isinstance(error, SessionLost):
+            return self.wait_s(now_s)  # the store answered, and a new session may help at once
+        if begun_s >= self._counted_s:  # else it failed together with one that has been counted
+            self._count(error, now_s)
+        if isinstance(error, StoreUnavailable) and error.retry_after_s is not None:
+            asked_s = min(error.retry_after_s, LONGEST_ASKED_DELAY_S)
+            self._until_s = max(self._until_s, now_s + asked_s)
+        return self.wait_s(now_s)
+
+    def _count(self, error: Exception, now_s: float) -> None:
+        self._failures += 1
+        self._refusals = self._refusals + 1 if isinstance(error, StoreRefused) else 0
+        self._counted_s = now_s
+        self._until_s = now_s + self._store_delay_s()
+
+    def _store_delay_s(self) -> float:
+        if self._refusals == 1:
+            return SECOND_LOOK_S
+        if self._refusals:
+            return self._grown_s(self._refusals - 1, FIRST_REFUSED_DELAY_S, LONGEST_REFUSED_DELAY_S)
+        return self._grown_s(self._failures, FIRST_DELAY_S, LONGEST_DELAY_S)
+
+    def _put_off(self, name: str, now_s: float, *, was_refused: bool) -> None:
+        """To the back, and for long only when others have been stored since it failed before."""
+        record = self._records.pop(name, None)
+        failures = 1 if record is None else record.failures + (self._stored > record.stored_before)
+        first_s = FIRST_DELAY_S if failures == 1 or not was_refused else FIRST_REFUSED_DELAY_S
+        delay_s = self._grown_s(failures, first_s, LONGEST_OBJECT_DELAY_S)
+        self._records[name] = _Record(failures, now_s + delay_s, self._stored)
+        while len(self._records) > MOST_REMEMBERED:
+            self._records.popitem(last=False)
+
+    def _grown_s(self, failures: int, first_s: float, longest_s: float) -> float:
+        return grown_s(failures, first_s=first_s, longest_s=longest_s, random_source=self._random)

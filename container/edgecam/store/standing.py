@@ -1,0 +1,90 @@
+"""How it stands with the bucket: what the report shows, and what the log says of it.
+
+An outage is said when it has begun, now and then while it lasts, and when it is over: not at every attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from edgecam.errors import StoreError, StoreRefused
+from edgecam.redaction import SECRETS
+
+log = logging.getLogger(__name__)
+
+FAULT_REASON = "fault"
+"""The `reason` of what is no `StoreError`: a mistake of ours."""
+SAID_AFTER_FAILURES = 3
+"""A single failure is an everyday matter: it is counted, tried again, and not worth a line."""
+SAID_AGAIN_AFTER_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong.
+
+    Attributes:
+        reason: One word.
+        message: A sentence for a person, redacted.
+    """
+
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, error: Exception) -> Trouble:
+        """`error` as others are told."""
+        reason = error.reason if isinstance(error, StoreError) else FAULT_REASON
+        return cls(reason, SECRETS.hide(str(error) or type(error).__name__))
+
+
+class Standing:
+    """Keeps what is wrong, and says it. Not safe to use from several threads at once."""
+
+    def __init__(self) -> None:
+        self.trouble: Trouble | None = None
+        self.failures_total = 0
+        self._since_s = 0.0
+        self._in_a_row = 0
+        self._said: str | None = None
+        self._said_s = 0.0
+
+    def failed(self, error: Exception, *, now_s: float, waiting: int) -> None:
+        """An attempt failed, while so many chunks wait."""
+        if self.trouble is None:
+            self._since_s, self._in_a_row = now_s, 0
+        self.failures_total += 1
+        self._in_a_row += 1
+        self.trouble = Trouble.of(error)
+        if isinstance(error, StoreRefused):
+            self._say(logging.ERROR, "the bucket refuses", now_s, waiting)
+        elif self._in_a_row >= SAID_AFTER_FAILURES:
+            self._say(logging.WARNING, "the bucket cannot be reached", now_s, waiting)
+
+    def stored(self, *, now_s: float, waiting: int) -> None:
+        """The store has taken something."""
+        if self._said is not None:
+            log.info(
+                "storing again after %.0f s and %d failed attempts; %d chunks wait",
+                now_s - self._since_s,
+                self._in_a_row,
+                waiting,
+            )
+        self.trouble = self._said = None
+
+    def _say(self, level: int, what: str, now_s: float, waiting: int) -> None:
+        """The first of its kind, and once an hour."""
+        trouble = self.trouble
+        if trouble is None or (self._said == trouble.reason and now_s - self._said_s < SAID_AGAIN_AFTER_S):
+            return
+        self._said, self._said_s = trouble.reason, now_s
+        log.log(
+            level,
+            "%s: %s; for %.0f s now, %d chunks wait on the core",
+            what,
+            trouble.message,
+            now_s - self._since_s,
+            waiting,
+            extra={"reason": trouble.reason},
+        )

@@ -1,0 +1,103 @@
+"""Flow control: rates, smoothness, turns, ending."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from edgecam.clock import SystemClock
+from edgecam.errors import StoreUnavailable
+from edgecam.store.flow import Flow
+from sandbox.clocks import HandClock
+
+PIECE = 64 * 1024
+
+
+def grants(flow: Flow, clock: HandClock, count: int, size_bytes: int = PIECE) -> list[tuple[float, int]]:
+    """When each of `count` pieces in a row was granted, and how large it was."""
+    found = []
+    for _ in range(count):
+        flow.send(size_bytes)
+        found.append((clock.monotonic_s(), size_bytes))
+    return found
+
+
+def most_in_a_window(found: list[tuple[float, int]], window_s: float) -> int:
+    return max(sum(size for at, size in found if 0 <= at - begun < window_s) for begun, _ in found)
+
+
+def test_bytes_flow_at_the_rate() -> None:
+    clock = HandClock()
+    found = grants(Flow(requests_per_s=1, bytes_per_s=10 * PIECE, clock=clock), clock, 200)
+    assert found[-1][0] == pytest.approx(200 / 10, rel=0.02)
+
+
+@pytest.mark.parametrize("pause_s", [0, 3600])
+def test_no_second_carries_more_than_a_tenth_above_the_rate_even_after_a_pause(pause_s: float) -> None:
+    clock = HandClock()
+    flow = Flow(requests_per_s=1, bytes_per_s=10 * PIECE, clock=clock)
+    before = grants(flow, clock, 20)
+    clock.advance(pause_s)
+    found = before + grants(flow, clock, 60)
+    assert most_in_a_window(found, 1.0) <= 11 * PIECE
+    assert most_in_a_window(found, 0.25) <= 4 * PIECE
+
+
+def test_requests_flow_at_the_rate_and_one_may_always_begin_after_a_pause() -> None:
+    clock = HandClock()
+    flow = Flow(requests_per_s=0.5, bytes_per_s=1, clock=clock)
+    times = []
+    for _ in range(5):
+        flow.request()
+        times.append(clock.monotonic_s())
+    assert times == [0, 2, 4, 6, 8]
+    clock.advance(100)
+    flow.request()
+    assert clock.monotonic_s() == 108
+
+
+def test_a_piece_larger_than_a_second_allows_waits_until_it_is_paid_for() -> None:
+    clock = HandClock()
+    flow = Flow(requests_per_s=1, bytes_per_s=PIECE // 4, clock=clock)
+    assert [round(at, 1) for at, _ in grants(flow, clock, 2)] == [3.9, 7.9]
+
+
+def test_concurrent_uploads_take_turns() -> None:
+    flow = Flow(requests_per_s=1000, bytes_per_s=200 * PIECE, clock=SystemClock())
+    flow.send(30 * PIECE)  # what was saved up belongs to whoever comes first
+    sent = [0, 0, 0]
+    end_s = time.monotonic() + 0.6
+
+    def upload(number: int) -> None:
+        while time.monotonic() < end_s:
+            flow.send(PIECE)
+            sent[number] += 1
+
+    threads = [threading.Thread(target=upload, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(sent) <= 1.3 * min(sent)
+
+
+def test_who_waits_is_told_at_once_that_the_node_ends() -> None:
+    flow = Flow(requests_per_s=0.001, bytes_per_s=1, clock=SystemClock())
+    flow.request()
+    told: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            flow.request()
+        except StoreUnavailable as error:
+            told.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    flow.end()
+    thread.join(10)
+    assert len(told) == 1
+    with pytest.raises(StoreUnavailable, match="ending"):
+        flow.send(1)
