@@ -8,19 +8,26 @@ from pathlib import Path
 
 import aws_cdk as cdk
 
+from container.image_inputs import FRAME_GRABBER, GCS_UPLOADER
 from edgecam.errors import EdgecamError
 from stacks.foundation import FoundationStack
 from stacks.frame_grabber import FrameGrabberStack
+from stacks.gcs_uploader import GcsUploaderStack
 from stacks.settings import Fleet, fleet_path, load_fleet
 
 
 def build(app: cdk.App, fleet: Fleet) -> None:
-    """Add all stacks to `app`; without account and region in the settings they fit any credentials."""
+    """Add a stack for each variant that has sites, and what they share.
+
+    Without account and region in the settings the stacks fit any credentials.
+    """
     env = cdk.Environment(account=fleet.aws.account, region=fleet.aws.region) if fleet.aws.account else None
     foundation = FoundationStack(app, "EdgecamFoundation", fleet=fleet, env=env)
-    FrameGrabberStack(
-        app, "EdgecamFrameGrabber", fleet=fleet, artifact_bucket=foundation.artifact_bucket, env=env
-    )
+    bucket = foundation.artifact_bucket
+    if fleet.sites_of(FRAME_GRABBER):
+        FrameGrabberStack(app, "EdgecamFrameGrabber", fleet=fleet, artifact_bucket=bucket, env=env)
+    if fleet.sites_of(GCS_UPLOADER):
+        GcsUploaderStack(app, "EdgecamGcsUploader", fleet=fleet, artifact_bucket=bucket, env=env)
 
 
 def main() -> int:

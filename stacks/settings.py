@@ -7,17 +7,18 @@ Every mistake is found here, at synth, with the path of the setting, what was ex
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from container.image_inputs import ARCHITECTURES, DEFAULT_BASE_IMAGE
+from container.image_inputs import ARCHITECTURES, DEFAULT_BASE_IMAGE, FRAME_GRABBER, GCS_UPLOADER
 from edgecam.config import NodeConfig, parse_document
 from edgecam.errors import ConfigurationError, EdgecamError, Mistake
-from edgecam.launch import DockerOptions, mistakes_on_core
+from edgecam.launch import DockerOptions
 from edgecam.validation import Model, validate
+from stacks.fleet_checks import mistakes_of
+from stacks.settings_gcp import Gcp
 
 SECRET_MANAGER = "aws.greengrass.SecretManager"  # noqa: S105 - a component's name
 TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
@@ -128,6 +129,11 @@ class ExtraComponent(Model):
 class Site(NodeConfig):
     """One deployment target and the node that runs there."""
 
+    variant: Literal["frame-grabber", "gcs-uploader"] = Field(
+        default="frame-grabber",
+        description="`frame-grabber`: pictures on the core. `gcs-uploader`: the same, and recordings in the "
+        "cloud.",
+    )
     thing: ThingName | None = Field(default=None, description="The core device, when the site has one core.")
     thing_group: ThingName | None = Field(default=None, description="The thing group of the cores.")
     create_thing_group: bool = Field(
@@ -148,6 +154,16 @@ class Site(NodeConfig):
         default={},
         description="Other components of the same cores: a deployment replaces the former one whole.",
     )
+
+    @field_validator("variant", mode="before")
+    @classmethod
+    def _not_both(cls, variant: Any) -> Any:
+        if isinstance(variant, (list, tuple)):
+            raise ValueError(
+                f"expected {FRAME_GRABBER} or {GCS_UPLOADER}, not several: {GCS_UPLOADER} contains the "
+                f"{FRAME_GRABBER}, found {', '.join(map(str, variant))}"
+            )
+        return variant
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
@@ -247,6 +263,7 @@ class Fleet(Model):
     sites: dict[SiteName, Site] = Field(description="The deployment targets, by a name of your choice.")
     image: Image = Field(default=Image(), description="The container image.")
     aws: Aws = Field(default=Aws(), description="Where in AWS, and what is there already.")
+    gcp: Gcp | None = Field(default=None, description="The Google side of recordings.")
 
     @field_validator("sites")
     @classmethod
@@ -254,6 +271,10 @@ class Fleet(Model):
         if not sites:
             raise ValueError("expected at least one site, found none")
         return sites
+
+    def sites_of(self, variant: str) -> dict[str, Site]:
+        """The sites of a variant, by name."""
+        return {name: site for name, site in self.sites.items() if site.variant == variant}
 
     def secret_arns(self) -> tuple[str, ...]:
         """The secrets that the sites' cameras name, sorted, each once."""
@@ -275,8 +296,7 @@ def load_fleet(path: Path) -> Fleet:
             [Mistake("", "a readable file (-c fleet=PATH names another)", problem)], document=str(path)
         ) from None
     fleet = validate(Fleet, parse_document(text, name=name), name=name)
-    checks = (_twins(fleet.sites), _namesakes(fleet.sites), _on_cores(fleet.sites), _own_names(fleet))
-    if mistakes := [mistake for check in checks for mistake in check]:
+    if mistakes := mistakes_of(fleet):
         raise ConfigurationError(mistakes, document=name)
     return fleet
 
@@ -292,52 +312,6 @@ def fleet_path(named: object, *, beside: Path) -> Path:
     if not isinstance(named, str) or not named:
         raise EdgecamError(f"context fleet: expected the path of a file, found {named!r}")
     return Path(named)
-
-
-def _twins(sites: Mapping[str, Site]) -> list[Mistake]:
-    """Two deployments to one target would replace each other at every deploy."""
-    first: dict[str, str] = {}
-    mistakes = []
-    for name, site in sites.items():
-        owner = first.setdefault(site.target, name)
-        if owner != name:
-            key = "thing" if site.thing is not None else "thing_group"
-            mistakes.append(
-                Mistake(
-                    f"sites.{name}.{key}",
-                    "a target that no other site has",
-                    f'"{site.thing or site.thing_group}", which is also the target of sites.{owner}',
-                )
-            )
-    return mistakes
-
-
-def _namesakes(sites: Mapping[str, Site]) -> list[Mistake]:
-    """Outputs are named after sites, and CloudFormation allows no hyphens there."""
-    first: dict[str, str] = {}
-    return [
-        Mistake(f"sites.{name}", "a name that differs by more than hyphens", f"sites.{owner} beside it")
-        for name in sites
-        if (owner := first.setdefault(name.replace("-", ""), name)) != name
-    ]
-
-
-def _on_cores(sites: Mapping[str, Site]) -> list[Mistake]:
-    return [
-        Mistake(f"sites.{name}.{mistake.path}", mistake.expected, mistake.found)
-        for name, site in sites.items()
-        for mistake in mistakes_on_core(site)
-    ]
-
-
-def _own_names(fleet: Fleet) -> list[Mistake]:
-    prefix = f"{fleet.aws.component_prefix}."
-    return [
-        Mistake(f"sites.{name}.components", f"components that are not edgecam's own ({prefix}…)", extra)
-        for name, site in fleet.sites.items()
-        for extra in site.components
-        if extra.startswith(prefix)
-    ]
 
 
 def _dump(model: Model) -> dict[str, Any]:
