@@ -31,7 +31,7 @@ from container.base_image import ensure_base_image
 from container.build_context import write_context
 from container.docker_cli import docker, docker_build
 from container.image_build import GZIP_LEVEL, ensure_image
-from container.image_inputs import DEFAULT_BASE_IMAGE, PROJECT
+from container.image_inputs import DEFAULT_BASE_IMAGE, FRAME_GRABBER, GCS_UPLOADER, PROJECT
 
 STARTS = 7
 _CHUNK_BYTES = 1 << 20
@@ -69,13 +69,16 @@ def main() -> None:
     options = parser.parse_args()
     architecture = docker("version", "--format", "{{.Server.Arch}}")
     ensure_base_image(DEFAULT_BASE_IMAGE, architecture, architecture)
-    image = ensure_image("frame-grabber", architecture)
-    own = _measure("edgecam", image)
+    image = ensure_image(FRAME_GRABBER, architecture)
+    own = [
+        _measure(f"edgecam {variant}", ensure_image(variant, architecture))
+        for variant in (FRAME_GRABBER, GCS_UPLOADER)
+    ]
     starts = dict(_start_times(image))
     rows = [
         _measure("the usual package list (the forerunner's way)", _peer("forerunner", FORERUNNER_PACKAGES)),
         _measure("minimal packages", _peer("minimal", MINIMAL_PACKAGES)),
-        own,
+        *own,
     ]
     times = {**dict(_build_times(options.cold)), **starts}
     _print(rows, times)
@@ -146,8 +149,8 @@ def _start_times(image: str) -> Iterator[tuple[str, float]]:
 def _build_times(cold: bool) -> Iterator[tuple[str, float]]:
     """Yield how long a build takes without and with Docker's cache, and after a change of the program."""
     with tempfile.TemporaryDirectory() as folder:
-        write_context(Path(folder))
-        command = ["--target", "frame-grabber", "--tag", "edgecam-bench/frame-grabber", folder]
+        write_context(Path(folder), FRAME_GRABBER)
+        command = ["--target", FRAME_GRABBER, "--tag", f"edgecam-bench/{FRAME_GRABBER}", folder]
         if cold:
             yield "build_cold_s", _timed_build_s("--no-cache", *command)
         yield "build_warm_s", _timed_build_s(*command)

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from container.image_inputs import PROJECT, input_files, requirements
+from container.image_inputs import PROJECT, input_files, requirement_files
 
 PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "timeout", "retries")
 """What of this machine's pip configuration also holds inside a build."""
@@ -20,13 +20,14 @@ PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "timeout", "retr
 CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 
-def write_context(folder: Path, project: Path = PROJECT) -> None:
-    """Fill `folder`, which must exist, with everything that the Dockerfile copies."""
-    for name, source in input_files(project):
+def write_context(folder: Path, variant: str, project: Path = PROJECT) -> None:
+    """Fill `folder`, which must exist, with everything that the Dockerfile copies to make `variant`."""
+    for name, source in input_files(variant, project):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    (folder / "requirements.txt").write_text(requirements(project), encoding="utf-8")
+    for name, text in requirement_files(variant, project).items():
+        (folder / name).write_text(text, encoding="utf-8")
     write_network_settings(folder / "network", os.environ)
     # Docker's cache compares modes too; those of a checkout depend on the umask of whoever made it.
     for path in folder.rglob("*"):

@@ -113,7 +113,7 @@ def ensure_image(variant: str, architecture: str, base_image: str = DEFAULT_BASE
     _LOG.info("building %s for %s: a first build takes minutes, later ones seconds", name, architecture)
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgecam-image-") as folder:
-        write_context(Path(folder))
+        write_context(Path(folder), variant)
         if image_hash(variant, architecture, base_image) != content:
             raise BuildError("files of the image changed while they were being read. Start again.")
         docker_build(

@@ -17,8 +17,10 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 DEFAULT_BASE_IMAGE = "debian:trixie-slim"
 
-VARIANTS = ("frame-grabber",)
-"""The targets of the Dockerfile that can be deployed. `gcs-uploader` joins here."""
+FRAME_GRABBER = "frame-grabber"
+GCS_UPLOADER = "gcs-uploader"
+VARIANTS = (FRAME_GRABBER, GCS_UPLOADER)
+"""The targets of the Dockerfile that can be deployed. Each later one is the first with a layer of its own."""
 
 ARCHITECTURES = ("amd64", "arm64")
 """In Docker's words; a nucleus calls the second one aarch64."""
@@ -28,6 +30,15 @@ TAG_DIGITS = 12
 
 RECIPE_FILES = ("Dockerfile", "image.toml", "prune.py", "try_program.py")
 """The files beside the program, in `container/`, that decide what the image holds."""
+
+UPLOADER_FILES = ("gcs-uploader.toml",)
+"""Those that only the uploader's own layer is made of."""
+
+UPLOADER_EXTRA = "gcs"
+"""The extra in pyproject.toml whose packages are in the uploader's own layer."""
+
+UPLOADER_FOLDER = "edgecam/store"
+"""The part of the program, in `container/`, that is in the uploader's own layer."""
 
 SOURCE_SUFFIXES = frozenset({".py", ".typed", ".html", ".css", ".js", ".json", ".svg", ".png", ".ico"})
 """What of the program's folder enters the image. What editors and the interpreter leave ends otherwise."""
@@ -50,9 +61,9 @@ def image_hash(
     _expect_one_of("variant", variant, VARIANTS)
     _expect_one_of("architecture", architecture, ARCHITECTURES)
     digest = hashlib.sha256()
-    for part in (variant, architecture, base_image, requirements(project)):
+    for part in (variant, architecture, base_image, *requirement_files(variant, project).values()):
         digest.update(_framed(part.encode()))
-    for name, path in input_files(project):
+    for name, path in input_files(variant, project):
         digest.update(_framed(name.encode()))
         digest.update(_framed(path.read_bytes()))
     return digest.hexdigest()
@@ -68,22 +79,47 @@ def image_name(variant: str, tag: str) -> str:
     return f"edgecam/{variant}:{tag}"
 
 
-def input_files(project: Path = PROJECT) -> Iterator[tuple[str, Path]]:
-    """Yield the name within the build context and the path of each input file, ordered by name."""
+def input_files(variant: str, project: Path = PROJECT) -> Iterator[tuple[str, Path]]:
+    """Yield the name within the build context and the path of each input file, ordered by name.
+
+    What only the uploader has stands beside `edgecam` in its context, so that the layers below are the frame
+    grabber's own to the last byte, and a core that has both keeps them once.
+    """
     container = project / "container"
-    files = {name: container / name for name in RECIPE_FILES}
+    uploads = variant == GCS_UPLOADER
+    files = {name: container / name for name in (*RECIPE_FILES, *(UPLOADER_FILES if uploads else ()))}
     for path in (container / "edgecam").rglob("*"):
         relative = path.relative_to(container)
         hidden = any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
-        if path.suffix in SOURCE_SUFFIXES and not hidden and path.is_file():
+        if path.suffix not in SOURCE_SUFFIXES or hidden or not path.is_file():
+            continue
+        if not relative.is_relative_to(UPLOADER_FOLDER):
             files[relative.as_posix()] = path
+        elif uploads:
+            files[relative.relative_to("edgecam").as_posix()] = path
     yield from sorted(files.items())
 
 
-def requirements(project: Path = PROJECT) -> str:
+def requirement_files(variant: str, project: Path = PROJECT) -> dict[str, str]:
+    """Return the lists of requirements that pip reads, by name within the build context.
+
+    Raises:
+        ValueError: the lock has a package twice, which pip could not choose between.
+    """
+    files = {"requirements.txt": requirements(project=project)}
+    if variant == GCS_UPLOADER:
+        files[f"requirements-{UPLOADER_EXTRA}.txt"] = requirements(UPLOADER_EXTRA, project=project)
+    return files
+
+
+def requirements(extra: str = "", *, project: Path = PROJECT) -> str:
     """Return the program's locked requirements in pip's form, each with the hashes it may have.
 
     Only what the program needs is listed: what the stacks and the tests need must not change the image.
+
+    Args:
+        extra: Those that this extra adds, in place of those that the program always needs.
+        project: Where the lock is.
 
     Raises:
         ValueError: the lock has a package twice, which pip could not choose between.
@@ -92,22 +128,34 @@ def requirements(project: Path = PROJECT) -> str:
     packages: dict[str, list[dict[str, Any]]] = {}
     for package in lock["package"]:
         packages.setdefault(package["name"], []).append(package)
-    markers = _closure(packages, "edgecam")
+    markers = _closure(packages, ("edgecam", ""))
+    if extra:
+        always = markers
+        added = _closure(packages, ("edgecam", extra))
+        markers = {name: added[name] for name in added if name not in always}
     return "".join(_requirement(_only(packages[name]), markers[name]) for name in sorted(markers))
 
 
-def _closure(packages: dict[str, list[dict[str, Any]]], root: str) -> dict[str, set[str]]:
-    """Map every package that `root` needs to the markers under which it is asked for (empty: always)."""
+def _closure(packages: dict[str, list[dict[str, Any]]], root: tuple[str, str]) -> dict[str, set[str]]:
+    """Map every package that `root`, a package and its extra, needs to the markers under which it is asked
+    for (empty: always)."""
     found: dict[str, set[str]] = {}
-    waiting = [root]
+    seen, waiting = {root}, [root]
     while waiting:
-        for dependency in _only(packages[waiting.pop()]).get("dependencies", []):
-            name = dependency["name"]
-            if name not in found:
-                found[name] = set()
-                waiting.append(name)
-            found[name].add(dependency.get("marker", ""))
+        name, extra = waiting.pop()
+        for dependency in _dependencies(_only(packages[name]), extra):
+            found.setdefault(dependency["name"], set()).add(dependency.get("marker", ""))
+            wanted = {(dependency["name"], each) for each in ("", *dependency.get("extra", ()))}
+            waiting += wanted - seen
+            seen |= wanted
     return {name: set() if "" in markers else markers for name, markers in found.items()}
+
+
+def _dependencies(package: dict[str, Any], extra: str) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = (
+        package["optional-dependencies"][extra] if extra else package.get("dependencies", [])
+    )
+    return listed
 
 
 def _only(versions: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """Pick the image's root out of a build stage where everything is installed whole.
 
     python3 prune.py --python=/python --root=/image /image.toml
+    python3 prune.py --python=/python-gcs --root=/uploads --over=/image /gcs-uploader.toml
 
 Runs as root inside the build. What `image.toml` names is copied, with every library that it loads; then
 GStreamer's registry and Python's bytecode are made, and every element and module that was named is tried
 within the new root. Whatever is missing is reported at once, and the build fails.
+
+With `--over` it makes a layer: only what a root that is there already lacks, tried in both together.
 """
 
 from __future__ import annotations
@@ -57,8 +60,9 @@ for name in wanted["services"]:
 for name, version in wanted["typelibs"]:
     attempt(f"typelib {name}", lambda: gi.require_version(name, version) or
         importlib.import_module("gi.repository." + name).__name__)
-from gi.repository import Gst
-Gst.init(None)
+if wanted["plugins"]:
+    from gi.repository import Gst
+    Gst.init(None)
 for name in wanted["plugins"]:
     attempt(f"plugin {name}", lambda: Gst.Registry.get().find_plugin(name))
 for name in wanted["elements"]:
@@ -77,6 +81,9 @@ class Root:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def link_merged_folders(self) -> None:
+        """Make the links that Debian has at its top."""
         for link in (Path("/") / name for name in MERGED_FOLDERS):
             if link.is_symlink():
                 self._link(link)
@@ -126,19 +133,41 @@ def main() -> None:
         "--python", type=Path, required=True, help="folder with the installed Python packages"
     )
     parser.add_argument("--root", type=Path, required=True, help="folder to make")
+    parser.add_argument("--over", type=Path, help="a root that is there: make only a layer for it")
     parser.add_argument("declaration", type=Path, help="image.toml")
     arguments = parser.parse_args()
     wanted = tomllib.loads(arguments.declaration.read_text(encoding="utf-8"))
     root = Root(arguments.root)
     try:
-        take_named(root, wanted)
-        take_python(root, wanted["python"], arguments.python)
-        take_libraries(root)
-        take_notices(root, wanted["packages"])
-        finish(root)
-        try_out(root, wanted)
+        if arguments.over:
+            make_layer(root, Root(arguments.over), wanted, arguments.python)
+        else:
+            make_root(root, wanted, arguments.python)
     except PruneError as error:
-        sys.exit(f"The image would lack what image.toml names:\n{error}")
+        sys.exit(f"The image would lack what {arguments.declaration.name} names:\n{error}")
+
+
+def make_root(root: Root, wanted: dict[str, Any], installed: Path) -> None:
+    """Make a root that can run by itself."""
+    root.link_merged_folders()
+    take_named(root, wanted)
+    take_python(root, wanted["python"], installed)
+    take_libraries(root)
+    take_notices(root, wanted["packages"])
+    compile_modules(root.inside(STDLIB), root)
+    compile_modules(root.inside(PACKAGES), root)
+    make_registry(root)
+    try_out(root, wanted)
+
+
+def make_layer(layer: Root, base: Root, wanted: dict[str, Any], installed: Path) -> None:
+    """Make what further Python packages add to a root, and put it there too."""
+    take_packages(layer, installed, wanted["python"]["without"])
+    take_libraries(layer, base)
+    take_notices(layer, ())
+    compile_modules(layer.inside(PACKAGES), layer)
+    shutil.copytree(layer.folder, base.folder, symlinks=True, dirs_exist_ok=True)
+    try_out(base, wanted)
 
 
 def take_named(root: Root, wanted: dict[str, Any]) -> None:
@@ -180,10 +209,15 @@ def take_python(root: Root, wanted: dict[str, Any], installed: Path) -> None:
     for pattern in wanted["packages"]:
         for path in PACKAGES.glob(pattern):
             root.take(path)
-    root.take(installed, PACKAGES)
-    for pattern in wanted["without"]:
-        root.remove(pattern.format(**PLACES))
+    take_packages(root, installed, wanted["without"])
     trim_botocore(root.inside(PACKAGES / "botocore"), wanted["aws_services"])
+
+
+def take_packages(root: Root, installed: Path, without: list[str]) -> None:
+    """Take the installed packages, less what nobody imports."""
+    root.take(installed, PACKAGES)
+    for pattern in without:
+        root.remove(pattern.format(**PLACES))
     extensions = [str(path) for path in root.inside(PACKAGES).rglob("*.so")]
     subprocess.run(["strip", "--strip-unneeded", *extensions], check=True)
 
@@ -201,8 +235,8 @@ def trim_botocore(folder: Path, services: list[str]) -> None:
     (folder / "cacert.pem").symlink_to("/etc/ssl/certs/ca-certificates.crt")
 
 
-def take_libraries(root: Root) -> None:
-    """Take every library that what is already there links to."""
+def take_libraries(root: Root, base: Root | None = None) -> None:
+    """Take every library that what is already there links to, unless `base` has it."""
     binaries = [str(path) for path in root.files() if is_elf(path)]
     # ldd fails for a file without libraries (the loader itself), which is no fault; its output says what is.
     lines = subprocess.run(
@@ -212,7 +246,8 @@ def take_libraries(root: Root) -> None:
     if missing:
         raise PruneError("\n".join(sorted(missing)))
     for library in {match[1] for line in lines if (match := re.search(r"(/\S+) \(0x[0-9a-f]+\)$", line))}:
-        if not Path(library).is_relative_to(root.folder):
+        known = base is not None and base.inside(Path(library).resolve()).exists()
+        if not known and not Path(library).is_relative_to(root.folder):
             root.take(Path(library))
 
 
@@ -240,16 +275,19 @@ def take_notices(root: Root, also: Iterable[str]) -> None:
         target.write_bytes(gzip.compress(notice.read_bytes(), mtime=0))
 
 
-def finish(root: Root) -> None:
-    """Compile Python's modules and make GStreamer's registry, since neither can be written at run time."""
-    for folder in (root.inside(STDLIB), root.inside(PACKAGES)):
-        # Bytecode without docstrings in the source's place (-b): 18 MB less, for lines that only a traceback
-        # through other people's code would show. Never checked against a source: nothing to look up at start.
-        compiler = [sys.executable, "-m", "compileall", "-q", "-b", "-o", "2"]
-        places = ["-s", str(root.folder), "-p", "/", str(folder)]
-        subprocess.run([*compiler, "--invalidation-mode", "unchecked-hash", *places], check=True)
-        for source in folder.rglob("*.py"):
-            source.unlink()
+def compile_modules(folder: Path, root: Root) -> None:
+    """Leave Python's bytecode only, since it cannot be written at run time."""
+    # Bytecode without docstrings in the source's place (-b): 18 MB less, for lines that only a traceback
+    # through other people's code would show. Never checked against a source: nothing to look up at start.
+    compiler = [sys.executable, "-m", "compileall", "-q", "-b", "-o", "2"]
+    places = ["-s", str(root.folder), "-p", "/", str(folder)]
+    subprocess.run([*compiler, "--invalidation-mode", "unchecked-hash", *places], check=True)
+    for source in folder.rglob("*.py"):
+        source.unlink()
+
+
+def make_registry(root: Root) -> None:
+    """Make GStreamer's list of its plugins, since it cannot be written at run time."""
     registry = Path(os.environ["GST_REGISTRY"])
     root.inside(registry).parent.mkdir(parents=True, exist_ok=True)
     within(root, "/usr/bin/gst-inspect-1.0", "coreelements", env=os.environ)
@@ -259,12 +297,13 @@ def finish(root: Root) -> None:
 
 def try_out(root: Root, wanted: dict[str, Any]) -> None:
     """Import, load and make everything that was named, within the new root and as it will run."""
+    plugins = wanted.get("plugins", {})
     names = {
         "imports": wanted["python"]["imports"],
-        "services": wanted["python"]["aws_services"],
-        "typelibs": [name.rsplit("-", 1) for name in wanted["typelibs"]],
-        "plugins": list(wanted["plugins"]),
-        "elements": [element for elements in wanted["plugins"].values() for element in elements],
+        "services": wanted["python"].get("aws_services", []),
+        "typelibs": [name.rsplit("-", 1) for name in wanted.get("typelibs", [])],
+        "plugins": list(plugins),
+        "elements": [element for elements in plugins.values() for element in elements],
     }
     frozen = {**os.environ, "GST_REGISTRY_UPDATE": "no"}
     within(root, "/usr/bin/python3", "-W", "error", "-c", TRIAL, env=frozen, stdin=json.dumps(names))
