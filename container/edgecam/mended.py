@@ -1,0 +1,18 @@
+"""What mending a half-written chunk leaves, whatever its container."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mended:
+    """What a mended file holds.
+
+    Attributes:
+        duration_ms: How long it plays, milliseconds, rounded up.
+        pictures: How many.
+    """
+
+    duration_ms: int
+    pictures: int
