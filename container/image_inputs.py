@@ -124,16 +124,32 @@ def requirements(extra: str = "", *, project: Path = PROJECT) -> str:
     Raises:
         ValueError: the lock has a package twice, which pip could not choose between.
     """
-    lock = tomllib.loads((project / "uv.lock").read_text(encoding="utf-8"))
-    packages: dict[str, list[dict[str, Any]]] = {}
-    for package in lock["package"]:
-        packages.setdefault(package["name"], []).append(package)
+    packages = _locked(project)
     markers = _closure(packages, ("edgecam", ""))
     if extra:
         always = markers
         added = _closure(packages, ("edgecam", extra))
         markers = {name: added[name] for name in added if name not in always}
     return "".join(_requirement(_only(packages[name]), markers[name]) for name in sorted(markers))
+
+
+def requirements_of(package: str, *, project: Path = PROJECT) -> str:
+    """Return `package` and all that it needs, as locked, in pip's form.
+
+    Raises:
+        ValueError: the lock has a package twice, which pip could not choose between.
+    """
+    packages = _locked(project)
+    markers = {package: set[str](), **_closure(packages, (package, ""))}
+    return "".join(_requirement(_only(packages[name]), markers[name]) for name in sorted(markers))
+
+
+def _locked(project: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every package of the lock, by name."""
+    packages: dict[str, list[dict[str, Any]]] = {}
+    for package in tomllib.loads((project / "uv.lock").read_text(encoding="utf-8"))["package"]:
+        packages.setdefault(package["name"], []).append(package)
+    return packages
 
 
 def _closure(packages: dict[str, list[dict[str, Any]]], root: tuple[str, str]) -> dict[str, set[str]]:
