@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def _refusal(done: subprocess.CompletedProcess[str]) -> str:
 def test_the_script_can_be_run_as_it_is() -> None:
     assert BUILD.stat().st_mode & stat.S_IXUSR
     asked = subprocess.run([BUILD, "--help"], capture_output=True, text=True, check=True)
-    assert "--variant {frame-grabber}" in asked.stdout
+    assert "--variant {frame-grabber,gcs-uploader}" in asked.stdout
 
 
 def test_a_machine_without_docker_is_told_to_install_it(tmp_path: Path) -> None:
@@ -132,11 +133,26 @@ def test_what_docker_says_becomes_advice(said: str, advice: str) -> None:
 
 
 def test_the_context_holds_the_inputs_and_nothing_else(tmp_path: Path) -> None:
-    write_context(tmp_path)
-    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    write_context(tmp_path, "frame-grabber")
+    names = _files(tmp_path)
     assert {"Dockerfile", "prune.py", "image.toml", "requirements.txt", "edgecam/config.py"} <= names
     assert {"network/pip.conf"} <= names
-    assert not [name for name in names if "__pycache__" in name]
+    assert not [name for name in names if re.search("__pycache__|store/|gcs", name)]
+
+
+def test_the_uploaders_context_is_the_frame_grabbers_and_more(tmp_path: Path) -> None:
+    for variant in ("frame-grabber", "gcs-uploader"):
+        (tmp_path / variant).mkdir()
+        write_context(tmp_path / variant, variant)
+    common, whole = _files(tmp_path / "frame-grabber"), _files(tmp_path / "gcs-uploader")
+    assert {"requirements-gcs.txt", "gcs-uploader.toml", "store/bucket.py"} <= whole - common
+    for name in common:
+        contents = [(tmp_path / variant / name).read_bytes() for variant in ("frame-grabber", "gcs-uploader")]
+        assert contents[0] == contents[1], name
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_this_machines_way_to_an_index_reaches_the_build(tmp_path: Path) -> None:

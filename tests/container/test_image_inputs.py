@@ -12,7 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from container.image_inputs import PROJECT, RECIPE_FILES, image_hash, input_files, requirements
+from container.image_inputs import (
+    FRAME_GRABBER,
+    GCS_UPLOADER,
+    PROJECT,
+    RECIPE_FILES,
+    UPLOADER_FILES,
+    VARIANTS,
+    image_hash,
+    input_files,
+    requirement_files,
+    requirements,
+)
 
 HASH = re.compile(r"^[0-9a-f]{64}$")
 
@@ -21,8 +32,8 @@ HASH = re.compile(r"^[0-9a-f]{64}$")
 def project(tmp_path: Path) -> Path:
     """A copy of everything that the hash reads, made by nobody's usual umask and at another time."""
     copy = tmp_path / "elsewhere"
-    for name, path in input_files(PROJECT):
-        target = copy / "container" / name
+    for _, path in input_files(GCS_UPLOADER):
+        target = copy / path.relative_to(PROJECT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
         target.chmod(0o700)
@@ -31,21 +42,31 @@ def project(tmp_path: Path) -> Path:
     return copy
 
 
-def _hash(project: Path) -> str:
-    return image_hash("frame-grabber", "amd64", project=project)
+def _hash(project: Path, variant: str = FRAME_GRABBER) -> str:
+    return image_hash(variant, "amd64", project=project)
 
 
-def test_the_hash_is_the_same_on_another_machine(project: Path) -> None:
-    assert HASH.match(_hash(project))
-    assert _hash(project) == _hash(PROJECT)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_hash_is_the_same_on_another_machine(project: Path, variant: str) -> None:
+    assert HASH.match(_hash(project, variant))
+    assert _hash(project, variant) == _hash(PROJECT, variant)
 
 
 @pytest.mark.parametrize("name", [*RECIPE_FILES, "edgecam/config.py", "edgecam/errors.py"])
 def test_the_hash_changes_with_every_file_that_enters_the_image(project: Path, name: str) -> None:
-    before = _hash(project)
+    before = {_hash(project, variant) for variant in VARIANTS}
     path = project / "container" / name
     path.write_bytes(path.read_bytes() + b"\n")
-    assert _hash(project) != before
+    assert before.isdisjoint(_hash(project, variant) for variant in VARIANTS)
+
+
+@pytest.mark.parametrize("name", [*UPLOADER_FILES, "edgecam/store/bucket.py", "edgecam/store/new.py"])
+def test_what_only_the_uploader_has_leaves_the_frame_grabber_as_it_is(project: Path, name: str) -> None:
+    grabber, uploader = _hash(project), _hash(project, GCS_UPLOADER)
+    with (project / "container" / name).open("ab") as changed:
+        changed.write(b"\n")
+    assert _hash(project) == grabber
+    assert _hash(project, GCS_UPLOADER) != uploader
 
 
 def test_the_hash_changes_with_a_new_file(project: Path) -> None:
@@ -78,13 +99,14 @@ def test_the_hash_ignores_what_editors_and_the_interpreter_leave(project: Path, 
     assert _hash(project) == before
 
 
-def test_the_hash_changes_with_architecture_and_base_image() -> None:
+def test_the_hash_changes_with_variant_architecture_and_base_image() -> None:
     hashes = {
         image_hash("frame-grabber", "amd64"),
         image_hash("frame-grabber", "arm64"),
         image_hash("frame-grabber", "amd64", "mirror.example/debian:trixie-slim"),
+        image_hash("gcs-uploader", "amd64"),
     }
-    assert len(hashes) == 3
+    assert len(hashes) == 4
 
 
 def test_the_hash_changes_with_a_requirement_of_the_program_only(project: Path) -> None:
@@ -95,11 +117,27 @@ def test_the_hash_changes_with_a_requirement_of_the_program_only(project: Path) 
     assert _hash(project) != before
 
 
-def test_the_requirements_are_those_that_uv_exports() -> None:
+def test_the_uploaders_own_requirements_change_its_hash_alone(project: Path) -> None:
+    grabber, uploader = _hash(project), _hash(project, GCS_UPLOADER)
+    _set_version(project / "uv.lock", "pyasn1", "99.0")  # which it needs only through google-auth
+    assert _hash(project) == grabber
+    assert _hash(project, GCS_UPLOADER) != uploader
+
+
+@pytest.mark.parametrize(("variant", "options"), [(FRAME_GRABBER, []), (GCS_UPLOADER, ["--extra", "gcs"])])
+def test_the_requirements_are_those_that_uv_exports(variant: str, options: list[str]) -> None:
     uv = PROJECT / ".venv/bin/uv"
     export = [str(uv) if uv.exists() else "uv", "export", "--frozen", "--no-dev", "--no-emit-project"]
-    exported = subprocess.run(export, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    assert _pins(requirements()) == _pins(exported)
+    exported = subprocess.run(
+        [*export, *options], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout
+    assert _pins("".join(requirement_files(variant).values())) == _pins(exported)
+
+
+def test_no_package_is_installed_twice() -> None:
+    always, added = (_names(text) for text in requirement_files(GCS_UPLOADER).values())
+    assert added
+    assert always.isdisjoint(added)
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
@@ -107,7 +145,7 @@ def test_every_requirement_has_a_wheel_for_each_architecture(machine: str) -> No
     # The image's Python is Debian 13's, 3.13; nothing is compiled while the image is built.
     fits = re.compile(rf"-(py3|py2\.py3)-none-any\.whl|-(cp313|cp3\d+-abi3)-.*manylinux.*_{machine}.*\.whl")
     lock = tomllib.loads((PROJECT / "uv.lock").read_text(encoding="utf-8"))
-    names = set(re.findall(r"^([\w.-]+)==", requirements(), re.MULTILINE))
+    names = _names("".join(requirement_files(GCS_UPLOADER).values()))
     files = {
         package["name"]: [wheel.get("path", wheel.get("url", "")) for wheel in package.get("wheels", [])]
         for package in lock["package"]
@@ -121,7 +159,7 @@ def test_a_lock_with_two_versions_of_a_package_is_refused(project: Path) -> None
     with (project / "uv.lock").open("a", encoding="utf-8") as lock:
         lock.write('\n[[package]]\nname = "six"\nversion = "1.0"\n')
     with pytest.raises(ValueError, match="expected one version of six, found 2"):
-        requirements(project)
+        requirements(project=project)
 
 
 def test_a_package_for_another_system_is_asked_for_under_its_condition(project: Path) -> None:
@@ -133,7 +171,9 @@ def test_a_package_for_another_system_is_asked_for_under_its_condition(project: 
         text.replace(needed, needed.replace(" }", ", marker = \"sys_platform == 'win32'\" }")),
         encoding="utf-8",
     )
-    assert re.search(r"^six==\S+ ; \(sys_platform == 'win32'\) \\$", requirements(project), re.MULTILINE)
+    assert re.search(
+        r"^six==\S+ ; \(sys_platform == 'win32'\) \\$", requirements(project=project), re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize(("variant", "architecture"), [("grabber", "amd64"), ("frame-grabber", "aarch64")])
@@ -158,13 +198,31 @@ def _set_version(lock: Path, name: str, version: str) -> None:
     lock.write_text(text, encoding="utf-8")
 
 
+def _names(text: str) -> set[str]:
+    return set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
+
+
 def _pins(text: str) -> set[str]:
     return set(re.findall(r"^[\w.-]+==[^\s;\\]+|--hash=\S+", text, re.MULTILINE))
 
 
 def test_every_element_that_the_program_makes_is_in_the_image() -> None:
     declared = tomllib.loads((PROJECT / "container/image.toml").read_text(encoding="utf-8"))["plugins"]
-    programs = [path.read_text(encoding="utf-8") for _, path in input_files(PROJECT) if path.suffix == ".py"]
+    programs = [
+        path.read_text(encoding="utf-8") for _, path in input_files(GCS_UPLOADER) if path.suffix == ".py"
+    ]
     made = {name for program in programs for name in re.findall(r'\bmake\(\s*"([a-z0-9]+)"', program)}
     assert {"appsink", "jpegenc", "videotestsrc"} <= made
     assert made - {name for elements in declared.values() for name in elements} == set()
+
+
+def test_outside_the_store_only_the_run_imports_it_and_only_when_it_records() -> None:
+    program = PROJECT / "container/edgecam"
+    importing = re.compile(r"^([ ]*)(?:from|import) edgecam\.store", re.MULTILINE)
+    found = {
+        path.relative_to(program).as_posix(): importing.findall(path.read_text(encoding="utf-8"))
+        for _, path in input_files(FRAME_GRABBER)
+        if path.suffix == ".py" and path.is_relative_to(program)
+    }
+    assert {name for name, indents in found.items() if indents} == {"run.py"}
+    assert all(found["run.py"])
