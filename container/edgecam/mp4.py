@@ -1,8 +1,8 @@
 """Mending an MP4 file that mp4mux had not finished, in its mode with room reserved for the index ("robust").
 
 Such a file has two places for its `moov`, written in turns, and before them a `free` box whose size says
-which of the two counts. The `mdat` behind them has the size 0, "to the end of the file", until it is finished.
-Once a second the index is brought up to date. So after a kill:
+which of the two counts. The `mdat` behind them has the size 0, "to the end of the file", until it is
+finished. Once a second the index is brought up to date. So after a kill:
 
 - there may be no picture in the index yet (its first second),
 - what came after the last update is there, but not in the index,
@@ -82,21 +82,32 @@ def mend(file: BinaryIO) -> Mended | None:
     head = _read_header(file)
     if head is None:
         return None
-    found = max(_indexes(file, head), key=lambda each: each.whole, default=None)
-    if found is None or found.whole == 0 or not found.index.samples[0].is_keyframe:
+    for found in sorted(_indexes(file, head), key=lambda each: each.whole, reverse=True):
+        try:
+            return _mend_by(file, head, found)
+        except BoxDamaged:
+            continue
+    return None
+
+
+def _mend_by(file: BinaryIO, head: _Header, found: _Found) -> Mended | None:
+    """See `mend`.
+
+    Raises:
+        BoxDamaged: what `found` says cannot be.
+    """
+    if found.whole == 0 or not found.index.samples[0].is_keyframe:
         return None
-    samples = found.index.samples[: found.whole]
-    if found.whole == len(found.index.samples):
-        samples += tuple(_tail(file, found.index))
-    index = found.index.holding(samples)
-    place = _place(head, found, len(index.moov.to_bytes()))
-    if place is None:  # the reserved room is used up: without the tail there is enough
-        index = found.index.holding(found.index.samples[: found.whole])
+    named = found.index.samples[: found.whole]
+    tail = tuple(_tail(file, found.index)) if found.whole == len(found.index.samples) else ()
+    # Where the reserved room is used up, there is still enough for what was named before.
+    for samples in (named + tail, named):
+        index = found.index.holding(samples)
         place = _place(head, found, len(index.moov.to_bytes()))
-    if place is None:
-        return None
-    _write(file, head, found, index, place)
-    return Mended(-(-index.shown * 1000 // index.timescale), len(index.samples))
+        if place is not None:
+            _write(file, head, found, index, place)
+            return Mended(-(-index.shown * 1000 // index.timescale), len(samples))
+    return None
 
 
 def _read_header(file: BinaryIO) -> _Header | None:

@@ -70,8 +70,19 @@ class Index:
         return _shown(self.samples, _media_start(self.moov))
 
     def holding(self, samples: Sequence[Sample]) -> Index:
-        """The same index with these samples in place of its own."""
+        """The same index with these samples in place of its own.
+
+        Raises:
+            BoxDamaged: their times are too long for it.
+        """
         moov = copy.deepcopy(self.moov)
+        try:
+            self._put(moov, samples)
+        except struct.error as error:
+            raise BoxDamaged(f"expected times that fit their fields, found: {error}") from None
+        return Index(moov, tuple(samples), self.timescale, self.coding)
+
+    def _put(self, moov: Box, samples: Sequence[Sample]) -> None:
         trak = moov.child(b"trak")
         stbl = trak.child(*_STBL)
         for kind, payload in _tables(samples):
@@ -86,7 +97,6 @@ class Index:
         _set_duration(trak.child(b"mdia", b"mdhd"), sum(sample.duration for sample in samples))
         _set_duration(trak.child(b"tkhd"), whole)
         _set_duration(moov.child(b"mvhd"), whole)
-        return Index(moov, tuple(samples), self.timescale, self.coding)
 
 
 def read_index(moov: Box) -> Index:
