@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import aws_cdk as cdk
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from container.image_inputs import GCS_UPLOADER
+from stacks.gcp.bucket import GcsBucket
 from stacks.settings import Fleet
 from stacks.variant import VariantStack
 
@@ -31,3 +33,27 @@ class GcsUploaderStack(VariantStack):
             description="edgecam GCS uploader: component, its deployments and the bucket of the recordings",
             **stack,
         )
+        if fleet.gcp is None or not fleet.gcp.bucket.create:
+            return
+        bucket = GcsBucket(
+            self,
+            "Recordings",
+            gcp=fleet.gcp,
+            prefixes=_prefixes(fleet, fleet.gcp.bucket.name),
+            # A new version for the cores is an occasion to see whether their bucket still is as it should be.
+            checked_with=self.component.version,
+        )
+        self.deploy_after(bucket.resource)
+        cdk.CfnOutput(
+            self,
+            "RecordingBucket",
+            value=bucket.resource.get_att_string("Uri"),
+            description="Where recordings go.",
+        )
+
+
+def _prefixes(fleet: Fleet, bucket: str) -> list[str]:
+    """What stands behind the bucket's name in the sites' settings, each once; empty for the whole bucket."""
+    uris = {site.bucket for site in fleet.sites_of(GCS_UPLOADER).values() if site.bucket is not None}
+    named = [uri.removeprefix("gs://").partition("/") for uri in uris if uri.startswith("gs://")]
+    return sorted({prefix for name, _, prefix in named if name == bucket})

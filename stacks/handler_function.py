@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import aws_cdk as cdk
@@ -11,10 +11,12 @@ from aws_cdk import aws_lambda, aws_logs
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
+from stacks.runtime import RUNTIME
+
 HANDLERS = Path(__file__).resolve().parent / "handlers"
 
-RUNTIME = "python3.14"
-"""The newest Python that Lambda runs; boto3 comes with it."""
+_LEFT_OUT = ["**/__pycache__", "**/*.pyc", "custom_resources/gcs_*"]
+"""Of the handlers' folder: what needs Google's library is packed with it (stacks/gcp/packing.py)."""
 
 _MEMORY_MB = 512
 """Lambda gives processor and network in proportion; copying 100 MB takes seconds with this."""
@@ -40,31 +42,57 @@ class HandlerFunction(Construct):
         module: str,
         timeout: cdk.Duration,
         statements: Sequence[iam.PolicyStatement],
+        packed: cdk.FileAssetLocation | None = None,
+        role_name: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """Make the function.
+
+        Args:
+            scope: The stack.
+            construct_id: The construct's id.
+            description: What it is for, for who reads the console.
+            module: Which of the handlers.
+            timeout: How long it may take.
+            statements: What it may do, beside writing its log.
+            packed: The code of a handler that needs more than boto3; default the folder as it is.
+            role_name: The name of its role, where somebody has to know it beforehand.
+            environment: Its environment variables.
+        """
         super().__init__(scope, construct_id)
-        code = s3_assets.Asset(self, "Code", path=str(HANDLERS), exclude=["**/__pycache__", "**/*.pyc"])
         log_group = aws_logs.CfnLogGroup(self, "Log", retention_in_days=30)
         log_group.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        role = iam.Role(
+            self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), role_name=role_name
+        )
         self.policy = iam.Policy(self, "Rights", roles=[role], statements=[_own_log(log_group), *statements])
+        if packed is None:
+            asset = s3_assets.Asset(self, "Code", path=str(HANDLERS), exclude=_LEFT_OUT)
+        bucket, key = (
+            (packed.bucket_name, packed.object_key) if packed else (asset.s3_bucket_name, asset.s3_object_key)
+        )
         self.function = aws_lambda.CfnFunction(
             self,
             "Function",
             description=description,
             runtime=RUNTIME,
             handler=f"custom_resources.{module}.handler",
-            code=aws_lambda.CfnFunction.CodeProperty(
-                s3_bucket=code.s3_bucket_name, s3_key=code.s3_object_key
-            ),
+            code=aws_lambda.CfnFunction.CodeProperty(s3_bucket=bucket, s3_key=key),
             role=role.role_arn,
             timeout=int(timeout.to_seconds()),
             memory_size=_MEMORY_MB,
+            environment=_variables(environment),
             logging_config=aws_lambda.CfnFunction.LoggingConfigProperty(log_group=log_group.ref),
         )
         # Without its rights the function would fail, so CloudFormation must not call it earlier, nor take
         # them first.
         self.function.node.add_dependency(self.policy)
-        code.add_resource_metadata(self.function, "Code")
+        if packed is None:
+            asset.add_resource_metadata(self.function, "Code")
+
+
+def _variables(environment: Mapping[str, str] | None) -> aws_lambda.CfnFunction.EnvironmentProperty | None:
+    return aws_lambda.CfnFunction.EnvironmentProperty(variables=dict(environment)) if environment else None
 
 
 def _own_log(log_group: aws_logs.CfnLogGroup) -> iam.PolicyStatement:
