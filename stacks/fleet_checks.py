@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from container.image_inputs import FRAME_GRABBER, GCS_UPLOADER
+from edgecam.core_paths import mistakes_on_core
 from edgecam.errors import Mistake
-from edgecam.launch import mistakes_on_core
 
 if TYPE_CHECKING:
     from stacks.settings import Fleet, Site

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 from pydantic import Field, field_validator, model_validator
 
-from edgecam.config import NODE_VARIABLE, Camera, NodeConfig, load_environment
+from edgecam.config import NODE_VARIABLE, NodeConfig, load_environment
 from edgecam.config_types import AbsolutePath
+from edgecam.core_paths import mistakes_on_core, read_only, written
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.validation import Model, found_text, validate
 
@@ -41,6 +41,17 @@ PASSED_ON = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_ENDPOINT_URL",
     "TZ",
+    # The way to the internet, as a nucleus with a proxy tells its components; both spellings are in use.
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    # An embedded Google Cloud Storage in Google's place, by the name that Google's own libraries read.
+    "STORAGE_EMULATOR_HOST",
 )
 """Environment variables that the container gets, by name only: no value stands in a process list."""
 
@@ -48,16 +59,6 @@ _UNSET = ("", "null", '""', "[]")  # what a nucleus may make of nothing
 
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _LEAST_MEMORY = 64 * 1024**2  # one camera decoding 1080p needs about 75 MB; below this not even Python starts
-
-# Mounting one of these would hide the image's own files.
-_IMAGE_FOLDERS = frozenset(
-    {"/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys"}
-    | {"/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var"}  # noqa: S108 - names, nothing is written
-)
-# These belong to everybody on the core; a folder that edgecam writes to is given to its user.
-_SHARED_FOLDERS = _IMAGE_FOLDERS | frozenset(
-    ("/dev/shm", "/home", "/media", "/mnt", "/opt", "/root", "/srv", "/var/lib", "/var/tmp")  # noqa: S108
-)
 
 
 class Mount(Model):
@@ -147,10 +148,10 @@ def plan(config: NodeConfig, docker: DockerOptions) -> list[str]:
     """
     if mistakes := list(mistakes_on_core(config)):
         raise ConfigurationError(mistakes, document="component configuration")
-    written = sorted({config.data_dir, *(_frame_folder(camera) for camera in config.cameras)} - {""})
+    folders = sorted({folder for _, folder in written(config)})
     # Later ones win: what the user mounts, then what is written, then what is only read.
-    mounts = {path: Mount(source=path, target=path, read_only=True) for path in _read(config)}
-    mounts |= {path: Mount(source=path, target=path) for path in written}
+    mounts = {path: Mount(source=path, target=path, read_only=True) for path in read_only(config)}
+    mounts |= {path: Mount(source=path, target=path) for path in folders}
     mounts |= {mount.target: mount for mount in docker.mounts}
     arguments = [f"--network={docker.network}"]
     if docker.root:
@@ -161,7 +162,7 @@ def plan(config: NodeConfig, docker: DockerOptions) -> list[str]:
         arguments.append(f"--cpus={docker.cpus:g}")
     arguments += [mounts[target].argument() for target in sorted(mounts)]
     arguments += [f"--env={name}" for name in PASSED_ON]
-    return [f"dir={path}" for path in written] + [f"arg={argument}" for argument in arguments]
+    return [f"dir={path}" for path in folders] + [f"arg={argument}" for argument in arguments]
 
 
 def plan_from_environment(environment: Mapping[str, str]) -> list[str]:
@@ -199,25 +200,6 @@ def docker_options(text: str) -> DockerOptions:
     """
     document = _json(text, "docker", "a JSON object") if text.strip() else {}
     return validate(DockerOptions, document, at=("docker",))
-
-
-def mistakes_on_core(config: NodeConfig) -> Iterable[Mistake]:
-    """What is right for a node on its own, but cannot work in a core's container."""
-    for path, folder in _written(config):
-        if str(PurePosixPath(folder)) in _SHARED_FOLDERS:
-            yield Mistake(path, "a folder of edgecam's own, such as /dev/shm/edgecam", f'"{folder}"')
-    for path, folder in (*_written(config), *_named_files(config)):
-        if ":" in folder:
-            yield Mistake(path, "a path without a colon: docker separates with it", f'"{folder}"')
-    for index, camera in enumerate(config.cameras):
-        if camera.credentials is not None and camera.credentials.password_env is not None:
-            yield Mistake(
-                f"cameras[{index}].credentials",
-                "secret, or username with password_file: a core hands no variables of its own to a component",
-                "password_env",
-            )
-        if camera.scheme == "images" and _source_folder(camera) in _IMAGE_FOLDERS:
-            yield Mistake(f"cameras[{index}].uri", "pictures in a folder of their own", f'"{camera.uri}"')
 
 
 def command_from_environment(environment: Mapping[str, str]) -> list[str]:
@@ -260,50 +242,3 @@ def _json(text: str, key: str, expected: str) -> Any:
         return json.loads(text)
     except ValueError:
         raise ConfigurationError([Mistake(key, expected, "text that is not JSON")]) from None
-
-
-def _written(config: NodeConfig) -> list[tuple[str, str]]:
-    """Where each written folder is set, and its path."""
-    folders = [("data_dir", config.data_dir)]
-    for index, camera in enumerate(config.cameras):
-        if camera.frames.path is not None:
-            folders.append((f"cameras[{index}].frames.path", _frame_folder(camera)))
-    return folders
-
-
-def _frame_folder(camera: Camera) -> str:
-    """The folder of a camera's own frame path; empty when it is below the data folder anyway."""
-    return str(PurePosixPath(camera.frames.path).parent) if camera.frames.path is not None else ""
-
-
-def _named_files(config: NodeConfig) -> list[tuple[str, str]]:
-    """Where each file is named that the node reads, and its path."""
-    named: list[tuple[str, str]] = []
-    for index, camera in enumerate(config.cameras):
-        if camera.credentials is not None and camera.credentials.password_file is not None:
-            named.append((f"cameras[{index}].credentials.password_file", camera.credentials.password_file))
-        if camera.tls.ca_file is not None:
-            named.append((f"cameras[{index}].tls.ca_file", camera.tls.ca_file))
-        if camera.scheme in ("file", "images"):
-            named.append((f"cameras[{index}].uri", _source_path(camera)))
-    return named
-
-
-def _read(config: NodeConfig) -> list[str]:
-    """What is mounted read-only: the folders of the files, so that a file replaced by rename is seen."""
-    paths = set()
-    for _, path in _named_files(config):
-        folder = str(PurePosixPath(path).parent)
-        # The folder would hide the image's own: the file alone, then.
-        paths.add(path if folder in _IMAGE_FOLDERS else folder)
-    return sorted(paths)
-
-
-def _source_path(camera: Camera) -> str:
-    """The path in a `file://` or `images://` URI."""
-    path = camera.uri.partition("://")[2].partition("?")[0]
-    return unquote(path) if camera.scheme == "file" else path
-
-
-def _source_folder(camera: Camera) -> str:
-    return str(PurePosixPath(_source_path(camera)).parent)

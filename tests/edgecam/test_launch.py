@@ -105,6 +105,69 @@ def test_files_that_the_configuration_names_are_mounted_where_they_are() -> None
     ]
 
 
+def recording(*cameras: dict[str, Any], **settings: Any) -> NodeConfig:
+    recorded = [{**camera, "recording": {"enabled": True}} for camera in cameras]
+    return node(*(recorded or [{"id": "a", "uri": "test://", "recording": {"enabled": True}}]), **settings)
+
+
+def test_recording_node_gets_its_spool_its_key_its_pipe_and_its_folder_as_bucket() -> None:
+    config = recording(
+        {"id": "a", "uri": "pipe:///srv/pipes/a.flv"},
+        bucket="file:///srv/recordings/shop",
+        google={"credentials_file": "/opt/keys/uploader.json"},
+    )
+    lines = plan(config, DockerOptions())
+    written = ["/dev/shm/edgecam", "/srv/pipes", "/srv/recordings/shop", "/var/lib/edgecam/spool"]
+    assert [line.removeprefix("dir=") for line in lines if line.startswith("dir=")] == written
+    assert volumes(lines) == sorted([*(f"{path}:{path}" for path in written), "/opt/keys:/opt/keys:ro"])
+
+
+def test_node_without_a_bucket_gets_neither_spool_nor_key() -> None:
+    config = node(spool={"path": "/srv/spool"}, google={"credentials_file": "/opt/keys/uploader.json"})
+    assert volumes(plan(config, DockerOptions())) == ["/dev/shm/edgecam:/dev/shm/edgecam"]
+
+
+@pytest.mark.parametrize("name", ["https_proxy", "NO_PROXY", "STORAGE_EMULATOR_HOST"])
+def test_the_way_to_the_cloud_is_passed_on_by_name(name: str) -> None:
+    assert f"arg=--env={name}" in plan(recording(bucket="gs://recordings"), DockerOptions())
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistake"),
+    [
+        ({"spool": {"path": "/dev/shm/edgecam/spool"}}, "spool.path: expected a folder on a disk, such as"),
+        ({"spool": {"path": "/tmp/spool"}}, "spool.path: expected a folder on a disk, such as"),
+        (
+            {"spool": {"path": "/var/lib"}},
+            "spool.path: expected a folder of edgecam's own, such as",
+        ),
+        ({"spool": {"path": "/srv/a:b"}}, "spool.path: expected a path without a colon"),
+        ({"spool": {"path": "/srv/a"}, "data_dir": "/srv/a"}, "data_dir: expected a folder outside of the"),
+        (
+            {"spool": {"path": "/srv/a"}, "bucket": "file:///srv/a/bucket"},
+            "bucket: expected a folder outside of the spool",
+        ),
+        ({"bucket": "file:///mnt"}, "bucket: expected a folder of edgecam's own"),
+        ({"bucket": "file:///"}, "bucket: expected a folder of edgecam's own"),
+        ({"uri": "pipe:///tmp/camera.flv"}, "cameras[0].uri: expected a folder of edgecam's own"),
+        (
+            {"google": {"credentials_file": "/a:b/key.json"}},
+            "google.credentials_file: expected a path",
+        ),
+    ],
+)
+def test_what_would_lose_recordings_on_a_core_is_refused(settings: dict[str, Any], mistake: str) -> None:
+    camera = {"id": "a", "uri": settings.pop("uri", "test://")}
+    with pytest.raises(ConfigurationError) as caught:
+        plan(recording(camera, **{"bucket": "gs://recordings", **settings}), DockerOptions())
+    assert str(caught.value).startswith(f"component configuration: {mistake}")
+
+
+def test_spool_within_a_data_folder_on_a_disk_is_taken() -> None:
+    config = recording(bucket="gs://recordings", data_dir="/srv/a", spool={"path": "/srv/a/spool"})
+    assert volumes(plan(config, DockerOptions())) == ["/srv/a:/srv/a", "/srv/a/spool:/srv/a/spool"]
+
+
 def test_file_in_a_folder_of_the_system_is_mounted_alone() -> None:
     camera = {"id": "a", "uri": RTSPS, "credentials": {"username": "u", "password_file": "/etc/camera.pw"}}
     assert "/etc/camera.pw:/etc/camera.pw:ro" in volumes(plan(node(camera), DockerOptions()))
