@@ -168,6 +168,16 @@ class Spool:
         with self._lock:
             return self._shelves.next_chunk(camera_id, order, skip)
 
+    def lend(self, waiting: Waiting) -> bool:
+        """Like `next_chunk`, for a chunk that is known already; False when it has left meanwhile."""
+        with self._lock:
+            return self._shelves.lend(waiting)
+
+    def hand_back(self, waiting: Waiting) -> None:
+        """`waiting` is no longer being uploaded, however that ended."""
+        with self._lock:
+            self._shelves.hand_back(waiting)
+
     def waiting(self, camera_id: str) -> Sequence[Waiting]:
         """The chunks of a camera as they are now, the oldest first."""
         with self._lock:

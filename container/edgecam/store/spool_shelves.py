@@ -122,8 +122,8 @@ class Shelves:
         return aside
 
     def put_aside(self, path: Path, chunk: Chunk, size_bytes: int, crc32c: str) -> Waiting:
-        """Keep the file at `path` where it is not offered. Not synced: a power cut may undo it, and then it is
-        set aside again.
+        """Keep the file at `path` where it is not offered. Not synced: a power cut may undo it, then it
+        is set aside again.
 
         Raises:
             OSError: the disk does not let us.
@@ -191,7 +191,6 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 def _fill(shelf: Shelf) -> list[Path]:
     """Take in the chunks of the shelf's folder; returns what is something else."""
-    foreign = []
     with os.scandir(shelf.folder) as entries:
         names = sorted(entry.name for entry in entries)  # sorted: each goes to the end of the shelf
     others = [name for name in names if not shelf.add_file(name)]
