@@ -58,8 +58,10 @@ def _credentials(login: Mapping[str, str]) -> Credentials:
 
 
 def _from_secret(arn: str) -> Credentials:
+    # A secret may be in another Region than the stack; its ARN says in which.
+    manager = boto3.client("secretsmanager", region_name=arn.split(":")[3])
     try:
-        text = boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+        text = manager.get_secret_value(SecretId=arn)["SecretString"]
     except (ClientError, KeyError) as error:
         raise Refused(f"gcp.login.secret: {arn} cannot be read as text: {error}") from error
     try:
