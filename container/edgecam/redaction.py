@@ -49,6 +49,13 @@ def passwords_in(text: str) -> tuple[str, ...]:
     return tuple(match.group(2).strip("\"'") for match in _PARAMETER.finditer(text))
 
 
+def _forms(value: str) -> set[str]:
+    """How `value` may turn up: in a URI, in JSON, in `repr`, in HTML, in a pipeline's description."""
+    forms = {value, quote(value, safe=""), quote(value), quote_plus(value)}
+    forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
+    return forms | {html.escape(value), value.replace("\\", "\\\\").replace('"', '\\"')}
+
+
 class Secrets:
     """The secret values in use, to be hidden wherever they appear. Safe to use from any thread."""
 
@@ -58,15 +65,18 @@ class Secrets:
 
     def remember(self, value: str) -> None:
         """From now on hide `value`, also as it stands in a URI, in JSON, in HTML and in Python's `repr`."""
-        if not value:
-            return
-        forms = {value, quote(value, safe=""), quote(value), quote_plus(value)}
-        forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
-        forms |= {html.escape(value), value.replace("\\", "\\\\").replace('"', '\\"')}  # the last: gst-launch
+        if value:
+            with self._lock:
+                self._keep({*self._values, *_forms(value)})
+
+    def forget(self, value: str) -> None:
+        """Hide `value` no more: a token that is no longer good, of which there would be ever more."""
         with self._lock:
-            # Longest first, so that a value that contains another is hidden whole.
-            values = {*self._values, *forms}
-            self._values = tuple(sorted(values, key=len, reverse=True))
+            self._keep({*self._values} - _forms(value))
+
+    def _keep(self, values: set[str]) -> None:
+        # Longest first, so that a value that contains another is hidden whole.
+        self._values = tuple(sorted(values, key=len, reverse=True))
 
     def hide(self, text: str) -> str:
         """`text`, redacted by shape and without any remembered value."""

@@ -24,7 +24,7 @@ from edgecam.errors import StoreConflict, StoreError, StoreRefused, StoreUnavail
 from edgecam.redaction import redact
 from edgecam.store import checksum
 from edgecam.store.bucket import Pace, Receipt, Session
-from edgecam.store.chunk_file import damaged, opened
+from edgecam.store.chunk_content import damaged, opened
 
 T = TypeVar("T")
 

@@ -1,4 +1,5 @@
-"""The file of a chunk, as every bucket reads it: a bad disk of the core's is told from trouble with the store."""
+"""The file of a chunk, as every bucket reads it: a bad disk of the core's is told from trouble with
+the store."""
 
 from __future__ import annotations
 

@@ -1,0 +1,420 @@
+"""`gs://BUCKET/PREFIX`: Google Cloud Storage through its JSON API.
+
+A chunk of at most `part_bytes` goes in one request, its description and its file as the two parts of one
+body. A larger one, or one whose connection broke before, goes in a session: what the service has of it stays
+there for a week, and whoever has the session's address goes on from there.
+
+Either way the object is made only where there is none (`ifGenerationMatch=0`), with the checksum announced,
+which the service compares before the object exists; its answer is compared again.
+
+Not google-cloud-storage: it copies a body that it sends in one request twice, holds sessions in memory, and
+asks for the whole of `requests` in the image. See design/decisions.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from io import FileIO
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode, urlsplit
+
+from edgecam.clock import Clock
+from edgecam.config_store import Google, Upload
+from edgecam.errors import ChunkDamaged, SessionLost, StoreConflict, StoreError, StoreUnavailable
+from edgecam.redaction import redact
+from edgecam.store import checksum, gs_answers
+from edgecam.store.bucket import Pace, Receipt, Session
+from edgecam.store.chunk_content import check, damaged, opened
+from edgecam.store.transfer import PIECE_BYTES, Answer, Body, Transfer, pieces
+
+SERVICE = "https://storage.googleapis.com"
+EMULATOR_VARIABLE = "STORAGE_EMULATOR_HOST"
+MOST_REMEMBERED = 256
+"""Chunks whose connection broke: those are sent in a session when they are tried again."""
+_FIELDS = "name,size,crc32c,generation"
+_NOT_YET, _CREATED, _PRECONDITION_FAILED = 308, (200, 201), 412
+_SESSION_GONE = (404, 410)
+
+
+class Login(Protocol):
+    """Who the node is to Google."""
+
+    def token(self) -> str | None:
+        """A bearer token that is good now; None where none is asked for (an emulator).
+
+        Raises:
+            StoreError: none can be had.
+        """
+
+    def refused(self, token: str) -> None:
+        """The service did not take `token`: the next one is another."""
+
+    def identity(self) -> str:
+        """As an error message names it."""
+
+
+def open_gs(uri: str, rest: str, google: Google, upload: Upload, clock: Clock) -> GsBucket:
+    """The bucket at `uri`, with what stands behind its scheme as `rest`.
+
+    STORAGE_EMULATOR_HOST names another service to speak to, as it does for Google's own client.
+    """
+    from edgecam.store.google_login import open_login
+
+    emulator = os.environ.get(EMULATOR_VARIABLE)
+    origin = (emulator if "://" in emulator else f"http://{emulator}") if emulator else SERVICE
+    transfer = Transfer(origin, stall_timeout_s=upload.stall_timeout_s, clock=clock)
+    login = open_login(google, clock=clock, emulated=bool(emulator))
+    return GsBucket(uri, rest, transfer=transfer, login=login, part_bytes=upload.part_bytes)
+
+
+class GsBucket:
+    """See `Bucket`.
+
+    Args:
+        uri: As configured.
+        place: `BUCKET` or `BUCKET/PREFIX`.
+        transfer: To the service.
+        login: Who we are there.
+        part_bytes: The most that goes in one request, a multiple of 256 KiB.
+    """
+
+    def __init__(self, uri: str, place: str, *, transfer: Transfer, login: Login, part_bytes: int) -> None:
+        self.uri = redact(uri)
+        self._bucket, _, self._prefix = place.partition("/")
+        self._transfer = transfer
+        self._login = login
+        self._part_bytes = part_bytes
+        self._broken = _Remembered(MOST_REMEMBERED)
+
+    def put_file(
+        self,
+        name: str,
+        path: Path,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str],
+        crc32c: str,
+        pace: Pace,
+        session: Session,
+    ) -> Receipt:
+        """See `Bucket.put_file`."""
+        with opened(path, name) as file:
+            chunk = _Chunk(name, path, file, os.fstat(file.fileno()).st_size, content_type, metadata, crc32c)
+            saved = _Saved.load(session, chunk)
+            if saved is None and chunk.size <= self._part_bytes and name not in self._broken:
+                answer = self._put_at_once(chunk, pace)
+            else:
+                answer = self._put_in_parts(chunk, saved, pace, session)
+        receipt = self._receipt(chunk, answer, pace)
+        session.clear()
+        self._broken.discard(name)
+        return receipt
+
+    def put_bytes(self, name: str, content: bytes, *, content_type: str, pace: Pace) -> None:
+        """See `Bucket.put_bytes`. Caches are told to ask again each time."""
+        resource = {
+            "name": self._object(name),
+            "crc32c": checksum.to_base64(checksum.of_bytes(content)),
+            "cacheControl": "no-cache",
+        }
+        whole = memoryview(content)
+        parts = [bytes(whole[at : at + PIECE_BYTES]) for at in range(0, len(content), PIECE_BYTES)]
+        answer = self._multipart(name, resource, content_type, len(content), lambda: parts, {}, pace)
+        if answer.status not in _CREATED:
+            raise self._explained(answer, f"storing {name}")
+
+    def close(self) -> None:
+        """See `Bucket.close`."""
+        self._transfer.close()
+
+    def _put_at_once(self, chunk: _Chunk, pace: Pace) -> Answer:
+        condition = {"ifGenerationMatch": "0"}
+        resource = chunk.resource(self._object(chunk.name))
+        try:
+            return self._multipart(
+                chunk.name, resource, chunk.content_type, chunk.size, chunk.content, condition, pace
+            )
+        except StoreUnavailable:
+            self._broken.add(chunk.name)
+            raise
+
+    def _multipart(
+        self,
+        name: str,
+        resource: Mapping[str, Any],
+        content_type: str,
+        size: int,
+        content: Body,
+        condition: Mapping[str, str],
+        pace: Pace,
+    ) -> Answer:
+        """One request with the description and the content. https://cloud.google.com/storage/docs/uploading-objects"""
+        # Never within the content, which is not looked at: 2^128 to one.
+        boundary = secrets.token_hex(16)
+        described = json.dumps(resource)
+        head = (
+            f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{described}\r\n"
+            f"--{boundary}\r\nContent-Type: {content_type}\r\n\r\n"
+        ).encode()
+        tail = f"\r\n--{boundary}--\r\n".encode()
+
+        def body() -> Iterable[bytes]:
+            yield head
+            yield from content()
+            yield tail
+
+        query = {"uploadType": "multipart", "name": self._object(name), "fields": _FIELDS, **condition}
+        return self._ask(
+            "POST",
+            f"/upload/storage/v1/b/{self._bucket}/o?{urlencode(query)}",
+            {"Content-Type": f"multipart/related; boundary={boundary}"},
+            pace,
+            length=len(head) + size + len(tail),
+            body=body,
+        )
+
+    def _put_in_parts(self, chunk: _Chunk, saved: str | None, pace: Pace, session: Session) -> Answer:
+        if saved is None:
+            begun = self._begin(chunk, pace)
+            if "Location" not in begun.headers:
+                return begun
+            target = _Saved.save(session, chunk, begun.headers["Location"])
+            answer: Answer | None = None
+            at = 0
+        else:
+            target = saved
+            answer = self._ask("PUT", target, {"Content-Range": f"bytes */{chunk.size}"}, pace)
+            at = _kept(answer)
+        while answer is None or answer.status == _NOT_YET:
+            length = min(self._part_bytes, chunk.size - at)
+            answer = self._part(chunk, target, at, length, pace)
+            now = _kept(answer)
+            if answer.status == _NOT_YET and now <= at:
+                raise StoreUnavailable(f"{self.uri}: of a part of {chunk.name} nothing was kept")
+            at = now
+        if answer.status in _SESSION_GONE:
+            session.clear()
+            raise SessionLost(f"{self.uri}: the service has forgotten what it had of {chunk.name}")
+        if answer.status == _PRECONDITION_FAILED or gs_answers.is_about_checksum(answer):
+            session.clear()
+        return answer
+
+    def _begin(self, chunk: _Chunk, pace: Pace) -> Answer:
+        query = {
+            "uploadType": "resumable",
+            "name": self._object(chunk.name),
+            "fields": _FIELDS,
+            "ifGenerationMatch": "0",
+        }
+        described = json.dumps(chunk.resource(self._object(chunk.name))).encode()
+        return self._ask(
+            "POST",
+            f"/upload/storage/v1/b/{self._bucket}/o?{urlencode(query)}",
+            {
+                "Content-Type": "application/json; charset=UTF-8",
+                "X-Upload-Content-Type": chunk.content_type,
+                "X-Upload-Content-Length": str(chunk.size),
+            },
+            pace,
+            length=len(described),
+            body=lambda: (described,),
+        )
+
+    def _part(self, chunk: _Chunk, target: str, at: int, length: int, pace: Pace) -> Answer:
+        return self._ask(
+            "PUT",
+            target,
+            {"Content-Range": f"bytes {at}-{at + length - 1}/{chunk.size}"},
+            pace,
+            length=length,
+            body=lambda: chunk.part(at, length),
+        )
+
+    def _receipt(self, chunk: _Chunk, answer: Answer, pace: Pace) -> Receipt:
+        """What the answer to an upload, whole or its last part, says of the object."""
+        if answer.status == _PRECONDITION_FAILED:
+            return self._compared(chunk, pace)
+        if gs_answers.is_about_checksum(answer):
+            check(chunk.path, chunk.name, chunk.crc32c)
+            raise StoreUnavailable(f"{self.uri}: {chunk.name} arrived damaged, though the file is not")
+        if answer.status not in _CREATED:
+            raise self._explained(answer, f"storing {chunk.name}")
+        receipt = self._described(chunk.name, answer)
+        if receipt.crc32c != chunk.crc32c:
+            raise ChunkDamaged(
+                f"{self.uri}: {chunk.name} was stored with crc32c {receipt.crc32c}, expected {chunk.crc32c}"
+            )
+        return receipt
+
+    def _compared(self, chunk: _Chunk, pace: Pace) -> Receipt:
+        """An object of the name is there: ours, whose answer was lost, or another."""
+        target = f"/storage/v1/b/{self._bucket}/o/{quote(self._object(chunk.name), safe='')}?fields={_FIELDS}"
+        answer = self._ask("GET", target, {}, pace)
+        if answer.status == 404:
+            raise StoreUnavailable(f"{self.uri}: {chunk.name} was there just now, and is not any more")
+        if answer.status != 200:
+            raise self._explained(answer, f"comparing {chunk.name}, which is there already,")
+        there = self._described(chunk.name, answer, existed=True)
+        if there.crc32c != chunk.crc32c:
+            raise StoreConflict(
+                f"{self.uri}: {chunk.name} is there with other content: "
+                f"expected crc32c {chunk.crc32c}, found {there.crc32c}"
+            )
+        return there
+
+    def _described(self, name: str, answer: Answer, *, existed: bool = False) -> Receipt:
+        resource = gs_answers.document(answer)
+        try:
+            return Receipt(
+                name=name,
+                generation=str(resource["generation"]),
+                crc32c=checksum.from_base64(resource["crc32c"]),
+                size_bytes=int(resource["size"]),
+                existed=existed,
+            )
+        except (KeyError, ValueError, TypeError) as error:
+            raise StoreUnavailable(
+                f"{self.uri}: expected a description of {name} as the answer, found something else"
+            ) from error
+
+    def _ask(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        pace: Pace,
+        *,
+        length: int = 0,
+        body: Body = tuple,
+    ) -> Answer:
+        """One request; a second one with another token where the first was not taken."""
+        for attempt in range(2):
+            token = self._login.token()
+            authorized = {**headers, "Authorization": f"Bearer {token}"} if token else headers
+            pace.request()
+            answer = self._transfer.request(method, target, authorized, length=length, body=body, pace=pace)
+            if answer.status != 401 or token is None or attempt:
+                break
+            self._login.refused(token)
+        return answer
+
+    def _explained(self, answer: Answer, what: str) -> StoreError:
+        return gs_answers.explain(
+            answer,
+            uri=self.uri,
+            bucket=self._bucket,
+            what=what,
+            identity=self._login.identity(),
+            retry_after_s=self._transfer.retry_after_s(answer),
+        )
+
+    def _object(self, name: str) -> str:
+        return f"{self._prefix}/{name}" if self._prefix else name
+
+
+class _Chunk:
+    """A chunk that is being stored: its open file, and what the store is to know of it."""
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        file: FileIO,
+        size: int,
+        content_type: str,
+        metadata: Mapping[str, str],
+        crc32c: str,
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.size = size
+        self.content_type = content_type
+        self.crc32c = crc32c
+        self._file = file
+        self._metadata = dict(metadata)
+
+    def resource(self, object_name: str) -> dict[str, Any]:
+        """As the JSON API describes it."""
+        return {
+            "name": object_name,
+            "contentType": self.content_type,
+            "crc32c": checksum.to_base64(self.crc32c),
+            "metadata": self._metadata,
+        }
+
+    def content(self) -> Iterable[bytes]:
+        """The whole file.
+
+        Raises:
+            ChunkDamaged: at its end, when it is not what was recorded; the request then ends unfinished.
+        """
+        running = checksum.Running()
+        yield from pieces(self._file, 0, self.size, running)
+        if running.digest() != self.crc32c:
+            raise damaged(self.path, self.name, self.crc32c, running.digest())
+
+    def part(self, at: int, length: int) -> Iterable[bytes]:
+        """So many bytes from there on."""
+        return pieces(self._file, at, length)
+
+
+class _Saved:
+    """What is kept of a session: where it is, and what it is for."""
+
+    @staticmethod
+    def load(session: Session, chunk: _Chunk) -> str | None:
+        """The target of the session that was begun for this very content, if there is one."""
+        text = session.load()
+        if text is None:
+            return None
+        try:
+            saved = json.loads(text)
+            if (saved["size"], saved["crc32c"]) == (chunk.size, chunk.crc32c):
+                return str(saved["target"])
+        except (ValueError, KeyError, TypeError):
+            pass  # written by another version, or by a disk that failed
+        session.clear()
+        return None
+
+    @staticmethod
+    def save(session: Session, chunk: _Chunk, location: str) -> str:
+        """Keep it; returns the target."""
+        parts = urlsplit(location)
+        target = f"{parts.path}?{parts.query}"
+        session.save(json.dumps({"target": target, "size": chunk.size, "crc32c": chunk.crc32c}))
+        return target
+
+
+class _Remembered:
+    """The newest few names."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._names: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, name: str) -> None:
+        with self._lock:
+            self._names[name] = None
+            while len(self._names) > self._most:
+                self._names.popitem(last=False)
+
+    def discard(self, name: str) -> None:
+        with self._lock:
+            self._names.pop(name, None)
+
+    def __contains__(self, name: str) -> bool:
+        with self._lock:
+            return name in self._names
+
+
+def _kept(answer: Answer) -> int:
+    """How many bytes the service has, by its answer 308."""
+    _, _, last = answer.headers.get("Range", "").partition("-")
+    return int(last) + 1 if last.isascii() and last.isdigit() else 0

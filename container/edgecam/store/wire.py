@@ -1,0 +1,102 @@
+"""A connection that notices when nothing moves any more, in either direction.
+
+A socket's own time-out is not enough. It counts the time that bytes lie in the kernel's buffer: of those
+there may be megabytes, and at 512 kbit/s half a megabyte takes eight seconds. Here time runs only while the
+other side confirms nothing (SIOCOUTQ, see `man 7 tcp`) and sends nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import select
+import socket
+import ssl
+import struct
+from typing import Any
+
+from edgecam.clock import Clock
+
+_SIOCOUTQ = 0x5411
+_LOOK_EVERY_S = 1.0
+"""How often it is looked at what the other side has confirmed, while waiting."""
+
+
+class Wire:
+    """What `http.client` takes for a socket. `connection` is made non-blocking.
+
+    Every method raises `TimeoutError` when nothing has moved for `stall_timeout_s`.
+    """
+
+    def __init__(self, connection: socket.socket, stall_timeout_s: float, clock: Clock) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        self._stall_timeout_s = stall_timeout_s
+        self._clock = clock
+
+    def sendall(self, data: Any) -> None:
+        """Send all of `data`, bytes or anything like it."""
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self._connection.send(rest) :]
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                self._wait(select.POLLOUT)
+            except ssl.SSLWantReadError:
+                self._wait(select.POLLIN)
+
+    def receive_into(self, buffer: Any) -> int:
+        """Receive what there is, at least one byte; 0 at the end."""
+        while True:
+            try:
+                return self._connection.recv_into(buffer)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                self._wait(select.POLLIN)
+            except ssl.SSLWantWriteError:
+                self._wait(select.POLLOUT)
+
+    def is_quiet(self) -> bool:
+        """Whether the other side has neither sent nor closed anything, as an idle connection should be."""
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        return not poll.poll(0)
+
+    def makefile(self, mode: str, *_: object) -> io.BufferedReader:
+        """For reading alone, as `http.client` asks for it."""
+        if mode != "rb":
+            raise ValueError(f"a wire is read with mode rb, not {mode}")
+        return io.BufferedReader(_Incoming(self))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _wait(self, event: int) -> None:
+        poll = select.poll()
+        poll.register(self._connection, event)
+        outgoing = self._outgoing_bytes()
+        deadline_s = self._clock.monotonic_s() + self._stall_timeout_s
+        while (left_s := deadline_s - self._clock.monotonic_s()) > 0:
+            if poll.poll(min(left_s, _LOOK_EVERY_S) * 1000):
+                return
+            if (now := self._outgoing_bytes()) < outgoing:
+                deadline_s = self._clock.monotonic_s() + self._stall_timeout_s
+            outgoing = now
+        raise TimeoutError(f"nothing has moved for {self._stall_timeout_s:g} s")
+
+    def _outgoing_bytes(self) -> int:
+        """What was sent and is not confirmed yet."""
+        answer = fcntl.ioctl(self._connection.fileno(), _SIOCOUTQ, b"\0\0\0\0")
+        return int(struct.unpack("i", answer)[0])
+
+
+class _Incoming(io.RawIOBase):
+    def __init__(self, wire: Wire) -> None:
+        super().__init__()
+        self._wire = wire
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._wire.receive_into(buffer)
