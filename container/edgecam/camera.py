@@ -29,14 +29,16 @@ from edgecam.errors import (
     SourceUnsupported,
     SourceWithoutKeyframe,
 )
-from edgecam.frame import FrameWriter
+from edgecam.frame import FrameWriter, NoFrame
 from edgecam.gst import NS_PER_S
 from edgecam.keyframes import AccessUnit, Gate
 from edgecam.pipeline import Connection
+from edgecam.recording import Recorder
 from edgecam.redaction import SECRETS
 from edgecam.source import source_for
 from edgecam.source_base import Source
 from edgecam.status import CameraReport, CameraState, DecodeMode
+from edgecam.tap import Tap
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,9 @@ _LOOK_EVERY_S = 0.4
 """How often the meter of a connection is read, at the most; a silence is noticed that much before its limit,
 so that it never is noticed after."""
 _LOOKS_IN_LIMIT = 5  # a short limit is looked at more often
+_FIRST_LOOK_EVERY_S = 0.1
+"""The same until the first data of a camera that is only recorded: nothing wakes us then."""
+_RECORDER_STOP_S = 1.0  # its chunk was finished when the connection ended
 _PATIENCE_S = 0.02  # so that a deadline that is looked at has surely passed
 
 
@@ -62,7 +67,9 @@ class _Standing:
 class _Delivery:
     """What one connection's access units go through: gate, decoder, file. Lives as long as the connection."""
 
-    def __init__(self, camera: Camera, source: Source, writer: FrameWriter, clock: Clock) -> None:
+    def __init__(
+        self, camera: Camera, source: Source, writer: FrameWriter, clock: Clock, tap: Tap | None
+    ) -> None:
         self._frames = camera.frames
         self.name = source.name
         self._writer = writer
@@ -71,13 +78,25 @@ class _Delivery:
         self._had_keyframe = False
         self._keyframes_only = False
         self.last_picture_s: float | None = None
-        self.connection = Connection(source, clock=clock, on_format=self._on_format, on_unit=self._on_unit)
+        self.connection = Connection(
+            source,
+            clock=clock,
+            on_format=self._on_format,
+            on_unit=self._on_unit if camera.frames.enabled else None,
+            tap=tap,
+        )
 
     @property
     def decode_mode(self) -> DecodeMode:
         """How pictures are decoded right now."""
         codec = self.connection.codec
-        return DecodeMode.NONE if codec is None or codec.is_intra else self._gate.mode
+        decodes = self._frames.enabled and codec is not None and not codec.is_intra
+        return self._gate.mode if decodes else DecodeMode.NONE
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the camera does what it is there for: a picture was written, or there is none to write."""
+        return self.last_picture_s is not None if self._frames.enabled else self.connection.received_units > 0
 
     @property
     def had_keyframe(self) -> bool:
@@ -88,6 +107,8 @@ class _Delivery:
     def picture_patience_s(self) -> float:
         """How long arriving data may yield no picture before something is wrong, seconds."""
         interval_ns = self._gate.rhythm.keyframe_interval_ns
+        if not self._frames.enabled:
+            return math.inf
         if interval_ns is None and self._frames.decode is Decode.KEYFRAMES:
             return math.inf  # only this camera knows when its next keyframe comes
         return max(self._frames.age_limit_s, 1 / self._frames.max_fps, (interval_ns or 0) / NS_PER_S) * 2
@@ -100,6 +121,8 @@ class _Delivery:
 
     def _on_format(self, codec: Codec) -> None:
         """On the source's streaming thread, before the first unit of `codec`."""
+        if not self._frames.enabled:
+            return
         if self._decoder is not None:
             self._decoder.close()
         decode = Decode.KEYFRAMES if codec.is_intra else self._frames.decode
@@ -160,7 +183,9 @@ class CameraWorker:
         chunks: ChunkSink | None = None,
     ) -> None:
         self.camera = camera
-        self._chunks = chunks
+        self._recorder: Recorder | None = None
+        if camera.recording.enabled and chunks is not None:
+            self._recorder = Recorder(camera, sink=chunks, clock=clock)
         self.path = camera.frame_path(data_dir)
         self._logins = logins
         self._clock = clock
@@ -173,7 +198,8 @@ class CameraWorker:
         self._received_bytes = 0
         self._delivery: _Delivery | None = None
         self._standing = _Standing(CameraState.CONNECTING, clock.now())
-        self._writer = FrameWriter(
+        kind = FrameWriter if camera.frames.enabled else NoFrame
+        self._writer = kind(
             camera_id=camera.id,
             path=self.path,
             stale_after_s=camera.frames.age_limit_s,
@@ -218,11 +244,15 @@ class CameraWorker:
             frames_total=self._writer.written,
             reconnects_total=max(0, self._attempts - 1),
             received_bytes_total=self._received_bytes + current_bytes,
+            recording=self._recorder.report() if self._recorder else None,
+            makes_frames=self.camera.frames.enabled,
         )
 
     def run(self) -> None:
         """Retry until stopped. Nothing that one attempt raises ends it."""
         self._writer.open(self._clock.now())
+        if self._recorder is not None:
+            self._recorder.start()
         while not self._stopping.is_set():
             try:
                 self.run_once()
@@ -231,6 +261,8 @@ class CameraWorker:
             except Exception as error:
                 log.exception("unexpected fault", extra={"camera": self.camera.id})
                 self._wait_after(error, _FAULT_REASON)
+        if self._recorder is not None:
+            self._recorder.stop(_RECORDER_STOP_S)
         self._enter(CameraState.DISCONNECTED)
 
     def run_once(self) -> None:
@@ -245,14 +277,20 @@ class CameraWorker:
         self._connected_s = None
         login = self._logins.login(self.camera, refresh=self._ask_anew)
         self._ask_anew = False
-        delivery = _Delivery(self.camera, source_for(self.camera, login), self._writer, self._clock)
+        source, recorder = source_for(self.camera, login), self._recorder
+        tap = None if recorder is None else Tap(on_end=recorder.hurry)
+        delivery = _Delivery(self.camera, source, self._writer, self._clock, tap)
         self._delivery = delivery
         try:
             began_s = self._clock.monotonic_s()
             delivery.connection.start()
+            if recorder is not None and tap is not None:
+                recorder.join(tap)
             self._await_first_picture(delivery, began_s)
             self._watch(delivery)
         finally:
+            if recorder is not None:
+                recorder.leave()
             delivery.close()
             self._received_bytes += delivery.connection.received_bytes
             self._delivery = None
@@ -260,19 +298,22 @@ class CameraWorker:
     def _await_first_picture(self, delivery: _Delivery, began_s: float) -> None:
         """Returns when a picture has come, or the camera is to be stopped."""
         deadline_s = began_s + self.camera.connect_timeout_s
-        while delivery.last_picture_s is None and not self._nudged.is_set():
+        look_every_s = math.inf if self.camera.frames.enabled else _FIRST_LOOK_EVERY_S
+        while not delivery.has_begun and not self._nudged.is_set():
             left_s = deadline_s - self._clock.monotonic_s()
             if left_s <= 0:
                 raise self._without_picture(delivery, self.camera.connect_timeout_s)
-            self._wait(delivery.connection, left_s)
-        if delivery.last_picture_s is not None:
+            self._wait(delivery.connection, min(left_s, look_every_s))
+        if delivery.has_begun:
             self._connected_s = self._clock.monotonic_s()
             self._enter(CameraState.CONNECTED)
-            frame = self._writer.newest
-            said = (
-                f"delivering {frame.width}x{frame.height}" if frame else "connected, no picture written yet"
-            )
-            log.info(said, extra={"camera": self.camera.id})
+            log.info(self._greeting(), extra={"camera": self.camera.id})
+
+    def _greeting(self) -> str:
+        frame = self._writer.newest
+        if frame is not None:
+            return f"delivering {frame.width}x{frame.height}"
+        return "connected, no picture written yet" if self.camera.frames.enabled else "connected"
 
     def _watch(self, delivery: _Delivery) -> None:
         """Returns when the camera is to be stopped or connected anew."""
@@ -281,6 +322,8 @@ class CameraWorker:
         look_every_s = min(_LOOK_EVERY_S, limit_s / _LOOKS_IN_LIMIT)
         seen_units, seen_s = 0, self._clock.monotonic_s()
         while not self._nudged.is_set():
+            if connection.tap is not None:
+                connection.tap.limit()
             units, now_s = connection.received_units, self._clock.monotonic_s()
             if units != seen_units:
                 seen_units, seen_s = units, now_s

@@ -176,6 +176,16 @@ class FrameWriter:
         return True
 
 
+class NoFrame(FrameWriter):
+    """Stands where a camera makes no pictures: leaves the disk alone."""
+
+    def open(self, now: datetime) -> None:
+        """Nothing to prepare."""
+
+    def set_state(self, state: CameraState) -> None:
+        """Nowhere to tell it."""
+
+
 def _replace(path: str, content: bytes, *, modified_ns: int | None = None) -> None:
     """Put `content` at `path` in one step; on failure `path` is as it was."""
     folder, _, name = path.rpartition("/")

@@ -1,7 +1,7 @@
 """One connection to a camera: a source, and a callback for every access unit that comes out of it.
 
-This is where the ways part. The access-unit callback feeds the frames today; a recording will be a second
-consumer of the same units, so neither's faults nor its pace can touch the other.
+This is where the ways part. The access-unit callback feeds the frames; a recording takes the same units from
+a tap of its own, so neither's faults nor its pace can touch the other.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from edgecam.gst import NS_PER_S, Gst, guarded, link, make, structure_of
 from edgecam.keyframes import AccessUnit
 from edgecam.redaction import redact
 from edgecam.source_base import FAULT_MESSAGE, Source
+from edgecam.tap import Tap
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,9 @@ class Connection:
         source: Where the pictures come from.
         clock: For the times of arrival.
         on_format: Told the codec before the first unit and whenever it changes.
-        on_unit: Given every access unit. Both are called on the source's streaming thread and must not block.
+        on_unit: Given every access unit; None where nobody wants them. Both are called on the source's
+            streaming thread and must not block.
+        tap: Where a recording takes the same units, or None.
 
     Attributes:
         codec: What is coming, or None before anything came.
@@ -56,12 +59,14 @@ class Connection:
         *,
         clock: Clock,
         on_format: Callable[[Codec], None],
-        on_unit: Callable[[AccessUnit], None],
+        on_unit: Callable[[AccessUnit], None] | None,
+        tap: Tap | None = None,
     ) -> None:
         self._source = source
         self._clock = clock
         self._on_format = on_format
         self._on_unit = on_unit
+        self.tap = tap
         self._fault: SourceError | None = None
         self._offset_ns = 0  # grows with each loop of a file, so that its time never goes back
         self._last_end_ns = 0
@@ -81,6 +86,25 @@ class Connection:
             SourceError: the source cannot work as it is described.
         """
         source = self._source.build()
+        for element in (source, self._meter):
+            self._pipeline.add(element)
+        link(source, self._meter)
+        # A tee costs little, but nothing is less: only who is seen and recorded needs one.
+        way = self._meter
+        if self.tap is not None and self._on_unit is not None:
+            way = make("tee")
+            self._pipeline.add(way)
+            link(self._meter, way)
+        if self._on_unit is not None:
+            self._add_frames(way)
+        if self.tap is not None:
+            link(way, self.tap.add_to(self._pipeline, sets_pace=self._on_unit is None))
+            self._sink = self._sink or self.tap.sink
+        self._sink.get_static_pad("sink").connect("notify::caps", self._on_caps)
+        self._play()
+
+    def _add_frames(self, way: Any) -> None:
+        """The frames' end: the sieve is their own, a recording needs every unit."""
         self._sink = make(
             "appsink",
             caps=";".join(codec.unit_caps for codec in CODECS),
@@ -90,14 +114,10 @@ class Connection:
             sync=False,
             enable_last_sample=False,
         )
-        # A recording will join here, behind a tee: it needs every unit, and the sieve is the frames' own.
-        chain = [source, self._meter, self._sieve, self._sink]
-        for element in chain:
-            self._pipeline.add(element)
-        link(*chain)
         self._sink.connect("new-sample", self._on_sample)
-        self._sink.get_static_pad("sink").connect("notify::caps", self._on_caps)
-        self._play()
+        for element in (self._sieve, self._sink):
+            self._pipeline.add(element)
+        link(way, self._sieve, self._sink)
 
     def _play(self) -> None:
         """What is live comes at its own pace; anything else is paced by its timestamps."""
@@ -199,7 +219,7 @@ class Connection:
     def _on_sample(self, sink: Any) -> Any:
         """On the source's streaming thread, up to thirty times a second: short, and waits for nothing."""
         sample = sink.emit("pull-sample")
-        if sample is None:
+        if sample is None or self._on_unit is None:
             return Gst.FlowReturn.OK
         now, now_s = self._clock.now(), self._clock.monotonic_s()
         buffer = sample.get_buffer()

@@ -158,6 +158,7 @@ class CameraReport:
         reconnects_total: Connections begun after the first.
         received_bytes_total: Encoded bytes received.
         recording: The recording, or None where the camera is not recorded.
+        makes_frames: Whether pictures are wanted of it at all; a camera may be recorded only.
     """
 
     camera_id: str
@@ -173,6 +174,7 @@ class CameraReport:
     reconnects_total: int
     received_bytes_total: int
     recording: RecordingReport | None = None
+    makes_frames: bool = True
 
     @property
     def is_fresh(self) -> bool:
@@ -181,5 +183,5 @@ class CameraReport:
 
     @property
     def is_delivering(self) -> bool:
-        """Whether the camera does what it is there for: connected, and its picture fresh."""
-        return self.state is CameraState.CONNECTED and self.is_fresh
+        """Whether the camera does what it is there for: connected, and its picture fresh if it makes any."""
+        return self.state is CameraState.CONNECTED and (self.is_fresh or not self.makes_frames)

@@ -1,0 +1,263 @@
+"""When a recorded picture was taken, UTC: the times in the names of chunks.
+
+A stream's own clock (`pts`) tells how far two of its pictures are apart, not when they were taken. That is
+told by the camera (RTCP sender reports) or, where it is silent about it, by the arrival at the core. Both may
+be wrong, and the core's clock may step. So a camera's time line is reckoned, as ships do:
+
+1. Within one connection a chunk starts as long after the one before as its first picture comes after that
+   one's, whatever any clock says meanwhile: chunks join with neither gap nor overlap.
+2. From connection to connection the clock that never steps tells how much is missing.
+3. Where reckoning and reference (camera or arrival) differ a little, the difference is taken up slowly, as
+   NTP slews a clock: half a millisecond a second. That follows a stream whose clock runs fast or slow. A new
+   connection takes it up at once, since there is a gap anyway.
+4. Where they differ by more, a clock has stepped. That is not followed unless it lasts: ten minutes later a
+   step forth is taken at the next chunk, as a gap with a name. A step back never is: it would overwrite
+   or reorder what is recorded; it is slewed. A clock that was not set yet (a core without a battery begins in
+   1970) is left as soon as it is set.
+5. Starts grow strictly, and no chunk starts before the one before it ends.
+
+Plain values, no pipeline. Not safe for threads: it belongs to one camera's recorder.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+log = logging.getLogger(__name__)
+
+SENDER_TRUST = timedelta(seconds=30)
+"""A camera whose clock is further from the core's has no time server, and the core has: arrival counts."""
+IN_STEP = timedelta(milliseconds=100)
+"""Differences up to this are jitter of the network and are left alone."""
+STEP = timedelta(seconds=10)
+"""From this on it is no drift: a clock has stepped."""
+STEP_LASTS_S = 600.0
+"""How long a step has to last before it is believed: who tries the clock's settings is done by then."""
+SLEW = 0.0005
+"""Half a millisecond a second, the most that NTP slews; the worst crystals drift a fifth of it."""
+CLOCK_IS_SET = datetime(2025, 1, 1, tzinfo=UTC)
+"""A time before this edgecam was made is that of a clock that was never set."""
+_WINDOW_S = 60.0
+"""The fastest way that a picture took in this time tells how late the others came."""
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A picture that has just arrived, as clocks saw it.
+
+    Attributes:
+        pts_ns: Its place in the stream, nanoseconds.
+        now: The core's time of day, UTC.
+        now_s: The same moment by the clock that never steps.
+        taken: When the camera says that it was taken, UTC, or None.
+    """
+
+    pts_ns: int
+    now: datetime
+    now_s: float
+    taken: datetime | None = None
+
+
+class Delay:
+    """How long after its place in the stream a picture arrives: the shortest of the last minute or two."""
+
+    def __init__(self) -> None:
+        self._begun_s: float | None = None
+        self._former_s: float | None = None
+        self._shortest_s = 0.0
+
+    def observe(self, pts_ns: int, now_s: float) -> None:
+        """A picture has arrived."""
+        delay_s = now_s - pts_ns / 1e9
+        if self._begun_s is None or now_s - self._begun_s >= _WINDOW_S:
+            self._former_s = None if self._begun_s is None else self._shortest_s
+            self._begun_s, self._shortest_s = now_s, delay_s
+        self._shortest_s = min(self._shortest_s, delay_s)
+
+    def arrival_s(self, pts_ns: int) -> float:
+        """When the picture at `pts_ns` arrived, or would have undelayed, by the clock that never steps."""
+        known = self._shortest_s if self._former_s is None else min(self._shortest_s, self._former_s)
+        return pts_ns / 1e9 + known
+
+
+class Turn(NamedTuple):
+    """Where one chunk ends and the next begins.
+
+    Attributes:
+        end: When the first picture of the next chunk was taken, as the chunk before reckons, UTC.
+        start: The same as the next chunk reckons: later when a clock was put forth, else equal.
+    """
+
+    end: datetime
+    start: datetime
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """A point of the time line that later ones are reckoned from."""
+
+    time: datetime
+    pts_ns: int
+    arrival_s: float
+    connection: int
+
+
+class ContentTime:
+    """One camera's time line, over all its connections.
+
+    Args:
+        camera_id: The camera, for the log.
+    """
+
+    def __init__(self, camera_id: str) -> None:
+        self._camera_id = camera_id
+        self._connection = 0
+        self._delay = Delay()
+        self._sighting: Sighting | None = None
+        self._seen_s = 0.0
+        self._trusts_sender: bool | None = None
+        self._said_untrusted = False
+        self._mark: _Mark | None = None
+        self._floor: datetime | None = None
+        self._may_settle = False
+        self._step_since_s: float | None = None
+
+    def connect(self) -> None:
+        """What is observed from now on has a clock of its own: a new connection, or a stream begun anew."""
+        self._connection += 1
+        self._delay = Delay()
+        self._sighting = None
+        self._trusts_sender = None
+
+    def observe(self, sighting: Sighting) -> None:
+        """Learn from the newest picture, about once a second."""
+        self._delay.observe(sighting.pts_ns, sighting.now_s)
+        self._sighting, self._seen_s = sighting, sighting.now_s
+        if sighting.taken is not None and self._trusts_sender is None:
+            self._judge_sender(sighting, sighting.taken)
+            self._settle()
+
+    @property
+    def start(self) -> datetime:
+        """When the present chunk started. May change while the first chunk of a connection is written: some
+        cameras tell the time only after some seconds.
+
+        Raises:
+            RuntimeError: no chunk has begun, which is a mistake in this program.
+        """
+        if self._mark is None:
+            raise RuntimeError("expected a chunk to have begun")
+        return _whole_ms(self._mark.time)
+
+    def turn_at(self, pts_ns: int) -> Turn:
+        """A chunk begins with the picture at `pts_ns`.
+
+        Raises:
+            RuntimeError: nothing was observed since the connection began, which is a mistake in this program.
+        """
+        reference = self._reference(pts_ns)
+        mark = self._mark
+        if mark is None:
+            turn = Turn(reference, reference)
+        else:
+            turn = self._reckon(mark, pts_ns, reference)
+            self._floor = turn.end
+        self._may_settle = mark is None or mark.connection != self._connection
+        # Marks keep their microseconds, so that rounding never adds up; only the answer is rounded.
+        self._mark = _Mark(turn.start, pts_ns, self._delay.arrival_s(pts_ns), self._connection)
+        return Turn(_whole_ms(turn.end), _whole_ms(turn.start))
+
+    def end_at(self, pts_ns: int) -> datetime:
+        """When the present chunk ends whose last picture is shown until `pts_ns`: nothing follows it at once.
+
+        Raises:
+            RuntimeError: no chunk has begun, which is a mistake in this program.
+        """
+        mark = self._mark
+        if mark is None:
+            raise RuntimeError("expected a chunk to have begun")
+        end = mark.time + timedelta(microseconds=max(1000, (pts_ns - mark.pts_ns) // 1000))
+        self._mark = _Mark(end, pts_ns, self._delay.arrival_s(pts_ns), mark.connection)
+        self._may_settle = False
+        return _whole_ms(end)
+
+    def _settle(self) -> None:
+        """The camera tells the time only now: its first chunk was named by arrival, and is not yet done."""
+        mark = self._mark
+        if not self._may_settle or not self._trusts_sender or mark is None:
+            return
+        self._may_settle = False
+        told = self._reference(mark.pts_ns)
+        if abs(told - mark.time) <= STEP:
+            self._mark = replace(mark, time=told if self._floor is None else max(told, self._floor))
+
+    def _reference(self, pts_ns: int) -> datetime:
+        """What the trusted clock says of the picture at `pts_ns`."""
+        seen = self._sighting
+        if seen is None:
+            raise RuntimeError("expected a picture to have been observed")
+        if seen.taken is not None and self._trusts_sender:
+            return seen.taken + timedelta(microseconds=(pts_ns - seen.pts_ns) // 1000)
+        return seen.now + timedelta(seconds=self._delay.arrival_s(pts_ns) - seen.now_s)
+
+    def _judge_sender(self, sighting: Sighting, taken: datetime) -> None:
+        apart = abs(taken - sighting.now)
+        self._trusts_sender = apart <= SENDER_TRUST
+        if not self._trusts_sender and not self._said_untrusted:
+            self._said_untrusted = True
+            log.warning(
+                "expected the camera's clock to agree with the core's within %g s, found them %g s apart: "
+                "recordings are named by the time of arrival; set a time server at the camera",
+                SENDER_TRUST.total_seconds(),
+                round(apart.total_seconds()),
+                extra={"camera": self._camera_id},
+            )
+
+    def _reckon(self, mark: _Mark, pts_ns: int, reference: datetime) -> Turn:
+        """Where the chunk before ends, or what is missing after it, and where the next starts."""
+        is_joined = mark.connection == self._connection
+        if is_joined:
+            passed = timedelta(microseconds=(pts_ns - mark.pts_ns) // 1000)
+        else:
+            passed = timedelta(seconds=self._delay.arrival_s(pts_ns) - mark.arrival_s)
+        reckoned = mark.time + max(_MILLISECOND, passed)
+        apart = reference - reckoned
+        if abs(apart) > STEP:
+            if not self._is_believed(reckoned, reference, self._seen_s):
+                return Turn(reckoned, reckoned)
+            if apart > STEP:
+                return Turn(reckoned, reference)
+        else:
+            self._step_since_s = None
+            if not is_joined:
+                return Turn(mark.time, max(reference, mark.time + _MILLISECOND))
+            if abs(apart) <= IN_STEP:
+                return Turn(reckoned, reckoned)
+        most = max(_MILLISECOND, passed) * SLEW
+        slewed = reckoned + max(-most, min(most, apart))
+        return Turn(slewed, slewed)
+
+    def _is_believed(self, reckoned: datetime, reference: datetime, now_s: float) -> bool:
+        """Whether a clock that has stepped is to be followed by now."""
+        if self._step_since_s is None:
+            self._step_since_s = now_s
+            log.warning(
+                "the clock stepped by %+.0f s; the recording's times go on as before for %.0f minutes",
+                (reference - reckoned).total_seconds(),
+                STEP_LASTS_S / 60,
+                extra={"camera": self._camera_id},
+            )
+        was_unset = reckoned < CLOCK_IS_SET <= reference
+        if not was_unset and now_s - self._step_since_s < STEP_LASTS_S:
+            return False
+        if reference > reckoned:
+            self._step_since_s = None
+        return True
+
+
+def _whole_ms(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

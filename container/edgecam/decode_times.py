@@ -1,0 +1,75 @@
+"""The times at which pictures are decoded. Cameras do not send them, containers want them.
+
+A stream without B-frames decodes each picture when it shows it. With them pictures are sent in the order of
+decoding, and the time of decoding is the time at which the picture is shown that stands some places earlier
+in the order of showing: as many as the stream reorders, its depth. Plain values, no pipeline.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+NS_PER_S = 1_000_000_000
+DEPTH_LIMIT = 16
+"""The most that H.264 and H.265 allow."""
+_DEFAULT_INTERVAL_NS = NS_PER_S // 30
+
+
+def reorder_depth(pts_ns: Iterable[int]) -> int:
+    """How many pictures, at most, were sent before one that is shown before them.
+
+    Args:
+        pts_ns: Times of showing, in the order of decoding.
+    """
+    depth = 0
+    seen: list[int] = []
+    for pts in pts_ns:
+        depth = max(depth, sum(earlier > pts for earlier in seen[-DEPTH_LIMIT:]))
+        seen.append(pts)
+    return depth
+
+
+class Shown:
+    """Mends times of showing that are missing, and learns how far pictures are apart."""
+
+    def __init__(self) -> None:
+        self._last_ns: int | None = None
+        self.interval_ns = _DEFAULT_INTERVAL_NS
+
+    def mended(self, pts_ns: int | None) -> int | None:
+        """The time of showing; None where there is nothing to tell it from."""
+        last_ns = self._last_ns
+        if pts_ns is None or pts_ns == last_ns:
+            if last_ns is None:
+                return None
+            pts_ns = last_ns + self.interval_ns
+        elif last_ns is not None and 0 < pts_ns - last_ns <= 10 * NS_PER_S:
+            # A slow average: neither a late picture nor a reordered one may look like another rate.
+            self.interval_ns += (pts_ns - last_ns - self.interval_ns) // 8
+        self._last_ns = pts_ns
+        return pts_ns
+
+
+class DecodeTimes:
+    """Times of decoding within one chunk.
+
+    Args:
+        depth: How far the stream reorders.
+        first_ns: When the chunk's first picture is shown.
+        interval_ns: How far pictures are apart.
+    """
+
+    def __init__(self, *, depth: int, first_ns: int, interval_ns: int) -> None:
+        # Before the first picture is shown, as many have to have been decoded as are reordered.
+        self._waiting = [first_ns - (place + 1) * interval_ns for place in range(depth)]
+        heapq.heapify(self._waiting)
+        self._last_ns: int | None = None
+
+    def decoded_ns(self, pts_ns: int) -> int | None:
+        """When the next picture, shown at `pts_ns`, is decoded; None when it is reordered further."""
+        dts_ns = heapq.heappushpop(self._waiting, pts_ns)
+        if self._last_ns is not None and dts_ns <= self._last_ns:
+            return None
+        self._last_ns = dts_ns
+        return dts_ns
