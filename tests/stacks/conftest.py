@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from fleets import FLEET, PROJECT, Synthesize, Templates
+from fleets import FLEET, PROJECT, RECORDED, Synthesize, Templates
 
 # Node's age is not what these tests are about, and jsii prints pages about it.
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
@@ -59,7 +59,10 @@ def _templates(fleet: Path, outdir: Path) -> Templates:
     context = json.loads((PROJECT / "cdk.json").read_text())["context"]
     app = cdk.App(outdir=str(outdir), context=context, analytics_reporting=False)
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
-    with mock.patch("stacks.container_image.image_hash", pinned_hash):
+    with (
+        mock.patch("stacks.container_image.image_hash", pinned_hash),
+        mock.patch("stacks.gcp.bucket.content_hash", return_value=pinned_hash("gcs-bucket", "", "")),
+    ):
         build(app, load_fleet(fleet))
     assembly = app.synth()
     return {stack.stack_name: stack.template for stack in assembly.stacks}
@@ -69,6 +72,12 @@ def _templates(fleet: Path, outdir: Path) -> Templates:
 def templates(synthesize: Synthesize) -> Templates:
     """The templates of FLEET, by stack."""
     return synthesize(FLEET)
+
+
+@pytest.fixture(scope="session")
+def recorded(synthesize: Synthesize) -> Templates:
+    """The templates of RECORDED, by stack."""
+    return synthesize(RECORDED)
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,45 @@ aws: {artifact_bucket: our-artifacts, token_exchange_role: GreengrassV2TokenExch
 """
 """Added to a fleet: bucket and role are there already."""
 
+POOL = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/edgecam"
+AUDIENCE = f"{POOL}/providers/aws"
+WRITER = f"principalSet:{POOL}/attribute.role/GreengrassV2TokenExchangeRole"
+
+RECORDED_SITES = f"""
+sites:
+  lobby:
+    thing_group: lobby-cores
+    cameras:
+      - {{id: entrance, uri: "rtsp://192.0.2.10/1"}}
+  dock:
+    variant: gcs-uploader
+    thing: dock-core
+    bucket: gs://our-recordings/dock
+    google: {{audience: "{AUDIENCE}"}}
+    cameras:
+      - {{id: ramp, uri: "rtsp://192.0.2.40/1", recording: {{enabled: true, chunk_s: 20}}}}
+      - {{id: door, uri: "rtsp://192.0.2.41/1"}}
+  depot:
+    variant: gcs-uploader
+    thing_group: depot-cores
+    nucleus: lite
+    bucket: gs://our-recordings
+    spool: {{path: /data/spool}}
+    cameras:
+      - {{id: yard, uri: "rtsp://192.0.2.50/1", recording: {{enabled: true}}}}
+"""
+"""One site of the first variant, two of the second, each in its own place in one bucket."""
+
+GCP = f"""
+gcp:
+  project: our-project
+  login: {{audience: "{AUDIENCE}"}}
+  bucket: {{name: our-recordings, location: EU, delete_after_days: 90, writers: ["{WRITER}"]}}
+"""
+"""Added to it: the bucket is made."""
+
+RECORDED = RECORDED_SITES + GCP
+
 Templates = dict[str, dict[str, Any]]
 Synthesize = Callable[[str], Templates]
 

@@ -6,14 +6,13 @@ import re
 from typing import Any
 
 import pytest
-from fleets import EXISTING, FLEET, SECRET, Synthesize, Templates, flat, of_type
+from fleets import EXISTING, FLEET, RECORDED, RECORDED_SITES, SECRET, Synthesize, Templates, flat, of_type
 
 from stacks.core_device import exact_secret
 
 Rights = dict[tuple[str, ...], list[str]]
-COMPONENT = (
-    "arn:<AWS::Partition>:greengrass:<AWS::Region>:<AWS::AccountId>:components:com.edgecam.frame-grabber"
-)
+COMPONENTS = "arn:<AWS::Partition>:greengrass:<AWS::Region>:<AWS::AccountId>:components"
+STACKS = {"frame-grabber": "EdgecamFrameGrabber", "gcs-uploader": "EdgecamGcsUploader"}
 
 
 def rights(template: dict[str, Any], role: str, kind: str = "Roles") -> Rights:
@@ -23,8 +22,9 @@ def rights(template: dict[str, Any], role: str, kind: str = "Roles") -> Rights:
         if any(flat(name).strip("<>").startswith(role) for name in policy[kind]):
             for statement in policy["PolicyDocument"]["Statement"]:
                 assert statement["Effect"] == "Allow"
-                found[_several(statement["Action"])] = sorted(map(flat, _several(statement["Resource"])))
-    return found
+                resources = found.setdefault(_several(statement["Action"]), [])
+                resources += map(flat, _several(statement["Resource"]))
+    return {actions: sorted(set(resources)) for actions, resources in found.items()}
 
 
 def _several(value: Any) -> tuple[Any, ...]:
@@ -40,18 +40,33 @@ def core(templates: Templates) -> Rights:
     return rights(templates["EdgecamFoundation"], "CoresRole")
 
 
-@pytest.fixture
-def copier(templates: Templates) -> Rights:
-    return rights(templates["EdgecamFrameGrabber"], "ArtifactCopierRole")
+@pytest.fixture(params=sorted(STACKS))
+def variant(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
 
 
 @pytest.fixture
-def registrar(templates: Templates) -> Rights:
-    return rights(templates["EdgecamFrameGrabber"], "ComponentRegistrarRole")
+def stack(variant: str, synthesize: Synthesize) -> dict[str, Any]:
+    """The template of a variant's stack, for two architectures."""
+    return synthesize(RECORDED + "image: {architectures: [amd64, arm64]}")[STACKS[variant]]
 
 
-def test_cores_may_fetch_artifacts_of_the_frame_grabber_only(core: Rights) -> None:
-    assert core["s3:GetObject",] == ["<ArtifactsBucket.Arn>/frame-grabber/*"]
+@pytest.fixture
+def copier(stack: dict[str, Any]) -> Rights:
+    return rights(stack, "ArtifactCopierRole")
+
+
+@pytest.fixture
+def registrar(stack: dict[str, Any]) -> Rights:
+    return rights(stack, "ComponentRegistrarRole")
+
+
+def test_cores_may_fetch_artifacts_of_the_variants_only(core: Rights) -> None:
+    assert core["s3:GetObject",] == [
+        "<ArtifactsBucket.Arn>/frame-grabber/*",
+        "<ArtifactsBucket.Arn>/gcs-uploader/*",
+    ]
 
 
 def test_cores_may_ask_for_the_region_of_the_artifact_bucket(core: Rights) -> None:
@@ -64,6 +79,16 @@ def test_cores_may_read_exactly_the_secrets_that_sites_name(core: Rights) -> Non
 
 def test_cores_have_no_other_policies(core: Rights) -> None:
     assert len(core) == 3
+
+
+def test_uploading_takes_no_further_right_on_aws(recorded: Templates) -> None:
+    # Google is shown a signed request for sts:GetCallerIdentity, which everybody may make.
+    assert sorted(rights(recorded["EdgecamFoundation"], "CoresRole")) == [
+        ("s3:GetBucketLocation",),
+        ("s3:GetObject",),
+    ]
+    for policy in of_type(recorded["EdgecamGcsUploader"], "AWS::IAM::Policy"):
+        assert "Cores" not in str(policy["Roles"])
 
 
 def test_cores_may_write_their_logs(templates: Templates) -> None:
@@ -84,7 +109,10 @@ def test_existing_role_gets_the_same_grants(synthesize: Synthesize, core: Rights
     template = synthesize(FLEET + EXISTING)["EdgecamFoundation"]
     existing = rights(template, "GreengrassV2TokenExchangeRole")
     assert existing.keys() == core.keys()
-    assert existing["s3:GetObject",] == ["arn:<AWS::Partition>:s3:::our-artifacts/frame-grabber/*"]
+    assert existing["s3:GetObject",] == [
+        "arn:<AWS::Partition>:s3:::our-artifacts/frame-grabber/*",
+        "arn:<AWS::Partition>:s3:::our-artifacts/gcs-uploader/*",
+    ]
 
 
 def test_fleet_without_secrets_grants_no_secret(synthesize: Synthesize) -> None:
@@ -129,28 +157,29 @@ def test_copier_may_read_its_assets_only(copier: Rights) -> None:
     assert masked(copier["s3:GetObject",]) == [f"{assets}/HASH", f"{assets}/HASH"]
 
 
-def test_copier_may_write_its_artifacts_only(copier: Rights) -> None:
+def test_copier_may_write_its_artifacts_only(copier: Rights, variant: str) -> None:
     written = masked(copier["s3:AbortMultipartUpload", "s3:PutObject"])
     assert {arn.split("/", 1)[1] for arn in written} == {
-        f"frame-grabber/TAG-{architecture}.tar.gz" for architecture in ("amd64", "arm64")
+        f"{variant}/TAG-{architecture}.tar.gz" for architecture in ("amd64", "arm64")
     }
 
 
-def test_copier_may_list_its_artifacts_only(templates: Templates) -> None:
+def test_copier_may_list_its_artifacts_only(stack: dict[str, Any], variant: str) -> None:
     statements = [
         statement
-        for policy in of_type(templates["EdgecamFrameGrabber"], "AWS::IAM::Policy")
+        for policy in of_type(stack, "AWS::IAM::Policy")
         for statement in policy["PolicyDocument"]["Statement"]
         if statement["Action"] == "s3:ListBucket"
     ]
     (statement,) = statements
     prefixes = statement["Condition"]["StringEquals"]["s3:prefix"]
-    assert masked(prefixes) == ["frame-grabber/TAG-amd64.tar.gz", "frame-grabber/TAG-arm64.tar.gz"]
+    assert masked(prefixes) == [f"{variant}/TAG-amd64.tar.gz", f"{variant}/TAG-arm64.tar.gz"]
 
 
-def test_registrar_may_look_after_versions_of_this_component_only(registrar: Rights) -> None:
+def test_registrar_may_look_after_versions_of_this_component_only(registrar: Rights, variant: str) -> None:
+    component = f"{COMPONENTS}:com.edgecam.{variant}"
     (actions,) = [actions for actions in registrar if actions[0].startswith("greengrass:")]
-    assert registrar[actions] == [COMPONENT, f"{COMPONENT}:versions:*"]
+    assert registrar[actions] == [component, f"{component}:versions:*"]
     assert actions == (
         "greengrass:CreateComponentVersion",
         "greengrass:DeleteComponent",
@@ -168,7 +197,28 @@ def test_registrar_may_read_the_artifacts_that_it_registers(registrar: Rights) -
 
 
 @pytest.mark.parametrize("role", ["ArtifactCopier", "ComponentRegistrar"])
-def test_functions_may_write_their_own_log_and_nothing_else(templates: Templates, role: str) -> None:
-    found = rights(templates["EdgecamFrameGrabber"], f"{role}Role")
+def test_functions_may_write_their_own_log_and_nothing_else(stack: dict[str, Any], role: str) -> None:
+    found = rights(stack, f"{role}Role")
     assert found["logs:CreateLogStream", "logs:PutLogEvents"] == [f"<{role}Log.Arn>"]
     assert len(found) == {"ArtifactCopier": 4, "ComponentRegistrar": 3}[role]
+
+
+def test_maker_of_the_bucket_may_write_its_own_log_and_nothing_else(recorded: Templates) -> None:
+    found = rights(recorded["EdgecamGcsUploader"], "RecordingsMakerRole")
+    assert found == {("logs:CreateLogStream", "logs:PutLogEvents"): ["<RecordingsMakerLog.Arn>"]}
+
+
+def test_maker_of_the_bucket_may_read_the_secret_that_is_its_login(synthesize: Synthesize) -> None:
+    bucket = "{name: our-recordings, location: EU}"
+    gcp = f"gcp: {{project: our-project, login: {{secret: '{SECRET}'}}, bucket: {bucket}}}"
+    found = rights(synthesize(RECORDED_SITES + gcp)["EdgecamGcsUploader"], "RecordingsMakerRole")
+    assert found["secretsmanager:GetSecretValue",] == [SECRET]
+    assert len(found) == 2
+
+
+def test_maker_of_the_bucket_has_a_role_whose_name_google_can_be_told_beforehand(
+    recorded: Templates,
+) -> None:
+    roles = of_type(recorded["EdgecamGcsUploader"], "AWS::IAM::Role")
+    names = [flat(role["RoleName"]) for role in roles if "RoleName" in role]
+    assert names == ["EdgecamGcsBucket-<AWS::Region>"]

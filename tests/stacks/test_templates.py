@@ -6,12 +6,12 @@ import json
 import re
 from typing import Any
 
-from fleets import EXISTING, FLEET, PROJECT, Synthesize, Templates
+from fleets import EXISTING, FLEET, PROJECT, RECORDED_SITES, Synthesize, Templates, of_type
 from syrupy.assertion import SnapshotAssertion
 
 MASKS = (
     (r"\b[0-9a-f]{64}\b", "<content hash>"),
-    (r"(?<=frame-grabber[:/])[0-9a-f]{12}\b", "<tag>"),
+    (r"(?:(?<=frame-grabber[:/])|(?<=gcs-uploader[:/]))[0-9a-f]{12}\b", "<tag>"),
     (r"(?<=path}/)[0-9a-f]{12}\b", "<tag>"),
     (r"\b1\.\d{1,6}\.\d{1,6}\b(?=\\?\"|$)", "<version>"),
 )
@@ -90,3 +90,69 @@ def test_outputs_name_bucket_component_version_and_deployments(templates: Templa
         "DeploymentLobby",
         "DeploymentYard",
     ]
+
+
+def test_gcs_uploader(recorded: Templates, snapshot: SnapshotAssertion) -> None:
+    assert masked(recorded["EdgecamGcsUploader"]) == snapshot
+
+
+def test_each_stack_deploys_the_sites_of_its_variant_only(recorded: Templates) -> None:
+    names = {
+        stack: sorted(
+            deployment["DeploymentName"] for deployment in of_type(template, "AWS::GreengrassV2::Deployment")
+        )
+        for stack, template in recorded.items()
+    }
+    assert names == {
+        "EdgecamFoundation": [],
+        "EdgecamFrameGrabber": ["edgecam lobby"],
+        "EdgecamGcsUploader": ["edgecam depot", "edgecam dock"],
+    }
+
+
+def test_variant_without_sites_has_no_stack(templates: Templates, synthesize: Synthesize) -> None:
+    assert sorted(templates) == ["EdgecamFoundation", "EdgecamFrameGrabber"]
+    camera = '{id: a, uri: "rtsp://h/1", recording: {enabled: true}}'
+    alone = synthesize(
+        f"sites: {{a: {{variant: gcs-uploader, thing: c, bucket: gs://abc, cameras: [{camera}]}}}}"
+    )
+    assert sorted(alone) == ["EdgecamFoundation", "EdgecamGcsUploader"]
+
+
+def test_bucket_is_ready_before_a_core_records(recorded: Templates) -> None:
+    resources = recorded["EdgecamGcsUploader"]["Resources"]
+    (bucket,) = [name for name, found in resources.items() if found["Type"] == "Custom::EdgecamGcsBucket"]
+    waits = [
+        found["DependsOn"] for found in resources.values() if found["Type"] == "AWS::GreengrassV2::Deployment"
+    ]
+    assert len(waits) == 2
+    assert all(bucket in names for names in waits)
+
+
+def test_bucket_is_told_where_sites_put_their_objects(recorded: Templates) -> None:
+    (bucket,) = of_type(recorded["EdgecamGcsUploader"], "Custom::EdgecamGcsBucket")
+    assert bucket["Prefixes"] == ["", "dock"]
+    assert (bucket["NearlineAfterDays"], bucket["DeleteAfterDays"]) == ("30", "90")
+
+
+def test_existing_bucket_is_left_untouched(synthesize: Synthesize) -> None:
+    for gcp in ("", "gcp: {bucket: {name: our-recordings, create: false}}"):
+        template = synthesize(RECORDED_SITES + gcp)["EdgecamGcsUploader"]
+        assert of_type(template, "Custom::EdgecamGcsBucket") == []
+        assert "RecordingBucket" not in template["Outputs"]
+
+
+def test_embedded_store_is_named_to_the_function_only_where_settings_name_one(
+    recorded: Templates, synthesize: Synthesize
+) -> None:
+    embedded = synthesize(
+        RECORDED_SITES
+        + "gcp: {project: our-project, endpoint: 'http://localhost:9023', "
+        + "bucket: {name: our-recordings, location: US}}"
+    )
+    for template, expected in (
+        (recorded, []),
+        (embedded, [{"Variables": {"STORAGE_EMULATOR_HOST": "http://localhost:9023"}}]),
+    ):
+        functions = of_type(template["EdgecamGcsUploader"], "AWS::Lambda::Function")
+        assert [found["Environment"] for found in functions if "Environment" in found] == expected
