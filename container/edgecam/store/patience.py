@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 import random
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from edgecam.backoff import grown_s
-from edgecam.errors import SessionLost, StoreRefused, StoreUnavailable
+from edgecam.errors import StoreRefused, StoreUnavailable
 
 FIRST_DELAY_S = 0.5
 """Most failures are a hiccup of one server behind a load balancer."""
@@ -34,6 +36,9 @@ MOST_REMEMBERED = 256
 tens of thousands."""
 
 
+T = TypeVar("T", bound=Hashable)
+
+
 @dataclass
 class _Record:
     """The failures of one object.
@@ -49,8 +54,10 @@ class _Record:
     stored_before: int
 
 
-class Patience:
+class Patience(Generic[T]):
     """When an upload may begin. Not safe to use from several threads at once.
+
+    `T` is what is uploaded, whatever tells one from another.
 
     Args:
         random_source: For the jitter.
@@ -58,8 +65,8 @@ class Patience:
 
     def __init__(self, random_source: random.Random | None = None) -> None:
         self._random = random_source or random.Random()  # noqa: S311 - spreads load, guards nothing
-        self._under_way: dict[str, float] = {}
-        self._records: OrderedDict[str, _Record] = OrderedDict()
+        self._under_way: dict[T, float] = {}
+        self._records: OrderedDict[T, _Record] = OrderedDict()
         self._stored = 0
         self._failures = 0
         self._refusals = 0
@@ -85,50 +92,59 @@ class Patience:
             return math.inf
         return max(0.0, self._until_s - now_s)
 
-    def avoid(self, now_s: float) -> frozenset[str]:
+    def avoid(self, now_s: float) -> frozenset[T]:
         """The objects not to choose now: those put off, and while the store is down all that have failed, so
         that one that the store does not like cannot stand for the store."""
         return frozenset(
-            name for name, record in self._records.items() if self.is_down or record.until_s > now_s
+            item for item, record in self._records.items() if self.is_down or record.until_s > now_s
         )
 
-    def retries(self, now_s: float) -> tuple[str, ...]:
+    def retries(self, now_s: float) -> tuple[T, ...]:
         """For when there are no others: those that may be tried again, the longest ago first."""
-        return tuple(name for name, record in self._records.items() if record.until_s <= now_s)
+        return tuple(item for item, record in self._records.items() if record.until_s <= now_s)
 
     def next_due_s(self, now_s: float) -> float:
         """Seconds until the next of those put off may be tried; infinite without any."""
         dues = (record.until_s - now_s for record in self._records.values() if record.until_s > now_s)
         return min(dues, default=math.inf)
 
-    def begin(self, name: str, now_s: float) -> None:
-        """An upload of `name` begins."""
-        self._under_way[name] = now_s
+    def begin(self, item: T, now_s: float) -> None:
+        """An upload of `item` begins."""
+        self._under_way[item] = now_s
 
-    def abandon(self, name: str) -> None:
-        """The upload of `name` came to nothing, for a reason that says nothing of store or object."""
-        self._under_way.pop(name, None)
-        self._records.pop(name, None)
+    def abandon(self, item: T) -> None:
+        """The upload of `item` came to nothing, for a reason that says nothing of store or object."""
+        self._under_way.pop(item, None)
+        self._records.pop(item, None)
 
-    def succeeded(self, name: str) -> None:
-        """The store has answered for `name`: confirmed it, or said that it has another of that name."""
-        self.abandon(name)
+    def succeeded(self, item: T) -> None:
+        """The store has answered for `item`: confirmed it, or said that it has another of that name."""
+        self.abandon(item)
         self._stored += 1
         self._failures = self._refusals = 0
         self._until_s = -math.inf
 
-    def failed(self, name: str, error: Exception, now_s: float) -> float:
-        """The upload of `name` failed with `error`; the seconds for which no other may begin."""
-        begun_s = self._under_way.pop(name, now_s)
-        self._put_off(name, now_s, was_refused=isinstance(error, StoreRefused))
-        if isinstance(error, SessionLost):
-            return self.wait_s(now_s)  # the store answered, and a new session may help at once
+    def failed(self, item: T, error: Exception, now_s: float) -> None:
+        """The upload of `item` failed with `error`: of the store's fault, or nobody knows."""
+        begun_s = self._under_way.get(item, now_s)
+        self.put_off(item, now_s, was_refused=isinstance(error, StoreRefused))
         if begun_s >= self._counted_s:  # else it failed together with one that has been counted
             self._count(error, now_s)
         if isinstance(error, StoreUnavailable) and error.retry_after_s is not None:
             asked_s = min(error.retry_after_s, LONGEST_ASKED_DELAY_S)
             self._until_s = max(self._until_s, now_s + asked_s)
-        return self.wait_s(now_s)
+
+    def put_off(self, item: T, now_s: float, *, was_refused: bool = False) -> None:
+        """The upload of `item` came to nothing: to the back with it, and for long only when others have been
+        stored since it failed before. Says nothing of the store."""
+        self._under_way.pop(item, None)
+        record = self._records.pop(item, None)
+        failures = 1 if record is None else record.failures + (self._stored > record.stored_before)
+        first_s = FIRST_DELAY_S if failures == 1 or not was_refused else FIRST_REFUSED_DELAY_S
+        delay_s = self._grown_s(failures, first_s, LONGEST_OBJECT_DELAY_S)
+        self._records[item] = _Record(failures, now_s + delay_s, self._stored)
+        while len(self._records) > MOST_REMEMBERED:
+            self._records.popitem(last=False)
 
     def _count(self, error: Exception, now_s: float) -> None:
         self._failures += 1
@@ -142,16 +158,6 @@ class Patience:
         if self._refusals:
             return self._grown_s(self._refusals - 1, FIRST_REFUSED_DELAY_S, LONGEST_REFUSED_DELAY_S)
         return self._grown_s(self._failures, FIRST_DELAY_S, LONGEST_DELAY_S)
-
-    def _put_off(self, name: str, now_s: float, *, was_refused: bool) -> None:
-        """To the back, and for long only when others have been stored since it failed before."""
-        record = self._records.pop(name, None)
-        failures = 1 if record is None else record.failures + (self._stored > record.stored_before)
-        first_s = FIRST_DELAY_S if failures == 1 or not was_refused else FIRST_REFUSED_DELAY_S
-        delay_s = self._grown_s(failures, first_s, LONGEST_OBJECT_DELAY_S)
-        self._records[name] = _Record(failures, now_s + delay_s, self._stored)
-        while len(self._records) > MOST_REMEMBERED:
-            self._records.popitem(last=False)
 
     def _grown_s(self, failures: int, first_s: float, longest_s: float) -> float:
         return grown_s(failures, first_s=first_s, longest_s=longest_s, random_source=self._random)

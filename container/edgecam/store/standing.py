@@ -6,6 +6,7 @@ An outage is said when it has begun, now and then while it lasts, and when it is
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgecam.errors import StoreError, StoreRefused
@@ -50,8 +51,8 @@ class Standing:
         self._said: str | None = None
         self._said_s = 0.0
 
-    def failed(self, error: Exception, *, now_s: float, waiting: int) -> None:
-        """An attempt failed, while so many chunks wait."""
+    def failed(self, error: Exception, *, now_s: float, waiting: Callable[[], int]) -> None:
+        """An attempt failed; `waiting` knows how many chunks wait."""
         if self.trouble is None:
             self._since_s, self._in_a_row = now_s, 0
         self.failures_total += 1
@@ -62,18 +63,18 @@ class Standing:
         elif self._in_a_row >= SAID_AFTER_FAILURES:
             self._say(logging.WARNING, "the bucket cannot be reached", now_s, waiting)
 
-    def stored(self, *, now_s: float, waiting: int) -> None:
+    def stored(self, *, now_s: float, waiting: Callable[[], int]) -> None:
         """The store has taken something."""
         if self._said is not None:
             log.info(
                 "storing again after %.0f s and %d failed attempts; %d chunks wait",
                 now_s - self._since_s,
                 self._in_a_row,
-                waiting,
+                waiting(),
             )
         self.trouble = self._said = None
 
-    def _say(self, level: int, what: str, now_s: float, waiting: int) -> None:
+    def _say(self, level: int, what: str, now_s: float, waiting: Callable[[], int]) -> None:
         """The first of its kind, and once an hour."""
         trouble = self.trouble
         if trouble is None or (self._said == trouble.reason and now_s - self._said_s < SAID_AGAIN_AFTER_S):
@@ -85,6 +86,6 @@ class Standing:
             what,
             trouble.message,
             now_s - self._since_s,
-            waiting,
+            waiting(),
             extra={"reason": trouble.reason},
         )
