@@ -89,6 +89,121 @@ def test_mistake_names_setting_expected_and_found(write_fleet: Write, text: str,
     assert mistakes(write_fleet, text) == [expected]
 
 
+UPLOADER = (
+    "sites: {dock: {variant: gcs-uploader, thing: core, bucket: gs://recordings/dock, "
+    'cameras: [{id: a, uri: "rtsp://192.0.2.1/1", recording: {enabled: true}}]}}\n'
+)
+LOGIN = "login: {secret: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:x-AbCdEf'}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            SITE % ", variant: [frame-grabber, gcs-uploader]",
+            "fleet.yaml: sites.lobby.variant: expected frame-grabber or gcs-uploader, not several: gcs-uploader "
+            "contains the frame-grabber, found frame-grabber, gcs-uploader",
+        ),
+        (
+            SITE % ", variant: dashboard",
+            "fleet.yaml: sites.lobby.variant: expected 'frame-grabber' or 'gcs-uploader', found \"dashboard\"",
+        ),
+        (
+            SITE % ", bucket: gs://recordings",
+            "fleet.yaml: sites.lobby.bucket: expected it only with variant: gcs-uploader, which records and "
+            "uploads, found variant: frame-grabber",
+        ),
+        (
+            SITE % ", spool: {path: /data/spool}",
+            "fleet.yaml: sites.lobby.spool: expected it only with variant: gcs-uploader, which records and "
+            "uploads, found variant: frame-grabber",
+        ),
+        (
+            UPLOADER.replace("recording: {enabled: true}", "frames: {max_fps: 2}"),
+            "fleet.yaml: sites.dock.cameras: expected at least one with recording: {enabled: true} (or variant: "
+            "frame-grabber), found variant: gcs-uploader and nothing to upload",
+        ),
+        (
+            UPLOADER + f"gcp: {{project: our-project, {LOGIN}, bucket: {{name: recording, location: EU}}}}",
+            'fleet.yaml: gcp.bucket.name: expected the bucket of a site, as in bucket: gs://NAME, found "recording", '
+            "while sites name gs://recordings/dock",
+        ),
+        (
+            UPLOADER + f"gcp: {{project: our-project, {LOGIN}, bucket: {{name: recordings}}}}",
+            "fleet.yaml: gcp.bucket: expected location, such as EU or europe-west3 (or create: false), "
+            "found a mapping with the keys name",
+        ),
+        (
+            UPLOADER + f"gcp: {{{LOGIN}, bucket: {{name: recordings, location: EU}}}}",
+            "fleet.yaml: gcp: expected project, where the bucket is made (or bucket: {create: false}), "
+            "found a mapping with the keys login, bucket",
+        ),
+        (
+            UPLOADER + "gcp: {project: our-project, bucket: {name: recordings, location: EU}}",
+            "fleet.yaml: gcp: expected login, since a bucket is made (or bucket: {create: false}), "
+            "found a mapping with the keys project, bucket",
+        ),
+        (
+            UPLOADER + "gcp: {project: our-project, login: {}, bucket: {name: recordings, location: EU}}",
+            "fleet.yaml: gcp.login: expected audience or secret, one of them, "
+            "found a mapping with the keys (none)",
+        ),
+        (
+            UPLOADER
+            + f"gcp: {{project: our-project, {LOGIN}, bucket: {{name: recordings, location: EU, writers: [joe]}}}}",
+            "fleet.yaml: gcp.bucket.writers[0]: expected serviceAccount:NAME@…, "
+            'principal://iam.googleapis.com/… or principalSet://…, found "joe"',
+        ),
+        (
+            UPLOADER + "gcp: {endpoint: 'https://example.com', bucket: {name: recordings, create: false}}",
+            "fleet.yaml: gcp.endpoint: expected http://localhost:PORT: it is for an embedded store, which asks for "
+            'no login, found "https://example.com"',
+        ),
+    ],
+)
+def test_mistake_between_site_variant_and_bucket_says_what_to_do(
+    write_fleet: Write, text: str, expected: str
+) -> None:
+    assert mistakes(write_fleet, text) == [expected]
+
+
+def test_recorded_camera_of_a_frame_grabber_is_refused_with_its_path(write_fleet: Write) -> None:
+    text = UPLOADER.replace("gcs-uploader", "frame-grabber")
+    assert [line.split(": ")[1] for line in mistakes(write_fleet, text)] == [
+        "sites.dock.bucket",
+        "sites.dock.cameras[0].recording",
+    ]
+
+
+def test_saying_a_default_again_does_no_harm(write_fleet: Write) -> None:
+    text = (
+        'sites: {a: {thing: c, spool: {}, cameras: [{id: a, uri: "test://", recording: {enabled: false}}]}}'
+    )
+    assert load_fleet(write_fleet(text)).sites["a"].variant == "frame-grabber"
+
+
+def test_site_in_both_variants_by_its_target_is_refused(write_fleet: Write) -> None:
+    text = UPLOADER.replace("{dock:", "{lobby: {thing: core, cameras: [{id: a, uri: 'test://'}]}, dock:")
+    assert mistakes(write_fleet, text) == [
+        "fleet.yaml: sites.dock.thing: expected a target that no other site has (gcs-uploader contains the "
+        'frame-grabber: one site with all cameras does both), found "core", which is also the target of '
+        "sites.lobby, a frame-grabber"
+    ]
+
+
+def test_rule_that_changes_nothing_is_not_made(write_fleet: Write) -> None:
+    def days(bucket: str) -> int | None:
+        gcp = f"gcp: {{project: our-project, {LOGIN}, bucket: {{name: recordings, location: EU, {bucket}}}}}"
+        found = load_fleet(write_fleet(UPLOADER + gcp)).gcp
+        assert found is not None
+        return found.bucket.to_nearline_after_days
+
+    assert days("delete_after_days: 90") == 30
+    assert days("delete_after_days: 30") is None
+    assert days("nearline_after_days: null") is None
+    assert days("storage_class: COLDLINE") is None
+
+
 def test_two_sites_with_the_same_target_are_refused(write_fleet: Write) -> None:
     site = '{thing_group: g, cameras: [{id: a, uri: "rtsp://h/1"}]}'
     assert mistakes(write_fleet, f"sites: {{north: {site}, south: {site}}}") == [

@@ -11,16 +11,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from fleets import FLEET, PROJECT
+from fleets import FLEET, PROJECT, RECORDED
 
 PARTS = ("app.py", "cdk.json", "fleet.yaml", "pyproject.toml", "uv.lock", "stacks", "recipes", "container")
 IGNORED = shutil.ignore_patterns("__pycache__", "build", "*.pyc")
-STACKS = ("EdgecamFoundation", "EdgecamFrameGrabber")
+STACKS = ("EdgecamFoundation", "EdgecamFrameGrabber", "EdgecamGcsUploader")
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The project in another folder, without .git."""
+    """The project in another folder, without .git, and with sites of both variants."""
     target = tmp_path / "another machine"
     target.mkdir()
     for part in PARTS:
@@ -28,6 +28,7 @@ def copy(tmp_path: Path) -> Path:
             shutil.copytree(PROJECT / part, target / part, ignore=IGNORED)
         else:
             shutil.copy2(PROJECT / part, target / part)
+    (target / "fleet.yaml").write_text(RECORDED)
     return target
 
 
@@ -86,16 +87,23 @@ def test_synth_needs_no_docker_network_credentials_git_and_is_the_same_everywher
     assert synth(other, tmp_path / "out again", environment) == here
 
 
-def test_image_is_built_at_publish_time_by_a_command_that_names_no_machine(
+def test_images_and_packages_are_made_at_publish_time_by_commands_that_name_no_machine(
     copy: Path, tmp_path: Path
 ) -> None:
-    manifest = synth(copy, tmp_path / "out", bare(tmp_path))["EdgecamFrameGrabber.assets.json"]
-    files = json.loads(json.dumps(manifest["files"]))
-    (source,) = [file["source"] for file in files.values() if "executable" in file["source"]]
-    command = source["executable"]
-    assert command[0] == "container/build"
-    assert not [argument for argument in command if argument.startswith("/")]
-    assert (PROJECT / command[0]).stat().st_mode & 0o111
+    found = synth(copy, tmp_path / "out", bare(tmp_path))
+    programs = {}
+    for stack in STACKS:
+        files = json.loads(json.dumps(found[f"{stack}.assets.json"]["files"]))
+        commands = [file["source"].get("executable") for file in files.values()]
+        programs[stack] = sorted(command[0] for command in commands if command)
+        assert not [part for command in commands if command for part in command if part.startswith("/")]
+    assert programs == {
+        "EdgecamFoundation": [],
+        "EdgecamFrameGrabber": ["container/build"],
+        "EdgecamGcsUploader": ["container/build", "stacks/gcp/build"],
+    }
+    for program in ("container/build", "stacks/gcp/build"):
+        assert (PROJECT / program).stat().st_mode & 0o111
 
 
 def test_mistakes_end_synth_with_their_sentences_and_no_traceback(tmp_path: Path) -> None:
