@@ -218,6 +218,8 @@ class Camera(Model):
     def _has_a_purpose(self) -> Self:
         if not self.frames.enabled and not self.recording.enabled:
             raise ValueError("expected frames or recording enabled, found neither")
+        if self.recording.enabled and self.scheme == "test":
+            raise ValueError("expected recording only with a source of coded video, found test:")
         return self
 
     @property

@@ -116,6 +116,15 @@ def test_number_that_is_none_is_refused(port: object) -> None:
             ),
             "expected a different frames.path for every camera, found /d/a/frame.jpg in",
         ),
+        (
+            node({"id": "a", "uri": RTSP, "recording": {"enabled": True}}),
+            "expected bucket, since cameras[0] (a) is recorded, found none",
+        ),
+        (node(bucket="gs://B"), "bucket: expected gs://BUCKET, s3://BUCKET or file:///FOLDER, with or"),
+        (node(bucket="gs://b1c/../x"), "bucket: expected gs://BUCKET"),
+        (node(google={"login": "federation"}), "google: expected audience with login: federation"),
+        (node(google={"service_account": "a@b"}), "google: expected service_account only with audience"),
+        (node(upload={"part_bytes": 300_000}), "upload.part_bytes: expected a multiple of 262144"),
     ],
 )
 def test_mistake_of_the_node_names_path_expected_and_found(document: object, mistake: str) -> None:
@@ -136,6 +145,17 @@ def test_mistake_of_the_node_names_path_expected_and_found(document: object, mis
             {"uri": "http://x"},
             "uri: expected a URI that begins with one of rtsp:, rtsps:, pipe:, file:, images:,",
         ),
+        (
+            {"uri": "test://", "recording": {"enabled": True}},
+            ": expected recording only with a source of coded video, found test:",
+        ),
+        ({"frames": {"enabled": False}}, ": expected frames or recording enabled, found neither"),
+        (
+            {"recording": {"chunk_s": 1}},
+            "recording.chunk_s: expected a number greater than or equal to 2, found 1",
+        ),
+        ({"recording": {"format": "avi"}}, "recording.format: expected 'mp4' or 'mpegts', found \"avi\""),
+        ({"uri": "pipe://relative"}, "uri: expected pipe:/// and an absolute path"),
         ({"uri": "camera"}, "uri: expected a URI that begins with one of"),
         ({"uri": "rtsp:camera"}, "uri: expected rtsp:// and what follows"),
         ({"uri": "rtsp:///path"}, "uri: expected rtsp://HOST/PATH"),
