@@ -12,23 +12,23 @@ import pytest
 from recipe_image import PROGRAM, TestImage, docker
 
 from container.base_image import ensure_base_image
-from container.image_inputs import DEFAULT_BASE_IMAGE
+from container.image_inputs import DEFAULT_BASE_IMAGE, FRAME_GRABBER, VARIANTS
 from stacks.component import Artifact, render_recipe
 
 
-def rendered(*architectures: str) -> dict[str, Any]:
-    """The frame grabber's recipe for these architectures, with the longest names that there can be."""
+def rendered(variant: str, *architectures: str) -> dict[str, Any]:
+    """A variant's recipe for these architectures, with the longest names that there can be."""
     recipe: dict[str, Any] = json.loads(
         render_recipe(
-            "frame-grabber",
-            name="com.edgecam.frame-grabber",
+            variant,
+            name=f"com.edgecam.{variant}",
             version="1.999999.999999",
             bucket="b" * 63,
             artifacts=[
                 Artifact(
                     architecture=architecture,
-                    image="edgecam/frame-grabber:0123456789ab",
-                    key=f"frame-grabber/0123456789ab-{architecture}.tar.gz",
+                    image=f"edgecam/{variant}:0123456789ab",
+                    key=f"{variant}/0123456789ab-{architecture}.tar.gz",
                     content_hash="",
                 )
                 for architecture in architectures
@@ -38,10 +38,24 @@ def rendered(*architectures: str) -> dict[str, Any]:
     return recipe
 
 
+@pytest.fixture(scope="session", params=VARIANTS)
+def variant(request: pytest.FixtureRequest) -> str:
+    """Each variant in turn."""
+    found: str = request.param
+    return found
+
+
 @pytest.fixture(scope="session")
-def recipe() -> dict[str, Any]:
-    """The frame grabber's recipe for both architectures."""
-    return rendered("amd64", "arm64")
+def recipe(variant: str) -> dict[str, Any]:
+    """The variant's recipe for both architectures."""
+    return rendered(variant, "amd64", "arm64")
+
+
+@pytest.fixture(scope="session")
+def lifecycle() -> dict[str, str]:
+    """Step → script, of the frame grabber: the uploader's differ in the seconds that they grant, no more."""
+    steps = rendered(FRAME_GRABBER, "amd64")["Manifests"][0]["Lifecycle"]
+    return {step: steps[step]["Script"] for step in ("install", "run", "shutdown")}
 
 
 @pytest.fixture(scope="session")

@@ -39,13 +39,6 @@ def environment(image: TestImage) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def lifecycle(recipe: dict[str, Any]) -> dict[str, str]:
-    """Step → script."""
-    steps = recipe["Manifests"][0]["Lifecycle"]
-    return {step: steps[step]["Script"] for step in ("install", "run", "shutdown")}
-
-
 def run_to_end(
     script: str, environment: dict[str, str], user: int | None = None
 ) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,8 @@
-"""The frame grabber's recipe: what both nuclei, and the service, ask of it."""
+"""The recipes: what both nuclei, and the service, ask of them, and what they have in common."""
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from sandbox.recipe import read
 
-RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "frame-grabber.yaml"
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
 # Casing as Nucleus Lite reads it (its source, and the recipe reference of Greengrass v2).
 TOP_LEVEL = {
@@ -31,6 +32,7 @@ STEPS = {"install", "run", "shutdown"}
 STEP = {"Script", "Setenv", "Timeout", "RequiresPrivilege"}
 VARIABLE = re.compile(r"\{(artifacts:path|configuration:(/[a-z_]+))\}")
 MAX_RECIPE_BYTES = 16_000
+DEFAULT_SHUTDOWN_TIMEOUT_S = 15  # Greengrass v2 developer guide, recipe reference
 MAX_LITE_SCRIPT_BYTES = 10_000
 
 
@@ -48,8 +50,38 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(entry)
 
 
-def test_no_placeholder_is_left(recipe: dict[str, Any]) -> None:
-    assert re.search(r"<<[A-Z_]+>>", RECIPE.read_text())
+def lines(variant: str) -> list[str]:
+    """A recipe without its comments."""
+    text = (RECIPES / f"{variant}.yaml").read_text()
+    return [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+
+
+def test_uploaders_recipe_differs_from_the_frame_grabbers_in_the_time_to_end_only() -> None:
+    # There is no template language: two readable recipes, and this to hold them together.
+    differing = [
+        (line[2:].strip(), line[0])
+        for line in difflib.ndiff(lines("frame-grabber"), lines("gcs-uploader"))
+        if line[0] in "+-"
+    ]
+    removed = [text for text, sign in differing if sign == "-"]
+    added = [text for text, sign in differing if sign == "+"]
+    seconds = re.compile(r"(?<=--time )10|(?<=--stop-timeout )10")
+    assert [seconds.sub("30", text) for text in removed if not text.startswith("ComponentDescription")] == [
+        text for text in added if not text.startswith(("ComponentDescription", "Timeout"))
+    ]
+    assert len(added) == len(removed) + 1
+
+
+def test_container_has_time_to_end_before_anybody_loses_patience(recipe: dict[str, Any]) -> None:
+    steps = recipe["Manifests"][0]["Lifecycle"]
+    text = steps["run"]["Script"] + steps["shutdown"]["Script"]
+    granted = {int(seconds) for seconds in re.findall(r"--(?:stop-timeout|time) (\d+)", text)}
+    (container,) = granted  # the same wherever it is said
+    assert container < steps["shutdown"].get("Timeout", DEFAULT_SHUTDOWN_TIMEOUT_S)
+
+
+def test_no_placeholder_is_left(recipe: dict[str, Any], variant: str) -> None:
+    assert re.search(r"<<[A-Z_]+>>", "".join(lines(variant)))
     assert [text for text in strings(recipe) if re.search(r"<<[A-Z_]+>>", text)] == []
 
 
