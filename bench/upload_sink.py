@@ -3,8 +3,8 @@
     python -m bench.upload_sink --certificate FILE --key FILE
 
 Prints its two ports (plain, TLS) and serves until its standard input ends. It speaks just enough of Google's
-JSON API (multipart, resumable in one or several parts, `bytes */N`), computes the checksum as Google does, and
-is a process of its own, so that its work does not count as the client's.
+JSON API (multipart, resumable in one or several parts, `bytes */N`), computes the checksum as Google does,
+and is a process of its own, so that its work does not count as the client's.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from edgecam.clock import SystemClock
 from edgecam.config_store import Google, Upload
 from edgecam.store import checksum
 from edgecam.store.bucket import Bucket
+from edgecam.store.bucket_s3 import WHOLE_CHECKSUM
 from edgecam.store.buckets import open_bucket
 from sandbox.aws.server import EmbeddedAws
 from sandbox.gcs.server import BUCKET, EmbeddedGcs
@@ -120,7 +121,9 @@ class S3Place:
             answer = self._client.get_object(Bucket=self._bucket, Key=f"site-7/{name}")
         except self._client.exceptions.NoSuchKey:
             return None
-        return Found(answer["Body"].read(), answer["ContentType"], answer["Metadata"])
+        # What the bucket itself keeps there is not the chunk's.
+        metadata = {name: value for name, value in answer["Metadata"].items() if name != WHOLE_CHECKSUM}
+        return Found(answer["Body"].read(), answer["ContentType"], metadata)
 
 
 class FilePlace:
