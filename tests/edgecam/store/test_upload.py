@@ -76,9 +76,8 @@ class Rig:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.clock = FastClock(SPEED)
-        self.spool = Spool(
-            config_store.Spool(path=str(folder / "spool"), keep_free_bytes=0), clock=self.clock
-        )
+        spool = config_store.Spool(path=str(folder / "spool"), max_bytes=16 * MB, keep_free_bytes=0)
+        self.spool = Spool(spool, clock=self.clock)
         self.bucket = UnreliableBucket(folder / "bucket")
         self.flow = Flow(requests_per_s=1000, bytes_per_s=10**9, clock=self.clock)
         self.uploader = Uploader(
