@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from edgecam.config import Camera
 from stacks.settings import Aws, Image, Site
+from stacks.settings_gcp import Gcp
 
 README = Path(__file__).parent.parent / "README.md"
 MARKERS = ("<!-- settings: made by `make docs` -->", "<!-- end of settings -->")
@@ -29,6 +30,7 @@ def tables() -> str:
         ("A site: `sites.<name>`", [row for row in _rows(Site) if not row.startswith("| `cameras[].")]),
         ("The image: `image`", _rows(Image)),
         ("The account: `aws`", _rows(Aws)),
+        ("The Google side: `gcp`", _rows(Gcp)),
     ]
     head = "| setting | values | default | |\n| --- | --- | --- | --- |\n"
     return "\n".join(f"### {title}\n\n{head}" + "\n".join(rows) + "\n" for title, rows in sections)
@@ -81,9 +83,14 @@ def _values(field: FieldInfo) -> str:
     }
     text = _type(field.annotation)
     if "le" in limits and ("ge" in limits or "gt" in limits):
-        low = f"{limits['ge']:g}" if "ge" in limits else f"over {limits['gt']:g}"
-        return f"{text}, {low} to {limits['le']:g}".replace("e+09", "·10⁹")
-    return f"{text}, from {limits['ge']:g}" if "ge" in limits else text
+        low = _number(limits["ge"]) if "ge" in limits else f"over {_number(limits['gt'])}"
+        return f"{text}, {low} to {_number(limits['le'])}"
+    return f"{text}, from {_number(limits['ge'])}" if "ge" in limits else text
+
+
+def _number(limit: float) -> str:
+    # Whole numbers as one would type them.
+    return str(limit) if isinstance(limit, int) else f"{limit:g}"
 
 
 def _type(annotation: Any) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,16 @@ def mistakes(write_fleet: Write, text: str) -> list[str]:
 def test_shipped_fleet_is_valid_and_has_a_group_and_a_thing() -> None:
     fleet = load_fleet(PROJECT / "fleet.yaml")
     assert sorted(site.target.split("/")[0] for site in fleet.sites.values()) == ["thing", "thinggroup"]
+
+
+def test_commented_example_of_the_shipped_fleet_is_valid_too(write_fleet: Write) -> None:
+    text = (PROJECT / "fleet.yaml").read_text()
+    begin, end = text.index("  # dock:"), text.index("image:")
+    example = re.sub(r"^( *)# ?", r"\1", text[begin:end], flags=re.MULTILINE)
+    fleet = load_fleet(write_fleet(text[:begin] + example + text[end:]))
+    assert sorted(fleet.sites_of("gcs-uploader")) == ["dock"]
+    assert fleet.gcp is not None
+    assert fleet.gcp.bucket.create
 
 
 @pytest.mark.parametrize(
