@@ -86,6 +86,7 @@ class ChunkFile:
         self._pipeline = Gst.Pipeline.new(None)
         self._bus = self._pipeline.get_bus()
         self._complaint: Complaint | None = None
+        self._interval_ns = round(NS_PER_S / plan.fps)
         self._feed = make("appsrc", format="time", max_bytes=0, block=False)
         self._feed.set_property("caps", plan.caps)
         chain = [self._feed, *_container(plan), make("filesink", location=str(path))]
@@ -101,6 +102,8 @@ class ChunkFile:
             # The picture belongs to the connection, which may still show it; only its bytes are shared.
             own = picture.buffer.copy_region(_WITHOUT_META, 0, picture.buffer.get_size())
             own.pts, own.dts = picture.pts_ns, picture.dts_ns
+            if own.duration == Gst.CLOCK_TIME_NONE:
+                own.duration = self._interval_ns  # the last picture of a file without one is not shown
             batch.insert(-1, own)
         self._feed.emit("push-buffer-list", batch)
 
@@ -147,12 +150,14 @@ def _container(plan: Plan) -> list[Any]:
     """What stands between the pictures and the file."""
     if plan.format is ChunkFormat.MPEGTS:
         return [make("mpegtsmux")]  # takes pictures as they come from the source
-    parser = [] if plan.codec.parser is None else [make(plan.codec.parser)]
+    # The muxer has many kinds of entrances; without a word on what comes it may offer the one for sound.
+    parser = make(plan.codec.parser) if plan.codec.parser else make("capsfilter", caps=plan.codec.media_type)
     pictures_per_s = max(_RESERVE_PICTURES_PER_S, 1.5 * plan.fps)
     muxer = make(
-        "mp4mux",
+        # The same element; only the older brand may hold JPEG.
+        "qtmux" if plan.codec is JPEG else "mp4mux",
         reserved_max_duration=round(plan.span_s * NS_PER_S),
         reserved_moov_update_period=round(max(_INDEX_PERIOD_S, plan.span_s / _INDEX_PERIODS) * NS_PER_S),
         reserved_bytes_per_sec=min(10_000, round(pictures_per_s * _RESERVE_BYTES_PER_PICTURE)),
     )
-    return [*parser, muxer]
+    return [parser, muxer]

@@ -8,12 +8,14 @@ in the order of showing: as many as the stream reorders, its depth. Plain values
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterable
 
 NS_PER_S = 1_000_000_000
 DEPTH_LIMIT = 16
 """The most that H.264 and H.265 allow."""
 _DEFAULT_INTERVAL_NS = NS_PER_S // 30
+_LATEST = 30
 
 
 def reorder_depth(pts_ns: Iterable[int]) -> int:
@@ -34,20 +36,24 @@ class Shown:
     """Mends times of showing that are missing, and learns how far pictures are apart."""
 
     def __init__(self) -> None:
-        self._last_ns: int | None = None
-        self.interval_ns = _DEFAULT_INTERVAL_NS
+        self._latest_ns: deque[int] = deque(maxlen=_LATEST)
+
+    @property
+    def interval_ns(self) -> int:
+        """How far pictures are apart, on the average, in whatever order they come."""
+        latest = self._latest_ns
+        if len(latest) < 2:
+            return _DEFAULT_INTERVAL_NS
+        return max(1, (max(latest) - min(latest)) // (len(latest) - 1))
 
     def mended(self, pts_ns: int | None) -> int | None:
         """The time of showing; None where there is nothing to tell it from."""
-        last_ns = self._last_ns
-        if pts_ns is None or pts_ns == last_ns:
-            if last_ns is None:
+        latest = self._latest_ns
+        if pts_ns is None or (latest and pts_ns == latest[-1]):
+            if not latest:
                 return None
-            pts_ns = last_ns + self.interval_ns
-        elif last_ns is not None and 0 < pts_ns - last_ns <= 10 * NS_PER_S:
-            # A slow average: neither a late picture nor a reordered one may look like another rate.
-            self.interval_ns += (pts_ns - last_ns - self.interval_ns) // 8
-        self._last_ns = pts_ns
+            pts_ns = latest[-1] + self.interval_ns
+        latest.append(pts_ns)
         return pts_ns
 
 

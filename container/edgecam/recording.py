@@ -51,7 +51,7 @@ class _Open:
     chunk: Chunk
     path: Path
     file: ChunkFile
-    first_ns: int
+    zero_ns: int
     times: DecodeTimes
     waiting: list[Timed] = field(default_factory=list)
     newest_ns: int = 0
@@ -289,10 +289,13 @@ class Recorder:
             self._cutter.span_ns / NS_PER_S,
             NS_PER_S / self._shown.interval_ns,
         )
-        times = DecodeTimes(depth=self._depth, first_ns=pts_ns, interval_ns=self._shown.interval_ns)
+        interval_ns = self._shown.interval_ns
+        times = DecodeTimes(depth=self._depth, first_ns=pts_ns, interval_ns=interval_ns)
+        # Containers count from zero, and decoding begins before showing does.
+        zero_ns = pts_ns - self._depth * interval_ns
         try:
             path = self._sink.begin(chunk)
-            self._open = _Open(chunk, path, ChunkFile(path, plan), pts_ns, times, newest_ns=pts_ns)
+            self._open = _Open(chunk, path, ChunkFile(path, plan), zero_ns, times, newest_ns=pts_ns)
         except EdgecamError as error:
             self._lose(str(error))
 
@@ -311,9 +314,7 @@ class Recorder:
             self._end_chunk()
             self._cutter.end()
             return
-        # Containers count from zero, and decoding begins before showing does.
-        shift_ns = self._depth * self._shown.interval_ns - present.first_ns
-        present.waiting.append(Timed(pts_ns + shift_ns, dts_ns + shift_ns, picture.buffer))
+        present.waiting.append(Timed(pts_ns - present.zero_ns, dts_ns - present.zero_ns, picture.buffer))
         present.newest_ns = max(present.newest_ns, pts_ns)
 
     def _flush(self) -> None:

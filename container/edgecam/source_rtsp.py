@@ -73,11 +73,22 @@ class RtspSource(Source):
         if self._login is not None:
             rtsp.set_property("user-id", self._login.username)
             rtsp.set_property("user-pw", self._login.password)
+        if self._camera.recording.enabled:
+            self._keep_times(rtsp)
         self._set_trust(rtsp)
         self._add(rtsp)
         rtsp.connect("select-stream", self._on_select)
         rtsp.connect("pad-added", self._on_pad)
         rtsp.connect("no-more-pads", self._on_all_pads)
+
+    def _keep_times(self, rtsp: Any) -> None:
+        """What is recorded keeps the camera's own times: when pictures were taken, not when they came."""
+        rtsp.set_property("add-reference-timestamp-meta", True)
+        if self._camera.transport == "tcp":
+            # By default the jitter buffer bends the stream's clock towards ours, by tens of milliseconds in
+            # the first seconds; where pictures are reordered, two of them even fall on one time. Without it,
+            # late packets cannot be told from lost ones for long, and over TCP there are neither.
+            rtsp.set_property("buffer-mode", 0)
 
     def _set_trust(self, rtsp: Any) -> None:
         tls = self._camera.tls
