@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from store_doubles import FreePace, MemorySession
 
 from edgecam.clock import SystemClock
 from edgecam.config_store import Google, Upload
@@ -23,38 +24,6 @@ from sandbox.ports import free_port
 
 PART_BYTES = 8 * 1024**2
 STALL_TIMEOUT_S = 2.0
-
-
-@dataclass
-class FreePace:
-    """Never waits; remembers what it was asked."""
-
-    requests: int = 0
-    sent: list[int] = field(default_factory=list)
-
-    def request(self) -> None:
-        self.requests += 1
-
-    def send(self, size_bytes: int) -> None:
-        self.sent.append(size_bytes)
-
-
-@dataclass
-class MemorySession:
-    """What a spool keeps of an upload in parts."""
-
-    text: str | None = None
-    saved: list[str] = field(default_factory=list)
-
-    def load(self) -> str | None:
-        return self.text
-
-    def save(self, text: str) -> None:
-        self.text = text
-        self.saved.append(text)
-
-    def clear(self) -> None:
-        self.text = None
 
 
 @dataclass(frozen=True)

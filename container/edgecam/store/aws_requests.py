@@ -2,8 +2,8 @@
 
 Neither botocore's own S3 client nor obstore: the model of S3 is among what the image leaves out of botocore,
 and a signature and eight headers are all that its client would add; obstore is 16 MB that keep a whole object
-in memory. The body is not signed (a second checksum over every byte, at ten times the price): its CRC-32C stands
-in a signed header, and S3 compares it.
+in memory. The body is not signed (a second checksum over every byte, at ten times the price): its CRC-32C
+stands in a signed header, and S3 compares it.
 """
 
 from __future__ import annotations
