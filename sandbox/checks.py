@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import functools
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import TypeVar
 
 from sandbox import pictures, secrecy
+from sandbox.checks_recording import RecordingChecks
 from sandbox.console import say
-from sandbox.deploy import STACK, Outputs
+from sandbox.deploy import STACKS, Outputs
 from sandbox.errors import CheckFailedError, SandboxError
-from sandbox.process import tail
 from sandbox.system import System
-
-T = TypeVar("T")
+from sandbox.waiting import until
 
 SIZES = {"lobby": (1920, 1080), "yard": (1280, 720)}
 CHANGED_WIDTH = 640
@@ -39,9 +36,15 @@ class Checks:
         for camera in SIZES:
             self._check(f"{camera} delivers", functools.partial(self._fresh, camera))
         self._check("the page answers", self._page)
+        recorded = RecordingChecks(self._system)
+        self._check("recordings arrive", recorded.arrive)
+        self._check("the newest pictures and the status arrive", recorded.companions)
+        self._check("an outage of the store costs nothing", recorded.outage)
         self._check("deploying again changes nothing", self._no_change)
         self._check("a changed setting takes effect", self._change)
         self._check("the camera's password is nowhere", self._secrecy)
+        self._check("the recording ends whole", recorded.end)
+        self._check("every recording plays alone", recorded.everything_plays)
 
     def say(self, passed: bool, what: str, detail: str) -> None:
         """One verdict."""
@@ -56,21 +59,6 @@ class Checks:
         else:
             self.say(True, what, detail)
 
-    def _until(self, condition: Callable[[], T | None], what: str, timeout_s: float) -> T:
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            self._system.check_processes()
-            if (found := condition()) is not None:
-                return found
-            time.sleep(0.2)
-        raise CheckFailedError(f"waited {timeout_s:.0f} s in vain until {what}\n{self._last_words()}")
-
-    def _last_words(self) -> str:
-        folder = self._system.settings.folder
-        core = tail(folder / "logs" / "core.log", 8)
-        logs = "\n".join(f"{path.name}: {tail(path, 8)}" for path in (folder / "core" / "logs").glob("*.log"))
-        return f"the core's last words:\n{core}\n{logs}"
-
     def _fresh(self, camera: str, width: int | None = None) -> str:
         folder = self._system.settings.data_dir / camera
         expected = SIZES[camera] if width is None else (width, width * SIZES[camera][1] // SIZES[camera][0])
@@ -81,8 +69,11 @@ class Checks:
                 return None
             return found if (found.width, found.height) == expected else None
 
-        picture = self._until(
-            fresh, f"{folder}/frame.jpg is a fresh {expected[0]}x{expected[1]} picture", FIRST_FRAME_TIMEOUT_S
+        picture = until(
+            self._system,
+            fresh,
+            f"{folder}/frame.jpg is a fresh {expected[0]}x{expected[1]} picture",
+            FIRST_FRAME_TIMEOUT_S,
         )
         described = (picture.described["width"], picture.described["height"])
         if described != expected:
@@ -103,7 +94,7 @@ class Checks:
                 return None
             return True
 
-        self._until(answers, f"{address}/ and /healthz say 200", CHANGE_TIMEOUT_S)
+        until(self._system, answers, f"{address}/ and /healthz say 200", CHANGE_TIMEOUT_S)
         return f"{address} and /healthz say 200"
 
     def _no_change(self) -> str:
@@ -116,7 +107,7 @@ class Checks:
     def _change(self) -> str:
         before = self._identity()
         self._system.deploy(lobby_width=str(CHANGED_WIDTH))
-        self._until(self._settled, "the core has finished the deployment", CHANGE_TIMEOUT_S)
+        until(self._system, self._settled, "the core has finished the deployment", CHANGE_TIMEOUT_S)
         detail = self._fresh("lobby", CHANGED_WIDTH)
         after = self._identity()
         if after["versions"] != before["versions"]:
@@ -136,7 +127,10 @@ class Checks:
         count, leaks = secrecy.leaks(self._system)
         if leaks:
             raise CheckFailedError(f"found in {', '.join(leaks)}")
-        return f"{count} places searched: logs, process list, docker inspect, templates, recipes, page"
+        return (
+            f"{count} places searched: logs, process list, docker inspect, templates, recipes, pages, "
+            "recordings, spool"
+        )
 
     def _identity(self) -> dict[str, list[str]]:
         """What a deployment made: ids of the newest deployments and versions of the components."""
@@ -156,5 +150,9 @@ class Checks:
 
 
 def summary(outputs: Outputs) -> str:
-    """The outputs of the app's stack, a line each."""
-    return "\n".join(f"    {key} = {value}" for key, value in sorted(outputs.get(STACK, {}).items()))
+    """The outputs of the app's stacks, a line each."""
+    return "\n".join(
+        f"    {stack}.{key} = {value}"
+        for stack in STACKS
+        for key, value in sorted(outputs.get(stack, {}).items())
+    )

@@ -36,8 +36,8 @@ from sandbox.token_exchange import TokenExchange
 log = logging.getLogger(__name__)
 
 TICK_S = 0.1
-PASSED_THROUGH = ("DOCKER_HOST", "TZ")
-"""Settings of the machine, not of the core, that scripts may need to reach its Docker."""
+PASSED_THROUGH = ("DOCKER_HOST", "STORAGE_EMULATOR_HOST", "TZ")
+"""Settings of the machine, not of the core: how scripts reach its Docker, and which store stands for Google's."""
 
 REASON_LENGTH = 1000
 

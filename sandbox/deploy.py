@@ -16,7 +16,9 @@ from sandbox.preflight import cdk_program
 from sandbox.process import Process
 
 STACK = "EdgecamFrameGrabber"
-"""Deploying it deploys EdgecamFoundation first, which it depends on."""
+UPLOADER_STACK = "EdgecamGcsUploader"
+STACKS = (STACK, UPLOADER_STACK)
+"""Deploying them deploys EdgecamFoundation first, which they depend on."""
 
 BOOTSTRAP_TIMEOUT_S = 120.0
 DEPLOY_TIMEOUT_S = 1800.0
@@ -65,7 +67,7 @@ class Cdk:
         self._run(
             "deploy",
             DEPLOY_TIMEOUT_S,
-            *(STACK, "--require-approval", "never", "--output", str(self.assembly)),
+            *(*STACKS, "--require-approval", "never", "--output", str(self.assembly)),
             *("--context", f"fleet={fleet}", "--outputs-file", str(outputs), "--method", "direct"),
             cwd=project,
         )

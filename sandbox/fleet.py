@@ -8,6 +8,10 @@ from pathlib import Path
 
 TEMPLATE = Path(__file__).with_name("fleet.yaml")
 THING = "edgecam-sandbox"
+RECORDER_THING = "edgecam-sandbox-recorder"
+BUCKET = "edgecam-sandbox"
+"""Of the recordings; the deployed app makes it in the embedded store."""
+
 UNCHANGED_WIDTH = "null"
 """As the camera sends it."""
 
@@ -18,6 +22,10 @@ class Values:
 
     data_dir: Path
     page_port: int
+    recorder_data_dir: Path
+    recorder_page_port: int
+    spool: Path
+    gcs_port: int
     cameras_port: int
     yard_secret: str
     lobby_width: str = UNCHANGED_WIDTH
@@ -30,6 +38,12 @@ def render(values: Values, target: Path) -> Path:
         THING=THING,
         DATA_DIR=values.data_dir,
         PAGE_PORT=values.page_port,
+        RECORDER_THING=RECORDER_THING,
+        RECORDER_DATA_DIR=values.recorder_data_dir,
+        RECORDER_PAGE_PORT=values.recorder_page_port,
+        SPOOL=values.spool,
+        BUCKET=BUCKET,
+        GCS_PORT=values.gcs_port,
         CAMERAS_PORT=values.cameras_port,
         YARD_SECRET=values.yard_secret,
         LOBBY_WIDTH=values.lobby_width,

@@ -17,7 +17,9 @@ FREE_DISK_BYTES = 3_000_000_000
 
 DOCKER_TIMEOUT_S = 20
 CONTAINER = "edgecam-frame-grabber"
-"""The name that the recipe gives to the node's container."""
+RECORDER_CONTAINER = "edgecam-gcs-uploader"
+CONTAINERS = (CONTAINER, RECORDER_CONTAINER)
+"""The names that the recipes give to the nodes' containers."""
 
 
 def check(*, project: Path, folder: Path, ports: Mapping[str, tuple[str, int]]) -> None:
@@ -28,6 +30,7 @@ def check(*, project: Path, folder: Path, ports: Mapping[str, tuple[str, int]]) 
         check_no_container,
         lambda: _check_cdk(project),
         _check_gstreamer,
+        _check_ffprobe,
     ]
     checks += [
         functools.partial(check_free, port, purpose, f"stop that, or say {variable}=<another port>")
@@ -81,16 +84,16 @@ def check_no_container() -> None:
     if shutil.which("docker") is None:
         return
     found = subprocess.run(
-        ["docker", "ps", "--quiet", "--filter", f"name=^/{CONTAINER}$"],
+        ["docker", "ps", "--format", "{{.Names}}", *(f"--filter=name=^/{name}$" for name in CONTAINERS)],
         capture_output=True,
         text=True,
         timeout=DOCKER_TIMEOUT_S,
         check=False,
     )
-    if found.stdout.strip():
+    if names := " ".join(found.stdout.split()):
         raise PreflightError(
-            f"A container {CONTAINER} runs on this machine, so another sandbox or a core does: stop that "
-            f"first, or remove what it left behind: docker rm --force {CONTAINER}"
+            f"A container {names} runs on this machine, so another sandbox or a core does: stop that "
+            f"first, or remove what it left behind: docker rm --force {names}"
         )
 
 
@@ -106,6 +109,14 @@ def _check_gstreamer() -> None:
         raise PreflightError(
             "The test cameras need GStreamer for Python (python3-gi), which this Python does not see: "
             "run sandbox/install run"
+        )
+
+
+def _check_ffprobe() -> None:
+    if shutil.which("ffprobe") is None:
+        raise PreflightError(
+            "ffprobe, which tells whether recordings play, is not installed: run sandbox/install run, or "
+            "install ffmpeg"
         )
 
 

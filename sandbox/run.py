@@ -1,7 +1,7 @@
 """`make run`: start everything, say where to look, take everything down.
 
-`ONCE=1` checks the system instead of staying up, and exits with the verdict. AWS_PORT, CAMERAS_PORT and
-PAGE_PORT choose other ports, SANDBOX_FOLDER another folder than build/sandbox.
+`ONCE=1` checks the system instead of staying up, and exits with the verdict. AWS_PORT, GCS_PORT, CAMERAS_PORT,
+PAGE_PORT and RECORDER_PAGE_PORT choose other ports, SANDBOX_FOLDER another folder than build/sandbox.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from sandbox import preflight
 from sandbox.aws.clients import ACCOUNT, REGION
 from sandbox.aws.environment import REPOSITORY
 from sandbox.checks import Checks, summary
+from sandbox.checks_recording import RecordingChecks
 from sandbox.console import say, step
 from sandbox.errors import PreflightError, SandboxError
+from sandbox.fleet import BUCKET
 from sandbox.ports import is_free
 from sandbox.system import Settings, System
 
@@ -34,13 +36,12 @@ class Stopped(BaseException):
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
     """Settings with the ports and the folder that the environment names."""
-    names = {"aws_port": "AWS_PORT", "cameras_port": "CAMERAS_PORT", "page_port": "PAGE_PORT"}
     ports: dict[str, Any] = {}
-    for field, name in names.items():
+    for name in Settings().ports:
         if value := environ.get(name):
             if not value.isdecimal() or not 1024 <= int(value) <= 65535:
                 raise PreflightError(f"{name} must be a port from 1024 to 65535, found {value!r}")
-            ports[field] = int(value)
+            ports[name.lower()] = int(value)
     folder = environ.get("SANDBOX_FOLDER")
     return replace(Settings(**ports), folder=Path(folder).resolve()) if folder else Settings(**ports)
 
@@ -93,41 +94,58 @@ def _run(system: System, once: bool) -> int:
 
 def _start(system: System) -> None:
     started_s = time.monotonic()
-    with step("starting two test cameras and the embedded AWS"):
+    with step("starting two test cameras, the embedded AWS and the embedded Google Cloud Storage"):
         system.start_cameras()
+        system.start_gcs()
         system.start_aws()
     with step("cdk bootstrap"):
         system.bootstrap()
-    with step("cdk deploy (builds the image when it has changed)"):
+    with step("cdk deploy (builds the images when they have changed)"):
         outputs = system.deploy()
     say(summary(outputs))
     with step("waiting for the test cameras (films are made once)"):
         system.await_cameras()
-    with step("starting the core"):
-        system.start_core()
+    with step("starting two cores, one for each variant"):
+        for seat in system.settings.seats:
+            system.start_core(seat)
         system.check_processes()
-    settings = system.settings
     say(f"Up after {time.monotonic() - started_s:.0f} s.")
+    _say_where(system.settings)
+
+
+def _say_where(settings: Settings) -> None:
+    store = f"http://127.0.0.1:{settings.gcs_port}/storage/v1/b/{BUCKET}/o"
     say(f"  page    http://127.0.0.1:{settings.page_port}/ (as soon as the core has loaded the image)")
+    say(f"  page    http://127.0.0.1:{settings.recorder_page_port}/ of the node that records")
     say(f"  frames  {settings.data_dir}/lobby/frame.jpg and {settings.data_dir}/yard/frame.jpg")
+    say(f"  chunks  gs://{BUCKET} in the embedded store; a list: curl '{store}?prefix=lobby/'")
+    say(f"          one as a file: curl -o chunk.mp4 '{store}/NAME?alt=media', with every / in NAME as %2F")
+    say(f"  spool   {settings.spool}/ holds what the store has not confirmed yet")
     say(
         f"  AWS     AWS_ENDPOINT_URL=http://localhost:{settings.aws_port} AWS_ACCESS_KEY_ID={ACCOUNT} "
         f"AWS_SECRET_ACCESS_KEY=test AWS_REGION={REGION}"
     )
-    say(f"  logs    {settings.logs}/ and {settings.folder}/core/logs/")
+    say(f"  logs    {settings.logs}/, {settings.grabber.root}/logs/ and {settings.recorder.root}/logs/")
 
 
 def _stay(system: System) -> None:
     """Until a signal, telling what the core does."""
     say("Ctrl-C takes everything down.")
-    told = ""
+    told: dict[str, str] = {}
+    recorded = RecordingChecks(system)
+    shown = False
     while True:
         system.check_processes()
-        execution = system.execution()
-        status = str(execution.get("coreDeviceExecutionStatus", ""))
-        if status and status != told:
-            say(f"  core    deployment {execution['deploymentId']} {status} {execution.get('reason', '')}")
-            told = status
+        for seat in system.settings.seats:
+            execution = system.execution(seat)
+            status = str(execution.get("coreDeviceExecutionStatus", ""))
+            if status and status != told.get(seat.name):
+                deployment = f"deployment {execution['deploymentId']}"
+                say(f"  {seat.name}: {deployment} {status} {execution.get('reason', '')}")
+                told[seat.name] = status
+        if not shown and (chunks := recorded.chunks()):
+            say(f"  first chunk, says ffprobe: {recorded.example(chunks[0])}")
+            shown = True
         time.sleep(WATCH_S)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from sandbox.preflight import CONTAINER
+from sandbox.fleet import BUCKET
 from sandbox.system import System
 
 
@@ -17,24 +17,31 @@ def places(system: System) -> Iterator[tuple[str, str]]:
     """Where a password could leak to, by name and content: all but the secret and the cameras' file."""
     settings = system.settings
     yield "the rendered fleet.yaml", (settings.folder / "fleet.yaml").read_text()
-    for folder in (settings.logs, settings.folder / "core" / "logs", settings.folder / "cdk.out"):
+    roots = [seat.root / "logs" for seat in settings.seats]
+    for folder in (settings.logs, *roots, settings.folder / "cdk.out", settings.spool):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.stat().st_size < 50_000_000:
                 yield str(path.relative_to(settings.folder)), path.read_text(errors="replace")
-    for path in sorted(settings.data_dir.rglob("*.json")):
+    for path in sorted(path for seat in settings.seats for path in seat.data_dir.rglob("*.json")):
         yield str(path.relative_to(settings.folder)), path.read_text(errors="replace")
     yield "the process list", "\n".join(_command_lines())
-    yield "docker inspect", _docker("inspect", CONTAINER)
-    yield "docker logs", _docker("logs", CONTAINER)
-    for page in ("", "metrics", "healthz"):
-        yield f"the page's /{page}", _page(settings.page_port, page)
+    for seat in settings.seats:
+        yield f"docker inspect {seat.container}", _docker("inspect", seat.container)
+        yield f"docker logs {seat.container}", _docker("logs", seat.container)
+        for page in ("", "cameras", "metrics", "healthz"):
+            yield f"the page's /{page} at {seat.page_port}", _page(seat.page_port, page)
     yield from _cloud(system)
+    yield from _bucket(system)
 
 
 def leaks(system: System) -> tuple[int, list[str]]:
     """How many places were searched, and those that hold the password."""
-    searched = list(places(system))
-    return len(searched), [name for name, content in searched if system.password in content]
+    count, found = 0, []
+    for name, content in places(system):  # one at a time: recordings are among them
+        count += 1
+        if system.password in content:
+            found.append(name)
+    return count, found
 
 
 def _command_lines() -> Iterator[str]:
@@ -59,6 +66,14 @@ def _page(port: int, path: str) -> str:
     except urllib.error.HTTPError as refusal:
         with refusal:
             return refusal.read().decode(errors="replace")
+
+
+def _bucket(system: System) -> Iterator[tuple[str, str]]:
+    """Objects as they lie in the store, recordings included."""
+    assert system.gcs is not None
+    for stored in system.gcs.objects("", BUCKET):
+        content = system.gcs.content(stored.name, BUCKET).decode("latin-1")
+        yield f"the object {stored.name}", f"{stored.name} {stored.metadata} {content}"
 
 
 def _cloud(system: System) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""All parts of the sandbox together: test cameras, embedded AWS, the deployed app, the core.
+"""All parts of the sandbox together: test cameras, embedded AWS and GCS, the deployed app, a core a variant.
 
 Each part is started by a method of its own and is a process in a session of its own; `stop()` ends whatever
 was started, in the reverse order, and tells what it found left over.
@@ -23,7 +23,8 @@ from sandbox.aws.environment import REPOSITORY
 from sandbox.aws.server import EmbeddedAws, inherited_environment
 from sandbox.deploy import Cdk, Outputs
 from sandbox.errors import SandboxError, StartError
-from sandbox.preflight import CONTAINER
+from sandbox.gcs.server import EmbeddedGcs
+from sandbox.preflight import CONTAINER, CONTAINERS, RECORDER_CONTAINER
 from sandbox.process import POLL_S, Process, tail
 
 CAMERA_USER = "guard"
@@ -41,22 +42,72 @@ CORE_STOP_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Seat:
+    """A core and the node on it: what it is called, and where its parts are."""
+
+    name: str
+    thing: str
+    container: str
+    root: Path
+    data_dir: Path
+    page_port: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Where and on which ports."""
 
     folder: Path = DEFAULT_FOLDER
     aws_port: int = 24566
+    gcs_port: int = 24443
     cameras_port: int = 28554
     page_port: int = 8642
+    recorder_page_port: int = 8643
 
     @property
     def ports(self) -> dict[str, tuple[str, int]]:
         """By the variable that chooses it: what the port is for, and the port."""
         return {
             "AWS_PORT": ("the embedded AWS", self.aws_port),
+            "GCS_PORT": ("the embedded GCS", self.gcs_port),
             "CAMERAS_PORT": ("the test cameras", self.cameras_port),
             "PAGE_PORT": ("the page", self.page_port),
+            "RECORDER_PAGE_PORT": ("the page of the node that records", self.recorder_page_port),
         }
+
+    @property
+    def grabber(self) -> Seat:
+        """The core with the frame grabber."""
+        return Seat(
+            name="the core",
+            thing=fleet.THING,
+            container=CONTAINER,
+            root=self.folder / "core",
+            data_dir=self.data_dir,
+            page_port=self.page_port,
+        )
+
+    @property
+    def recorder(self) -> Seat:
+        """The core with the GCS uploader."""
+        return Seat(
+            name="the recorder",
+            thing=fleet.RECORDER_THING,
+            container=RECORDER_CONTAINER,
+            root=self.folder / "recorder",
+            data_dir=self.folder / "recorder-frames",
+            page_port=self.recorder_page_port,
+        )
+
+    @property
+    def seats(self) -> tuple[Seat, Seat]:
+        """Both cores."""
+        return self.grabber, self.recorder
+
+    @property
+    def spool(self) -> Path:
+        """Where chunks wait for the embedded GCS."""
+        return self.folder / "spool"
 
     @property
     def data_dir(self) -> Path:
@@ -78,6 +129,7 @@ class System:
         self.password = secrets.token_urlsafe(12)
         self.processes: list[Process] = []
         self.aws: EmbeddedAws | None = None
+        self.gcs: EmbeddedGcs | None = None
         self._cdk: Cdk | None = None
         self._yard_secret = ""
         self._stops: list[Callable[[], None]] = []
@@ -113,15 +165,21 @@ class System:
             time.sleep(POLL_S)
 
     def start_aws(self) -> None:
-        """The embedded AWS, with the core's thing and the camera's secret in it."""
+        """The embedded AWS, with the cores' things and the camera's secret in it."""
         self.aws = aws = EmbeddedAws(port=self.settings.aws_port, folder=self.settings.folder)
         self._stops.append(aws.stop)
-        aws.client("iot").create_thing(thingName=fleet.THING)
+        for seat in self.settings.seats:
+            aws.client("iot").create_thing(thingName=seat.thing)
         answer = aws.client("secretsmanager").create_secret(
             Name="edgecam/sandbox/yard",
             SecretString=json.dumps({"username": CAMERA_USER, "password": self.password}),
         )
         self._yard_secret = answer["ARN"]
+
+    def start_gcs(self) -> None:
+        """The embedded GCS, without a bucket: the deployed app makes it."""
+        self.gcs = EmbeddedGcs(folder=self.settings.folder / "gcs", port=self.settings.gcs_port, buckets=())
+        self._stops.append(self.gcs.stop)
 
     def bootstrap(self) -> None:
         """`cdk bootstrap`."""
@@ -133,35 +191,45 @@ class System:
         values = fleet.Values(
             data_dir=settings.data_dir,
             page_port=settings.page_port,
+            recorder_data_dir=settings.recorder.data_dir,
+            recorder_page_port=settings.recorder_page_port,
+            spool=settings.spool,
+            gcs_port=settings.gcs_port,
             cameras_port=settings.cameras_port,
             yard_secret=self._yard_secret,
             lobby_width=lobby_width,
         )
         return self._commands().deploy(fleet.render(values, settings.folder / "fleet.yaml"), project)
 
-    def start_core(self) -> None:
-        """The core, with the role alias that the deployed stacks made."""
+    def start_core(self, seat: Seat | None = None) -> Process:
+        """A core, by default the frame grabber's, with the role alias that the deployed stacks made."""
+        seat = seat or self.settings.grabber
         aws = self._embedded_aws()
         aliases = aws.client("iot").list_role_aliases()["roleAliases"]
         if len(aliases) != 1:
             raise StartError(f"The stacks should have made one role alias for cores, found {aliases}")
-        self._start(
-            "the core",
+        return self._start(
+            seat.name,
             [
-                *(sys.executable, "-m", "sandbox.core", "--thing-name", fleet.THING),
-                *("--root", str(self.settings.folder / "core"), "--role-alias", aliases[0]),
+                *(sys.executable, "-m", "sandbox.core", "--thing-name", seat.thing),
+                *("--root", str(seat.root), "--role-alias", aliases[0]),
             ],
-            "core.log",
-            aws.environment(),
+            f"{seat.root.name}.log",
+            aws.environment() | self._embedded_gcs().environment(),
         )
 
-    def execution(self) -> dict[str, Any]:
-        """What the core did with its newest deployment; empty before there is one."""
-        answer = (
-            self._embedded_aws()
-            .client("greengrassv2")
-            .list_effective_deployments(coreDeviceThingName=fleet.THING)
-        )
+    def stop_core(self, seat: Seat) -> bool:
+        """End a core, as its machine's shutdown does; whether it ended by itself."""
+        process = next(process for process in self.processes if process.name == seat.name)
+        self.processes.remove(process)
+        return process.stop(CORE_STOP_TIMEOUT_S)
+
+    def execution(self, seat: Seat | None = None) -> dict[str, Any]:
+        """What a core, by default the frame grabber's, did with its newest deployment; empty before there
+        is one."""
+        thing = (seat or self.settings.grabber).thing
+        greengrass = self._embedded_aws().client("greengrassv2")
+        answer = greengrass.list_effective_deployments(coreDeviceThingName=thing)
         newest: dict[str, Any] = next(iter(answer["effectiveDeployments"]), {})
         return newest
 
@@ -184,20 +252,30 @@ class System:
             stop()
         self.processes.clear()
         self._stops.clear()
-        if remove_container():
-            leftovers.append(f"the container {CONTAINER} was still there and was removed")
+        leftovers += [
+            f"the container {name} was still there and was removed"
+            for name in CONTAINERS
+            if remove_container(name)
+        ]
         return leftovers
 
-    def _start(self, name: str, command: list[str], log: str, aws: dict[str, str] | None = None) -> None:
-        environment = {**inherited_environment(), "PYTHONUNBUFFERED": "1", **(aws or {})}
-        self.processes.append(
-            Process(name, command, log=self.settings.logs / log, env=environment, cwd=REPOSITORY)
-        )
+    def _start(
+        self, name: str, command: list[str], log: str, clouds: dict[str, str] | None = None
+    ) -> Process:
+        environment = {**inherited_environment(), "PYTHONUNBUFFERED": "1", **(clouds or {})}
+        process = Process(name, command, log=self.settings.logs / log, env=environment, cwd=REPOSITORY)
+        self.processes.append(process)
+        return process
 
     def _embedded_aws(self) -> EmbeddedAws:
         if self.aws is None:
             raise StartError("The embedded AWS is not running yet")
         return self.aws
+
+    def _embedded_gcs(self) -> EmbeddedGcs:
+        if self.gcs is None:
+            raise StartError("The embedded GCS is not running yet")
+        return self.gcs
 
     def _commands(self) -> Cdk:
         if self._cdk is None:
@@ -217,13 +295,11 @@ def _empty(folder: Path) -> None:
     marker.touch()
 
 
-def remove_container() -> bool:
-    """Remove the node's container; True when there was one."""
+def remove_container(name: str) -> bool:
+    """Remove a node's container; True when there was one."""
     with suppress(subprocess.TimeoutExpired):
         found = subprocess.run(
-            ["docker", "rm", "--force", CONTAINER], capture_output=True, text=True, timeout=30, check=False
+            ["docker", "rm", "--force", name], capture_output=True, text=True, timeout=30, check=False
         )
         return found.returncode == 0 and bool(found.stdout.strip())
-    raise SandboxError(
-        f"Docker does not answer; a container {CONTAINER} may be left: docker rm -f {CONTAINER}"
-    )
+    raise SandboxError(f"Docker does not answer; a container {name} may be left: docker rm -f {name}")

@@ -107,7 +107,7 @@ def test_files_that_the_configuration_names_are_mounted_where_they_are() -> None
 
 def recording(*cameras: dict[str, Any], **settings: Any) -> NodeConfig:
     recorded = [{**camera, "recording": {"enabled": True}} for camera in cameras]
-    return node(*(recorded or [{"id": "a", "uri": "test://", "recording": {"enabled": True}}]), **settings)
+    return node(*(recorded or [{"id": "a", "uri": RTSPS, "recording": {"enabled": True}}]), **settings)
 
 
 def test_recording_node_gets_its_spool_its_key_its_pipe_and_its_folder_as_bucket() -> None:
@@ -136,7 +136,7 @@ def test_the_way_to_the_cloud_is_passed_on_by_name(name: str) -> None:
     ("settings", "mistake"),
     [
         ({"spool": {"path": "/dev/shm/edgecam/spool"}}, "spool.path: expected a folder on a disk, such as"),
-        ({"spool": {"path": "/tmp/spool"}}, "spool.path: expected a folder on a disk, such as"),
+        ({"spool": {"path": "/run/spool"}}, "spool.path: expected a folder on a disk, such as"),
         (
             {"spool": {"path": "/var/lib"}},
             "spool.path: expected a folder of edgecam's own, such as",
@@ -157,7 +157,7 @@ def test_the_way_to_the_cloud_is_passed_on_by_name(name: str) -> None:
     ],
 )
 def test_what_would_lose_recordings_on_a_core_is_refused(settings: dict[str, Any], mistake: str) -> None:
-    camera = {"id": "a", "uri": settings.pop("uri", "test://")}
+    camera = {"id": "a", "uri": settings.pop("uri", RTSPS)}
     with pytest.raises(ConfigurationError) as caught:
         plan(recording(camera, **{"bucket": "gs://recordings", **settings}), DockerOptions())
     assert str(caught.value).startswith(f"component configuration: {mistake}")

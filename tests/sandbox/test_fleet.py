@@ -6,23 +6,53 @@ from pathlib import Path
 
 import pytest
 
+from container.image_inputs import GCS_UPLOADER
 from sandbox import fleet
-from stacks.settings import load_fleet
+from stacks.settings import Fleet, load_fleet
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:edgecam/sandbox/yard-AbCdEf"
 
 
 @pytest.mark.parametrize(("width", "expected"), [(fleet.UNCHANGED_WIDTH, None), ("640", 640)])
 def test_rendered_fleet_is_what_the_stacks_take(tmp_path: Path, width: str, expected: int | None) -> None:
-    values = fleet.Values(
-        data_dir=tmp_path, page_port=8001, cameras_port=8002, yard_secret=SECRET, lobby_width=width
-    )
-    site = load_fleet(fleet.render(values, tmp_path / "fleet.yaml")).sites["sandbox"]
+    site = _fleet(tmp_path, width).sites["sandbox"]
     assert site.thing == fleet.THING
-    assert site.data_dir == str(tmp_path)
+    assert site.data_dir == str(tmp_path / "frames")
     assert site.http.port == 8001
     lobby, yard = site.cameras
     assert (lobby.uri, lobby.frames.width) == ("rtsp://127.0.0.1:8002/lobby", expected)
     assert yard.credentials is not None
     assert yard.credentials.secret == SECRET
     assert not site.uses_secret_manager
+
+
+def test_rendered_fleet_records_both_cameras_into_the_bucket_that_it_makes(tmp_path: Path) -> None:
+    whole = _fleet(tmp_path)
+    site = whole.sites["recorder"]
+    assert (site.thing, site.variant) == (fleet.RECORDER_THING, GCS_UPLOADER)
+    assert (site.bucket, site.spool.path) == (f"gs://{fleet.BUCKET}", str(tmp_path / "spool"))
+    assert all(camera.recording.enabled for camera in site.cameras)
+    assert whole.gcp is not None
+    assert (whole.gcp.bucket.name, whole.gcp.endpoint) == (fleet.BUCKET, "http://localhost:8004")
+
+
+def test_both_sites_look_at_the_same_cameras_from_folders_and_ports_of_their_own(tmp_path: Path) -> None:
+    first, second = _fleet(tmp_path).sites.values()
+    assert [camera.uri for camera in first.cameras] == [camera.uri for camera in second.cameras]
+    assert first.http.port != second.http.port
+    assert first.data_dir != second.data_dir
+
+
+def _fleet(folder: Path, width: str = fleet.UNCHANGED_WIDTH) -> Fleet:
+    values = fleet.Values(
+        data_dir=folder / "frames",
+        page_port=8001,
+        recorder_data_dir=folder / "recorder-frames",
+        recorder_page_port=8003,
+        spool=folder / "spool",
+        gcs_port=8004,
+        cameras_port=8002,
+        yard_secret=SECRET,
+        lobby_width=width,
+    )
+    return load_fleet(fleet.render(values, folder / "fleet.yaml"))

@@ -29,9 +29,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {
         **os.environ,
         "SANDBOX_FOLDER": str(tmp_path / "sandbox"),
-        "AWS_PORT": str(free_port()),
-        "CAMERAS_PORT": str(free_port()),
-        "PAGE_PORT": str(free_port()),
+        **{name: str(free_port()) for name in Settings().ports},
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -130,4 +128,4 @@ def test_signal_takes_everything_down(
     assert "Asked to stop." in output.read_text()
     assert "left over" not in output.read_text()
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
-    assert all(is_free(int(environment[name])) for name in ("AWS_PORT", "CAMERAS_PORT", "PAGE_PORT"))
+    assert all(is_free(int(environment[name])) for name in Settings().ports)

@@ -1,0 +1,154 @@
+"""Look at recordings as any program beside the bucket would: by name, metadata and ffprobe, without edgecam."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+PROBE_TIMEOUT_S = 30
+ROUNDING_MS = 2
+"""Start and length are whole milliseconds each, and every chunk's own clock is slewed by half of one a second."""
+
+SLEW_MS_PER_S = 0.5
+
+_OBJECT = re.compile(
+    r"(?P<camera>[a-z0-9][a-z0-9-]{0,62})/(?P<day>\d{4}/\d{2}/\d{2})/"
+    r"(?P<start>\d{8}T\d{6}\.\d{3})Z_(?P<duration_ms>\d+)ms\.(mp4|ts)"
+)
+_SPOOLED = re.compile(
+    r"(?P<start>\d{8}T\d{6}\.\d{3})Z_(?P<duration_ms>\d+)ms,[^/]*?(,gap_before_ms=(?P<gap>-?\d+))?"
+    r",size=\d+,crc32c=[0-9a-f]{8}\.(mp4|ts)"
+)
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Recorded:
+    """A chunk by what is told of it; `gap_before_ms` None where what came before it is not known."""
+
+    camera: str
+    start: datetime
+    duration_ms: int
+    gap_before_ms: int | None
+    name: str
+
+    @property
+    def end(self) -> datetime:
+        """When the next one should begin."""
+        return self.start + timedelta(milliseconds=self.duration_ms)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """What ffprobe found in a file that it read to the end without a complaint."""
+
+    codec: str
+    width: int
+    height: int
+    pictures: int
+    first_is_keyframe: bool
+
+    def __str__(self) -> str:
+        return f"{self.codec} {self.width}x{self.height}, {self.pictures} pictures"
+
+
+class Unplayable(Exception):  # noqa: N818 - a finding, not an error of ours
+    """ffprobe complained, or found no video."""
+
+
+def of_object(name: str, metadata: Mapping[str, str]) -> Recorded | None:
+    """The chunk of an object; None for an object that is none.
+
+    Raises:
+        ValueError: the metadata says something else than the name.
+    """
+    match = _OBJECT.fullmatch(name)
+    if match is None:
+        return None
+    start, gap = _time(match["start"]), metadata.get("gap_before_ms")
+    told = (metadata["camera"], datetime.fromisoformat(metadata["start"]), int(metadata["duration_ms"]))
+    named = (match["camera"], start, int(match["duration_ms"]))
+    if told != named or f"{start:%Y/%m/%d}" != match["day"]:
+        raise ValueError(f"{name}: the metadata says {told}")
+    return Recorded(
+        camera=named[0],
+        start=start,
+        duration_ms=named[2],
+        gap_before_ms=None if gap is None else int(gap),
+        name=name,
+    )
+
+
+def in_spool(folder: Path) -> list[Recorded]:
+    """The chunks that wait in a spool."""
+    found = []
+    for path in sorted(folder.glob("*/*")):
+        if match := _SPOOLED.fullmatch(path.name):
+            gap = match["gap"]
+            found.append(
+                Recorded(
+                    camera=path.parent.name,
+                    start=_time(match["start"]),
+                    duration_ms=int(match["duration_ms"]),
+                    gap_before_ms=None if gap is None else int(gap),
+                    name=str(path),
+                )
+            )
+    return found
+
+
+def holes(chunks: Iterable[Recorded]) -> list[str]:
+    """What is missing or doubled between chunks of one camera, other than what they name themselves."""
+    ordered = sorted(chunks)
+    found = []
+    for before, after in zip(ordered, ordered[1:], strict=False):
+        between_ms = (after.start - before.end) / timedelta(milliseconds=1)
+        slew_ms = before.duration_ms / 1000 * SLEW_MS_PER_S
+        if after.gap_before_ms is None:
+            found.append(f"{after.name} does not know what is missing before it ({between_ms:.0f} ms)")
+        elif abs(between_ms - after.gap_before_ms) > ROUNDING_MS + slew_ms:
+            found.append(f"{between_ms:.0f} ms before {after.name}, which names {after.gap_before_ms} ms")
+    return found
+
+
+def play(content: bytes) -> Played:
+    """Read a chunk to its end with ffprobe.
+
+    Raises:
+        Unplayable: in ffprobe's words, with what was read up to there.
+    """
+    with tempfile.NamedTemporaryFile(prefix="edgecam-chunk-") as file:
+        file.write(content)
+        file.flush()
+        done = subprocess.run(
+            [
+                *("ffprobe", "-v", "error", "-select_streams", "v:0", "-of", "json"),
+                *("-show_entries", "stream=codec_name,width,height:packet=flags", file.name),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=PROBE_TIMEOUT_S,
+            check=False,
+        )
+    said = done.stderr.strip().replace(file.name, "the chunk")
+    document: dict[str, Any] = json.loads(done.stdout or "{}")
+    if said or done.returncode != 0 or not document.get("streams") or not document.get("packets"):
+        raise Unplayable(said or "ffprobe finds no video")
+    stream, packets = document["streams"][0], document["packets"]
+    return Played(
+        codec=stream["codec_name"],
+        width=stream["width"],
+        height=stream["height"],
+        pictures=len(packets),
+        first_is_keyframe=packets[0]["flags"].startswith("K"),
+    )
+
+
+def _time(text: str) -> datetime:
+    return datetime.strptime(text, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
