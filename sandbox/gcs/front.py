@@ -19,6 +19,7 @@ from sandbox.gcs.traffic import Seen, Traffic
 PIECE_BYTES = 64 * 1024
 RECEIVE_BUFFER_BYTES = 128 * 1024
 """Small, so that a client notices a slow store while it sends and not only when it waits for the answer."""
+STOP_TIMEOUT_S = 5.0
 _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends a reset
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Front(ThreadingHTTPServer):
         self.traffic = traffic
         self.tls = tls
         self.stopping = threading.Event()
-        self._open_lock = threading.Lock()
+        self._gone = threading.Condition()
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), _Handler, bind_and_activate=False)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
@@ -54,10 +55,10 @@ class Front(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         self._thread.join()
-        with self._open_lock:
-            still_open = list(self._open)
-        for connection in still_open:
-            reset(connection)
+        with self._gone:
+            for connection in self._open:
+                reset_soon(connection)
+            self._gone.wait_for(lambda: not self._open, timeout=STOP_TIMEOUT_S)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """In the connection's own thread: TLS first, so that a silent client holds up nobody else."""
@@ -65,14 +66,15 @@ class Front(ThreadingHTTPServer):
         with contextlib.suppress(OSError):
             if self.tls is not None:
                 connection = self.tls.wrap_socket(request, server_side=True)
-            with self._open_lock:
+            with self._gone:
                 self._open.add(connection)
             try:
                 _Handler(connection, client_address, self)
             finally:
-                with self._open_lock:
-                    self._open.discard(connection)
                 connection.close()
+                with self._gone:
+                    self._open.discard(connection)
+                    self._gone.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class' names
         """A client that went away is no error of the store."""
@@ -94,6 +96,9 @@ class _Handler(BaseHTTPRequestHandler):
         log.debug(format, *arguments)
 
     def _take(self) -> None:
+        if self.server.stopping.is_set():
+            self._cut()
+            return
         at_s = time.monotonic()
         writing = self.path.startswith(UPLOAD)
         fault = self.server.faults.strike(self.command) if writing else None
@@ -109,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
             status = 0
         else:
             body = self._read(length)
-            if len(body) < length:
+            if len(body) < length or self.server.stopping.is_set():
                 self.server.service.keep(inquiry._replace(body=body))
                 self._cut()
                 return
@@ -167,14 +172,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _cut(self) -> None:
         self.close_connection = True
         self.wfile.flush()
-        reset(self.connection)
+        reset_soon(self.connection)
 
 
-def reset(connection: socket.socket) -> None:
-    """End a connection as a machine does that has crashed: with a reset, whatever was under way."""
+def reset_soon(connection: socket.socket) -> None:
+    """Let a connection end as that of a crashed machine, with a reset, once its thread lets go of it."""
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        # Without it a thread that reads would keep the connection open.
+        # Wakes the thread that reads from it.
         connection.shutdown(socket.SHUT_RD)
-    with contextlib.suppress(OSError):
-        connection.close()
