@@ -59,7 +59,10 @@ def apply(event: Event, connect: Callable[[Any], Client]) -> Answer:
         _delete(event, wanted, connect)
     else:
         with _explained(wanted):
-            _ensure(connect(event["ResourceProperties"]), wanted, owner_of(event))
+            # Where there never were writers, the login needs no right to look at who has which.
+            former = event.get("OldResourceProperties", {}).get("Writers", ())
+            client = connect(event["ResourceProperties"])
+            _ensure(client, wanted, owner_of(event), has_writers=bool(wanted.writers or former))
     return Answer(physical_id=wanted.uri, attributes={"Name": wanted.name, "Uri": wanted.uri})
 
 
@@ -73,7 +76,7 @@ def owner_of(event: Event) -> str:
     return f"{readable[:40]}-{hashlib.sha256(stack.encode()).hexdigest()[:12]}"
 
 
-def _ensure(client: Client, wanted: Wanted, owner: str) -> None:
+def _ensure(client: Client, wanted: Wanted, owner: str, *, has_writers: bool) -> None:
     bucket, is_new = _found_or_made(client, wanted, owner)
     try:
         if (bucket.location or "").upper() != wanted.location.upper():
@@ -84,7 +87,7 @@ def _ensure(client: Client, wanted: Wanted, owner: str) -> None:
         if changed := mend(bucket, wanted, owner):
             bucket.patch(if_metageneration_match=bucket.metageneration)
             logger.info("%s: set %s", wanted.uri, ", ".join(changed))
-        if mend_writers(bucket, wanted):
+        if has_writers and mend_writers(bucket, wanted):
             logger.info("%s: set who may write", wanted.uri)
     except Exception:
         if is_new:
