@@ -23,7 +23,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _STOP_TIMEOUT_S = 4.0
 _LAST_MOMENT_S = 4.8  # whoever sent SIGTERM was promised an end within 5 s, whatever hangs
 _LAST_UPLOADS_S = 2.0
-"""What a recording node may take beyond that, to send what it has just finished; the rest waits in the spool."""
+"""What a recording node may take beyond that, to send what is just finished; the rest waits in the spool."""
 
 _log = logging.getLogger(__name__)
 
