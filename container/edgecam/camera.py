@@ -22,6 +22,7 @@ from edgecam.decoder import Decoder, Picture
 from edgecam.errors import (
     CredentialsError,
     EdgecamError,
+    SourceEnded,
     SourceError,
     SourceSilent,
     SourceUnauthorized,
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 
 _DISK_REASON = "disk"
 _FAULT_REASON = "fault"
+_WAITING_REASON = "waiting"
+_FED_DELAY_S = 0.5  # whoever feeds a pipe is not hurt by being taken at once, and must be within a second
 _LOOK_EVERY_S = 0.4
 """How often the meter of a connection is read, at the most; a silence is noticed that much before its limit,
 so that it never is noticed after."""
@@ -72,6 +75,7 @@ class _Delivery:
     ) -> None:
         self._frames = camera.frames
         self.name = source.name
+        self.source = source
         self._writer = writer
         self._gate = Gate(max_fps=camera.frames.max_fps, decode=camera.frames.decode)
         self._decoder: Decoder | None = None
@@ -116,6 +120,7 @@ class _Delivery:
     def close(self) -> None:
         """End connection and decoder."""
         self.connection.close()
+        self.source.close()
         if self._decoder is not None:
             self._decoder.close()
 
@@ -288,6 +293,12 @@ class CameraWorker:
                 recorder.join(tap)
             self._await_first_picture(delivery, began_s)
             self._watch(delivery)
+        except SourceEnded as end:
+            if not delivery.source.is_fed_by_others:
+                raise
+            self._backoff.reset()
+            self._enter(CameraState.CONNECTING)
+            log.info("%s", end, extra={"camera": self.camera.id})
         finally:
             if recorder is not None:
                 recorder.leave()
@@ -298,12 +309,16 @@ class CameraWorker:
     def _await_first_picture(self, delivery: _Delivery, began_s: float) -> None:
         """Returns when a picture has come, or the camera is to be stopped."""
         deadline_s = began_s + self.camera.connect_timeout_s
-        look_every_s = math.inf if self.camera.frames.enabled else _FIRST_LOOK_EVERY_S
+        is_announced = self.camera.frames.enabled and not delivery.source.is_fed_by_others
+        look_every_s = math.inf if is_announced else _FIRST_LOOK_EVERY_S
         while not delivery.has_begun and not self._nudged.is_set():
-            left_s = deadline_s - self._clock.monotonic_s()
-            if left_s <= 0:
+            now_s = self._clock.monotonic_s()
+            if (awaited := delivery.source.waits(now_s)) is not None:
+                deadline_s = now_s + self.camera.connect_timeout_s
+                self._say_waiting(awaited)
+            if now_s >= deadline_s:
                 raise self._without_picture(delivery, self.camera.connect_timeout_s)
-            self._wait(delivery.connection, min(left_s, look_every_s))
+            self._wait(delivery.connection, min(deadline_s - now_s, look_every_s))
         if delivery.has_begun:
             self._connected_s = self._clock.monotonic_s()
             self._enter(CameraState.CONNECTED)
@@ -320,7 +335,7 @@ class CameraWorker:
         limit_s = self.camera.frames.age_limit_s
         connection = delivery.connection
         look_every_s = min(_LOOK_EVERY_S, limit_s / _LOOKS_IN_LIMIT)
-        seen_units, seen_s = 0, self._clock.monotonic_s()
+        seen_units, seen_s, resumed_s = 0, self._clock.monotonic_s(), 0.0
         while not self._nudged.is_set():
             if connection.tap is not None:
                 connection.tap.limit()
@@ -328,14 +343,36 @@ class CameraWorker:
             if units != seen_units:
                 seen_units, seen_s = units, now_s
             elif now_s - seen_s >= limit_s - look_every_s:
-                raise SourceSilent(
+                silence = SourceSilent(
                     f"{delivery.name}: expected pictures, found that nothing has come for {limit_s:g} s "
                     "though the connection is up"
                 )
+                if not delivery.source.is_fed_by_others:
+                    raise silence
+                self._outwait(delivery, silence)
+                resumed_s = self._clock.monotonic_s()
+                continue
             patience_s = delivery.picture_patience_s
-            if now_s - (delivery.last_picture_s or now_s) >= patience_s:
+            if now_s - max(delivery.last_picture_s or now_s, resumed_s) >= patience_s:
                 raise self._without_picture(delivery, patience_s)
             self._wait(connection, look_every_s - _PATIENCE_S)
+
+    def _outwait(self, delivery: _Delivery, silence: SourceSilent) -> None:
+        """Stalled, but not cut off: whoever feeds it may go on. Returns when more has come, or the camera is
+        to be stopped or connected anew."""
+        connection, units = delivery.connection, delivery.connection.received_units
+        self._enter(CameraState.STALLED, silence.reason, SECRETS.hide(str(silence)))
+        log.warning("stalled: %s", silence, extra={"camera": self.camera.id, "reason": silence.reason})
+        while connection.received_units == units and not self._nudged.is_set():
+            self._wait(connection, _LOOK_EVERY_S)
+        if connection.received_units != units:
+            self._enter(CameraState.CONNECTED)
+            log.info("delivering again", extra={"camera": self.camera.id})
+
+    def _say_waiting(self, awaited: str) -> None:
+        if self._standing.message != awaited:
+            self._enter(CameraState.CONNECTING, _WAITING_REASON, awaited)
+            log.info("%s", awaited, extra={"camera": self.camera.id})
 
     def _wait(self, connection: Connection, timeout_s: float) -> None:
         """Sleep until something happens to the connection, the picture grows stale, or `timeout_s` has
@@ -366,6 +403,8 @@ class CameraWorker:
         self._ask_anew = was_refused
         lived_s = 0.0 if self._connected_s is None else now_s - self._connected_s
         delay_s = self._backoff.after_failure(lived_s=lived_s, was_refused=was_refused)
+        if self.camera.scheme == "pipe":
+            delay_s = min(delay_s, _FED_DELAY_S)
         state = CameraState.STALLED if isinstance(error, SourceSilent) else CameraState.DISCONNECTED
         message = SECRETS.hide(str(error))
         self._enter(state, reason, message)

@@ -204,6 +204,7 @@ class _Watch:
                     return
         finally:
             self._connection.close()
+            self._source.close()
             if self._decoder is not None:
                 self._decoder.close()
 

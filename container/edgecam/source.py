@@ -15,16 +15,18 @@ from edgecam.codec import by_media_type
 from edgecam.config import Camera
 from edgecam.credentials import Login
 from edgecam.errors import SourceNotFound, SourceUnsupported
-from edgecam.gst import GLib, Gst, guarded, link, make, structure_of
+from edgecam.gst import GLib, Gst, guarded, make, structure_of
 from edgecam.redaction import redact
 from edgecam.source_base import Source
+from edgecam.source_container import ContainerSource
 from edgecam.source_made import ImagesSource, PatternSource
+from edgecam.source_pipe import PipeSource
 from edgecam.source_rtsp import RtspSource
 
 _CAPS = re.compile(r"\"?[a-z]+/[\w.+-]+(\([^)]*\))?\s*(,.*)?")
 
 
-class FileSource(Source):
+class FileSource(ContainerSource):
     """A video file of any container, looped for ever, in real time."""
 
     is_looped = True
@@ -32,45 +34,11 @@ class FileSource(Source):
     def __init__(self, camera: Camera) -> None:
         super().__init__(camera)
         self._path = Path(unquote(urlsplit(camera.uri).path))
-        self._is_joined = False
 
-    def _fill(self) -> None:
+    def _reader(self) -> Any:
         if not self._path.is_file():
             raise SourceNotFound(f"{self.name}: expected a file, found none at {self._path}")
-        reader = make("filesrc", location=str(self._path))
-        parse = make("parsebin")
-        self._add(reader, parse)
-        link(reader, parse)
-        parse.connect("pad-added", self._on_pad)
-
-    @guarded("a file's stream was found", Source._report, None)
-    def _on_pad(self, _parse: Any, pad: Any) -> None:
-        """On the demuxer's streaming thread."""
-        media_type = structure_of(pad.get_current_caps() or pad.query_caps(None)).get_name()
-        codec = by_media_type(media_type)
-        self.offered.append(media_type)
-        if codec is None or self._is_joined:
-            self._discard(pad)
-            return
-        self._is_joined = True
-        self._join(pad, codec)
-
-    @guarded("data of an unread stream came", Source._report, 1)
-    def _on_unread_data(self, _pad: Any, _info: Any) -> Any:
-        """On the demuxer's streaming thread: parsebin exposes all streams before the first data flows."""
-        if not self._is_joined:
-            raise SourceUnsupported(
-                f"{self.name}: expected a file with H.264, H.265 or JPEG video, found "
-                f"{', '.join(self.offered)}"
-            )
-        return Gst.PadProbeReturn.REMOVE
-
-    def _discard(self, pad: Any) -> None:
-        pad.add_probe(Gst.PadProbeType.BUFFER, self._on_unread_data)
-        sink = make("fakesink", sync=False, **{"async": False})
-        self._add(sink)
-        sink.sync_state_with_parent()
-        pad.link(sink.get_static_pad("sink"))
+        return make("filesrc", location=str(self._path))
 
 
 class PipelineSource(Source):
@@ -131,6 +99,7 @@ def source_for(camera: Camera, login: Login | None = None) -> Source:
     kinds: dict[str, type[Source]] = {
         "file": FileSource,
         "images": ImagesSource,
+        "pipe": PipeSource,
         "test": PatternSource,
         "pipeline": PipelineSource,
     }

@@ -32,6 +32,9 @@ class Source(ABC):
     """Whether pictures come at their own pace; if not, they are delivered by their timestamps."""
     is_looped = False
     """Whether the end of the stream means: begin again."""
+    is_fed_by_others = False
+    """Whether somebody outside feeds it, who comes and goes as he likes: his end is no fault, and a pause of
+    his no reason to cut him off."""
 
     def __init__(self, camera: Camera) -> None:
         self.name = redact(camera.uri)
@@ -49,6 +52,18 @@ class Source(ABC):
         self._bin.add_pad(Gst.GhostPad.new_no_target("src", Gst.PadDirection.SRC))
         self._fill()
         return self._bin
+
+    def waits(self, now_s: float) -> str | None:
+        """What it waits for, as a sentence for a person; None when whoever feeds it is at work.
+
+        Args:
+            now_s: By the clock that never steps.
+        """
+        del now_s
+        return None
+
+    def close(self) -> None:  # noqa: B027 - most own nothing
+        """Let go of what the bin does not own. To be called once the pipeline around the bin has ended."""
 
     def explain(self, complaint: Complaint) -> SourceError:
         """What an error message from this bin means."""

@@ -29,7 +29,13 @@ def rtspsrc(uri: str, login: Login | None = None, **settings: Any) -> Any:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_each_scheme_has_a_source(scheme: str, tmp_path: Path) -> None:
     (tmp_path / "s_1.jpg").write_bytes(b"")
-    rest = {"images": f"//{tmp_path}/s_%d.jpg", "test": "//", "pipeline": "videotestsrc", "file": "///x"}
+    rest = {
+        "images": f"//{tmp_path}/s_%d.jpg",
+        "test": "//",
+        "pipeline": "videotestsrc",
+        "file": "///x",
+        "pipe": "///x",
+    }
     assert source_for(camera(f"{scheme}:{rest.get(scheme, '//10.0.0.1/x')}")) is not None
 
 

@@ -1,0 +1,64 @@
+"""Pictures out of a container (MP4, FLV, MPEG-TS and their like), whatever it is read from."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from edgecam.codec import by_media_type
+from edgecam.config import Camera
+from edgecam.errors import SourceUnsupported
+from edgecam.gst import Gst, guarded, link, make, structure_of
+from edgecam.source_base import Source
+
+
+class ContainerSource(Source):
+    """A container with at least one video stream; the first that can be read counts."""
+
+    def __init__(self, camera: Camera) -> None:
+        super().__init__(camera)
+        self._is_joined = False
+
+    @abstractmethod
+    def _reader(self) -> Any:
+        """The element that reads the container's bytes.
+
+        Raises:
+            SourceError: there is nothing to read.
+        """
+
+    def _fill(self) -> None:
+        reader = self._reader()
+        parse = make("parsebin")
+        self._add(reader, parse)
+        link(reader, parse)
+        parse.connect("pad-added", self._on_pad)
+
+    @guarded("a container's stream was found", Source._report, None)
+    def _on_pad(self, _parse: Any, pad: Any) -> None:
+        """On the demuxer's streaming thread."""
+        media_type = structure_of(pad.get_current_caps() or pad.query_caps(None)).get_name()
+        codec = by_media_type(media_type)
+        self.offered.append(media_type)
+        if codec is None or self._is_joined:
+            self._discard(pad)
+            return
+        self._is_joined = True
+        self._join(pad, codec)
+
+    @guarded("data of an unread stream came", Source._report, 1)
+    def _on_unread_data(self, _pad: Any, _info: Any) -> Any:
+        """On the demuxer's streaming thread: parsebin exposes all streams before the first data flows."""
+        if not self._is_joined:
+            raise SourceUnsupported(
+                f"{self.name}: expected a file with H.264, H.265 or JPEG video, found "
+                f"{', '.join(self.offered)}"
+            )
+        return Gst.PadProbeReturn.REMOVE
+
+    def _discard(self, pad: Any) -> None:
+        pad.add_probe(Gst.PadProbeType.BUFFER, self._on_unread_data)
+        sink = make("fakesink", sync=False, **{"async": False})
+        self._add(sink)
+        sink.sync_state_with_parent()
+        pad.link(sink.get_static_pad("sink"))
