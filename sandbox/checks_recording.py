@@ -1,4 +1,4 @@
-"""What `ONCE=1` checks of the recordings: they arrive, they play, and an outage of the store costs nothing."""
+"""What `ONCE=1` checks of the recordings: they arrive, they play, an outage of the store costs nothing."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ class RecordingChecks:
         if lacks := self.lacks(self.chunks()):
             raise CheckFailedError("; ".join(lacks))
         return (
-            f"away for {(ended - began).total_seconds():.0f} s ({told}), {waiting} chunks waited, all arrived: "
-            f"{before} objects before, {len(self.chunks())} after, none missing"
+            f"away for {(ended - began).total_seconds():.0f} s (the node: {told}), {waiting} chunks waited, "
+            f"all arrived: {before} objects before, {len(self.chunks())} after, none missing"
         )
 
     def companions(self) -> str:
@@ -110,7 +110,7 @@ class RecordingChecks:
         return ", ".join(found)
 
     def end(self) -> str:
-        """After SIGTERM of the core nothing that was recorded is missing: it is in the bucket or the spool."""
+        """After SIGTERM of the core all that was recorded is in the bucket or the spool."""
         recorder = self._system.settings.recorder
         asked = datetime.now(UTC)
         if not self._system.stop_core(recorder):

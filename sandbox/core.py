@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 PASSED_THROUGH = ("DOCKER_HOST", "STORAGE_EMULATOR_HOST", "TZ")
-"""Settings of the machine, not of the core: how scripts reach its Docker, and which store stands for Google's."""
+"""Settings of the machine, not of the core: how scripts reach its Docker, which store stands for Google's."""
 
 REASON_LENGTH = 1000
 

@@ -24,6 +24,9 @@ BOOTSTRAP_TIMEOUT_S = 120.0
 DEPLOY_TIMEOUT_S = 1800.0
 """The first deployment on a machine builds the image, which takes minutes."""
 
+PACKAGE_SETTINGS = ("PIP_", "SSL_CERT_", "UV_")
+"""How the names of variables begin that say how pip and uv, which pack what is deployed, reach their index."""
+
 Outputs = dict[str, dict[str, str]]
 """By stack, by output."""
 
@@ -39,6 +42,7 @@ class Cdk:
         docker_config = folder / "docker-config"
         docker_config.mkdir(parents=True, exist_ok=True)
         inherited = inherited_environment()
+        inherited |= {name: value for name, value in os.environ.items() if name.startswith(PACKAGE_SETTINGS)}
         self._environment = {
             **inherited,
             # app.py and its assets run with this very Python, whichever is first on PATH.

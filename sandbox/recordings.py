@@ -1,4 +1,4 @@
-"""Look at recordings as any program beside the bucket would: by name, metadata and ffprobe, without edgecam."""
+"""Look at recordings as any program would, without edgecam: by name, by metadata, with ffprobe."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 PROBE_TIMEOUT_S = 30
 ROUNDING_MS = 2
-"""Start and length are whole milliseconds each, and every chunk's own clock is slewed by half of one a second."""
+"""Start and length are whole milliseconds each."""
 
 SLEW_MS_PER_S = 0.5
+"""By so much a recording's clock is slewed towards the camera's."""
 
 _OBJECT = re.compile(
     r"(?P<camera>[a-z0-9][a-z0-9-]{0,62})/(?P<day>\d{4}/\d{2}/\d{2})/"
@@ -107,7 +109,7 @@ def holes(chunks: Iterable[Recorded]) -> list[str]:
     """What is missing or doubled between chunks of one camera, other than what they name themselves."""
     ordered = sorted(chunks)
     found = []
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in pairwise(ordered):
         between_ms = (after.start - before.end) / timedelta(milliseconds=1)
         slew_ms = before.duration_ms / 1000 * SLEW_MS_PER_S
         if after.gap_before_ms is None:
