@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -97,3 +98,14 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], An
             region_name=named["AWS_REGION"],
         )
         yield lambda service: session.client(service, endpoint_url=named["AWS_ENDPOINT_URL"])
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip of the function that makes buckets, as the CDK makes it: by the command, in a process."""
+    target = tmp_path_factory.mktemp("packed") / "function.zip"
+    command = [str(PROJECT / "stacks" / "gcp" / "build"), "--output", str(target)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [str(target)]
+    return target

@@ -11,19 +11,6 @@ import pytest
 
 from stacks.gcp import packing
 
-PROJECT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As the CDK makes it: by the command, in a process."""
-    target = tmp_path_factory.mktemp("packed") / "function.zip"
-    command = [str(PROJECT / "stacks" / "gcp" / "build"), "--output", str(target)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [str(target)]
-    return target
-
 
 def test_zip_holds_our_modules_and_googles_library_for_lambdas_processor(packed: Path) -> None:
     names = zipfile.ZipFile(packed).namelist()
