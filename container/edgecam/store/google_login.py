@@ -248,7 +248,9 @@ class CoreCredentials(aws.AwsSecurityCredentialsSupplier):
 
 
 @dataclass(frozen=True)
-class _Response(google_transport.Response):
+class _Response:
+    """What `google.auth.transport.Response` asks for."""
+
     status: int
     headers: Mapping[str, str]
     data: bytes

@@ -33,6 +33,8 @@ class Wire:
         self._connection = connection
         self._stall_timeout_s = stall_timeout_s
         self._clock = clock
+        self._reading = False
+        self._closing = False
 
     def sendall(self, data: Any) -> None:
         """Send all of `data`, bytes or anything like it."""
@@ -65,11 +67,21 @@ class Wire:
         """For reading alone, as `http.client` asks for it."""
         if mode != "rb":
             raise ValueError(f"a wire is read with mode rb, not {mode}")
+        self._reading = True
         return io.BufferedReader(_Incoming(self))
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the connection, once what `makefile` gave out is closed too: so it is with sockets, and
+        `http.client` reads the last answer of a connection after it has closed it."""
+        self._closing = True
+        if not self._reading:
+            self._connection.close()
+
+    def read_to_the_end(self) -> None:
+        """What `makefile` gave out is closed."""
+        self._reading = False
+        if self._closing:
+            self._connection.close()
 
     def _wait(self, event: int) -> None:
         poll = select.poll()
@@ -100,3 +112,8 @@ class _Incoming(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         return self._wire.receive_into(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._wire.read_to_the_end()
