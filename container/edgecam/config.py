@@ -282,11 +282,16 @@ class NodeConfig(Model):
         return self
 
     @model_validator(mode="after")
-    def _recordings_have_a_bucket(self) -> Self:
+    def _fits_the_bucket(self) -> Self:
         for index, camera in enumerate(self.cameras):
             if camera.recording.enabled and self.bucket is None:
                 raise ValueError(
                     f"expected bucket, since cameras[{index}] ({camera.id}) is recorded, found none"
+                )
+            if camera.id in ("latest", "status") and self.bucket is not None:
+                raise ValueError(
+                    f"expected cameras[{index}].id to be another name than {camera.id}, "
+                    "which is a folder of the bucket's own"
                 )
         return self
 

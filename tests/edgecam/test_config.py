@@ -121,6 +121,10 @@ def test_number_that_is_none_is_refused(port: object) -> None:
             node({"id": "a", "uri": RTSP, "recording": {"enabled": True}}),
             "expected bucket, since cameras[0] (a) is recorded, found none",
         ),
+        (
+            node({"id": "latest", "uri": RTSP}, bucket="gs://abc"),
+            "expected cameras[0].id to be another name than latest, which is a folder of the bucket's own",
+        ),
         (node(bucket="gs://B"), "bucket: expected gs://BUCKET, s3://BUCKET or file:///FOLDER, with or"),
         (node(bucket="gs://b1c/../x"), "bucket: expected gs://BUCKET"),
         (node(google={"login": "federation"}), "google: expected audience with login: federation"),
