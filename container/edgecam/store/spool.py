@@ -37,16 +37,17 @@ from pathlib import Path
 from edgecam import config_store
 from edgecam.chunk import Chunk
 from edgecam.clock import Clock
-from edgecam.config_store import Order, WhenFull
-from edgecam.errors import ChunkDamaged, SpoolError, SpoolFull
+from edgecam.config_store import Order
+from edgecam.errors import ChunkDamaged, SpoolError
 from edgecam.status import SpooledReport, SpoolReport
 from edgecam.store import checksum, durable
 from edgecam.store.bucket import Receipt, Session
+from edgecam.store.spool_begun import Begun
 from edgecam.store.spool_index import Waiting, begun_name
 from edgecam.store.spool_lock import SpoolLock
 from edgecam.store.spool_losses import Losses
 from edgecam.store.spool_recovery import Recover, Recovery
-from edgecam.store.spool_room import Begun, Disk, missing_bytes
+from edgecam.store.spool_room import Room, free_bytes_of
 from edgecam.store.spool_session import SpoolSession
 from edgecam.store.spool_shelves import Shelves
 
@@ -79,8 +80,7 @@ class Spool:
         self._begun = Begun()
         self._serials = itertools.count(1)
         self._lock = threading.Lock()  # held for moments: what is in memory, and renames
-        self._evicting = threading.Lock()  # held while the disk works; taken before the other
-        self._is_refusing = False
+        self._room = Room(settings, self._shelves, self._begun, self._losses, self._lock)
         self._listeners: tuple[Callable[[], None], ...] = ()
 
     def open(self) -> None:
@@ -92,10 +92,11 @@ class Spool:
         try:
             durable.make_folder(self._incoming)
             self._file_lock.take()
-            self._finish_evictions()
+            self._room.finish_evictions()
             self._shelves.scan(beside=(_INCOMING,))
+            self._room.make()  # before anything is saved: the disk may be full
             self._recover()
-            self._evict(self._missing_bytes())
+            self._room.make()
         except BaseException as error:
             self._file_lock.let_go()
             if isinstance(error, OSError):
@@ -111,8 +112,7 @@ class Spool:
     def begin(self, chunk: Chunk) -> Path:
         """See `ChunkSink.begin`."""
         try:
-            self._ensure_room(chunk)
-            with self._lock:
+            with self._room.ensured(chunk.camera_id), self._lock:
                 path = self._new_path(chunk)
                 self._begun.add(path, chunk)
         except OSError as error:
@@ -132,7 +132,7 @@ class Spool:
                 raise _spool_error(path, "keep the chunk", again) from again
         for wake in self._listeners:
             wake()
-        self._evict(self._missing_bytes())
+        self._room.make()
 
     def discard(self, path: Path) -> None:
         """See `ChunkSink.discard`."""
@@ -145,14 +145,7 @@ class Spool:
 
     def make_room(self, needed_bytes: int) -> bool:
         """See `ChunkSink.make_room`."""
-        if self._settings.when_full is WhenFull.STOP:
-            return False
-        try:
-            missing = needed_bytes - Disk.of(self._folder).free_bytes
-        except OSError:
-            missing = needed_bytes
-        # What others have taken meanwhile is not evicted for: what was freed is at least what was asked.
-        return missing <= 0 or self._evict(missing) >= missing
+        return self._room.make_on_disk(needed_bytes)
 
     # What uploads ask for
 
@@ -200,8 +193,8 @@ class Spool:
         with self._lock:
             was_here = self._shelves.take(waiting)
         if was_here:
-            self._remove(waiting.path)
-            self._look_for_room()
+            self._room.remove(waiting.path)
+            self._room.look()
 
     def set_aside(self, waiting: Waiting, why: str) -> None:
         """Keep `waiting`, but offer it no longer: `why` is a phrase for a person that says what is wrong.
@@ -233,23 +226,15 @@ class Spool:
 
     def report(self) -> SpoolReport:
         """How it stands; asks the disk for its free space and for the sizes of what is being written."""
-        try:
-            free_bytes = Disk.of(self._folder).free_bytes
-        except OSError:
-            free_bytes = 0
+        free_bytes = free_bytes_of(self._folder)
         with self._lock:
             named = {*self._shelves.cameras(), *self._losses.cameras, *self._recovery.recovered}
-            spool_bytes = self._shelves.size_bytes + self._begun.written_bytes()
-            coming = self._begun.coming_bytes() + self._begun.largest_bytes()
-            missing = missing_bytes(
-                self._settings, kept_bytes=spool_bytes, coming_bytes=coming, free_bytes=free_bytes
-            )
             return SpoolReport(
                 cameras={camera_id: self._report_of(camera_id) for camera_id in sorted(named)},
-                spool_bytes=spool_bytes,
+                spool_bytes=self._shelves.size_bytes + self._begun.written_bytes(),
                 limit_bytes=self._settings.max_bytes,
                 free_bytes=free_bytes,
-                is_full=missing > 0 or self._is_refusing,
+                is_full=self._room.is_full(free_bytes),
             )
 
     def _report_of(self, camera_id: str) -> SpooledReport:
@@ -301,107 +286,21 @@ class Spool:
 
     def _recover(self) -> None:
         for path, chunk in self._recovery.leftovers():
-            self._begun.add(path, chunk)
-            whole = self._recovery.save(path, chunk)
-            if whole is not None:
-                self._keep(path, whole, None)
-            elif path.exists():
-                self._shelves.put_aside(path, chunk, path.stat().st_size, checksum.of_file(path))
-            self._begun.remove(path)
+            try:
+                self._recover_one(path, chunk)
+            except OSError as error:
+                log.warning(
+                    "%s: expected to save it, found: %s; it is left for the next start", path, error.strerror
+                )
         self._recovery.say()
 
-    # Room
-
-    def _missing_bytes(self, coming_bytes: int = 0) -> int:
-        free_bytes = Disk.of(self._folder).free_bytes
-        with self._lock:
-            return missing_bytes(
-                self._settings,
-                kept_bytes=self._shelves.size_bytes + self._begun.written_bytes(),
-                coming_bytes=self._begun.coming_bytes() + coming_bytes,
-                free_bytes=free_bytes,
-            )
-
-    def _ensure_room(self, chunk: Chunk) -> None:
-        missing = self._missing_bytes(self._begun.usual_bytes(chunk.camera_id))
-        if missing and self._evict(missing) < missing:
-            self._refuse()
-            raise SpoolFull(f"spool {self._folder}: expected room for a chunk, found {missing} bytes too few")
-        self._resume()
-
-    def _refuse(self) -> None:
-        with self._lock:
-            was_refusing, self._is_refusing = self._is_refusing, True
-        if not was_refusing:
-            log.error(
-                "spool %s is full, nothing is recorded until there is room: max_bytes %d, keep_free_bytes %d",
-                self._folder,
-                self._settings.max_bytes,
-                self._settings.keep_free_bytes,
-            )
-
-    def _resume(self) -> None:
-        with self._lock:
-            was_refusing, self._is_refusing = self._is_refusing, False
-        if was_refusing:
-            log.info("spool %s has room again", self._folder)
-
-    def _look_for_room(self) -> None:
-        if self._is_refusing:
-            try:
-                if not self._missing_bytes(self._begun.largest_bytes()):
-                    self._resume()
-            except OSError as error:
-                log.debug("%s: %s", self._folder, error.strerror)
-
-    def _evict(self, needed_bytes: int) -> int:
-        """Remove the oldest chunks until `needed_bytes` are gained; returns what was gained."""
-        if needed_bytes <= 0 or self._settings.when_full is WhenFull.STOP:
-            return 0
-        with self._evicting:
-            with self._lock:
-                victims = self._shelves.take_oldest(needed_bytes)
-                self._losses.count(victim.chunk.camera_id for victim in victims)
-            if victims:
-                self._remove_evicted(victims)
-        for camera_id in sorted({victim.chunk.camera_id for victim in victims}):
-            mine = [victim for victim in victims if victim.chunk.camera_id == camera_id]
-            log.error(
-                "the spool is full: %d chunks (%d bytes) that were not sent yet are lost",
-                len(mine),
-                sum(victim.size_bytes for victim in mine),
-                extra={"camera": camera_id, "oldest": mine[0].chunk.name},
-            )
-        return sum(victim.size_bytes for victim in victims)
-
-    def _remove_evicted(self, victims: Sequence[Waiting]) -> None:
-        names = [str(victim.path.relative_to(self._folder)) for victim in victims]
-        is_saved = self._save_losses(names)
-        for victim in victims:
-            self._remove(victim.path)
-        if not is_saved:  # a disk so full that not even the count fitted: now it does
-            self._save_losses(())
-
-    def _save_losses(self, leaving: Sequence[str]) -> bool:
-        try:
-            self._losses.save(leaving)
-        except OSError as error:
-            log.warning("the count of evicted chunks: expected to save it, found: %s", error.strerror)
-            return False
-        return True
-
-    def _finish_evictions(self) -> None:
-        for name in self._losses.load():
-            path = self._folder / name
-            if path.is_relative_to(self._folder) and ".." not in path.parts:
-                self._remove(path)
-
-    def _remove(self, path: Path) -> None:
-        try:
-            durable.remove(path)
-        except OSError as error:
-            log.error("%s: expected to remove it, found: %s", path, error.strerror)
-        SpoolSession(path).clear()
+    def _recover_one(self, path: Path, chunk: Chunk) -> None:
+        saved = self._recovery.save(path, chunk)
+        if saved is not None:
+            self._keep(path, saved, None)
+            self._recovery.count(chunk.camera_id)
+        elif path.exists():
+            self._shelves.put_aside(path, chunk, path.stat().st_size, checksum.of_file(path))
 
 
 def _spool_error(path: Path, wish: str, error: OSError) -> SpoolError:

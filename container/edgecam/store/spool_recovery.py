@@ -69,8 +69,11 @@ class Recovery:
                 extra={"camera": chunk.camera_id, "start": chunk.start.isoformat()},
             )
             return None
-        self.recovered[chunk.camera_id] += 1
         return chunk.lasting(saved.duration_ms, recovered=True)
+
+    def count(self, camera_id: str) -> None:
+        """One more chunk of a camera was saved and is kept."""
+        self.recovered[camera_id] += 1
 
     def say(self) -> None:
         """What came of it."""

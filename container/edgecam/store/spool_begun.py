@@ -1,0 +1,53 @@
+"""What is being written right now, and how much of the room it will take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgecam.chunk import Chunk
+
+
+class Begun:
+    """The files that are being written, and how large they will probably become: as large as the last of
+    their camera. Not safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._chunks: dict[Path, Chunk] = {}
+        self._usual_bytes: dict[str, int] = {}
+
+    def __contains__(self, path: Path) -> bool:
+        return path in self._chunks
+
+    def add(self, path: Path, chunk: Chunk) -> None:
+        """`path` is written to from now on."""
+        self._chunks[path] = chunk
+
+    def remove(self, path: Path, finished_bytes: int | None = None) -> None:
+        """`path` is no longer written to; it had become `finished_bytes` large, if it was finished."""
+        chunk = self._chunks.pop(path, None)
+        if chunk is not None and finished_bytes is not None:
+            self._usual_bytes[chunk.camera_id] = finished_bytes
+
+    def usual_bytes(self, camera_id: str) -> int:
+        """The size of the last chunk of a camera, 0 when there was none."""
+        return self._usual_bytes.get(camera_id, 0)
+
+    def largest_bytes(self) -> int:
+        """The size of the largest last chunk of any camera."""
+        return max(self._usual_bytes.values(), default=0)
+
+    def written_bytes(self) -> int:
+        """How large the files are now."""
+        return sum(_size(path) for path in self._chunks)
+
+    def coming_bytes(self) -> int:
+        """How much they will probably still grow."""
+        usual = ((path, self.usual_bytes(chunk.camera_id)) for path, chunk in self._chunks.items())
+        return sum(max(0, size_bytes - _size(path)) for path, size_bytes in usual)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
