@@ -128,8 +128,8 @@ def _with_node(
 def killed(folder: Path, times: int, *, seed: int = 1) -> Outcome:
     """The node's process is killed at random moments, `times` times, and started again each time.
 
-    What is in the spool at each kill is what was recorded; what has left it before is checked by what follows:
-    each chunk names the one before it.
+    What is in the spool at each kill is what was recorded; what has left it before is checked by what
+    follows: each chunk names the one before it.
     """
     begun_s, chance = time.monotonic(), random.Random(seed)
     ledger = Ledger()
@@ -229,7 +229,8 @@ def _films(gcs: EmbeddedGcs, chunks: Iterable[Chunk], folder: Path) -> list[list
 
 
 def _missing_pictures(films: list[list[int]], chunks: list[Chunk]) -> int:
-    """Those between two that follow each other: in a chunk, and from one to the next where no gap is named."""
+    """Those between two that follow each other: in a chunk, and from one to the next where no gap is
+    named."""
     inside = [pair for film in films for pair in pairwise(film)]
     joints = [
         (earlier[-1], later[0])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,14 +121,3 @@ DRILLS = (
         {"chunk_bytes": 2_000_000, "spool": {"max_bytes": 16_000_000}, "period_s": 0.5},
     ),
 )
-
-
-def run_all(outage_s: float, drills: tuple[Drill, ...] = DRILLS, *, at_once: int = 6) -> list[Outcome]:
-    """Run `drills`, several at a time, each in a folder of its own that goes with it."""
-
-    def run(drill: Drill) -> Outcome:
-        with tempfile.TemporaryDirectory(prefix="edgecam-drill-") as folder:
-            return drill.run(Path(folder), outage_s)
-
-    with ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(run, drills))

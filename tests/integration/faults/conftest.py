@@ -1,0 +1,24 @@
+"""All drills of this folder run at the same time; each test waits for its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sandbox.drills.every import EVERY, Drills
+from sandbox.drills.ledger import Outcome
+
+OUTAGE_S = float(os.environ.get("EDGECAM_OUTAGE_S", "10"))
+"""The issue's minute is what `bench/faults.py` runs."""
+AT_ONCE = 6
+
+
+@pytest.fixture(scope="session")
+def outcome_of() -> Iterator[Callable[[str], Outcome]]:
+    """The outcome of the drill of that name in `EVERY`."""
+    drills = Drills(OUTAGE_S, at_once=AT_ONCE)
+    running = drills.start(EVERY)
+    yield lambda name: running[name].result()
+    drills.close()
