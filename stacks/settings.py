@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from container.image_inputs import ARCHITECTURES, DEFAULT_BASE_IMAGE, FRAME_GRABBER, GCS_UPLOADER
-from edgecam.config import NodeConfig, parse_document
+from edgecam.config import NodeConfig
+from edgecam.document import parse_document
 from edgecam.errors import ConfigurationError, EdgecamError, Mistake
 from edgecam.launch import DockerOptions
 from edgecam.validation import Model, validate

@@ -12,12 +12,12 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Literal, Self
 
-import yaml
 from pydantic import Field, field_validator, model_validator
 
 from edgecam.config_recording import Recording
 from edgecam.config_store import BucketUri, Google, Latest, Spool, StatusObjects, Upload
 from edgecam.config_types import AbsolutePath, CameraId
+from edgecam.document import parse_document
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.redaction import holds_password
 from edgecam.validation import Model, validate
@@ -310,24 +310,6 @@ def _refuse_twins(field: str, values: Iterable[str]) -> None:
                 f"found {value} in cameras[{seen[value]}] and cameras[{index}]"
             )
         seen[value] = index
-
-
-def parse_document(text: str, *, name: str) -> object:
-    """YAML or JSON text as plain values.
-
-    Raises:
-        ConfigurationError: when it is neither; the message names line and column, not the content.
-    """
-    try:
-        return yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the document"
-        raise ConfigurationError(
-            [Mistake("", "YAML or JSON", f"{error.problem or 'something else'} at {where}")], document=name
-        ) from None
-    except yaml.YAMLError:
-        raise ConfigurationError([Mistake("", "YAML or JSON", "unreadable text")], document=name) from None
 
 
 def load_file(path: Path) -> NodeConfig:

@@ -19,8 +19,8 @@ from edgecam.config import (
     OnStale,
     load_environment,
     load_file,
-    parse_document,
 )
+from edgecam.document import parse_document
 from edgecam.errors import ConfigurationError
 from edgecam.validation import validate
 

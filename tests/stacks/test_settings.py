@@ -202,6 +202,23 @@ def test_site_in_both_variants_by_its_target_is_refused(write_fleet: Write) -> N
     ]
 
 
+def test_site_that_stands_there_twice_is_refused(write_fleet: Write) -> None:
+    cameras = 'cameras: [{id: a, uri: "test://"}]'
+    text = f"sites:\n  lobby: {{thing: x, {cameras}}}\n  lobby: {{thing: y, {cameras}}}\n"
+    assert mistakes(write_fleet, text) == [
+        'fleet.yaml: expected each key once, found "lobby" again at line 3, column 3'
+    ]
+
+
+def test_settings_may_be_shared_by_yaml_anchors(write_fleet: Write) -> None:
+    text = (
+        'base: &base {cameras: [{id: a, uri: "test://"}], nucleus: lite}\n'
+        "sites:\n  north: {<<: *base, thing: x}\n  south: {<<: *base, thing: y, nucleus: classic}\n"
+    )
+    lines = mistakes(write_fleet, text)
+    assert [line.split(": ")[1] for line in lines] == ["base"]  # unknown at the top, but read
+
+
 def test_rule_that_changes_nothing_is_not_made(write_fleet: Write) -> None:
     def days(bucket: str) -> int | None:
         gcp = f"gcp: {{project: our-project, {LOGIN}, bucket: {{name: recordings, location: EU, {bucket}}}}}"
