@@ -25,7 +25,7 @@ DEPLOY_TIMEOUT_S = 1800.0
 """The first deployment on a machine builds the image, which takes minutes."""
 
 PACKAGE_SETTINGS = ("PIP_", "SSL_CERT_", "UV_")
-"""How the names of variables begin that say how pip and uv, which pack what is deployed, reach their index."""
+"""How variables begin that say how pip and uv, which pack what is deployed, reach their index."""
 
 Outputs = dict[str, dict[str, str]]
 """By stack, by output."""
