@@ -26,11 +26,13 @@ def test_every_setting_stands_in_the_readme() -> None:
     assert with_tables(README) == README, "run `make docs`"
 
 
-def test_the_fleet_of_the_readme_is_valid(tmp_path: Path) -> None:
-    (example,) = blocks("yaml")
+def test_the_fleets_of_the_readme_are_valid(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
-    path.write_text(example)
-    assert set(load_fleet(path).sites) == {"headquarters", "shops"}
+    found = []
+    for example in blocks("yaml"):
+        path.write_text(example)
+        found.append(set(load_fleet(path).sites))
+    assert found == [{"headquarters", "shops"}, {"archive"}]
 
 
 def test_the_mistake_of_the_readme_reads_as_it_says(tmp_path: Path) -> None:
@@ -39,7 +41,7 @@ def test_the_mistake_of_the_readme_reads_as_it_says(tmp_path: Path) -> None:
     )
     assert quoted is not None
     beginning, _, end = quoted.group(3).partition("…")
-    (example,) = blocks("yaml")
+    example = blocks("yaml")[0]
     path = tmp_path / "fleet.yaml"
     path.write_text(example.replace("{decode: keyframes,", "{max_fpss: 1, decode: keyframes,"))
     with pytest.raises(Exception, match="max_fpss") as caught:

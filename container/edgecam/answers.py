@@ -83,8 +83,9 @@ class Answers:
 
     def _cameras(self) -> Answer:
         reports = self._node.reports()
-        spool = self._storage and self._storage.spool_report()
-        upload = self._storage and self._storage.upload_report()
+        storage = self._storage
+        spool = storage.spool_report() if storage is not None else None
+        upload = storage.upload_report() if storage is not None else None
         document = {
             "version": __version__,
             "time": time_text(self._clock.now()),
