@@ -23,6 +23,7 @@ from edgecam.config import (
     load_file,
 )
 from edgecam.errors import ConfigurationError, EdgecamError, InstallationError, Mistake
+from edgecam.ingest import add_arguments, is_asked_for
 from edgecam.log import setup
 from edgecam.redaction import SECRETS
 from edgecam.validation import validate
@@ -32,7 +33,8 @@ DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 _EPILOG = """\
 exit codes: 0 done; 1 the source or the run failed; 2 the configuration, the command line or the
 installation is wrong. A configuration is read from --config FILE (YAML or JSON), else from the
-environment variable EDGECAM_NODE (JSON)."""
+environment variable EDGECAM_NODE (JSON); where there is neither, `run` does what `ingest` does if
+PIPE_NAME or RTSP_SOURCE is set."""
 
 _LOGIN_HINT = (
     "note: a password in the URI can be seen by every user of this machine while the command runs; "
@@ -80,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--data-dir", metavar="DIR", help="folder of the pictures; else as configured")
     run.set_defaults(command=_run)
 
+    ingest = commands.add_parser("ingest", help="record one camera or named pipe into a bucket")
+    add_arguments(ingest)
+    ingest.set_defaults(command=_ingest)
+
     check = commands.add_parser("check", help="validate a node configuration, every mistake on a line")
     check.add_argument("file", type=Path, metavar="FILE", help="YAML or JSON")
     check.add_argument("--json", action="store_true", help="the verdict as JSON on standard output")
@@ -122,11 +128,22 @@ def _run(options: argparse.Namespace) -> int:
 
     data_dir = options.data_dir or os.environ.get("EDGECAM_DATA_DIR") or None
     if options.config is None:
-        return run(load_environment(os.environ.get(NODE_VARIABLE), data_dir))
+        node = os.environ.get(NODE_VARIABLE)
+        if not node and is_asked_for(os.environ):
+            return _ingest(_parser().parse_args(["ingest", *(["--data-dir", data_dir] if data_dir else [])]))
+        return run(load_environment(node, data_dir))
     config = load_file(options.config)
     if data_dir is not None:
         config = validate(NodeConfig, config.model_dump() | {"data_dir": data_dir}, name="--data-dir")
     return run(config)
+
+
+def _ingest(options: argparse.Namespace) -> int:
+    from edgecam.ingest import Ingest
+    from edgecam.run import run
+
+    ingest = Ingest.from_options(options, os.environ)
+    return run(ingest.config, timeout_s=ingest.timeout_s)
 
 
 def _check(options: argparse.Namespace) -> int:
