@@ -49,6 +49,7 @@ class FastClock:
         self.speed = speed
         self._beginning = beginning
         self._began_s = time.monotonic()
+        self._before_s = 0.0
 
     def now(self) -> datetime:
         """The time of day."""
@@ -56,7 +57,11 @@ class FastClock:
 
     def monotonic_s(self) -> float:
         """Its seconds since it was made."""
-        return (time.monotonic() - self._began_s) * self.speed
+        return self._before_s + (time.monotonic() - self._began_s) * self.speed
+
+    def slow_down(self, speed: float) -> None:
+        """From now on run at another speed; who sleeps already goes on sleeping as before."""
+        self._before_s, self._began_s, self.speed = self.monotonic_s(), time.monotonic(), speed
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         """Sleep until `event` is set (True) or `timeout_s` of its seconds have passed (False)."""

@@ -1,9 +1,10 @@
-"""Cameras whose chunks are made up: random bytes, at any rate and size, so that a drill is quick."""
+"""Cameras whose chunks are made up: random bytes, or one film again and again, at any rate."""
 
 from __future__ import annotations
 
 import errno
 import random
+import struct
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from edgecam.config_recording import ChunkFormat
 from edgecam.errors import SpoolError
 
 CHUNK_S = 10
+_BOX_HEAD = struct.Struct(">I4s")
 
 
 class MadeUpCamera:
@@ -22,13 +24,23 @@ class MadeUpCamera:
     Args:
         camera_id: Its id.
         sink: Takes its chunks.
-        clock: Time; the first chunk starts now, and each is ten seconds long, whatever `period_s` is.
+        clock: Time; the first chunk starts now.
         period_s: Seconds from one to the next.
         chunk_bytes: How large one is, about.
+        chunk_s: How long each is said to be, whatever `period_s` is.
+        film: An MP4 file that each of them is, but for a number at its end that nobody plays.
     """
 
     def __init__(
-        self, camera_id: str, *, sink: ChunkSink, clock: Clock, period_s: float, chunk_bytes: int
+        self,
+        camera_id: str,
+        *,
+        sink: ChunkSink,
+        clock: Clock,
+        period_s: float,
+        chunk_bytes: int = 0,
+        chunk_s: int = CHUNK_S,
+        film: bytes | None = None,
     ) -> None:
         self.camera_id = camera_id
         self.refused = 0
@@ -36,6 +48,8 @@ class MadeUpCamera:
         self._clock = clock
         self._period_s = period_s
         self._chunk_bytes = chunk_bytes
+        self._chunk_s = chunk_s
+        self._film = film
         self._start = clock.now()
         self._random = random.Random(f"{camera_id} {self._start}")
         self._stopping = threading.Event()
@@ -63,21 +77,20 @@ class MadeUpCamera:
         """One chunk; counted in `refused` when the spool does not take it."""
         chunk = Chunk(
             camera_id=self.camera_id,
-            start=self._start + timedelta(seconds=number * CHUNK_S),
-            duration_ms=CHUNK_S * 1000,
+            start=self._start + timedelta(seconds=number * self._chunk_s),
+            duration_ms=self._chunk_s * 1000,
             format=ChunkFormat.MP4,
             codec="h264",
             width=1920,
             height=1080,
             gap_before_ms=0 if number else None,
         )
-        size_bytes = self._random.randint(self._chunk_bytes * 9 // 10, self._chunk_bytes * 11 // 10)
         try:
             path = self._sink.begin(chunk)
         except SpoolError:
             self.refused += 1
             return
-        if not self._written(path, self._random.randbytes(size_bytes)):
+        if not self._written(path, self._content()):
             self._sink.discard(path)
             self.refused += 1
             return
@@ -85,6 +98,14 @@ class MadeUpCamera:
             self._sink.finish(path, chunk)
         except SpoolError:
             self.refused += 1
+
+    def _content(self) -> bytes:
+        """Different each time."""
+        if self._film is None:
+            least, most = self._chunk_bytes * 9 // 10, self._chunk_bytes * 11 // 10
+            return self._random.randbytes(self._random.randint(least, most))
+        number = self._random.randbytes(8)
+        return self._film + _BOX_HEAD.pack(_BOX_HEAD.size + len(number), b"free") + number
 
     def _written(self, path: Path, content: bytes) -> bool:
         for _ in range(2):
