@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
+from reporting import ReportedNode, ReportedStorage, recorded, report
 from running_node import RunningNode
+
+from edgecam.http import PageServer
 
 PATIENCE_MS = 20_000
 
@@ -127,6 +131,24 @@ def test_page_fits_a_telephone(browser: Browser, running_node: RunningNode) -> N
     page.locator("[data-camera=away] .message").wait_for(timeout=PATIENCE_MS)
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     context.close()
+
+
+def test_recording_and_a_bucket_that_is_away_are_shown(browser: Browser, tmp_path: Path) -> None:
+    node = ReportedNode(tmp_path, recorded("lobby"), report("plain"))
+    message = "gs://b: expected an answer, found the connection refused"
+    server = PageServer(node, 0, storage=ReportedStorage(reason="unavailable", message=message))
+    server.start()
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"http://localhost:{server.port}/")
+    lobby = page.locator("[data-camera=lobby] .recording")
+    expect(lobby).to_have_text("recording:7 stored3 waiting (15.0 MB)3 lost", timeout=PATIENCE_MS)
+    expect(page.locator("[data-camera=plain] .recording")).to_be_hidden()
+    expect(page.locator("#storage")).to_have_text(
+        f"The bucket takes no chunks, they wait in the spool (15.4 MB of 10.0 GB used): {message}"
+    )
+    context.close()
+    server.stop()
 
 
 def test_picture_leads_to_the_picture_alone(page: Page) -> None:

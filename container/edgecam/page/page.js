@@ -72,11 +72,11 @@ function showRecording(line, recording) {
 
 function showStorage(storage) {
   const line = byId("storage");
-  const said = storage === null ? "" : storage.spool_full ? "The spool is full." : storage.reason ? "The bucket does not take chunks; they wait in the spool." : "";
+  const said = storage === null ? "" : storage.spool_full ? "The spool is full" : storage.reason ? "The bucket takes no chunks, they wait in the spool" : "";
   line.hidden = !said;
   if (!said) return;
-  const spooled = `${bytes(storage.spool_bytes)} of ${bytes(storage.spool_limit_bytes)} used.`;
-  const text = [said, storage.message, spooled].filter(Boolean).join(" ");
+  const used = `${bytes(storage.spool_bytes)} of ${bytes(storage.spool_limit_bytes)} used`;
+  const text = `${said} (${used})${storage.message ? `: ${storage.message}` : ""}`;
   if (line.textContent !== text) line.textContent = text; // read aloud on change only
   line.className = storage.spool_full || storage.reason !== "unavailable" ? "bad" : "";
 }
