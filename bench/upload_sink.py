@@ -48,7 +48,7 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while head := self._head():
             target = head.split(" ", 2)[1]
-            found = re.search(r"content-length: *(\d+)", head, re.IGNORECASE)
+            found = re.search(r"\ncontent-length: *(\d+)", head, re.IGNORECASE)
             self._handle(head, target, int(found[1]) if found else 0)
 
     def _handle(self, head: str, target: str, length: int) -> None:
@@ -56,7 +56,7 @@ class Connection:
             session = self.sessions.setdefault(target.split("upload_id=")[1].split("&")[0], Session())
             session.crc32c = self._media(length, session.crc32c)
             session.received += length
-            total = re.search(r"content-range: *bytes [^/]+/(\d+)", head, re.IGNORECASE)
+            total = re.search(r"\ncontent-range: *bytes [^/]+/(\d+)", head, re.IGNORECASE)
             if total and session.received >= int(total[1]):
                 self._stored(session)
             elif session.received:

@@ -162,7 +162,7 @@ class GsBucket:
             f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{described}\r\n"
             f"--{boundary}\r\nContent-Type: {content_type}\r\n\r\n"
         ).encode()
-        tail = f"\r\n--{boundary}--\r\n".encode()
+        tail = f"\r\n--{boundary}--".encode()
 
         def body() -> Iterable[bytes]:
             yield head
