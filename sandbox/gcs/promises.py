@@ -190,6 +190,11 @@ class Promises:
     def _beyond_what_is_kept(self, inquiry: Inquiry, upload_id: str) -> Inquiry:
         found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", inquiry.headers.get("Content-Range", ""))
         kept = self._files.get_resumable_byte_count(upload_id)
+        if found and int(found[2]) < kept:  # all of it is: then this only asks how much is kept
+            headers = Message()
+            headers["Content-Length"] = "0"
+            headers["Content-Range"] = f"bytes */{found[3]}"
+            return inquiry._replace(headers=headers, body=b"")
         if not found or not int(found[1]) < kept <= int(found[2]):
             return inquiry
         body = inquiry.body[kept - int(found[1]) :]
