@@ -1,0 +1,154 @@
+"""GCStreamer's three documented steps, word for word but for the program's name, as real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from camera_process import CameraProcess
+
+CAMERA_ID = "door"
+CAMERA = "door:640x360@15:keyframe=1:kbps=2000"
+STEP_1 = "mkfifo $PIPE_NAME"
+STEP_2 = f"edgecam ingest --video-path $PIPE_NAME {CAMERA_ID}"
+STEP_3 = (
+    "gst-launch-1.0 -v rtspsrc location=$RTSP_SOURCE ! rtpjitterbuffer ! rtph264depay ! h264parse ! flvmux "
+    "! filesink location=$PIPE_NAME"
+)
+CHUNK_S = 2
+
+
+class Shell:
+    """Runs lines as a person types them, each in a process group of its own."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self._folder = folder
+        programs = Path(sys.executable).parent
+        self._environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("EDGECAM_")
+        }
+        self._environment |= {"PATH": f"{programs}:{os.environ['PATH']}"} | environment
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, line: str) -> subprocess.Popen[bytes]:
+        """Begin; what it says goes into a file of its own."""
+        log = self._folder / f"{len(self._started)}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                ["sh", "-c", f"exec {line}"],
+                env=self._environment,
+                cwd=self._folder,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        self._started.append(process)
+        return process
+
+    def said(self, process: subprocess.Popen[bytes]) -> str:
+        return (self._folder / f"{self._started.index(process)}.log").read_text()
+
+    def end(self) -> None:
+        """What still runs is ended."""
+        for process in self._started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Path:
+    """A folder as bucket."""
+    folder = tmp_path / "bucket"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def shell(tmp_path: Path, bucket: Path, test_cameras: Callable[..., CameraProcess]) -> Iterator[Shell]:
+    """A shell with the variables of the forerunner's guide."""
+    camera = test_cameras(CAMERA)
+    made = Shell(
+        tmp_path,
+        {
+            "PIPE_NAME": str(tmp_path / "pipe_name"),
+            "RTSP_SOURCE": camera.uri("door"),
+            "TIMEOUT": "3600",
+            "BUCKET": f"file://{bucket}",
+        },
+    )
+    yield made
+    made.end()
+
+
+def stored(bucket: Path) -> list[Path]:
+    """The camera's chunks, in the order of their time."""
+    return sorted((bucket / CAMERA_ID).rglob("*.mp4"))
+
+
+def options(tmp_path: Path) -> str:
+    """What a test needs besides: folders of its own, and chunks that do not take long."""
+    return f"--spool {tmp_path}/spool --data-dir {tmp_path}/frames --chunk-s {CHUNK_S}"
+
+
+def play(path: Path) -> tuple[int, float]:
+    """Pictures and seconds, by ffprobe, which must have nothing to say against it."""
+    done = subprocess.run(
+        [
+            *("ffprobe", "-v", "warning", "-count_frames", "-of", "json"),
+            *("-show_entries", "stream=nb_read_frames,codec_name:format=duration", str(path)),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stderr == ""
+    found = json.loads(done.stdout)
+    assert found["streams"][0]["codec_name"] == "h264"
+    return int(found["streams"][0]["nb_read_frames"]), float(found["format"]["duration"])
+
+
+def test_three_steps_end_with_chunks_that_play(
+    shell: Shell, bucket: Path, tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    assert shell.start(STEP_1).wait(10) == 0
+    proxy = shell.start(f"{STEP_2} {options(tmp_path)}")
+    launch = shell.start(STEP_3)
+    eventually(lambda: len(stored(bucket)) >= 2, within_s=60)
+    launch.send_signal(signal.SIGINT)  # as Ctrl-C ends it
+    launch.wait(10)
+    before = len(stored(bucket))
+    eventually(lambda: len(stored(bucket)) > before, within_s=30)  # the writer's end has ended the chunk
+    shell.start(STEP_3)
+    before = len(stored(bucket))
+    eventually(lambda: len(stored(bucket)) > before, within_s=60)
+    proxy.terminate()
+    assert proxy.wait(15) == 0, shell.said(proxy)
+    for chunk in stored(bucket):
+        pictures, seconds = play(chunk)
+        assert pictures > 0
+        assert seconds * 1000 == pytest.approx(int(chunk.stem.split("_")[1].removesuffix("ms")), abs=200)
+    assert (tmp_path / "frames" / CAMERA_ID / "frame.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert "ERROR" not in shell.said(proxy)
+
+
+def test_with_the_camera_in_rtsp_source_no_other_program_is_needed(
+    shell: Shell, bucket: Path, tmp_path: Path
+) -> None:
+    proxy = shell.start(
+        f"env -u PIPE_NAME TIMEOUT=8 DEVICE_ID={CAMERA_ID} edgecam ingest {options(tmp_path)}"
+    )
+    assert proxy.wait(60) == 0, shell.said(proxy)
+    assert "8 s are over: ending" in shell.said(proxy)
+    chunks = stored(bucket)
+    assert len(chunks) >= 2, shell.said(proxy)
+    for chunk in chunks:
+        play(chunk)
