@@ -26,8 +26,10 @@ WAITING_BYTES_LIMIT = 4_000_000
 FINISH_TIMEOUT_S = 1.5
 """A chunk is finished within milliseconds, unless the disk hangs; a node that is stopped has 4 s in all."""
 _CODEC_NAMES = {H264: "h264", H265: "h265", JPEG: "mjpeg"}
-_RESERVE_BYTES_PER_PICTURE = 28
-"""In the index: size 4, time 8, order 8, place 4; the keyframes' list and rounding the rest."""
+_INDEX_BYTES = 16
+"""Of a picture: its size 4, its time 8; the keyframes' list, the places and rounding the rest."""
+_REORDERED_INDEX_BYTES = 28
+"""The same where the time of showing stands beside that of decoding."""
 _RESERVE_PICTURES_PER_S = 20  # at the least, for cameras that are slow in the dark and fast by day
 _INDEX_PERIOD_S = 1.0
 _INDEX_PERIODS = 120
@@ -54,6 +56,7 @@ class Plan:
         caps: GStreamer's word for it, with all details.
         span_s: How long it may become, seconds.
         fps: Pictures a second, about.
+        reorders: Whether some are sent after later ones.
     """
 
     format: ChunkFormat
@@ -61,6 +64,7 @@ class Plan:
     caps: Any
     span_s: float
     fps: float
+    reorders: bool = False
 
 
 def codec_name(codec: Codec) -> str | None:
@@ -153,11 +157,12 @@ def _container(plan: Plan) -> list[Any]:
     # The muxer has many kinds of entrances; without a word on what comes it may offer the one for sound.
     parser = make(plan.codec.parser) if plan.codec.parser else make("capsfilter", caps=plan.codec.media_type)
     pictures_per_s = max(_RESERVE_PICTURES_PER_S, 1.5 * plan.fps)
+    index_bytes = _REORDERED_INDEX_BYTES if plan.reorders else _INDEX_BYTES
     muxer = make(
         # The same element; only the older brand may hold JPEG.
         "qtmux" if plan.codec is JPEG else "mp4mux",
         reserved_max_duration=round(plan.span_s * NS_PER_S),
         reserved_moov_update_period=round(max(_INDEX_PERIOD_S, plan.span_s / _INDEX_PERIODS) * NS_PER_S),
-        reserved_bytes_per_sec=min(10_000, round(pictures_per_s * _RESERVE_BYTES_PER_PICTURE)),
+        reserved_bytes_per_sec=min(10_000, round(pictures_per_s * index_bytes)),
     )
     return [parser, muxer]

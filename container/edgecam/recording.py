@@ -150,6 +150,8 @@ class Recorder:
         if tap is not followed:
             self._part(followed)
             self._followed = tap
+        if tap is None:
+            self._left.set()
 
     def _part(self, tap: Tap | None) -> None:
         """The connection ends, and with it everything that was known of its stream."""
@@ -159,7 +161,6 @@ class Recorder:
                 self._end_chunk()
         finally:
             self._forget_stream()
-            self._left.set()
 
     def _forget_stream(self) -> None:
         self._cutter.end()
@@ -288,6 +289,7 @@ class Recorder:
             keyframe.caps,
             self._cutter.span_ns / NS_PER_S,
             NS_PER_S / self._shown.interval_ns,
+            reorders=self._depth > 0,
         )
         interval_ns = self._shown.interval_ns
         times = DecodeTimes(depth=self._depth, first_ns=pts_ns, interval_ns=interval_ns)

@@ -1,0 +1,295 @@
+"""What recording costs: edgecam with 1, 8 and 32 cameras in one node beside its peers, in one run.
+
+    python -m bench.recording [--quick] [--seconds 30] [--rounds 3] [--json bench/results/recording.json]
+
+One test camera, watched so many times: 1080p30 H.264, 4 Mbit/s, a keyframe every 2 s, RTSP over TCP on
+loopback, cut into MP4 chunks of 10 s on a disk in memory. The peers need a process a camera. Each way runs
+alone, after a warm-up, for `--seconds`; all ways take turns for `--rounds`, and the median round of each (by
+CPU) stands in the table, since a machine that is lent to several is now faster, now slower. Measured are
+
+- CPU: user and system seconds of all its processes per camera and minute, from /proc;
+- memory: the proportional set size of all its processes, the largest seen;
+- chunks: how many of what was recorded ffprobe reads without complaint.
+
+`ratio` is CPU against ffmpeg with as many cameras in the same run. The whole table takes half an hour,
+`--quick` two minutes. 32 cameras at 4 Mbit/s for a minute are 1 GB; free memory of 4 GB is enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from bench.frames import CAMERA, ROOT, cpu_s, end, memory_mb, shared_memory_folder, test_camera
+from edgecam.chunk import Chunk
+from edgecam.gst import Gst
+
+CHUNK_S = 10
+WARM_UP_S = 15.0
+"""The first chunks are done by then, and every camera is connected."""
+_MEMORY_EVERY_S = 5.0
+_PROBED = 16  # of the chunks of a way, so many are read, evenly spread
+RECORDING_NODE = """
+import signal, sys, threading
+from pathlib import Path
+from bench.recording import PlainFolder
+from edgecam.config import load_file
+from edgecam.credentials import Logins
+from edgecam.node import Node
+config = load_file(Path(sys.argv[1]))
+node = Node(config, logins=Logins(config.cameras), chunks=PlainFolder(Path(sys.argv[2])))
+node.start()
+over = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: over.set())
+over.wait()
+node.stop()
+"""
+
+
+class PlainFolder:
+    """A `ChunkSink` without a spool, as the peers have none: a name while it is written, another when it is
+    done."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin(self, chunk: Chunk) -> Path:
+        """A place for `chunk`."""
+        return self._folder / f"{chunk.camera_id}-{chunk.start:%H%M%S%f}.part"
+
+    def finish(self, path: Path, chunk: Chunk) -> None:
+        """Give it its name."""
+        path.rename(self._folder / f"{chunk.camera_id}-{chunk.file_name}")
+
+    def discard(self, path: Path) -> None:
+        """Remove it."""
+        path.unlink(missing_ok=True)
+
+    def make_room(self, needed_bytes: int) -> bool:
+        """There is nothing to remove."""
+        return needed_bytes == 0
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to record.
+
+    Attributes:
+        name: As in the table.
+        cameras: How many.
+        commands: What runs, all at once.
+        folder: Where the chunks go.
+    """
+
+    name: str
+    cameras: int
+    commands: Sequence[Sequence[str]]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one way."""
+
+    name: str
+    cameras: int
+    cpu_s_per_camera_minute: float
+    pss_mb: float
+    chunks: int
+    probed: int
+    playable: int
+    load: float
+
+
+def edgecam(folder: Path, uri: str, cameras: int, *, frames: bool = False) -> Way:
+    """edgecam, all cameras in one node."""
+    place = Path(tempfile.mkdtemp(prefix="edgecam-", dir=folder))
+    settings = {"enabled": frames, "max_fps": 0.5}
+    node = {
+        "cameras": [
+            {
+                "id": f"c{number}",
+                "uri": uri,
+                "frames": settings,
+                "recording": {"enabled": True, "chunk_s": CHUNK_S},
+            }
+            for number in range(cameras)
+        ],
+        "data_dir": str(place / "data"),
+        "bucket": f"file://{place}",
+    }
+    config = place / "node.json"
+    config.write_text(json.dumps(node))
+    command = [sys.executable, "-c", RECORDING_NODE, str(config), str(place)]
+    name = "edgecam, recording and keyframe pictures" if frames else "edgecam, one node"
+    return Way(name, cameras, [command], place)
+
+
+def ffmpeg(folder: Path, uri: str, cameras: int) -> Way:
+    """ffmpeg, a process a camera."""
+    place = Path(tempfile.mkdtemp(prefix="ffmpeg-", dir=folder))
+    line = f"ffmpeg -v error -nostdin -rtsp_transport tcp -i {uri} -c copy -f segment -reset_timestamps 1"
+    commands = [
+        [*line.split(), "-segment_time", str(CHUNK_S), str(place / f"c{number}-%05d.mp4")]
+        for number in range(cameras)
+    ]
+    return Way("ffmpeg -c copy -f segment", cameras, commands, place)
+
+
+def splitmuxsink(folder: Path, uri: str, cameras: int) -> Way:
+    """gst-launch with splitmuxsink, a process a camera."""
+    place = Path(tempfile.mkdtemp(prefix="gst-", dir=folder))
+    line = f"gst-launch-1.0 -q -e rtspsrc location={uri} protocols=tcp latency=200 ! rtph264depay ! "
+    # A quarter of a keyframe interval more, or chunks of four and five intervals alternate at random.
+    line += f"h264parse ! splitmuxsink muxer-factory=mp4mux max-size-time={CHUNK_S * 10**9 + 500_000_000}"
+    commands = [[*line.split(), f"location={place}/c{number}-%05d.mp4"] for number in range(cameras)]
+    return Way("gst-launch splitmuxsink", cameras, commands, place)
+
+
+def ways(folder: Path, uri: str, counts: Sequence[int]) -> Iterator[Way]:
+    """Everything in the table; ffmpeg first, the ratios refer to it."""
+    for cameras in counts:
+        yield ffmpeg(folder, uri, cameras)
+        yield splitmuxsink(folder, uri, cameras)
+        yield edgecam(folder, uri, cameras)
+    yield edgecam(folder, uri, counts[-1], frames=True)
+
+
+def measure(way: Way, seconds: float) -> Row:
+    """Run one way alone."""
+    way.folder.mkdir(exist_ok=True)
+    said = way.folder / "output.txt"
+    with said.open("wb") as output:
+        running = [
+            subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            for command in way.commands
+        ]
+        try:
+            time.sleep(WARM_UP_S)
+            used_s, pss_mb = observe(running, seconds)
+        except (RuntimeError, psutil.Error) as error:
+            text = said.read_text(errors="replace")[-600:]
+            raise SystemExit(f"{way.name}: {error}; it said:\n{text}") from error
+        finally:
+            for process in running:
+                process.send_signal(signal.SIGTERM)
+            for process in running:
+                end(process)
+    chunks = sorted(way.folder.glob("c*.mp4"))
+    probed = chunks[:: max(1, len(chunks) // _PROBED)][:_PROBED]
+    row = Row(
+        way.name,
+        way.cameras,
+        round(used_s / way.cameras, 3),
+        round(pss_mb, 1),
+        len(chunks),
+        len(probed),
+        sum(plays(path) for path in probed),
+        round(os.getloadavg()[0], 1),
+    )
+    for path in way.folder.glob("c*"):
+        path.unlink()
+    return row
+
+
+def observe(running: Sequence[subprocess.Popen[bytes]], seconds: float) -> tuple[float, float]:
+    """CPU seconds a minute and the largest memory in MB of all these processes."""
+    family = [psutil.Process(process.pid) for process in running]
+    pss_mb = 0.0
+    begun_s, begun_cpu_s, memory_due_s = time.monotonic(), cpu_s(family), 0.0
+    while (passed_s := time.monotonic() - begun_s) < seconds:
+        if passed_s >= memory_due_s:
+            memory_due_s = passed_s + _MEMORY_EVERY_S
+            pss_mb = max(pss_mb, memory_mb(family)[1])
+        time.sleep(0.2)
+    used_s = (cpu_s(family) - begun_cpu_s) / passed_s * 60
+    gone = [process.pid for process in running if process.poll() is not None]
+    if gone:
+        raise RuntimeError(f"expected all to run on, found that {len(gone)} have ended")
+    return used_s, pss_mb
+
+
+def plays(path: Path) -> bool:
+    """Whether ffprobe reads the whole file without a complaint."""
+    command = ["ffprobe", "-v", "error", "-count_packets", "-show_entries", "stream=nb_read_packets"]
+    outcome = subprocess.run([*command, str(path)], capture_output=True, check=False)
+    return outcome.returncode == 0 and not outcome.stderr
+
+
+def in_turns(ways: Sequence[Way], rounds: int, seconds: float, say: Callable[[str], object]) -> list[Row]:
+    """The median round of each way, after all have taken turns."""
+    measured: list[list[Row]] = [[] for _ in ways]
+    for _ in range(rounds):
+        for way, rows in zip(ways, measured, strict=True):
+            rows.append(measure(way, seconds))
+            say(f"{rows[-1]}\n")
+    return [sorted(rows, key=lambda row: row.cpu_s_per_camera_minute)[len(rows) // 2] for rows in measured]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as Markdown."""
+    reference_s = {row.cameras: row.cpu_s_per_camera_minute for row in rows if row.name.startswith("ffmpeg")}
+    lines = [
+        "| how | cameras | CPU s/min a camera | ratio | PSS MB | playable |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {row.name} | {row.cameras} | {row.cpu_s_per_camera_minute:.2f} | "
+        f"{row.cpu_s_per_camera_minute / reference_s[row.cameras]:.2f} | {row.pss_mb:.0f} | "
+        f"{row.playable} of {row.probed} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure everything, print the table, keep it as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m bench.recording", description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=30, help="for each way (default 30)")
+    parser.add_argument("--rounds", type=int, default=3, help="of each way (default 3)")
+    parser.add_argument("--cameras", type=int, nargs="+", default=[1, 8, 32], help="default 1 8 32")
+    parser.add_argument("--quick", action="store_true", help="one round of 12 s each, 1 and 4 cameras")
+    parser.add_argument("--json", type=Path, default=ROOT / "bench" / "results" / "recording.json")
+    arguments = parser.parse_args(argv)
+    seconds = 12.0 if arguments.quick else arguments.seconds
+    rounds = 1 if arguments.quick else arguments.rounds
+    counts = [1, 4] if arguments.quick else arguments.cameras
+    # Asked to end, it still ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    folder = shared_memory_folder()
+    try:
+        with test_camera() as uri:
+            rows = in_turns([*ways(folder, uri, counts)], rounds, seconds, sys.stderr.write)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.write(f"{table(rows)}\n")
+    result = {
+        "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": {"cores": os.cpu_count(), "architecture": platform.machine()},
+        "gstreamer": Gst.version_string(),
+        "seconds": seconds,
+        "rounds": rounds,
+        "camera": CAMERA,
+        "chunk_s": CHUNK_S,
+        "rows": [asdict(row) for row in rows],
+    }
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

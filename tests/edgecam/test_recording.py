@@ -1,0 +1,241 @@
+"""A recorder with real files and faults, fed by a pipeline in this process instead of a camera."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recorded import ChunkFolder, probe
+
+from edgecam import chunk_file, tap
+from edgecam.clock import SystemClock
+from edgecam.config import Camera
+from edgecam.gst import Gst
+from edgecam.recording import Recorder
+from edgecam.tap import Tap
+from edgecam.validation import validate
+
+Eventually = Callable[..., Any]
+VIDEO = "video/x-raw,width=160,height=90,framerate=30/1"
+H264 = (
+    "x264enc speed-preset=ultrafast tune=zerolatency key-int-max=30 option-string=scenecut=0 ! "
+    "h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au ! identity"
+)
+
+
+class Studio:
+    """A recorder, and a source of pictures that it is joined to."""
+
+    def __init__(self, folder: Path, **recording: Any) -> None:
+        self.sink = ChunkFolder(folder)
+        camera = {"id": "c0", "uri": "pipeline:x", "recording": {"enabled": True, "chunk_s": 2} | recording}
+        self.recorder = Recorder(validate(Camera, camera, name="camera"), sink=self.sink, clock=SystemClock())
+        self.recorder.start()
+        self._pipeline: Any = None
+        self.tap: Tap | None = None
+
+    def show(self, description: str) -> Tap:
+        """Begin a connection that delivers what a gst-launch line makes."""
+        self._pipeline = Gst.Pipeline.new(None)
+        source = Gst.parse_bin_from_description(description, True)
+        self.tap = Tap(on_end=self.recorder.hurry)
+        self._pipeline.add(source)
+        source.link(self.tap.add_to(self._pipeline, sets_pace=True))
+        self._pipeline.set_state(Gst.State.PLAYING)
+        self.recorder.join(self.tap)
+        return self.tap
+
+    def film(self, seconds: int) -> Tap:
+        """So many seconds of H.264 with a keyframe each second, as fast as they can be made."""
+        return self.show(f"videotestsrc num-buffers={seconds * 30} ! {VIDEO} ! {H264}")
+
+    def live(self) -> Tap:
+        """The same without an end and in real time."""
+        return self.show(f"videotestsrc is-live=true ! {VIDEO} ! {H264}")
+
+    def await_end(self) -> None:
+        """Returns when all pictures were taken."""
+        message = self._pipeline.get_bus().timed_pop_filtered(20 * Gst.SECOND, Gst.MessageType.EOS)
+        assert message is not None
+
+    def cut(self) -> None:
+        """End the connection."""
+        self.recorder.leave()
+        self._pipeline.set_state(Gst.State.NULL)
+
+    def lengths_ms(self) -> list[int]:
+        return [chunk.duration_ms for chunk in self.sink.chunks]
+
+    def close(self) -> None:
+        self.sink.gate.set()
+        if self._pipeline is not None:
+            self.cut()
+        assert self.recorder.stop(5)
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Callable[..., Studio]]:
+    """Makes a `Studio` with settings of the recording."""
+    made: list[Studio] = []
+
+    def make(**recording: Any) -> Studio:
+        made.append(Studio(tmp_path / "chunks", **recording))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_a_film_becomes_chunks_that_play_and_join(studio: Callable[..., Studio]) -> None:
+    place = studio()
+    place.film(7)
+    place.await_end()
+    place.cut()
+    assert place.lengths_ms() == [2000, 2000, 2000, 1000]
+    assert [chunk.gap_before_ms for chunk in place.sink.chunks] == [None, 0, 0, 0]
+    probed = [probe(place.sink.path(chunk)) for chunk in place.sink.chunks]
+    assert [each.packets for each in probed] == [60, 60, 60, 30]
+    assert all(each.begins_with_keyframe for each in probed)
+    report = place.recorder.report()
+    assert (report.chunks_total, report.lost_total, report.problem) == (4, 0, None)
+    assert report.bytes_total == sum(place.sink.path(chunk).stat().st_size for chunk in place.sink.chunks)
+
+
+def test_raw_video_is_refused_in_a_sentence(studio: Callable[..., Studio], eventually: Eventually) -> None:
+    place = studio()
+    joined = place.show(f"videotestsrc is-live=true ! {VIDEO} ! identity")
+    problem = eventually(lambda: place.recorder.report().problem)
+    assert problem == (
+        "expected video that can be recorded as mp4 without coding it anew, found raw video; "
+        "choose H.264 in the camera's settings"
+    )
+    eventually(lambda: joined.held_bytes == 0)
+    assert not place.sink.begun
+
+
+def test_jpeg_does_not_fit_into_mpegts(studio: Callable[..., Studio], eventually: Eventually) -> None:
+    place = studio(format="mpegts")
+    place.show(f"videotestsrc is-live=true ! {VIDEO} ! jpegenc")
+    assert "as mpegts" in eventually(lambda: place.recorder.report().problem)
+
+
+def test_another_size_begins_another_chunk(studio: Callable[..., Studio]) -> None:
+    place = studio(chunk_s=60)
+    place.film(2)
+    place.await_end()
+    place.cut()
+    place.show(f"videotestsrc num-buffers=60 ! {VIDEO.replace('160', '320')} ! {H264}")
+    place.await_end()
+    place.cut()
+    assert [chunk.width for chunk in place.sink.chunks] == [160, 320]
+    assert place.sink.chunks[1].start >= place.sink.chunks[0].end
+
+
+def test_pictures_without_a_time_are_mended(studio: Callable[..., Studio]) -> None:
+    place = studio(chunk_s=2)
+    place.show(f"videotestsrc num-buffers=120 ! {VIDEO} ! {H264} name=last")
+    place.await_end()
+    place.cut()
+    assert sum(place.lengths_ms()) == 4000
+
+
+def test_a_spool_without_room_is_said_once_and_tried_again(
+    studio: Callable[..., Studio], caplog: pytest.LogCaptureFixture
+) -> None:
+    place = studio()
+    place.sink.is_full = True
+    with caplog.at_level(logging.ERROR):
+        place.film(6)
+        place.await_end()
+        place.cut()
+    report = place.recorder.report()
+    assert report.chunks_total == 0
+    assert report.lost_total == 3
+    assert len(caplog.records) == 1
+    assert "expected room" in str(report.problem)
+    place.sink.is_full = False
+    place.film(4)
+    place.await_end()
+    place.cut()
+    assert place.recorder.report().problem is None
+    assert len(place.sink.chunks) == 2
+
+
+def test_a_chunk_that_cannot_be_kept_is_counted_and_the_next_is_recorded(
+    studio: Callable[..., Studio],
+) -> None:
+    place = studio()
+    place.sink.fails_to_keep = True
+    place.film(2)
+    place.await_end()
+    place.cut()
+    place.sink.fails_to_keep = False
+    place.film(2)
+    place.await_end()
+    place.cut()
+    report = place.recorder.report()
+    assert (report.chunks_total, report.lost_total, report.problem) == (1, 1, None)
+
+
+def test_a_folder_that_cannot_be_written_loses_chunks_not_the_recorder(
+    studio: Callable[..., Studio],
+) -> None:
+    place = studio()
+    place.sink.begin = lambda chunk: place.sink.folder / "missing" / chunk.file_name  # type: ignore[method-assign]
+    place.film(2)
+    place.await_end()
+    place.cut()
+    report = place.recorder.report()
+    assert report.chunks_total == 0
+    assert report.lost_total == 1
+    assert report.problem
+    assert len(place.sink.discarded) <= 1
+
+
+def test_a_slow_disk_costs_whole_stretches_and_is_told_as_a_gap(
+    studio: Callable[..., Studio], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tap, "HELD_BYTES_LIMIT", 20_000)
+    place = studio()
+    place.sink.gate.clear()
+    held = place.live()
+
+    def is_shut() -> bool:
+        held.limit()
+        return held.lost > 0
+
+    eventually(is_shut)
+    place.sink.gate.set()
+    eventually(lambda: any(chunk.gap_before_ms for chunk in place.sink.chunks))
+    place.cut()
+    assert place.recorder.report().lost_total == 1
+    for earlier, later in zip(place.sink.chunks[:-1], place.sink.chunks[1:], strict=True):
+        assert (later.start - earlier.end).total_seconds() * 1000 == later.gap_before_ms
+    for chunk in place.sink.chunks:
+        probe(place.sink.path(chunk))
+
+
+def test_a_full_disk_keeps_what_was_written_and_goes_on_when_there_is_room(
+    studio: Callable[..., Studio], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = studio(chunk_s=60)
+    place.sink.makes_room = True
+    place.live()
+    path = eventually(lambda: place.sink.begun and place.sink.open_paths()[0])
+    eventually(lambda: path.stat().st_size > 20_000)
+    full = chunk_file.Complaint("resource", chunk_file._NO_SPACE_CODE, os.strerror(errno.ENOSPC), "")
+    monkeypatch.setattr(place.recorder._open.file, "_complaint", full)  # type: ignore[union-attr]
+    eventually(lambda: len(place.sink.begun) == 2)
+    assert place.sink.asked_bytes
+    place.cut()
+    first, second = place.sink.chunks
+    assert place.recorder.report().lost_total == 1
+    assert probe(place.sink.path(first)).begins_with_keyframe
+    assert second.gap_before_ms == (second.start - first.end).total_seconds() * 1000
+    probe(place.sink.path(second))
