@@ -16,13 +16,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from io import FileIO
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from edgecam.clock import Clock
 from edgecam.config_store import Google, Upload
@@ -30,8 +27,9 @@ from edgecam.errors import ChunkDamaged, SessionLost, StoreConflict, StoreError,
 from edgecam.redaction import redact
 from edgecam.store import checksum, gs_answers
 from edgecam.store.bucket import Pace, Receipt, Session
-from edgecam.store.chunk_content import check, damaged, opened
-from edgecam.store.transfer import PIECE_BYTES, Answer, Body, Transfer, pieces
+from edgecam.store.chunk_content import check, opened
+from edgecam.store.gs_chunk import GsChunk, Remembered, SavedSession
+from edgecam.store.transfer import PIECE_BYTES, Answer, Body, Transfer
 
 SERVICE = "https://storage.googleapis.com"
 EMULATOR_VARIABLE = "STORAGE_EMULATOR_HOST"
@@ -90,7 +88,7 @@ class GsBucket:
         self._transfer = transfer
         self._login = login
         self._part_bytes = part_bytes
-        self._broken = _Remembered(MOST_REMEMBERED)
+        self._broken = Remembered(MOST_REMEMBERED)
 
     def put_file(
         self,
@@ -105,8 +103,8 @@ class GsBucket:
     ) -> Receipt:
         """See `Bucket.put_file`."""
         with opened(path, name) as file:
-            chunk = _Chunk(name, path, file, os.fstat(file.fileno()).st_size, content_type, metadata, crc32c)
-            saved = _Saved.load(session, chunk)
+            chunk = GsChunk(name, path, file, os.fstat(file.fileno()).st_size, content_type, metadata, crc32c)
+            saved = SavedSession.load(session, chunk)
             if saved is None and chunk.size <= self._part_bytes and name not in self._broken:
                 answer = self._put_at_once(chunk, pace)
             else:
@@ -133,7 +131,7 @@ class GsBucket:
         """See `Bucket.close`."""
         self._transfer.close()
 
-    def _put_at_once(self, chunk: _Chunk, pace: Pace) -> Answer:
+    def _put_at_once(self, chunk: GsChunk, pace: Pace) -> Answer:
         condition = {"ifGenerationMatch": "0"}
         resource = chunk.resource(self._object(chunk.name))
         try:
@@ -179,12 +177,12 @@ class GsBucket:
             body=body,
         )
 
-    def _put_in_parts(self, chunk: _Chunk, saved: str | None, pace: Pace, session: Session) -> Answer:
+    def _put_in_parts(self, chunk: GsChunk, saved: str | None, pace: Pace, session: Session) -> Answer:
         if saved is None:
             begun = self._begin(chunk, pace)
             if "Location" not in begun.headers:
                 return begun
-            target = _Saved.save(session, chunk, begun.headers["Location"])
+            target = SavedSession.save(session, chunk, begun.headers["Location"])
             answer: Answer | None = None
             at = 0
         else:
@@ -205,7 +203,7 @@ class GsBucket:
             session.clear()
         return answer
 
-    def _begin(self, chunk: _Chunk, pace: Pace) -> Answer:
+    def _begin(self, chunk: GsChunk, pace: Pace) -> Answer:
         query = {
             "uploadType": "resumable",
             "name": self._object(chunk.name),
@@ -226,7 +224,7 @@ class GsBucket:
             body=lambda: (described,),
         )
 
-    def _part(self, chunk: _Chunk, target: str, at: int, length: int, pace: Pace) -> Answer:
+    def _part(self, chunk: GsChunk, target: str, at: int, length: int, pace: Pace) -> Answer:
         return self._ask(
             "PUT",
             target,
@@ -236,7 +234,7 @@ class GsBucket:
             body=lambda: chunk.part(at, length),
         )
 
-    def _receipt(self, chunk: _Chunk, answer: Answer, pace: Pace) -> Receipt:
+    def _receipt(self, chunk: GsChunk, answer: Answer, pace: Pace) -> Receipt:
         """What the answer to an upload, whole or its last part, says of the object."""
         if answer.status == _PRECONDITION_FAILED:
             return self._compared(chunk, pace)
@@ -252,7 +250,7 @@ class GsBucket:
             )
         return receipt
 
-    def _compared(self, chunk: _Chunk, pace: Pace) -> Receipt:
+    def _compared(self, chunk: GsChunk, pace: Pace) -> Receipt:
         """An object of the name is there: ours, whose answer was lost, or another."""
         target = f"/storage/v1/b/{self._bucket}/o/{quote(self._object(chunk.name), safe='')}?fields={_FIELDS}"
         answer = self._ask("GET", target, {}, pace)
@@ -316,102 +314,6 @@ class GsBucket:
 
     def _object(self, name: str) -> str:
         return f"{self._prefix}/{name}" if self._prefix else name
-
-
-class _Chunk:
-    """A chunk that is being stored: its open file, and what the store is to know of it."""
-
-    def __init__(
-        self,
-        name: str,
-        path: Path,
-        file: FileIO,
-        size: int,
-        content_type: str,
-        metadata: Mapping[str, str],
-        crc32c: str,
-    ) -> None:
-        self.name = name
-        self.path = path
-        self.size = size
-        self.content_type = content_type
-        self.crc32c = crc32c
-        self._file = file
-        self._metadata = dict(metadata)
-
-    def resource(self, object_name: str) -> dict[str, Any]:
-        """As the JSON API describes it."""
-        return {
-            "name": object_name,
-            "contentType": self.content_type,
-            "crc32c": checksum.to_base64(self.crc32c),
-            "metadata": self._metadata,
-        }
-
-    def content(self) -> Iterable[bytes]:
-        """The whole file.
-
-        Raises:
-            ChunkDamaged: at its end, when it is not what was recorded; the request then ends unfinished.
-        """
-        running = checksum.Running()
-        yield from pieces(self._file, 0, self.size, running)
-        if running.digest() != self.crc32c:
-            raise damaged(self.path, self.name, self.crc32c, running.digest())
-
-    def part(self, at: int, length: int) -> Iterable[bytes]:
-        """So many bytes from there on."""
-        return pieces(self._file, at, length)
-
-
-class _Saved:
-    """What is kept of a session: where it is, and what it is for."""
-
-    @staticmethod
-    def load(session: Session, chunk: _Chunk) -> str | None:
-        """The target of the session that was begun for this very content, if there is one."""
-        text = session.load()
-        if text is None:
-            return None
-        try:
-            saved = json.loads(text)
-            if (saved["size"], saved["crc32c"]) == (chunk.size, chunk.crc32c):
-                return str(saved["target"])
-        except (ValueError, KeyError, TypeError):
-            pass  # written by another version, or by a disk that failed
-        session.clear()
-        return None
-
-    @staticmethod
-    def save(session: Session, chunk: _Chunk, location: str) -> str:
-        """Keep it; returns the target."""
-        parts = urlsplit(location)
-        target = f"{parts.path}?{parts.query}"
-        session.save(json.dumps({"target": target, "size": chunk.size, "crc32c": chunk.crc32c}))
-        return target
-
-
-class _Remembered:
-    """The newest few names."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._names: OrderedDict[str, None] = OrderedDict()
-
-    def add(self, name: str) -> None:
-        with self._lock:
-            self._names[name] = None
-            while len(self._names) > self._most:
-                self._names.popitem(last=False)
-
-    def discard(self, name: str) -> None:
-        with self._lock:
-            self._names.pop(name, None)
-
-    def __contains__(self, name: str) -> bool:
-        with self._lock:
-            return name in self._names
 
 
 def _kept(answer: Answer) -> int:
