@@ -34,7 +34,7 @@ from edgecam.mp4_index import Index, Sample, read_index
 
 _HEADER_LIMIT = 64 * 1024**2
 """More than the index of the longest chunk (an hour at 120 pictures a second: 2 MB, twice) can take."""
-_TAIL_LIMIT = 64 * 1024**2  # the index is a second old at the most: 500 Mbit/s
+_TAIL_LIMIT = 64 * 1024**2  # the index is a second old, of an hour's chunk half a minute: 17 Mbit/s
 _LONG_SIZE = 1 << 32
 # The free box of eight bytes is there to become the long form of the size after it.
 _MDAT = re.compile(rb"\0\0\0\x08free.{4}mdat|\0\0\0\x01mdat", re.DOTALL)

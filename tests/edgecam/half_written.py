@@ -22,6 +22,7 @@ MP4 = (
     "reserved-moov-update-period=1000000000"
 )
 MPEGTS = "h264parse ! mpegtsmux"
+JPEG_MP4 = MP4.replace(MP4.partition(" ! mp4mux")[0], "capsfilter caps=image/jpeg").replace("mp4mux", "qtmux")
 H265_MP4 = MP4.replace("h264", "h265").replace("avc", "hvc1")
 
 
@@ -35,7 +36,9 @@ class Write:
 
 def writes_of(muxer: str, path: Path, film: Film = FILM) -> list[Write]:
     """What `muxer` writes for the first seconds of `film`, in its order."""
-    caps = f"video/x-{film.codec},stream-format=byte-stream,alignment=au,framerate={film.fps}/1"
+    caps = f"video/x-{film.codec},stream-format=byte-stream,alignment=au"
+    caps = "image/jpeg" if film.codec == "mjpeg" else caps
+    caps += f",width={film.width},height={film.height},framerate={film.fps}/1"
     pipeline = Gst.parse_launch(
         f"appsrc name=in format=time block=true caps={caps} ! {muxer} ! filesink name=out location={path}"
     )

@@ -11,6 +11,7 @@ import pytest
 from half_written import (
     FILM_WITH_B_FRAMES,
     H265_MP4,
+    JPEG_MP4,
     MP4,
     MPEGTS,
     PAGE_BYTES,
@@ -40,7 +41,8 @@ class Muxed:
 
 
 @pytest.fixture(
-    scope="module", params=["mp4", "mp4 with B-frames", "mp4 with H.265", "mpegts", "mpegts with B-frames"]
+    scope="module",
+    params=["mp4", "mp4 with B-frames", "mp4 with H.265", "mp4 with JPEG", "mpegts", "mpegts with B-frames"],
 )
 def muxed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Muxed:
     """Every write of a muxer's, for each form of chunk."""
@@ -49,6 +51,8 @@ def muxed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     path = tmp_path_factory.mktemp("muxed") / f"whole{form.suffix}"
     if name.endswith("H.265"):
         return Muxed(form, writes_of(H265_MP4, path, Film(320, 180, 15, codec="h265", keyframe_s=1.0)))
+    if name.endswith("JPEG"):
+        return Muxed(form, writes_of(JPEG_MP4, path, Film(320, 180, 15, codec="mjpeg")))
     muxer = MP4 if form is ChunkFormat.MP4 else MPEGTS
     return Muxed(form, writes_of(muxer, path, *([FILM_WITH_B_FRAMES] if name.endswith("B-frames") else [])))
 
