@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from container.image_inputs import PROJECT, image_name
+from container.image_build import ensure_image
+from container.image_inputs import GCS_UPLOADER, PROJECT, image_name
 
 VARIANT = "frame-grabber"
 LOCKED_DOWN = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
@@ -49,6 +50,13 @@ def image(tarball: Path, architecture: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def uploader_image(image: str, architecture: str) -> str:
+    """The name of the other variant's image, which Docker has; it is built on the frame grabber's."""
+    assert image
+    return ensure_image(GCS_UPLOADER, architecture)
+
+
+@pytest.fixture(scope="session")
 def run(image: str) -> Run:
     """Run a command in the image as the recipe does, but for `options`; its output is text."""
 
@@ -57,6 +65,15 @@ def run(image: str) -> Run:
         return subprocess.run(line, capture_output=True, text=True, check=False)
 
     return start
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    """A folder like the core's data folder, which the container's user may write into."""
+    tmp_path.chmod(0o777)
+    for parent in (tmp_path.parent, tmp_path.parent.parent):
+        parent.chmod(parent.stat().st_mode | 0o011)  # pytest makes these for its own user alone
+    return tmp_path
 
 
 def _output(*command: str) -> str:
