@@ -10,6 +10,7 @@ class FreePace:
     """Never waits; remembers what it was asked."""
 
     requests: int = 0
+    piece_bytes: int = 256 * 1024
     sent: list[int] = field(default_factory=list)
 
     def request(self) -> None:

@@ -149,6 +149,8 @@ class Interrupted(StoreUnavailable):
 class EndingPace:
     """Lets so many bytes pass, then the node ends."""
 
+    piece_bytes = 256 * 1024
+
     def __init__(self, size_bytes: int) -> None:
         self.left = size_bytes
 

@@ -109,3 +109,10 @@ def test_oldest_first_sends_in_the_order_of_recording(tmp_path: Path, eventually
         eventually(all_sent(rig))
         names = [seen.bucket_object for seen in stored(rig)]
         assert names == sorted(names)
+
+
+def test_a_narrow_link_carries_no_more_than_its_second_either(tmp_path: Path, eventually: Eventually) -> None:
+    with Rig(tmp_path, made_up=0, upload={"max_bytes_per_s": 64_000}) as rig:
+        recorded(rig, "lobby", count=1, chunk_bytes=200_000)
+        eventually(all_sent(rig))
+        assert rig.gcs.traffic.most_bytes_in(1.0) <= 1.1 * 64_000 + 2 * 16_000

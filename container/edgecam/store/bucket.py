@@ -34,6 +34,9 @@ class Receipt:
 class Pace(Protocol):
     """Flow control, as an upload sees it."""
 
+    piece_bytes: int
+    """What may go at once: small where the rate is low, so that even there it flows instead of gushing."""
+
     def request(self) -> None:
         """Wait until a request may be made.
 

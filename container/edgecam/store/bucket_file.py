@@ -172,7 +172,7 @@ def _write(target: Path, fill: Callable[[FileIO], T]) -> T:
 def _copy(source: FileIO, file: FileIO, pace: Pace) -> str:
     """Copy in pieces; the checksum of what was copied."""
     running = checksum.Running()
-    while piece := source.read(PIECE_BYTES):
+    while piece := source.read(min(PIECE_BYTES, pace.piece_bytes)):
         pace.send(len(piece))
         running.update(piece)
         rest = memoryview(piece)

@@ -16,6 +16,11 @@ _CREDIT_S = 0.1
 """What may be saved up while nothing is sent. Enough to make up for a thread that woke late, little enough
 that no second carries more than a tenth above the rate."""
 
+_PIECE_S = 0.25
+"""A piece goes at once, and is never more than this long a time's worth, unless the rate is very low."""
+_LEAST_PIECE_BYTES = 1024  # smaller ones would be more header than content on the wire
+_LARGEST_PIECE_BYTES = 256 * 1024
+
 
 class Rate:
     """So many of something a second. Safe to use from any thread.
@@ -55,6 +60,7 @@ class Flow:
     def __init__(self, *, requests_per_s: float, bytes_per_s: float, clock: Clock) -> None:
         self._requests = Rate(requests_per_s, clock=clock)
         self._bytes = Rate(bytes_per_s, clock=clock)
+        self.piece_bytes = max(_LEAST_PIECE_BYTES, min(_LARGEST_PIECE_BYTES, round(bytes_per_s * _PIECE_S)))
         self._clock = clock
         self._ending = threading.Event()
 

@@ -245,15 +245,25 @@ class _Connection(http.client.HTTPConnection):
         return Answer(response.status, response.msg, content)
 
     def _send(self, body: Body, pace: Pace | None) -> None:
-        for piece in body():
-            if pace is not None:
-                pace.send(len(piece))
+        for piece in _paced(body(), pace):
             self.sent_bytes += len(piece)
             try:
                 self.sock.sendall(piece)
             except (BrokenPipeError, ConnectionResetError):
                 # The other side may have answered already, and closed. If it has not, reading says so.
                 return
+
+
+def _paced(whole: Iterable[bytes], pace: Pace | None) -> Iterator[bytes | memoryview]:
+    """The pieces, each when it may be sent, divided where the pace asks for it."""
+    for piece in whole:
+        if pace is None:
+            yield piece
+            continue
+        for start in range(0, len(piece), pace.piece_bytes):
+            part = memoryview(piece)[start : start + pace.piece_bytes]
+            pace.send(len(part))
+            yield part
 
 
 def _is_stall(error: Exception) -> bool:

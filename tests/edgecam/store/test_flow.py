@@ -101,3 +101,12 @@ def test_who_waits_is_told_at_once_that_the_node_ends() -> None:
     assert len(told) == 1
     with pytest.raises(StoreUnavailable, match="ending"):
         flow.send(1)
+
+
+def test_pieces_are_small_where_the_rate_is_low_and_never_more_than_uploads_take() -> None:
+    def piece_bytes(bytes_per_s: int) -> int:
+        return Flow(requests_per_s=1, bytes_per_s=bytes_per_s, clock=HandClock()).piece_bytes
+
+    assert piece_bytes(64_000) == 16_000
+    assert piece_bytes(4096) == 1024
+    assert piece_bytes(20_000_000) == 256 * 1024
