@@ -100,7 +100,7 @@ def read_only(config: NodeConfig) -> list[str]:
 def _source_path(camera: Camera) -> str:
     """The path in a `file://`, `images://` or `pipe://` URI."""
     path = camera.uri.partition("://")[2].partition("?")[0]
-    return unquote(path) if camera.scheme == "file" else path
+    return unquote(path) if camera.scheme in ("file", "pipe") else path
 
 
 def _source_folder(camera: Camera) -> str:
