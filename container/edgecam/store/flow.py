@@ -62,6 +62,7 @@ class Flow:
         self._bytes = Rate(bytes_per_s, clock=clock)
         self.piece_bytes = max(_LEAST_PIECE_BYTES, min(_LARGEST_PIECE_BYTES, round(bytes_per_s * _PIECE_S)))
         self._clock = clock
+        self._held_until_s = clock.monotonic_s()
         self._ending = threading.Event()
 
     def request(self) -> None:
@@ -71,6 +72,8 @@ class Flow:
             StoreUnavailable: the node is ending.
         """
         self._wait(self._requests.reserve(1))
+        while (held_s := self._held_until_s - self._clock.monotonic_s()) > 0:
+            self._wait(held_s)
 
     def send(self, size_bytes: int) -> None:
         """Wait until `size_bytes` more bytes may be sent.
@@ -79,6 +82,10 @@ class Flow:
             StoreUnavailable: the node is ending.
         """
         self._wait(self._bytes.reserve(size_bytes))
+
+    def hold(self, duration_s: float) -> None:
+        """No request may be made for so many seconds from now: the store asked for it. From any thread."""
+        self._held_until_s = max(self._held_until_s, self._clock.monotonic_s() + duration_s)
 
     def end(self) -> None:
         """From now on nothing may be sent; who waits is told at once. From any thread."""

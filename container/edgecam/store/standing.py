@@ -79,13 +79,14 @@ class Standing:
         trouble = self.trouble
         if trouble is None or (self._said == trouble.reason and now_s - self._said_s < SAID_AGAIN_AFTER_S):
             return
+        lasting = "" if self._said is None else f"for {(now_s - self._since_s) / 60:.0f} min now, "
         self._said, self._said_s = trouble.reason, now_s
         log.log(
             level,
-            "%s: %s; for %.0f s now, %d chunks wait on the core",
+            "%s: %s; %s%d chunks wait on the core",
             what,
             trouble.message,
-            now_s - self._since_s,
+            lasting,
             waiting(),
             extra={"reason": trouble.reason},
         )

@@ -13,13 +13,20 @@ from dataclasses import dataclass, field
 
 from edgecam import config_store
 from edgecam.clock import Clock
-from edgecam.errors import ChunkDamaged, SessionLost, SpoolError, StoreConflict, StoreError
+from edgecam.errors import (
+    ChunkDamaged,
+    SessionLost,
+    SpoolError,
+    StoreConflict,
+    StoreError,
+    StoreUnavailable,
+)
 from edgecam.redaction import SECRETS
 from edgecam.status import UploadReport
 from edgecam.store import checksum
 from edgecam.store.bucket import Bucket, Receipt, Session
 from edgecam.store.flow import Flow
-from edgecam.store.patience import Patience
+from edgecam.store.patience import LONGEST_ASKED_DELAY_S, Patience
 from edgecam.store.schedule import Schedule
 from edgecam.store.spool import Spool, Waiting
 from edgecam.store.standing import Standing
@@ -254,6 +261,8 @@ class Uploader:
     def _note_failure(self, waiting: Waiting, error: Exception) -> None:
         if not isinstance(error, StoreError):
             log.error("unexpected fault", exc_info=error, extra={"camera": waiting.chunk.camera_id})
+        if isinstance(error, StoreUnavailable) and error.retry_after_s is not None:
+            self._flow.hold(min(error.retry_after_s, LONGEST_ASKED_DELAY_S))  # pictures and status wait too
         with self._lock:
             now_s = self._clock.monotonic_s()
             self._patience.failed(waiting, error, now_s)

@@ -110,3 +110,13 @@ def test_pieces_are_small_where_the_rate_is_low_and_never_more_than_uploads_take
     assert piece_bytes(64_000) == 16_000
     assert piece_bytes(4096) == 1024
     assert piece_bytes(20_000_000) == 256 * 1024
+
+
+def test_a_hold_keeps_every_request_waiting_and_lets_what_is_under_way_go_on() -> None:
+    clock = HandClock()
+    flow = Flow(requests_per_s=100, bytes_per_s=10 * PIECE, clock=clock)
+    flow.hold(60)
+    flow.send(PIECE)
+    assert clock.monotonic_s() < 1
+    flow.request()
+    assert clock.monotonic_s() >= 60
