@@ -95,8 +95,9 @@ class Uploader:
         self._news = threading.Event()
         self._finishing = threading.Event()
         self._ended = threading.Event()
-        self._gone = threading.Event()  # when the last thread is
-        self._busy = settings.concurrency
+        self._gone = threading.Event()  # no thread is at work
+        self._gone.set()
+        self._busy = 0
         self._threads = [
             threading.Thread(target=self._run, name=f"upload-{number}", daemon=True)
             for number in range(1, settings.concurrency + 1)
@@ -105,6 +106,8 @@ class Uploader:
     def start(self) -> None:
         """Begin, on threads of its own."""
         self._spool.subscribe(self._news.set)
+        self._gone.clear()
+        self._busy = len(self._threads)
         for thread in self._threads:
             thread.start()
 
