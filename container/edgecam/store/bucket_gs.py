@@ -23,7 +23,14 @@ from urllib.parse import quote, urlencode
 
 from edgecam.clock import Clock
 from edgecam.config_store import Google, Upload
-from edgecam.errors import ChunkDamaged, SessionLost, StoreConflict, StoreError, StoreUnavailable
+from edgecam.errors import (
+    ChunkDamaged,
+    SessionLost,
+    StoreConflict,
+    StoreError,
+    StoreRefused,
+    StoreUnavailable,
+)
 from edgecam.redaction import redact
 from edgecam.store import checksum, gs_answers
 from edgecam.store.bucket import Pace, Receipt, Session
@@ -36,7 +43,7 @@ EMULATOR_VARIABLE = "STORAGE_EMULATOR_HOST"
 MOST_REMEMBERED = 256
 """Chunks whose connection broke: those are sent in a session when they are tried again."""
 _FIELDS = "name,size,crc32c,generation"
-_NOT_YET, _CREATED, _PRECONDITION_FAILED = 308, (200, 201), 412
+_NOT_YET, _CREATED, _FORBIDDEN, _PRECONDITION_FAILED = 308, (200, 201), 403, 412
 _SESSION_GONE = (404, 410)
 
 
@@ -242,7 +249,11 @@ class GsBucket:
             check(chunk.path, chunk.name, chunk.crc32c)
             raise StoreUnavailable(f"{self.uri}: {chunk.name} arrived damaged, though the file is not")
         if answer.status not in _CREATED:
-            raise self._explained(answer, f"storing {chunk.name}")
+            refusal = self._explained(answer, f"storing {chunk.name}")
+            # Who may create but not replace may hear that, and not the 412, of an object that is there.
+            if isinstance(refusal, StoreRefused) and answer.status == _FORBIDDEN:
+                return self._compared(chunk, pace, otherwise=refusal)
+            raise refusal
         receipt = self._described(chunk.name, answer)
         if receipt.crc32c != chunk.crc32c:
             raise ChunkDamaged(
@@ -250,10 +261,13 @@ class GsBucket:
             )
         return receipt
 
-    def _compared(self, chunk: GsChunk, pace: Pace) -> Receipt:
-        """An object of the name is there: ours, whose answer was lost, or another."""
+    def _compared(self, chunk: GsChunk, pace: Pace, *, otherwise: StoreError | None = None) -> Receipt:
+        """An object of the name is there: ours, whose answer was lost, or another. If none can be seen,
+        `otherwise` is what is wrong."""
         target = f"/storage/v1/b/{self._bucket}/o/{quote(self._object(chunk.name), safe='')}?fields={_FIELDS}"
         answer = self._ask("GET", target, {}, pace)
+        if answer.status != 200 and otherwise is not None:
+            raise otherwise
         if answer.status == 404:
             raise StoreUnavailable(f"{self.uri}: {chunk.name} was there just now, and is not any more")
         if answer.status != 200:

@@ -14,7 +14,7 @@ import pytest
 from store_doubles import FreePace, MemorySession
 
 from edgecam.clock import SystemClock
-from edgecam.errors import SessionLost, StoreRefused, StoreUnavailable
+from edgecam.errors import SessionLost, StoreConflict, StoreRefused, StoreUnavailable
 from edgecam.store import checksum
 from edgecam.store.bucket import Receipt
 from edgecam.store.bucket_gs import GsBucket
@@ -200,6 +200,17 @@ def test_lost_answer_is_found_out_to_be_done(
         put(bucket, path, session)
     assert put(bucket, path, session).existed
     assert len(gcs.objects()) == 1
+
+
+def test_chunk_that_is_there_is_done_even_where_only_a_missing_right_to_replace_is_answered(
+    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+) -> None:
+    path = chunk(tmp_path, MB)
+    put(bucket, path, session)
+    gcs.faults.inject(Fault(Kind.STATUS, status=403))
+    assert put(bucket, path, session).existed
+    with pytest.raises(StoreConflict):
+        put(bucket, chunk(tmp_path, MB - 1), session)
 
 
 def test_lost_answer_to_the_last_part_is_found_out_to_be_done(
