@@ -41,7 +41,10 @@ docs: ## the README's tables of settings, from the models
 	.venv/bin/python -m stacks.settings_table
 
 .PHONY: bench
-bench: ## the measurements of bench/README.md (about half an hour on a quiet machine)
+bench: ## the measurements of bench/README.md (about an hour on a quiet machine)
 	@sandbox/install test
 	.venv/bin/python -m bench.frames
+	.venv/bin/python -m bench.recording
+	.venv/bin/python -m bench.upload
+	.venv/bin/python -m bench.faults
 	.venv/bin/python -m bench.image_size
