@@ -1,4 +1,4 @@
-"""The whole way, once: cameras, embedded AWS, the real app deployed, a core that runs the real container.
+"""The whole way, once: cameras, embedded clouds, the real app deployed, cores that run the real containers.
 
 Each test leaves the system as it found it: the app of this tree deployed, its core running.
 """
@@ -18,11 +18,12 @@ import pytest
 
 from sandbox import pictures, secrecy
 from sandbox.aws.environment import REPOSITORY
+from sandbox.checks_recording import RecordingChecks
 from sandbox.deploy import STACK
 from sandbox.ports import free_port
 from sandbox.preflight import CONTAINER, check_no_container
-from sandbox.process import tail
-from sandbox.system import Settings, System
+from sandbox.system import Seat, Settings, System
+from sandbox.waiting import last_words
 
 FRAME_TIMEOUT_S = 120.0
 PARTS = ("app.py", "cdk.json", "container", "pyproject.toml", "recipes", "stacks", "uv.lock")
@@ -37,10 +38,7 @@ def until(condition: Callable[[], Any], what: str, system: System) -> Any:
         if value := condition():
             return value
         time.sleep(0.2)
-    folder = system.settings.folder
-    logs = [folder / "logs" / "core.log", *(folder / "core" / "logs").glob("*.log")]
-    words = "\n".join(f"{path}:\n{tail(path)}" for path in logs)
-    pytest.fail(f"waited {FRAME_TIMEOUT_S:.0f} s in vain until {what}\n{words}")
+    pytest.fail(f"waited {FRAME_TIMEOUT_S:.0f} s in vain until {what}\n{last_words(system)}")
 
 
 def wait_for_width(system: System, camera: str, width: int) -> pictures.Picture:
@@ -55,12 +53,12 @@ def wait_for_width(system: System, camera: str, width: int) -> pictures.Picture:
     return picture
 
 
-def settle(system: System) -> dict[str, Any]:
+def settle(system: System, seat: Seat | None = None) -> dict[str, Any]:
     """The execution of the newest deployment once the core is done with it."""
     execution: dict[str, Any] = until(
         lambda: (
             found
-            if (found := system.execution()).get("coreDeviceExecutionStatus") in ("SUCCEEDED", "FAILED")
+            if (found := system.execution(seat)).get("coreDeviceExecutionStatus") in ("SUCCEEDED", "FAILED")
             else None
         ),
         "the core is done with its deployment",
@@ -71,12 +69,13 @@ def settle(system: System) -> dict[str, Any]:
 
 
 def versions(system: System) -> list[str]:
-    """All versions of the component, newest first."""
+    """All versions of the frame grabber's component, newest first."""
     assert system.aws is not None
     greengrass = system.aws.client("greengrassv2")
-    component = greengrass.list_components()["components"][0]
-    listed = greengrass.list_component_versions(arn=component["arn"])["componentVersions"]
-    return [entry["componentVersion"] for entry in listed]
+    listed = greengrass.list_components()["components"]
+    (component,) = (each for each in listed if each["componentName"].endswith(".frame-grabber"))
+    found = greengrass.list_component_versions(arn=component["arn"])["componentVersions"]
+    return [entry["componentVersion"] for entry in found]
 
 
 def running_image() -> str:
@@ -125,19 +124,20 @@ def system(tmp_path_factory: pytest.TempPathFactory, tree: Path) -> Iterator[Sys
     check_no_container()
     settings = Settings(
         folder=tmp_path_factory.mktemp("sandbox"),
-        aws_port=free_port(),
-        cameras_port=free_port(),
-        page_port=free_port(),
+        **{name.lower(): free_port() for name in Settings().ports},
     )
     running = System(settings)
     try:
         running.start_cameras()
+        running.start_gcs()
         running.start_aws()
         running.bootstrap()
         running.deploy(project=tree)
         running.await_cameras()
-        running.start_core()
-        settle(running)
+        for seat in settings.seats:
+            running.start_core(seat)
+        for seat in settings.seats:
+            settle(running, seat)
         yield running
     finally:
         left = running.stop()
@@ -150,6 +150,13 @@ def test_both_cameras_deliver_pictures_of_their_size(system: System) -> None:
         assert picture.height == height
         assert (picture.described["width"], picture.described["height"]) == (width, height)
         assert pictures.decodes(system.settings.data_dir / camera / "frame.jpg")
+
+
+def test_deploy_made_the_bucket_and_both_cameras_are_recorded_into_it(system: System) -> None:
+    recorded = RecordingChecks(system)
+    recorded.arrive()
+    recorded.companions()
+    assert recorded.lacks(recorded.chunks()) == []
 
 
 def test_unchanged_tree_deploys_as_nothing(system: System, tree: Path) -> None:
@@ -207,6 +214,14 @@ def test_password_would_be_found_where_it_stands(system: System) -> None:
         assert secrecy.leaks(system)[1] == ["logs/planted.log"]
     finally:
         planted.unlink()
+
+
+def test_sigterm_to_the_recorders_core_ends_the_recording_whole(system: System) -> None:
+    recorded = RecordingChecks(system)
+    recorded.arrive()
+    recorded.end()
+    recorded.everything_plays()
+    system.start_core(system.settings.recorder)
 
 
 def test_sigterm_to_the_core_leaves_no_container(system: System) -> None:
