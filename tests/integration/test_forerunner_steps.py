@@ -152,3 +152,23 @@ def test_with_the_camera_in_rtsp_source_no_other_program_is_needed(
     assert len(chunks) >= 2, shell.said(proxy)
     for chunk in chunks:
         play(chunk)
+
+
+def test_kill_in_the_middle_of_a_chunk_leaves_what_plays(
+    shell: Shell, bucket: Path, tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    line = f"edgecam ingest {CAMERA_ID} --spool {tmp_path}/spool --no-frames --chunk-s 60"
+    proxy = shell.start(f"env -u PIPE_NAME {line}")
+    # The chunk is open for a minute: more than its reserved header is there after some seconds.
+    eventually(lambda: sum(file.stat().st_size for file in (tmp_path / "spool").rglob("*.mp4*")) > 1_000_000)
+    assert stored(bucket) == []
+    proxy.kill()
+    proxy.wait()
+    again = shell.start(f"env -u PIPE_NAME {line}")
+    eventually(lambda: stored(bucket))
+    again.terminate()
+    assert again.wait(15) == 0, shell.said(again)
+    saved, *_ = stored(bucket)
+    pictures, seconds = play(saved)
+    assert pictures > 15
+    assert seconds == pytest.approx(pictures / 15, rel=0.2)
