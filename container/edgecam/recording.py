@@ -7,6 +7,7 @@ frames never notice. It is said once, counted, and recording goes on with the ne
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Iterator
@@ -181,6 +182,7 @@ class Recorder:
                 self._sight(pictures)
                 self._record(pictures, tap)
         if tap.reopen():
+            self._release_early(tap)
             self._lose_stretch()
 
     def _stretches(self, pictures: list[Coded]) -> Iterator[list[Coded]]:
@@ -390,7 +392,8 @@ class Recorder:
         self._cutter.end()
         if present is not None:
             present.file.finish()
-            self._salvage(present)
+            with contextlib.suppress(EdgecamError, OSError):
+                self._salvage(present)
 
     def _lose_stretch(self) -> None:
         """The disk was too slow, and pictures were dropped: what follows fits the present chunk no more."""

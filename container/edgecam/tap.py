@@ -55,6 +55,7 @@ class Tap:
         self.sink.get_static_pad("sink").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
         self._taken_bytes = 0
         self._is_shut = False
+        self._was_closed = False
         self.lost = 0
 
     def add_to(self, pipeline: Any, *, sets_pace: bool) -> Any:
@@ -87,6 +88,7 @@ class Tap:
     def take(self) -> list[Coded]:
         """Everything that waits, in the order of decoding. Never blocks."""
         found = []
+        self._was_closed = bool(self._valve.get_property("drop"))
         pull = self.sink.emit
         while (sample := pull("try-pull-sample", 0)) is not None:
             buffer = sample.get_buffer()
@@ -105,9 +107,11 @@ class Tap:
         return found
 
     def reopen(self) -> bool:
-        """To be called when everything was taken: whether something had been dropped after it."""
-        if self._is_shut or not self._valve.get_property("drop"):
+        """To be called after `take`: whether something was dropped after what was taken last. What the valve
+        let in before it closed has to be taken first."""
+        if self._is_shut or not self._was_closed:
             return False
+        self._was_closed = False
         self._valve.set_property("drop", False)
         return True
 
