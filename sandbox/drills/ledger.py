@@ -121,11 +121,13 @@ class Timeline:
         chunks: What there is, camera by camera.
         holes: Chunks that say what they follow (by their start and `gap_before_ms`), and it is not there.
         overlaps: Chunks that begin before the one before has ended.
+        longest_gap_ms: The longest that a chunk names.
     """
 
     chunks: dict[str, list[Chunk]]
     holes: int
     overlaps: int
+    longest_gap_ms: int
 
     @classmethod
     def of(cls, stored: Iterable[StoredObject]) -> Self:
@@ -142,6 +144,7 @@ class Timeline:
                 and _ms(later.start - earlier.end) - later.gap_before_ms > TOLERANCE_MS
                 for earlier, later in pairs
             ),
+            longest_gap_ms=max((later.gap_before_ms or 0 for _, later in pairs), default=0),
             overlaps=sum(_ms(later.start - earlier.end) < -TOLERANCE_MS for earlier, later in pairs),
         )
 

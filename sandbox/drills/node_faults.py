@@ -216,7 +216,12 @@ def _looked_at(outcome: Outcome, gcs: EmbeddedGcs, folder: Path) -> Outcome:
     missing = sum(
         _missing_pictures(_films(gcs, chunks, folder), chunks) for chunks in timeline.chunks.values()
     )
-    notes = {"holes": timeline.holes, "overlaps": timeline.overlaps, "missing_pictures": missing}
+    notes = {
+        "holes": timeline.holes,
+        "overlaps": timeline.overlaps,
+        "missing_pictures": missing,
+        "longest_gap_s": timeline.longest_gap_ms / 1000,
+    }
     return replace(outcome, notes={**outcome.notes, **notes})
 
 

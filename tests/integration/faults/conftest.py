@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from outages import OUTAGE_S
 
 from sandbox.drills.every import EVERY, Drills
 from sandbox.drills.ledger import Outcome
 
-OUTAGE_S = float(os.environ.get("EDGECAM_OUTAGE_S", "10"))
-"""The issue's minute is what `bench/faults.py` runs."""
 AT_ONCE = 6
 
 

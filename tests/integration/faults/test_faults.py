@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from outages import OUTAGE_S
 
 from sandbox.drills import store_faults
 from sandbox.drills.ledger import Outcome
@@ -58,8 +59,17 @@ def test_a_node_that_is_killed_at_random_moments_loses_nothing_that_was_finished
     assert (outcome.notes["holes"], outcome.notes["overlaps"], outcome.notes["missing_pictures"]) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("fault", ["camera gone and back", "clock stepped"])
-def test_every_picture_is_stored_once_and_gaps_are_named(fault: str, outcome_of: OutcomeOf) -> None:
-    outcome = outcome_of(fault)
+def test_an_absence_of_the_camera_is_named_as_a_gap_and_nothing_else_is_missing(
+    outcome_of: OutcomeOf,
+) -> None:
+    outcome = outcome_of("camera gone and back")
     assert nothing_is_lost(outcome), outcome
     assert (outcome.notes["holes"], outcome.notes["overlaps"], outcome.notes["missing_pictures"]) == (0, 0, 0)
+    assert outcome.notes["longest_gap_s"] >= OUTAGE_S
+
+
+def test_steps_of_the_clock_leave_no_gap_and_nothing_twice(outcome_of: OutcomeOf) -> None:
+    outcome = outcome_of("clock stepped")
+    assert nothing_is_lost(outcome), outcome
+    assert (outcome.notes["holes"], outcome.notes["overlaps"], outcome.notes["missing_pictures"]) == (0, 0, 0)
+    assert outcome.notes["longest_gap_s"] == 0
