@@ -103,6 +103,10 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser("launch-plan", help="for the recipe: how docker has to run this image")
     plan.set_defaults(command=_launch_plan)
+    own = commands.add_parser("own", help="for the recipe: give a folder to the user that the node runs as")
+    own.add_argument("folder", type=Path, metavar="DIR")
+    own.add_argument("user", metavar="UID:GID")
+    own.set_defaults(command=_own)
     execute = commands.add_parser("exec", help="become the program in EDGECAM_ENTRYPOINT and EDGECAM_COMMAND")
     execute.set_defaults(command=_exec)
     return parser
@@ -196,6 +200,19 @@ def _launch_plan(_: argparse.Namespace) -> int:
     from edgecam.launch import plan_from_environment
 
     _write("\n".join(plan_from_environment(os.environ)))
+    return DONE
+
+
+def _own(options: argparse.Namespace) -> int:
+    uid, colon, gid = options.user.partition(":")
+    if not colon or not (uid + gid).isdecimal():
+        raise ConfigurationError([Mistake("", "UID:GID", f'"{options.user}"')], document="user")
+    try:
+        os.chown(options.folder, int(uid), int(gid))
+    except OSError as error:
+        raise InstallationError(
+            f"{options.folder}: expected a folder to give to {options.user}, found: {error.strerror}"
+        ) from None
     return DONE
 
 

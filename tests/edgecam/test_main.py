@@ -312,3 +312,23 @@ def test_reader_that_goes_away_leaves_no_traceback(tmp_path: Path) -> None:
     os.close(writing)
     assert done.stderr == b""
     assert done.returncode == 1
+
+
+def test_a_folder_is_given_to_who_is_named(tmp_path: Path) -> None:
+    assert edgecam("own", str(tmp_path), f"{os.getuid()}:{os.getgid()}").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "user", "complaint"),
+    [
+        ("here", "edgecam", 'user: expected UID:GID, found "edgecam"'),
+        ("nowhere", "1:1", "nowhere: expected a folder to give to 1:1, found: No such file"),
+    ],
+)
+def test_a_folder_that_cannot_be_given_is_named(
+    folder: str, user: str, complaint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "here").mkdir()
+    done = edgecam("own", str(tmp_path / folder), user)
+    assert done.returncode == 2
+    assert complaint in done.stderr

@@ -14,6 +14,7 @@ case $1 in
       wrong) echo "cameras: expected a list, found wrong" >&2; exit 2 ;;
     esac
     printf '%s\n' "$EDGECAM_NODE" ;;
+  own) exec chown "$3" "$2" ;;
   run | exec)
     echo "program=$1"
     echo "user=$(id -u):$(id -g)"

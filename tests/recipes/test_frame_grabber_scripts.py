@@ -56,11 +56,11 @@ def run_to_end(
 class Running:
     """The run script, with what it says in a file."""
 
-    def __init__(self, script: str, environment: dict[str, str], folder: Path) -> None:
+    def __init__(self, script: str, environment: dict[str, str], folder: Path, **identity: Any) -> None:
         self._log = folder / f"{uuid.uuid4().hex}.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                ["sh", "-c", script], env=environment, stdout=log, stderr=subprocess.STDOUT
+                ["sh", "-c", script], env=environment, stdout=log, stderr=subprocess.STDOUT, **identity
             )
 
     def output(self) -> str:
@@ -81,8 +81,8 @@ def run(image: TestImage, lifecycle: dict[str, str], tmp_path: Path) -> Iterator
     """A function that starts the run script and waits until the container runs."""
     started: list[Running] = []
 
-    def start(environment: dict[str, str]) -> Running:
-        started.append(Running(lifecycle["run"], environment, tmp_path))
+    def start(environment: dict[str, str], **identity: Any) -> Running:
+        started.append(Running(lifecycle["run"], environment, tmp_path, **identity))
         started[-1].until_ready()
         return started[-1]
 
@@ -232,6 +232,25 @@ def test_folders_of_the_plan_are_made_for_the_containers_user(
     run({**environment, "EDGECAM_NODE": f"dir={folder}\narg=--volume={folder}:{folder}"})
     found = folder.stat()
     assert f"{found.st_uid}:{found.st_gid}" == USER
+
+
+def test_folder_that_only_root_can_make_is_made_by_docker_for_who_may_use_it(
+    run: Any, environment: dict[str, str], tmp_path: Path
+) -> None:
+    identity = {}
+    if ROOT:
+        group = Path("/var/run/docker.sock").stat().st_gid
+        identity = {"user": 12345, "group": group, "extra_groups": [group]}
+        for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+            parent.chmod(parent.stat().st_mode | 0o011)  # pytest makes these for its own user alone
+    (tmp_path / "lib").mkdir(mode=0o555)
+    folder = tmp_path / "lib" / "edgecam" / "spool"
+    running = run(
+        {**environment, "EDGECAM_NODE": f"dir={folder}\narg=--volume={folder}:{folder}"}, **identity
+    )
+    found = folder.stat()
+    assert f"user={found.st_uid}:{found.st_gid}" in running.output()
+    assert found.st_uid == (identity["user"] if ROOT else os.geteuid())
 
 
 def test_folder_that_was_there_keeps_its_owner(run: Any, environment: dict[str, str], tmp_path: Path) -> None:
