@@ -112,6 +112,10 @@ class Patience(Generic[T]):
         """An upload of `item` begins."""
         self._under_way[item] = now_s
 
+    def ended(self, item: T) -> None:
+        """The upload of `item` is no longer under way, whatever else has been said of it."""
+        self._under_way.pop(item, None)
+
     def abandon(self, item: T) -> None:
         """The upload of `item` came to nothing, for a reason that says nothing of store or object."""
         self._under_way.pop(item, None)

@@ -26,7 +26,7 @@ from edgecam.status import UploadReport
 from edgecam.store import checksum
 from edgecam.store.bucket import Bucket, Receipt, Session
 from edgecam.store.flow import Flow
-from edgecam.store.patience import LONGEST_ASKED_DELAY_S, Patience
+from edgecam.store.patience import FIRST_DELAY_S, LONGEST_ASKED_DELAY_S, Patience
 from edgecam.store.schedule import Schedule
 from edgecam.store.spool import Spool, Waiting
 from edgecam.store.standing import Standing
@@ -149,19 +149,29 @@ class Uploader:
     def _run(self) -> None:
         """One thread's life: nothing that an upload raises ends it."""
         while not self._ended.is_set():
-            self._news.clear()  # before the look, so that what comes after it is not missed
-            waiting, idle_s = self._next()
-            if waiting is not None:
-                self._news.set()  # there may be more, for another thread
-                self._upload(waiting)
-            elif self._finishing.is_set():
-                break
-            else:
-                self._clock.wait(self._news, min(idle_s, _LONGEST_SLEEP_S))
+            try:
+                if not self._step():
+                    break
+            except Exception:
+                log.exception("unexpected fault in an upload")
+                self._clock.wait(self._ended, FIRST_DELAY_S)
         with self._lock:
             self._busy -= 1
             if not self._busy:
                 self._gone.set()
+
+    def _step(self) -> bool:
+        """Send one chunk, or sleep until there may be one; False when there is none before the end."""
+        self._news.clear()  # before the look, so that what comes after it is not missed
+        waiting, idle_s = self._next()
+        if waiting is not None:
+            self._news.set()  # there may be more, for another thread
+            self._upload(waiting)
+        elif self._finishing.is_set():
+            return False
+        else:
+            self._clock.wait(self._news, min(idle_s, _LONGEST_SLEEP_S))
+        return True
 
     def _next(self) -> tuple[Waiting | None, float]:
         """What to send now; or None, and after how many seconds to look again."""
@@ -196,26 +206,31 @@ class Uploader:
         return None
 
     def _upload(self, waiting: Waiting) -> None:
-        chunk = waiting.chunk
         try:
-            receipt = self._bucket.put_file(
-                chunk.name,
-                waiting.path,
-                content_type=chunk.format.content_type,
-                metadata=chunk.metadata,
-                crc32c=waiting.crc32c,
-                pace=self._flow,
-                session=_Session(self._spool.session(waiting)),
-            )
-            self._spool.release(waiting, receipt)
+            self._note_stored(waiting, self._put(waiting))
         except Exception as error:
             self._settle(waiting, error)
-        else:
-            self._note_stored(waiting, receipt)
-        with self._lock:
-            self._under_way.discard(waiting)
-        self._spool.hand_back(waiting)
-        self._news.set()
+        finally:
+            with self._lock:
+                self._under_way.discard(waiting)
+                self._patience.ended(waiting)
+            self._spool.hand_back(waiting)
+            self._news.set()
+
+    def _put(self, waiting: Waiting) -> Receipt:
+        """Store `waiting`, and let the spool have its place back."""
+        chunk = waiting.chunk
+        receipt = self._bucket.put_file(
+            chunk.name,
+            waiting.path,
+            content_type=chunk.format.content_type,
+            metadata=chunk.metadata,
+            crc32c=waiting.crc32c,
+            pace=self._flow,
+            session=_Session(self._spool.session(waiting)),
+        )
+        self._spool.release(waiting, receipt)
+        return receipt
 
     def _settle(self, waiting: Waiting, error: Exception) -> None:
         """What becomes of a chunk that could not be stored."""
