@@ -10,7 +10,7 @@ from collections.abc import Callable
 from sandbox import pictures, secrecy
 from sandbox.checks_recording import RecordingChecks
 from sandbox.console import say
-from sandbox.deploy import STACKS, Outputs
+from sandbox.deploy import STACK, STACKS, Outputs
 from sandbox.errors import CheckFailedError, SandboxError
 from sandbox.system import System
 from sandbox.waiting import until
@@ -106,7 +106,7 @@ class Checks:
 
     def _change(self) -> str:
         before = self._identity()
-        self._system.deploy(lobby_width=str(CHANGED_WIDTH))
+        self._system.deploy(lobby_width=str(CHANGED_WIDTH), stacks=(STACK,))
         until(self._system, self._settled, "the core has finished the deployment", CHANGE_TIMEOUT_S)
         detail = self._fresh("lobby", CHANGED_WIDTH)
         after = self._identity()

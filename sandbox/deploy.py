@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox.aws.clients import ACCOUNT, REGION
@@ -65,13 +65,13 @@ class Cdk:
         """Prepare the account, as everybody does once for a real one."""
         self._run("bootstrap", BOOTSTRAP_TIMEOUT_S, f"aws://{ACCOUNT}/{REGION}", cwd=self._folder)
 
-    def deploy(self, fleet: Path, project: Path) -> Outputs:
-        """Deploy all stacks of the tree `project` with a fleet file; returns their outputs."""
+    def deploy(self, fleet: Path, project: Path, stacks: Sequence[str] = STACKS) -> Outputs:
+        """Deploy stacks of the tree `project`, and what they need, with a fleet file; returns their outputs."""
         outputs = self._folder / "outputs.json"
         self._run(
             "deploy",
             DEPLOY_TIMEOUT_S,
-            *(*STACKS, "--require-approval", "never", "--output", str(self.assembly)),
+            *(*stacks, "--require-approval", "never", "--output", str(self.assembly)),
             *("--context", f"fleet={fleet}", "--outputs-file", str(outputs), "--method", "direct"),
             cwd=project,
         )

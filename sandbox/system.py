@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 from sandbox import fleet
 from sandbox.aws.environment import REPOSITORY
 from sandbox.aws.server import EmbeddedAws, inherited_environment
-from sandbox.deploy import Cdk, Outputs
+from sandbox.deploy import STACKS, Cdk, Outputs
 from sandbox.errors import SandboxError, StartError
 from sandbox.gcs.server import EmbeddedGcs
 from sandbox.preflight import CONTAINER, CONTAINERS, RECORDER_CONTAINER
@@ -185,8 +185,14 @@ class System:
         """`cdk bootstrap`."""
         self._commands().bootstrap()
 
-    def deploy(self, *, lobby_width: str = fleet.UNCHANGED_WIDTH, project: Path = REPOSITORY) -> Outputs:
-        """`cdk deploy` of a tree, the lobby's frames as wide as told."""
+    def deploy(
+        self,
+        *,
+        lobby_width: str = fleet.UNCHANGED_WIDTH,
+        project: Path = REPOSITORY,
+        stacks: Sequence[str] = STACKS,
+    ) -> Outputs:
+        """`cdk deploy` of a tree, the frame grabber's pictures of the lobby as wide as told."""
         settings = self.settings
         values = fleet.Values(
             data_dir=settings.data_dir,
@@ -199,7 +205,7 @@ class System:
             yard_secret=self._yard_secret,
             lobby_width=lobby_width,
         )
-        return self._commands().deploy(fleet.render(values, settings.folder / "fleet.yaml"), project)
+        return self._commands().deploy(fleet.render(values, settings.folder / "fleet.yaml"), project, stacks)
 
     def start_core(self, seat: Seat | None = None) -> Process:
         """A core, by default the frame grabber's, with the role alias that the deployed stacks made."""

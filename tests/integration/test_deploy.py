@@ -169,11 +169,11 @@ def test_unchanged_tree_deploys_as_nothing(system: System, tree: Path) -> None:
 
 def test_changed_camera_replaces_the_deployment_and_nothing_else(system: System, tree: Path) -> None:
     before = (system.execution()["deploymentId"], versions(system), running_image())
-    system.deploy(project=tree, lobby_width="640")
+    system.deploy(project=tree, stacks=(STACK,), lobby_width="640")
     assert wait_for_width(system, "lobby", 640).height == 360
     assert system.execution()["deploymentId"] != before[0]
     assert (versions(system), running_image()) == before[1:]
-    system.deploy(project=tree)
+    system.deploy(project=tree, stacks=(STACK,))
     wait_for_width(system, "lobby", 1920)
 
 
@@ -184,13 +184,13 @@ def test_changed_program_makes_a_new_version_and_reverting_it_conflicts_with_not
     changed = copy_tree(tree, tmp_path / "changed")
     with (changed / "container" / "edgecam" / "__init__.py").open("a") as program:
         program.write("\n# changed\n")
-    system.deploy(project=changed)
+    system.deploy(project=changed, stacks=(STACK,))
     second = versions(system)
     assert len(second) == len(first) + 1
     settle(system)
     until(lambda: container_is_there() and running_image() != image, "the new image runs", system)
     wait_for_width(system, "lobby", 1920)
-    outputs = system.deploy(project=tree)
+    outputs = system.deploy(project=tree, stacks=(STACK,))
     assert sorted(versions(system)) == sorted(second)
     assert first[0] in str(outputs[STACK])
     settle(system)
