@@ -42,7 +42,7 @@ class Checks:
         self._check("an outage of the store costs nothing", recorded.outage)
         self._check("deploying again changes nothing", self._no_change)
         self._check("a changed setting takes effect", self._change)
-        self._check("the camera's password is nowhere", self._secrecy)
+        self._check("neither password nor upload session is told", self._secrecy)
         self._check("the recording ends whole", recorded.end)
         self._check("every recording plays alone", recorded.everything_plays)
 

@@ -66,7 +66,7 @@ class Cdk:
         self._run("bootstrap", BOOTSTRAP_TIMEOUT_S, f"aws://{ACCOUNT}/{REGION}", cwd=self._folder)
 
     def deploy(self, fleet: Path, project: Path, stacks: Sequence[str] = STACKS) -> Outputs:
-        """Deploy stacks of the tree `project`, and what they need, with a fleet file; returns their outputs."""
+        """Deploy stacks of the tree `project`, and what they need, with a fleet file; their outputs."""
         outputs = self._folder / "outputs.json"
         self._run(
             "deploy",

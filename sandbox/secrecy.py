@@ -1,7 +1,8 @@
-"""Search for a camera's password wherever it must not stand."""
+"""Search for a camera's password, and for what lets anybody upload, wherever they must not stand."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -11,6 +12,10 @@ import psutil
 
 from sandbox.fleet import BUCKET
 from sandbox.system import System
+
+
+_SESSION = re.compile(r"upload_id=[\w-]{8,}")
+"""A session URL: who has it can write that object. The spool alone keeps them, for the next start."""
 
 
 def places(system: System) -> Iterator[tuple[str, str]]:
@@ -35,11 +40,12 @@ def places(system: System) -> Iterator[tuple[str, str]]:
 
 
 def leaks(system: System) -> tuple[int, list[str]]:
-    """How many places were searched, and those that hold the password."""
+    """How many places were searched, and those that hold the password or a session URL."""
     count, found = 0, []
     for name, content in places(system):  # one at a time: recordings are among them
         count += 1
-        if system.password in content:
+        kept = name.startswith(f"{system.settings.spool.name}/")
+        if system.password in content or (not kept and _SESSION.search(content)):
             found.append(name)
     return count, found
 

@@ -207,9 +207,10 @@ def test_password_of_the_camera_stands_nowhere(system: System) -> None:
     assert searched > 15
 
 
-def test_password_would_be_found_where_it_stands(system: System) -> None:
+@pytest.mark.parametrize("text", ["rtsp://guard:{}@camera/", "PUT /upload?upload_id=0123456789abcdef"])
+def test_secret_would_be_found_where_it_stands(system: System, text: str) -> None:
     planted = system.settings.logs / "planted.log"
-    planted.write_text(f"rtsp://guard:{system.password}@camera/")
+    planted.write_text(text.format(system.password))
     try:
         assert secrecy.leaks(system)[1] == ["logs/planted.log"]
     finally:
