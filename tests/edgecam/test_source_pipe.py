@@ -81,11 +81,12 @@ def feed(pipe: Path) -> Iterator[Callable[..., Writer]]:
 
 
 @pytest.fixture
-def worker(pipe: Path, tmp_path: Path) -> Iterator[CameraWorker]:
-    """A camera whose source is the pipe, looked after."""
+def worker(pipe: Path, tmp_path: Path, eventually: Callable[..., Any]) -> Iterator[CameraWorker]:
+    """A camera whose source is the pipe, looked after; the pipe is there."""
     camera = pipe_camera(pipe)
     made = CameraWorker(camera, data_dir=str(tmp_path), logins=Logins([camera]), clock=SystemClock())
     made.start()
+    eventually(pipe.exists)  # else a writer would make an ordinary file
     yield made
     made.stop()
     assert made.join(5)
@@ -209,7 +210,6 @@ def test_nonsense_is_said_and_the_next_writer_taken(
     eventually: Callable[..., Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    eventually(pipe.exists)
     try:
         pipe.write_bytes(nonsense)
     except BrokenPipeError:
@@ -231,7 +231,6 @@ def test_what_stands_in_the_way_is_left_alone_and_said(pipe: Path, tmp_path: Pat
 def test_no_file_stays_open_however_often_writers_come(
     pipe: Path, worker: CameraWorker, eventually: Callable[..., Any]
 ) -> None:
-    eventually(pipe.exists)
 
     def open_pipes() -> int:
         links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
