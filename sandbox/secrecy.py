@@ -13,7 +13,6 @@ import psutil
 from sandbox.fleet import BUCKET
 from sandbox.system import System
 
-
 _SESSION = re.compile(r"upload_id=[\w-]{8,}")
 """A session URL: who has it can write that object. The spool alone keeps them, for the next start."""
 
