@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sandbox import recordings
 from sandbox.errors import CheckFailedError
@@ -21,6 +20,8 @@ PICTURES_PER_S = {"lobby": 30, "yard": 15}
 SIZES = {"lobby": (1920, 1080), "yard": (1280, 720)}
 KEYFRAME_S = 2.0
 """Of the test cameras: what of a recording is lost when a connection begins."""
+
+_SPOOLED_CHUNKS = re.compile(r'^edgecam_spool_chunks\{camera="([^"]+)"\} (\S+)$', re.MULTILINE)
 
 FIRST_CHUNKS_TIMEOUT_S = 90.0
 OUTAGE_S = 20.0
@@ -68,12 +69,12 @@ class RecordingChecks:
         try:
             told = until(self._system, self._unavailable, "the node says that the store is away", OUTAGE_S)
             self._rest_of_outage(began)
-            waiting = sum(self._storage()["waiting"].values())
+            waiting = self._waiting()
         finally:
             self._gcs.up()
         ended = datetime.now(UTC)
-        if waiting < len(PICTURES_PER_S):
-            raise CheckFailedError(f"{waiting} chunks wait in the spool, expected some of each camera")
+        if not all(waiting.get(camera) for camera in SIZES):
+            raise CheckFailedError(f"expected chunks of both cameras in the spool, /metrics says {waiting}")
         until(
             self._system,
             lambda: self._covers(began, ended),
@@ -83,7 +84,7 @@ class RecordingChecks:
         if lacks := self.lacks(self.chunks()):
             raise CheckFailedError("; ".join(lacks))
         return (
-            f"away for {(ended - began).total_seconds():.0f} s (the node: {told}), {waiting} chunks waited, "
+            f"away for {(ended - began).total_seconds():.0f} s (the node: {told}), {sum(waiting.values())} chunks waited, "
             f"all arrived: {before} objects before, {len(self.chunks())} after, none missing"
         )
 
@@ -151,19 +152,23 @@ class RecordingChecks:
         counts = [sum(chunk.camera == camera for chunk in chunks) for camera in SIZES]
         return chunks if min(counts) >= 2 else None
 
-    def _storage(self) -> dict[str, Any]:
-        """What the node's page says of the store: `reason`, and by camera how many chunks wait."""
-        address = f"http://127.0.0.1:{self._system.settings.recorder.page_port}/cameras"
+    def _page(self, path: str) -> str:
+        address = f"http://127.0.0.1:{self._system.settings.recorder.page_port}/{path}"
         try:
             with urllib.request.urlopen(address, timeout=5) as answer:
-                document = json.loads(answer.read())
-        except (urllib.error.URLError, OSError) as error:
+                text: str = answer.read().decode()
+        except OSError as error:
             raise CheckFailedError(f"{address} does not answer: {error}") from error
-        waiting = {each["id"]: each["recording"]["chunks_waiting"] for each in document["cameras"]}
-        return {"reason": document["storage"]["reason"], "waiting": waiting}
+        return text
+
+    def _waiting(self) -> dict[str, int]:
+        """By camera: the chunks in the spool, as the node's metrics have it."""
+        found = _SPOOLED_CHUNKS.findall(self._page("metrics"))
+        return {camera: int(float(count)) for camera, count in found}
 
     def _unavailable(self) -> str | None:
-        reason: str | None = self._storage()["reason"]
+        """What the node's page says is wrong with the store, in a word."""
+        reason: str | None = json.loads(self._page("cameras"))["storage"]["reason"]
         return reason
 
     def _rest_of_outage(self, began: datetime) -> None:
