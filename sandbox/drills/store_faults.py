@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ MIB = 1024**2
 LEAD_S = 1.0
 """Everything is well for so long first."""
 
+Strike = Callable[[Rig, float], int | None]
+
 
 @dataclass(frozen=True)
 class Drill:
@@ -23,12 +26,13 @@ class Drill:
 
     Attributes:
         name: As the table has it.
-        strike: Lets it happen for so many seconds, and mends it.
+        strike: Lets it happen for so many seconds, and mends it; returns how often it happened, where that
+            can be told.
         rig: Settings of the `Rig`.
     """
 
     name: str
-    strike: Callable[[Rig, float], None]
+    strike: Strike
     rig: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, folder: Path, outage_s: float) -> Outcome:
@@ -39,8 +43,8 @@ class Drill:
         """
         with Rig(folder, **self.rig) as rig:
             rig.pause(LEAD_S)
-            self.strike(rig, outage_s)
-            return rig.settled(self.name)
+            struck = self.strike(rig, outage_s)
+            return rig.settled(self.name, **({} if struck is None else {"struck": struck}))
 
 
 class ExpiringTokens:
@@ -71,11 +75,13 @@ def _down(rig: Rig, outage_s: float) -> None:
     rig.gcs.up()
 
 
-def _injected(*faults: Fault) -> Callable[[Rig, float], None]:
-    def strike(rig: Rig, outage_s: float) -> None:
-        rig.gcs.faults.inject(*(Fault(each.kind, **_settings(each)) for each in faults))
+def _injected(*faults: Fault) -> Strike:
+    def strike(rig: Rig, outage_s: float) -> int:
+        mine = [Fault(each.kind, **_settings(each)) for each in faults]
+        rig.gcs.faults.inject(*mine)
         rig.pause(outage_s)
         rig.gcs.faults.heal()
+        return sum(each.happened for each in mine)
 
     return strike
 
@@ -91,10 +97,11 @@ def _slow(rig: Rig, outage_s: float) -> None:
     rig.gcs.faults.heal()
 
 
-def _tokens_expire(rig: Rig, outage_s: float) -> None:
+def _tokens_expire(rig: Rig, outage_s: float) -> int:
     for number in range(1, 6):
         rig.gcs.faults.expire({f"token-{each}" for each in range(1, number + 1)})
         rig.pause(outage_s / 5)
+    return sum(seen.status == HTTPStatus.UNAUTHORIZED for seen in rig.gcs.traffic.requests)
 
 
 _SESSIONS = {"chunk_bytes": MIB, "period_s": 1.0, "upload": {"part_bytes": 256 * 1024, "stall_timeout_s": 2}}

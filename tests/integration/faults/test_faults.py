@@ -26,6 +26,7 @@ def test_nothing_is_lost_or_stored_twice_when_the_store_misbehaves(fault: str, o
     outcome = outcome_of(fault)
     assert nothing_is_lost(outcome), outcome
     assert outcome.stored == outcome.recorded
+    assert outcome.notes.get("struck", 1) > 0, "the fault never happened"
 
 
 def test_a_store_that_is_down_is_tried_a_few_times_and_not_for_every_chunk(outcome_of: OutcomeOf) -> None:
