@@ -84,8 +84,9 @@ class RecordingChecks:
         if lacks := self.lacks(self.chunks()):
             raise CheckFailedError("; ".join(lacks))
         return (
-            f"away for {(ended - began).total_seconds():.0f} s (the node: {told}), {sum(waiting.values())} chunks waited, "
-            f"all arrived: {before} objects before, {len(self.chunks())} after, none missing"
+            f"away for {(ended - began).total_seconds():.0f} s (the node: {told}), "
+            f"{sum(waiting.values())} chunks waited, all arrived: {before} objects before, "
+            f"{len(self.chunks())} after, none missing"
         )
 
     def companions(self) -> str:
