@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,17 @@ def test_the_uploader_records_an_rtsp_camera_and_ends_with_every_picture_in_the_
         played = recordings.play((bucket / chunk.name).read_bytes())
         assert (played.width, played.height, played.first_is_keyframe) == (320, 240, True)
         assert abs(played.pictures - chunk.duration_ms / 1000 * PICTURES_PER_S) <= 1
+
+
+def test_a_volume_as_spool_is_the_nodes_without_further_ado(uploader_image: str) -> None:
+    program = "import pathlib; pathlib.Path('/var/lib/edgecam/spool/a').touch(); print('written')"
+    volume = f"edgecam-test-{uuid.uuid4().hex[:12]}"
+    try:
+        options = [f"--volume={volume}:/var/lib/edgecam/spool"]
+        asked = _run(uploader_image, "python3", "-c", program, options=options)
+    finally:
+        subprocess.run(["docker", "volume", "rm", volume], capture_output=True, check=False)
+    assert asked.stdout == "written\n", asked.stderr
 
 
 def _stored(bucket: Path) -> list[recordings.Recorded]:
