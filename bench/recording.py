@@ -1,18 +1,19 @@
 """What recording costs: edgecam with 1, 8 and 32 cameras in one node beside its peers, in one run.
 
-    python -m bench.recording [--quick] [--seconds 30] [--rounds 3] [--json bench/results/recording.json]
+    python -m bench.recording [--quick] [--seconds 10] [--rounds 3] [--json bench/results/recording.json]
 
 One test camera, watched so many times: 1080p30 H.264, 4 Mbit/s, a keyframe every 2 s, RTSP over TCP on
-loopback, cut into MP4 chunks of 10 s on a disk in memory. The peers need a process a camera. Each way runs
-alone, after a warm-up, for `--seconds`; all ways take turns for `--rounds`, and the median round of each (by
-CPU) stands in the table, since a machine that is lent to several is now faster, now slower. Measured are
+loopback, cut into MP4 chunks of 10 s on a disk in memory. edgecam records into its spool, as on a core,
+checksums and all; the peers need a process a camera. Each way runs alone, after a warm-up, for `--seconds`, a
+whole number of chunks; all ways take turns for `--rounds`, and the median round of each (by CPU) stands in
+the table, since a machine that is lent to several is now faster, now slower. Measured are
 
 - CPU: user and system seconds of all its processes per camera and minute, from /proc;
 - memory: the proportional set size of all its processes, the largest seen;
 - chunks: how many of what was recorded ffprobe reads without complaint.
 
-`ratio` is CPU against ffmpeg with as many cameras in the same run. The whole table takes half an hour,
-`--quick` two minutes. 32 cameras at 4 Mbit/s for a minute are 1 GB; free memory of 4 GB is enough.
+`ratio` is CPU against ffmpeg with as many cameras in the same run. The whole table takes ten minutes,
+`--quick` two. 32 cameras at 4 Mbit/s for half a minute are half a GB; free memory of 4 GB is enough.
 """
 
 from __future__ import annotations
@@ -33,54 +34,34 @@ from pathlib import Path
 
 import psutil
 
-from bench.frames import CAMERA, ROOT, cpu_s, end, memory_mb, shared_memory_folder, test_camera
-from edgecam.chunk import Chunk
+from bench.frames import CAMERA, ROOT, cpu_s, memory_mb, shared_memory_folder, test_camera
 from edgecam.gst import Gst
 
 CHUNK_S = 10
-WARM_UP_S = 15.0
-"""The first chunks are done by then, and every camera is connected."""
+WARM_UP_S = 8.0
+"""By then every camera is connected, and the costs of starting are over."""
+_END_TIMEOUT_S = 15.0
 _MEMORY_EVERY_S = 5.0
 _PROBED = 16  # of the chunks of a way, so many are read, evenly spread
 RECORDING_NODE = """
 import signal, sys, threading
 from pathlib import Path
-from bench.recording import PlainFolder
+from edgecam.clock import SystemClock
 from edgecam.config import load_file
 from edgecam.credentials import Logins
 from edgecam.node import Node
+from edgecam.store.spool import Spool
 config = load_file(Path(sys.argv[1]))
-node = Node(config, logins=Logins(config.cameras), chunks=PlainFolder(Path(sys.argv[2])))
+spool = Spool(config.spool, clock=SystemClock())
+spool.open()
+node = Node(config, logins=Logins(config.cameras), chunks=spool)
 node.start()
 over = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: over.set())
+signal.signal(signal.SIGINT, lambda *_: over.set())
 over.wait()
 node.stop()
+spool.close()
 """
-
-
-class PlainFolder:
-    """A `ChunkSink` without a spool, as the peers have none: a name while it is written, another when it is
-    done."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def begin(self, chunk: Chunk) -> Path:
-        """A place for `chunk`."""
-        return self._folder / f"{chunk.camera_id}-{chunk.start:%H%M%S%f}.part"
-
-    def finish(self, path: Path, chunk: Chunk) -> None:
-        """Give it its name."""
-        path.rename(self._folder / f"{chunk.camera_id}-{chunk.file_name}")
-
-    def discard(self, path: Path) -> None:
-        """Remove it."""
-        path.unlink(missing_ok=True)
-
-    def make_room(self, needed_bytes: int) -> bool:
-        """There is nothing to remove."""
-        return needed_bytes == 0
 
 
 @dataclass(frozen=True)
@@ -130,10 +111,11 @@ def edgecam(folder: Path, uri: str, cameras: int, *, frames: bool = False) -> Wa
         ],
         "data_dir": str(place / "data"),
         "bucket": f"file://{place}",
+        "spool": {"path": str(place / "spool"), "keep_free_bytes": 0},
     }
     config = place / "node.json"
     config.write_text(json.dumps(node))
-    command = [sys.executable, "-c", RECORDING_NODE, str(config), str(place)]
+    command = [sys.executable, "-c", RECORDING_NODE, str(config)]
     name = "edgecam, recording and keyframe pictures" if frames else "edgecam, one node"
     return Way(name, cameras, [command], place)
 
@@ -184,11 +166,8 @@ def measure(way: Way, seconds: float) -> Row:
             text = said.read_text(errors="replace")[-600:]
             raise SystemExit(f"{way.name}: {error}; it said:\n{text}") from error
         finally:
-            for process in running:
-                process.send_signal(signal.SIGTERM)
-            for process in running:
-                end(process)
-    chunks = sorted(way.folder.glob("c*.mp4"))
+            end_all(running)
+    chunks = sorted(way.folder.rglob("*.mp4"))
     probed = chunks[:: max(1, len(chunks) // _PROBED)][:_PROBED]
     row = Row(
         way.name,
@@ -200,9 +179,23 @@ def measure(way: Way, seconds: float) -> Row:
         sum(plays(path) for path in probed),
         round(os.getloadavg()[0], 1),
     )
-    for path in way.folder.glob("c*"):
+    for path in chunks:
         path.unlink()
     return row
+
+
+def end_all(running: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Ask each process once to end (a second time cuts gst-launch's files short), and see to it that all
+    do."""
+    for process in running:
+        process.send_signal(signal.SIGINT)
+    deadline_s = time.monotonic() + _END_TIMEOUT_S
+    for process in running:
+        try:
+            process.wait(max(0.0, deadline_s - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def observe(running: Sequence[subprocess.Popen[bytes]], seconds: float) -> tuple[float, float]:
@@ -258,13 +251,12 @@ def table(rows: Sequence[Row]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure everything, print the table, keep it as JSON."""
     parser = argparse.ArgumentParser(prog="python -m bench.recording", description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=30, help="for each way (default 30)")
+    parser.add_argument("--seconds", type=float, default=10, help="for each way (default 10)")
     parser.add_argument("--rounds", type=int, default=3, help="of each way (default 3)")
     parser.add_argument("--cameras", type=int, nargs="+", default=[1, 8, 32], help="default 1 8 32")
-    parser.add_argument("--quick", action="store_true", help="one round of 12 s each, 1 and 4 cameras")
+    parser.add_argument("--quick", action="store_true", help="one round, 1 and 4 cameras")
     parser.add_argument("--json", type=Path, default=ROOT / "bench" / "results" / "recording.json")
     arguments = parser.parse_args(argv)
-    seconds = 12.0 if arguments.quick else arguments.seconds
     rounds = 1 if arguments.quick else arguments.rounds
     counts = [1, 4] if arguments.quick else arguments.cameras
     # Asked to end, it still ends what it has started.
@@ -272,7 +264,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = shared_memory_folder()
     try:
         with test_camera() as uri:
-            rows = in_turns([*ways(folder, uri, counts)], rounds, seconds, sys.stderr.write)
+            rows = in_turns([*ways(folder, uri, counts)], rounds, arguments.seconds, sys.stderr.write)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     sys.stdout.write(f"{table(rows)}\n")
@@ -280,7 +272,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": {"cores": os.cpu_count(), "architecture": platform.machine()},
         "gstreamer": Gst.version_string(),
-        "seconds": seconds,
+        "seconds": arguments.seconds,
         "rounds": rounds,
         "camera": CAMERA,
         "chunk_s": CHUNK_S,
