@@ -22,12 +22,15 @@ _SHARED_FOLDERS = _IMAGE_FOLDERS | frozenset(
     ("/dev/shm", "/home", "/media", "/mnt", "/opt", "/root", "/srv", "/var/lib", "/var/tmp")  # noqa: S108
 )
 
+_EXAMPLES = {"data_dir": DEFAULT_DATA_DIR, "spool.path": DEFAULT_SPOOL}
+"""Of folders of edgecam's own, by setting; others belong on a disk."""
+
 
 def mistakes_on_core(config: NodeConfig) -> Iterable[Mistake]:
     """What is right for a node on its own, but cannot work in a core's container."""
     for path, folder in written(config):
         if str(PurePosixPath(folder)) in _SHARED_FOLDERS:
-            example = DEFAULT_SPOOL if path == "spool.path" else DEFAULT_DATA_DIR
+            example = _EXAMPLES.get(path, "/srv/edgecam")
             yield Mistake(path, f"a folder of edgecam's own, such as {example}", f'"{folder}"')
     if config.bucket is not None:
         yield from _mistakes_of_spool(config)
