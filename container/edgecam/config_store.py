@@ -19,7 +19,7 @@ DEFAULT_SPOOL = "/var/lib/edgecam/spool"
 _NAME = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
 _PREFIX = r"(/[A-Za-z0-9._=-]+)*/?"
 # GCS takes nearly everything in a name; its documentation advises against these in particular.
-_BUCKET_URI = re.compile(rf"(gs|s3)://{_NAME}{_PREFIX}|file:///[^\0\n]*")
+_BUCKET_URI = re.compile(rf"(gs|s3)://{_NAME}{_PREFIX}|file:///[^/\0\n][^\0\n]*")
 
 
 def _bucket_uri(text: str) -> str:

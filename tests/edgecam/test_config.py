@@ -127,6 +127,7 @@ def test_number_that_is_none_is_refused(port: object) -> None:
         ),
         (node(bucket="gs://B"), "bucket: expected gs://BUCKET, s3://BUCKET or file:///FOLDER, with or"),
         (node(bucket="gs://b1c/../x"), "bucket: expected gs://BUCKET"),
+        (node(bucket="file:///"), "bucket: expected gs://BUCKET"),
         (node(google={"login": "federation"}), "google: expected audience with login: federation"),
         (node(google={"service_account": "a@b"}), "google: expected service_account only with audience"),
         (node(upload={"part_bytes": 300_000}), "upload.part_bytes: expected a multiple of 262144"),
