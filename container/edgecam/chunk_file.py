@@ -155,7 +155,7 @@ def _container(plan: Plan) -> list[Any]:
     if plan.format is ChunkFormat.MPEGTS:
         return [make("mpegtsmux")]  # takes pictures as they come from the source
     # The muxer has many kinds of entrances; without a word on what comes it may offer the one for sound.
-    parser = make(plan.codec.parser) if plan.codec.parser else make("capsfilter", caps=plan.codec.media_type)
+    form = make("capsfilter", caps=plan.codec.file_caps or plan.codec.media_type)
     pictures_per_s = max(_RESERVE_PICTURES_PER_S, 1.5 * plan.fps)
     index_bytes = _REORDERED_INDEX_BYTES if plan.reorders else _INDEX_BYTES
     muxer = make(
@@ -165,4 +165,4 @@ def _container(plan: Plan) -> list[Any]:
         reserved_moov_update_period=round(max(_INDEX_PERIOD_S, plan.span_s / _INDEX_PERIODS) * NS_PER_S),
         reserved_bytes_per_sec=min(10_000, round(pictures_per_s * index_bytes)),
     )
-    return [parser, muxer]
+    return [form, muxer]

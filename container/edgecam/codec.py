@@ -16,7 +16,9 @@ class Codec:
     Attributes:
         name: For people.
         media_type: GStreamer's name of it.
-        unit_caps: The form in which every source hands it on: whole pictures, parameter sets in the stream.
+        unit_caps: The form in which sources hand it on: whole pictures, parameter sets in the stream.
+        file_caps: The form in which MP4 holds it: lengths instead of start codes, parameter sets in the caps;
+            None where there is no other form than `unit_caps`.
         parser: Element that brings it into that form, or None when it comes so.
         rtp_name: Its `encoding-name` in RTP, or None when it does not travel there.
         depayloader: Element that takes it out of RTP.
@@ -27,6 +29,7 @@ class Codec:
     name: str
     media_type: str
     unit_caps: str
+    file_caps: str | None
     parser: str | None
     rtp_name: str | None
     depayloader: str | None
@@ -38,6 +41,7 @@ H264 = Codec(
     name="H.264",
     media_type="video/x-h264",
     unit_caps="video/x-h264,stream-format=byte-stream,alignment=au",
+    file_caps="video/x-h264,stream-format=avc,alignment=au",
     parser="h264parse",
     rtp_name="H264",
     depayloader="rtph264depay",
@@ -49,6 +53,7 @@ H265 = Codec(
     name="H.265",
     media_type="video/x-h265",
     unit_caps="video/x-h265,stream-format=byte-stream,alignment=au",
+    file_caps="video/x-h265,stream-format=hvc1,alignment=au",
     parser="h265parse",
     rtp_name="H265",
     depayloader="rtph265depay",
@@ -59,6 +64,7 @@ JPEG = Codec(
     name="JPEG",
     media_type="image/jpeg",
     unit_caps="image/jpeg",
+    file_caps=None,
     parser=None,
     rtp_name="JPEG",
     depayloader="rtpjpegdepay",
@@ -69,6 +75,7 @@ RAW = Codec(
     name="raw video",
     media_type="video/x-raw",
     unit_caps="video/x-raw",
+    file_caps=None,
     parser=None,
     rtp_name=None,
     depayloader=None,

@@ -122,7 +122,7 @@ class Decoder:
         is_jpeg_as_wished = frames.width is None and frames.quality == _DEFAULT_QUALITY
         if self._codec is JPEG and is_jpeg_as_wished:
             return []  # the camera's own JPEG, byte for byte
-        steps = [] if self._codec is RAW else [self._decoding_element()]
+        steps = [] if self._codec is RAW else self._decoding_elements()
         # Passes on what jpegenc can read anyway; ten-bit pictures need it.
         steps.append(make("videoconvert"))
         if frames.width is not None:
@@ -130,7 +130,7 @@ class Decoder:
             steps += [make("videoscale"), make("capsfilter", caps=form)]
         return [*steps, make("jpegenc", quality=frames.quality)]
 
-    def _decoding_element(self) -> Any:
+    def _decoding_elements(self) -> list[Any]:
         kind = next((kind for kind in self._codec.decoders if has_element(kind)), None)
         if kind is None:
             raise InstallationError(
@@ -144,7 +144,10 @@ class Decoder:
             element.set_property("max-threads", 1)
         if not self._codec.is_intra:
             element.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, self._on_decoded)
-        return element
+        if self._codec.parser is None or kind.startswith("avdec_"):
+            return [element]
+        # The others want start codes, and what is recorded comes in the form of files.
+        return [make(self._codec.parser, config_interval=-1), element]
 
     def _on_callback_fault(self, error: Exception) -> None:
         log.error("%s: unexpected fault", self._name, exc_info=error)

@@ -107,7 +107,7 @@ class Connection:
         """The frames' end: the sieve is their own, a recording needs every unit."""
         self._sink = make(
             "appsink",
-            caps=";".join(codec.unit_caps for codec in CODECS),
+            caps=";".join(caps for codec in CODECS for caps in (codec.unit_caps, codec.file_caps) if caps),
             emit_signals=True,
             max_buffers=_QUEUED_UNITS,
             drop=True,

@@ -265,8 +265,7 @@ class Recorder:
         self._codec = codec
         width, height = structure.get_int("width"), structure.get_int("height")
         size = (int(width[1]), int(height[1])) if width[0] and height[0] else self._size_in(keyframe)
-        head = keyframe.buffer.extract_dup(0, min(_HEAD_BYTES, keyframe.size_bytes))
-        return Form(name, *size, parameter_sets(name, head))
+        return Form(name, *size, _parameter_sets(name, keyframe))
 
     def _size_in(self, keyframe: Coded) -> tuple[int, int]:
         head = keyframe.buffer.extract_dup(0, min(_JPEG_HEAD_BYTES, keyframe.size_bytes))
@@ -408,6 +407,14 @@ class Recorder:
         if problem != self._problem:
             log.error("recording: %s", problem, extra={"camera": self._camera_id})
         self._problem = problem
+
+
+def _parameter_sets(codec: str, keyframe: Coded) -> bytes:
+    """What decoders have to know of this keyframe: beside the pictures, or before the first slice."""
+    beside = structure_of(keyframe.caps).get_value("codec_data")
+    if beside is not None:
+        return bytes(beside.extract_dup(0, beside.get_size()))
+    return parameter_sets(codec, keyframe.buffer.extract_dup(0, min(_HEAD_BYTES, keyframe.size_bytes)))
 
 
 def _ms(span: timedelta) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgecam.codec import Codec
 from edgecam.config import Camera
+from edgecam.config_recording import ChunkFormat
 from edgecam.diagnosis import Complaint, explain
 from edgecam.errors import SourceError
 from edgecam.gst import Gst, link, make
@@ -40,6 +41,7 @@ class Source(ABC):
         self.name = redact(camera.uri)
         self.fault: SourceError | None = None
         self.offered: list[str] = []
+        self._is_recorded_as_mp4 = camera.recording.enabled and camera.recording.format is ChunkFormat.MP4
         self._bin: Any = None
 
     def build(self) -> Any:
@@ -86,9 +88,13 @@ class Source(ABC):
         if codec.parser is None:
             self._expose(pad)
             return
-        # Parameter sets before every keyframe, so that decoding, and a chunk, may begin at any of them.
-        parser = make(codec.parser, config_interval=-1)
-        form = make("capsfilter", caps=codec.unit_caps)
+        if self._is_recorded_as_mp4 and codec.file_caps is not None:
+            # Brought into the file's form once, here, and by nobody again. Decoders read it as well.
+            parser, caps = make(codec.parser), codec.file_caps
+        else:
+            # Parameter sets before every keyframe, so that decoding, and a chunk, may begin at any of them.
+            parser, caps = make(codec.parser, config_interval=-1), codec.unit_caps
+        form = make("capsfilter", caps=caps)
         self._add(parser, form)
         link(parser, form)
         self._expose(form.get_static_pad("src"))

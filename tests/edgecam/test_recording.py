@@ -24,7 +24,7 @@ Eventually = Callable[..., Any]
 VIDEO = "video/x-raw,width=160,height=90,framerate=30/1"
 H264 = (
     "x264enc speed-preset=ultrafast tune=zerolatency key-int-max=30 option-string=scenecut=0 ! "
-    "h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au ! identity"
+    "h264parse ! video/x-h264,stream-format=avc,alignment=au ! identity"
 )
 
 
