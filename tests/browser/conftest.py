@@ -7,27 +7,28 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from camera_process import CameraProcess
 from playwright.sync_api import Browser, sync_playwright
 from running_node import RunningNode
 
 from sandbox.ports import free_port
 
 START_TIMEOUT_S = 30.0
-STUCK_PIPELINE = (
-    # The second source never delivers: the connection stays up, and nothing comes.
-    "videotestsrc num-buffers=25 is-live=true pattern=smpte75 "
-    "! video/x-raw,width=640,height=360,framerate=10/1 "
-    "! concat name=c appsrc is-live=true format=time ! c. c. ! identity"
-)
 
 
 @pytest.fixture
-def running_node(tmp_path: Path) -> Iterator[RunningNode]:
-    """A node with the cameras `ball` (moves), `stuck` (silent after 2.5 s) and `away` (refuses)."""
+def stuck_camera(test_cameras: Callable[..., CameraProcess]) -> CameraProcess:
+    """The camera `stuck`: it delivers until it is frozen."""
+    return test_cameras("stuck:640x360@10")
+
+
+@pytest.fixture
+def running_node(tmp_path: Path, stuck_camera: CameraProcess) -> Iterator[RunningNode]:
+    """A node with the cameras `ball` (moves), `stuck` (see there) and `away` (refuses)."""
     port = free_port()
     config = {
         "data_dir": str(tmp_path / "frames"),
@@ -36,7 +37,7 @@ def running_node(tmp_path: Path) -> Iterator[RunningNode]:
             {"id": "ball", "uri": "test://?pattern=ball&fps=10", "frames": {"max_fps": 5}},
             {
                 "id": "stuck",
-                "uri": f"pipeline:{STUCK_PIPELINE}",
+                "uri": stuck_camera.uri("stuck"),
                 "frames": {"max_fps": 5, "stale_after_s": 1},
                 "connect_timeout_s": 60,
             },

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from camera_process import CameraProcess
 from playwright.sync_api import Browser, Page, Request, expect
 from reporting import ReportedNode, ReportedStorage, recorded, report
 from running_node import RunningNode
@@ -77,8 +78,12 @@ def test_picture_really_moves(page: Page) -> None:
     assert len(seen) == 4
 
 
-def test_camera_that_got_stuck_is_shown_as_stalled_and_its_picture_as_stale(page: Page) -> None:
+def test_camera_that_got_stuck_is_shown_as_stalled_and_its_picture_as_stale(
+    page: Page, stuck_camera: CameraProcess
+) -> None:
     stuck = page.locator("[data-camera=stuck]")
+    expect(stuck.locator(".state")).to_have_text("connected", timeout=PATIENCE_MS)
+    stuck_camera.freeze()
     expect(stuck.locator(".state")).to_have_text("stalled", timeout=PATIENCE_MS)
     expect(stuck.locator(".nothing")).to_have_text("picture is stale")
     expect(stuck.locator(".message")).to_contain_text("nothing has come")

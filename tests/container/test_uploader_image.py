@@ -81,15 +81,49 @@ def test_the_uploader_records_an_rtsp_camera_and_ends_with_every_picture_in_the_
         assert abs(played.pictures - chunk.duration_ms / 1000 * PICTURES_PER_S) <= 1
 
 
-def test_a_volume_as_spool_is_the_nodes_without_further_ado(uploader_image: str) -> None:
-    program = "import pathlib; pathlib.Path('/var/lib/edgecam/spool/a').touch(); print('written')"
+@pytest.mark.parametrize("folder", ["/var/lib/edgecam", "/var/lib/edgecam/spool"])
+def test_a_volume_as_spool_is_the_nodes_without_further_ado(uploader_image: str, folder: str) -> None:
+    program = f"import pathlib; pathlib.Path('{folder}/a').touch(); print('written')"
     volume = f"edgecam-test-{uuid.uuid4().hex[:12]}"
     try:
-        options = [f"--volume={volume}:/var/lib/edgecam/spool"]
+        options = [f"--volume={volume}:{folder}"]
         asked = _run(uploader_image, "python3", "-c", program, options=options)
     finally:
         subprocess.run(["docker", "volume", "rm", volume], capture_output=True, check=False)
     assert asked.stdout == "written\n", asked.stderr
+
+
+def test_nothing_but_the_forerunners_variables_is_needed(uploader_image: str, tmp_path: Path) -> None:
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    bucket.chmod(0o777)
+    with cameras(f"gate:320x240@{PICTURES_PER_S}", {}) as port:
+        variables = {
+            "RTSP_SOURCE": f"rtsp://127.0.0.1:{port}/gate",
+            "DEVICE_ID": "camera",
+            "EDGECAM_BUCKET": "file:///bucket",
+            "TIMEOUT": "14",
+        }
+        options = [f"--env={name}={value}" for name, value in variables.items()]
+        ended = subprocess.run(
+            [
+                "docker",
+                "run",
+                "--rm",
+                "--network=host",
+                f"--volume={bucket}:/bucket",
+                *options,
+                uploader_image,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 0, ended.stderr
+    chunks = _stored(bucket)
+    assert len(chunks) >= 2
+    assert recordings.holes(chunks) == []
 
 
 def _stored(bucket: Path) -> list[recordings.Recorded]:
