@@ -117,6 +117,10 @@ class Projector:
         self.stopping.set()
 
     def _run(self) -> None:
+        # Before it plays the pipeline has no time that a picture could be given.
+        while self.feed.get_state(0)[1] != Gst.State.PLAYING:
+            if self.stopping.wait(_LOOK_EVERY_S):
+                return
         minute_s = time.time() // FILM_S * FILM_S
         index, base_s = self._next_keyframe(time.time() - minute_s)
         # Durations by the clock that never steps; the wall clock is read once.
@@ -150,6 +154,7 @@ class Projector:
         return 0, float(FILM_S)
 
 
+_LOOK_EVERY_S = 0.002
 _REORDER_DEPTH = 2  # pictures by which showing has to lag behind decoding when there are B-frames
 
 

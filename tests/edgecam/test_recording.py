@@ -229,7 +229,7 @@ def test_a_full_disk_keeps_what_was_written_and_goes_on_when_there_is_room(
     place = studio(chunk_s=60)
     place.sink.makes_room = True
     place.live()
-    path = eventually(lambda: place.sink.begun and place.sink.open_paths()[0])
+    path = eventually(lambda: next(iter(place.sink.open_paths()), None))
     eventually(lambda: path.stat().st_size > 20_000)
     full = chunk_file.Complaint("resource", chunk_file._NO_SPACE_CODE, os.strerror(errno.ENOSPC), "")
     monkeypatch.setattr(place.recorder._open.file, "_complaint", full)  # type: ignore[union-attr]
