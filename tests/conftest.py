@@ -18,6 +18,20 @@ PATIENCE_S = 20.0
 """For what takes a second or two on an idle machine. Tests wait for outcomes, they do not measure speed."""
 
 
+REAL_TIME = ("browser", "container", "integration", "recipes", "sandbox")
+"""Folders whose tests have cameras, browsers, containers and clocks to wait for, on a machine that may be
+lent to several. One that fails is run once more; pytest names it at the end (`RERUN`), since a second run
+that passes is something to look into, and not a success."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """See `REAL_TIME`."""
+    folder = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(folder).parts[0] in REAL_TIME:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture
 def free_port() -> int:
     """A TCP port that nobody listens on."""
