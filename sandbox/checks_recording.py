@@ -81,12 +81,13 @@ class RecordingChecks:
             "what was recorded meanwhile is stored",
             CATCH_UP_TIMEOUT_S,
         )
-        if lacks := self.lacks(self.chunks()):
+        after = self.chunks()
+        if lacks := self.lacks(after):
             raise CheckFailedError("; ".join(lacks))
         return (
             f"away for {(ended - began).total_seconds():.0f} s (the node: {told}), "
             f"{sum(waiting.values())} chunks waited, all arrived: {before} objects before, "
-            f"{len(self.chunks())} after, none missing"
+            f"{len(after)} after, none missing"
         )
 
     def companions(self) -> str:
@@ -179,8 +180,9 @@ class RecordingChecks:
 
     def _covers(self, began: datetime, ended: datetime) -> bool | None:
         """Whether both cameras' chunks of the whole time are in the bucket."""
+        stored = self.chunks()
         for camera in SIZES:
-            chunks = [chunk for chunk in self.chunks() if chunk.camera == camera]
+            chunks = [chunk for chunk in stored if chunk.camera == camera]
             recorded_ms = sum(
                 (min(chunk.end, ended) - max(chunk.start, began)) / timedelta(milliseconds=1)
                 for chunk in chunks

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -88,15 +87,3 @@ def tail(path: Path, lines: int = TAIL_LINES) -> str:
     except FileNotFoundError:
         content = []
     return "\n".join(content) or "(nothing was written)"
-
-
-def wait_until_gone(pid: int, timeout_s: float) -> bool:
-    """Whether a process that is not our child has ended within `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(POLL_S)
-    return False

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-READY_TIMEOUT_S = 120  # the first run of all codes its films
 
 
 class CameraProcess:

@@ -9,21 +9,19 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandbox import pictures, secrecy
+from sandbox import pictures, secrecy, waiting
 from sandbox.aws.environment import REPOSITORY
 from sandbox.checks_recording import RecordingChecks
 from sandbox.deploy import STACK
 from sandbox.ports import free_port
 from sandbox.preflight import CONTAINER, check_no_container
 from sandbox.system import Seat, Settings, System
-from sandbox.waiting import last_words
 
 FRAME_TIMEOUT_S = 120.0
 PARTS = ("app.py", "cdk.json", "container", "pyproject.toml", "recipes", "stacks", "uv.lock")
@@ -32,13 +30,7 @@ PARTS = ("app.py", "cdk.json", "container", "pyproject.toml", "recipes", "stacks
 
 def until(condition: Callable[[], Any], what: str, system: System) -> Any:
     """The first true value of `condition`, or a failure with the last words of core and component."""
-    deadline = time.monotonic() + FRAME_TIMEOUT_S
-    while time.monotonic() < deadline:
-        system.check_processes()
-        if value := condition():
-            return value
-        time.sleep(0.2)
-    pytest.fail(f"waited {FRAME_TIMEOUT_S:.0f} s in vain until {what}\n{last_words(system)}")
+    return waiting.until(system, lambda: condition() or None, what, FRAME_TIMEOUT_S)
 
 
 def wait_for_width(system: System, camera: str, width: int) -> pictures.Picture:
