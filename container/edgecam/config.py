@@ -15,6 +15,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from edgecam.config_recording import Recording
+from edgecam.config_status import AwsIot, CloudIot, Device, is_device_id
 from edgecam.config_store import BucketUri, Google, Latest, Spool, StatusObjects, Upload
 from edgecam.config_types import AbsolutePath, CameraId
 from edgecam.document import parse_document
@@ -177,6 +178,9 @@ class Camera(Model):
     )
     frames: Frames = Field(default=Frames(), description="The newest picture as a file.")
     recording: Recording = Field(default=Recording(), description="The recording, in chunks.")
+    device: Device | None = Field(
+        default=None, description="What the camera is to Cloud IoT Core; default it is told nothing."
+    )
 
     @field_validator("uri")
     @classmethod
@@ -215,6 +219,15 @@ class Camera(Model):
         return self
 
     @model_validator(mode="after")
+    def _can_be_a_device(self) -> Self:
+        if self.device is not None and self.device.id is None and not is_device_id(self.id):
+            raise ValueError(
+                f"expected device.id, since {self.id} cannot name a device: at least 3 characters, "
+                "a letter first, not goog…"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_a_purpose(self) -> Self:
         if not self.frames.enabled and not self.recording.enabled:
             raise ValueError("expected frames or recording enabled, found neither")
@@ -226,6 +239,11 @@ class Camera(Model):
     def scheme(self) -> str:
         """The kind of source: one of `SCHEMES`."""
         return self.uri.partition(":")[0]
+
+    @property
+    def device_id(self) -> str:
+        """What the camera is called in the registry of devices."""
+        return self.id if self.device is None or self.device.id is None else self.device.id
 
     def frame_path(self, data_dir: str) -> Path:
         """Where the picture of this camera stands."""
@@ -265,6 +283,10 @@ class NodeConfig(Model):
     google: Google = Field(default=Google(), description="Who the node is to Google.")
     latest: Latest = Field(default=Latest(), description="The newest pictures in the bucket.")
     status: StatusObjects = Field(default=StatusObjects(), description="The status in the bucket.")
+    cloud_iot: CloudIot | None = Field(
+        default=None, description="Whom the devices report to by Cloud IoT Core's protocol."
+    )
+    aws_iot: AwsIot = Field(default=AwsIot(), description="Whether AWS IoT Core is told of the cameras.")
     http: Http = Field(default=Http(), description="The page, health and metrics.")
     log: Log = Field(default=Log(), description="Logging.")
 
@@ -277,8 +299,9 @@ class NodeConfig(Model):
 
     @model_validator(mode="after")
     def _all_different(self) -> Self:
-        _refuse_twins("id", [camera.id for camera in self.cameras])
-        _refuse_twins("frames.path", [str(camera.frame_path(self.data_dir)) for camera in self.cameras])
+        _refuse_twins("id", enumerate(camera.id for camera in self.cameras))
+        paths = enumerate(str(camera.frame_path(self.data_dir)) for camera in self.cameras)
+        _refuse_twins("frames.path", paths)
         return self
 
     @model_validator(mode="after")
@@ -295,15 +318,26 @@ class NodeConfig(Model):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _devices_have_a_registry(self) -> Self:
+        devices = [(index, camera) for index, camera in enumerate(self.cameras) if camera.device is not None]
+        if devices and self.cloud_iot is None:
+            raise ValueError(f"expected cloud_iot, since cameras[{devices[0][0]}] has a device, found none")
+        if self.cloud_iot is not None and not devices:
+            raise ValueError("expected a device at one camera at least, since there is cloud_iot, found none")
+        _refuse_twins("device.id", ((index, camera.device_id) for index, camera in devices))
+        return self
+
     def secret_arns(self) -> tuple[str, ...]:
         """The secrets that this node's cameras name, sorted, each once."""
         named = {camera.credentials.secret for camera in self.cameras if camera.credentials is not None}
         return tuple(sorted(arn for arn in named if arn is not None))
 
 
-def _refuse_twins(field: str, values: Iterable[str]) -> None:
+def _refuse_twins(field: str, values: Iterable[tuple[int, str]]) -> None:
+    """`values` by the index of their camera."""
     seen: dict[str, int] = {}
-    for index, value in enumerate(values):
+    for index, value in values:
         if value in seen:
             raise ValueError(
                 f"expected a different {field} for every camera, "

@@ -6,6 +6,8 @@
     ├── CredentialsError        the user name or password of a camera could not be had
     ├── SpoolError              the core's disk, or another node on the same spool
     │   └── SpoolFull           no room, and the setting is to stop
+    ├── BrokerError             whoever is told the status does not take it, or the network on the way there
+    ├── CommandError            what a device was asked to do from afar is nothing that it can do
     ├── StoreError              the bucket's, or the network's on the way to it
     │   ├── StoreUnavailable    worth trying again soon (408, 429, 5xx, resets, time-outs, DNS)
     │   ├── StoreRefused        a person has to act: 401, 403, 404, billing; tried again slowly
@@ -121,6 +123,18 @@ class SpoolError(EdgecamError):
 
 class SpoolFull(SpoolError):  # noqa: N818 - the family name is SpoolError
     """There is no room, and the spool is set to stop the recording rather than lose what waits."""
+
+
+class BrokerError(EdgecamError):
+    """A broker did not take a connection or a state. `reason` is one word for metrics and status."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class CommandError(EdgecamError):
+    """A command from afar cannot be done; the message says why."""
 
 
 class StoreError(EdgecamError):
