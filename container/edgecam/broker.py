@@ -1,4 +1,4 @@
-"""What the ways to a broker have in common: what they tell of a camera, when, and what they may be asked to do.
+"""What the ways to a broker have in common: what they tell of a camera, when, and what may be asked of it.
 
 A transport pulls: it asks for the state when it may send one, so that nothing queues and nothing in the media
 path ever waits for a broker.

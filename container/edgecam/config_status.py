@@ -20,9 +20,7 @@ def is_device_id(text: str) -> bool:
 
 def _device_id(text: str) -> str:
     if not is_device_id(text):
-        raise ValueError(
-            "expected 3 to 255 letters, digits and . _ + ~ % -, a letter first, not goog…"
-        )
+        raise ValueError("expected 3 to 255 letters, digits and . _ + ~ % -, a letter first, not goog…")
     return text
 
 
