@@ -95,8 +95,8 @@ def test_number_that_is_none_is_refused(port: object) -> None:
         (node(data_dir="/a\nb"), 'data_dir: expected an absolute path without .., found "/a\\nb"'),
         (
             node(htpp={}),
-            "htpp: expected one of the keys aws_iot, bucket, cameras, cloud_iot, data_dir, google, http, latest, log, spool, "
-            "status, upload (did you mean http?)",
+            "htpp: expected one of the keys aws_iot, bucket, cameras, cloud_iot, data_dir, google, http, "
+            "latest, log, spool, status, upload (did you mean http?)",
         ),
         (
             node({"id": "a", "uri": RTSP}, {"id": "a", "uri": RTSP}),
