@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 LEAST_EVERY_S = 1.0
@@ -72,6 +73,7 @@ class LinkReport:
         reconnects_total: Connections begun after the first, renewals of the token included.
         reason: One word for what is wrong, or None.
         message: A sentence for a person about it, redacted, or None.
+        since: When the connection came up, or was lost, UTC; None where nothing is known yet.
     """
 
     is_connected: bool
@@ -79,6 +81,7 @@ class LinkReport:
     reconnects_total: int
     reason: str | None = None
     message: str | None = None
+    since: datetime | None = None
 
 
 class Transport(Protocol):
