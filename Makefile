@@ -33,7 +33,7 @@ format: ## put the code into its form
 
 .PHONY: lock
 lock: ## resolve the Python dependencies anew (UPGRADE=1: to the newest)
-	for project in . sandbox/aws; do (cd $$project && $(CURDIR)/.venv/bin/uv lock $(if $(UPGRADE),--upgrade) && \
+	for project in . sandbox/aws stacks/gcp/iot; do (cd $$project && $(CURDIR)/.venv/bin/uv lock $(if $(UPGRADE),--upgrade) && \
 	  sed -E -i 's#registry = "https://[^"]*"#registry = "index"#; s#url = "https://[^"]*/([^"/]*)"#path = "\1"#' uv.lock); done
 
 .PHONY: docs
