@@ -63,6 +63,17 @@ class DeviceControl(Protocol):
         """
 
 
+class RuntimeSettings(Protocol):
+    """Knows what holds of the settings that may change at run time. Asked from any thread, cheap; what does
+    `DeviceControl` is one."""
+
+    def in_force(self, camera_id: str) -> Mapping[str, Any]:
+        """What holds now, in the form of a `config` message, ready for JSON."""
+
+    def refused(self, camera_id: str) -> str | None:
+        """Why the last `config` message was refused, redacted; None when it was not."""
+
+
 @dataclass(frozen=True)
 class LinkReport:
     """The connection of one device at one moment.
