@@ -4,7 +4,8 @@
     RTSP_SOURCE=rtsp://10.0.0.21/stream1 DEVICE_ID=door BUCKET=my-films edgecam run
 
 GCStreamer read PIPE_NAME, TIMEOUT, RTSP_SOURCE and GOOGLE_APPLICATION_CREDENTIALS, took pipe and camera as
-its two arguments, and had the bucket as a constant, DESTINATION_BUCKET, which is a variable here.
+its two arguments, and had the bucket as a constant, DESTINATION_BUCKET, which is a variable here. What it had
+for the status is in `ingest_status`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from urllib.parse import quote
 
 from edgecam.config import NodeConfig
 from edgecam.errors import ConfigurationError, Mistake
+from edgecam.ingest_status import IngestStatus, add_status_arguments, is_private_key
 from edgecam.redaction import SECRETS, passwords_in
+from edgecam.told import Told, first_told
 from edgecam.validation import found_text, validate
 
 PIPE_VARIABLE = "PIPE_NAME"
@@ -31,14 +34,6 @@ BUCKET_VARIABLES = ("EDGECAM_BUCKET", "DESTINATION_BUCKET", "BUCKET")
 SPOOL_FOLDER = "/var/lib/edgecam/ingest"
 """Each camera's spool is a folder in here: a spool has one node, and on a machine several may ingest."""
 _PASSWORD_VARIABLE = "EDGECAM_INGEST_PASSWORD"  # noqa: S105 - the name of a variable, not its value
-
-
-@dataclass(frozen=True)
-class _Told:
-    """Something that was asked for, and by which name: the argument or variable that errors speak of."""
-
-    name: str
-    value: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ class Ingest:
         """What arguments and variables ask for; arguments win.
 
         The password of a camera is taken out of the RTSP_SOURCE in `environment` and kept in a variable of
-        its own, from which it goes to the camera and nowhere else.
+        its own, from which it goes to the camera and nowhere else. The device's key stays in PRIVATE_KEY.
 
         Raises:
             ConfigurationError: with every mistake, by the name of the argument or variable.
@@ -72,8 +67,10 @@ class Ingest:
             "data_dir": "--data-dir",
             "http.port": "--port",
             "cameras[0].recording.chunk_s": "--chunk-s",
+            "cameras[0]": given.camera.name,
+            **given.status.names,
         }
-        mistakes = [*given.mistakes]
+        mistakes = [*given.mistakes, *given.status.mistakes]
         config = None
         try:
             config = validate(NodeConfig, given.document())
@@ -84,6 +81,7 @@ class Ingest:
         if config is None or mistakes:
             raise ConfigurationError(mistakes)
         given.keep_password()
+        given.status.keep_key()
         return cls(config, given.timeout_s)
 
 
@@ -112,6 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-frames", action="store_true", help="only record, make no pictures")
     parser.add_argument("--data-dir", metavar="DIR", help="folder of the pictures")
     parser.add_argument("--port", metavar="PORT", help="show page, health and metrics there; default nowhere")
+    add_status_arguments(parser)
 
 
 class _Given:
@@ -125,6 +124,7 @@ class _Given:
         self.camera, self.source = self._names()
         self.bucket = self._bucket()
         self.timeout_s = self._timeout_s()
+        self.status = IngestStatus(options, environment, self.camera)
         self._look_at_key()
 
     def document(self) -> dict[str, Any]:
@@ -135,6 +135,7 @@ class _Given:
             "uri": self.source.value,
             "recording": {"enabled": True} | ({"chunk_s": options.chunk_s} if options.chunk_s else {}),
             "frames": {"enabled": not options.no_frames},
+            **self.status.camera_document(),
         }
         if self._login is not None:
             camera["credentials"] = {"username": self._login[0], "password_env": _PASSWORD_VARIABLE}
@@ -144,6 +145,7 @@ class _Given:
             "bucket": self.bucket.value,
             "spool": {"path": options.spool or f"{SPOOL_FOLDER}/{self.camera.value}"},
             "http": {"port": options.port} if options.port else {"enabled": False},
+            **self.status.node_document(),
         } | ({"data_dir": data_dir} if data_dir else {})
 
     def keep_password(self) -> None:
@@ -152,34 +154,37 @@ class _Given:
             self._environment[_PASSWORD_VARIABLE] = self._login[1]
             self._environment[RTSP_VARIABLE] = self.source.value
 
-    def _names(self) -> tuple[_Told, _Told]:
+    def _names(self) -> tuple[Told, Told]:
         """Camera and source."""
         options, environment = self._options, self._environment
-        names = list(options.names)
-        pipe = options.video_path and _Told("--video-path", options.video_path)
+        names = [name for name in options.names if not is_private_key(name)]
+        if len(names) < len(options.names):
+            expected = "--private-key-file FILE, or PRIVATE_KEY: everybody on the machine can read arguments"
+            self.mistakes.append(Mistake("command line", expected, "a private key"))
+        pipe = options.video_path and Told("--video-path", options.video_path)
         if len(names) > (1 if pipe else 2):
             self.mistakes.append(
                 Mistake("command line", "[PIPE] CAMERA_ID, or --video-path PIPE CAMERA_ID", " ".join(names))
             )
         if not pipe and len(names) > 1:
-            pipe = _Told("PIPE", names.pop(0))
-        camera = _Told("CAMERA_ID", names[0]) if names else None
-        camera = camera or _Told(CAMERA_VARIABLE, environment.get(CAMERA_VARIABLE, ""))
+            pipe = Told("PIPE", names.pop(0))
+        camera = Told("CAMERA_ID", names[0]) if names else None
+        camera = camera or Told(CAMERA_VARIABLE, environment.get(CAMERA_VARIABLE, ""))
         if not camera.value:
             self.mistakes.append(
                 Mistake(camera.name, "the camera's id (or CAMERA_ID as an argument)", "nothing")
             )
         if not pipe and environment.get(PIPE_VARIABLE):
-            pipe = _Told(PIPE_VARIABLE, environment[PIPE_VARIABLE])
+            pipe = Told(PIPE_VARIABLE, environment[PIPE_VARIABLE])
         return camera, self._pipe(pipe) if pipe else self._rtsp()
 
-    def _pipe(self, pipe: _Told) -> _Told:
+    def _pipe(self, pipe: Told) -> Told:
         if not pipe.value.startswith("/"):
             # As the forerunner did it: from the folder that it is started in.
-            pipe = _Told(pipe.name, str(Path.cwd() / pipe.value))
-        return _Told(pipe.name, f"pipe://{quote(pipe.value)}")
+            pipe = Told(pipe.name, str(Path.cwd() / pipe.value))
+        return Told(pipe.name, f"pipe://{quote(pipe.value)}")
 
-    def _rtsp(self) -> _Told:
+    def _rtsp(self) -> Told:
         from edgecam.probe import split_login  # brings GStreamer along, which `check` does without
 
         uri = self._environment.get(RTSP_VARIABLE, "")
@@ -200,23 +205,21 @@ class _Given:
             self.mistakes.append(
                 Mistake(RTSP_VARIABLE, "rtsp://HOST/PATH or rtsps://HOST/PATH", found_text((), uri))
             )
-        return _Told(RTSP_VARIABLE if uri else PIPE_VARIABLE, without_login)
+        return Told(RTSP_VARIABLE if uri else PIPE_VARIABLE, without_login)
 
-    def _bucket(self) -> _Told:
-        told = _Told("--bucket", self._options.bucket or "")
-        for name in BUCKET_VARIABLES:
-            if not told.value and self._environment.get(name):
-                told = _Told(name, self._environment[name])
+    def _bucket(self) -> Told:
+        variables = ((name, self._environment.get(name)) for name in BUCKET_VARIABLES)
+        told = first_told(("--bucket", self._options.bucket), *variables)
         if not told.value:
+            told = Told("--bucket", "")
             where = " or ".join(BUCKET_VARIABLES)
             self.mistakes.append(Mistake("--bucket", f"gs://BUCKET (or its name in {where})", "nothing"))
         # GCStreamer knew one kind of bucket, by its name alone.
-        return told if "://" in told.value or not told.value else _Told(told.name, f"gs://{told.value}")
+        return told if "://" in told.value or not told.value else Told(told.name, f"gs://{told.value}")
 
     def _timeout_s(self) -> float | None:
-        told = _Told("--timeout", self._options.timeout or "")
-        if not told.value:
-            told = _Told(TIMEOUT_VARIABLE, self._environment.get(TIMEOUT_VARIABLE, ""))
+        in_environment = self._environment.get(TIMEOUT_VARIABLE)
+        told = first_told(("--timeout", self._options.timeout), (TIMEOUT_VARIABLE, in_environment))
         if not told.value:
             return None
         try:
