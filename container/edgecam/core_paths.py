@@ -44,6 +44,13 @@ def mistakes_on_core(config: NodeConfig) -> Iterable[Mistake]:
                 "secret, or username with password_file: a core hands no variables of its own to a component",
                 "password_env",
             )
+        if camera.device is not None and camera.device.key.env is not None:
+            yield Mistake(
+                f"cameras[{index}].device.key",
+                "secret or file: a core hands no variables of its own to a component, and a key in one would "
+                "be shown by docker inspect",
+                "env",
+            )
         if camera.scheme == "images" and _source_folder(camera) in _IMAGE_FOLDERS:
             yield Mistake(f"cameras[{index}].uri", "pictures in a folder of their own", f'"{camera.uri}"')
 
@@ -83,8 +90,12 @@ def _named_files(config: NodeConfig) -> list[tuple[str, str]]:
             named.append((f"cameras[{index}].credentials.password_file", camera.credentials.password_file))
         if camera.tls.ca_file is not None:
             named.append((f"cameras[{index}].tls.ca_file", camera.tls.ca_file))
+        if camera.device is not None and camera.device.key.file is not None:
+            named.append((f"cameras[{index}].device.key.file", camera.device.key.file))
         if camera.scheme in ("file", "images"):
             named.append((f"cameras[{index}].uri", _source_path(camera)))
+    if config.cloud_iot is not None and config.cloud_iot.ca_file is not None:
+        named.append(("cloud_iot.ca_file", config.cloud_iot.ca_file))
     if config.bucket is not None and config.google.credentials_file is not None:
         named.append(("google.credentials_file", config.google.credentials_file))
     return named

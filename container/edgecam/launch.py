@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -55,6 +55,7 @@ PASSED_ON = (
 )
 """Environment variables that the container gets, by name only: no value stands in a process list."""
 
+_NO_NETWORK = "none"
 _UNSET = ("", "null", '""', "[]")  # what a nucleus may make of nothing
 
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -146,7 +147,7 @@ def plan(config: NodeConfig, docker: DockerOptions) -> list[str]:
     Raises:
         ConfigurationError: when the configuration is right, but cannot work in a container.
     """
-    if mistakes := list(mistakes_on_core(config)):
+    if mistakes := [*mistakes_on_core(config), *_mistakes_of_network(config, docker)]:
         raise ConfigurationError(mistakes, document="component configuration")
     folders = sorted({folder for _, folder in written(config)})
     # Later ones win: what the user mounts, then what is written, then what is only read.
@@ -163,6 +164,13 @@ def plan(config: NodeConfig, docker: DockerOptions) -> list[str]:
     arguments += [mounts[target].argument() for target in sorted(mounts)]
     arguments += [f"--env={name}" for name in PASSED_ON]
     return [f"dir={path}" for path in folders] + [f"arg={argument}" for argument in arguments]
+
+
+def _mistakes_of_network(config: NodeConfig, docker: DockerOptions) -> Iterator[Mistake]:
+    """Any network but one leads to a broker, and the nucleus' socket is a file."""
+    if config.cloud_iot is not None and docker.network == _NO_NETWORK:
+        expected = f"a network that leads to {config.cloud_iot.host}, since there is cloud_iot"
+        yield Mistake("docker.network", expected, f'"{_NO_NETWORK}"')
 
 
 def plan_from_environment(environment: Mapping[str, str]) -> list[str]:

@@ -260,6 +260,6 @@ def test_the_key_itself_is_no_argument(keys: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "edgecam: command line: expected --private-key-file FILE, or PRIVATE_KEY: everybody on the machine can "
-        "read arguments, found a private key\n"
+        "edgecam: command line: expected --private-key-file FILE, or PRIVATE_KEY: everybody on the machine "
+        "can read arguments, found a private key\n"
     )

@@ -122,6 +122,64 @@ def test_recording_node_gets_its_spool_its_key_its_pipe_and_its_folder_as_bucket
     assert volumes(lines) == sorted([*(f"{path}:{path}" for path in written), "/opt/keys:/opt/keys:ro"])
 
 
+CLOUD_IOT = {
+    "project": "my-project",
+    "region": "europe-west1",
+    "registry": "cameras",
+    "host": "europe-west1-mqtt.clearblade.com",
+}
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:edgecam/devices/hq/lobby/key-AbCdEf"
+
+
+def telling(key: dict[str, str], **cloud_iot: Any) -> NodeConfig:
+    """A node whose camera is a device."""
+    return node({"id": "lobby", "uri": RTSPS, "device": {"key": key}}, cloud_iot={**CLOUD_IOT, **cloud_iot})
+
+
+def test_key_of_a_device_and_who_signed_the_bridges_certificate_are_mounted_to_be_read_only() -> None:
+    config = telling({"file": "/opt/keys/lobby.pem"}, ca_file="/opt/bridge/ca.pem")
+    assert volumes(plan(config, DockerOptions())) == [
+        "/dev/shm/edgecam:/dev/shm/edgecam",
+        "/opt/bridge:/opt/bridge:ro",
+        "/opt/keys:/opt/keys:ro",
+    ]
+
+
+def test_key_of_a_device_that_is_a_secret_needs_no_mount_and_no_variable() -> None:
+    silent = node({"id": "lobby", "uri": RTSPS})
+    assert plan(telling({"secret": SECRET}), DockerOptions()) == plan(silent, DockerOptions())
+
+
+def test_key_in_a_variable_is_refused_on_a_core() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        plan(telling({"env": "PRIVATE_KEY"}), DockerOptions())
+    assert str(caught.value) == (
+        "component configuration: cameras[0].device.key: expected secret or file: a core hands no variables "
+        "of its own to a component, and a key in one would be shown by docker inspect, found env"
+    )
+
+
+def test_no_variable_that_may_hold_a_key_is_passed_on() -> None:
+    assert [name for name in PASSED_ON if "KEY" in name] == []
+
+
+@pytest.mark.parametrize("network", ["host", "bridge", "cameras"])
+def test_a_broker_can_be_told_from_any_network(network: str) -> None:
+    lines = plan(telling({"secret": SECRET}), DockerOptions(network=network))
+    assert f"arg=--network={network}" in lines
+
+
+def test_a_broker_out_of_reach_is_said() -> None:
+    none = DockerOptions(network="none")
+    with pytest.raises(ConfigurationError) as caught:
+        plan(telling({"secret": SECRET}), none)
+    assert str(caught.value) == (
+        "component configuration: docker.network: expected a network that leads to "
+        'europe-west1-mqtt.clearblade.com, since there is cloud_iot, found "none"'
+    )
+    assert "arg=--network=none" in plan(node(), none)
+
+
 def test_node_without_a_bucket_gets_neither_spool_nor_key() -> None:
     config = node(spool={"path": "/srv/spool"}, google={"credentials_file": "/opt/keys/uploader.json"})
     assert volumes(plan(config, DockerOptions())) == ["/dev/shm/edgecam:/dev/shm/edgecam"]
@@ -153,10 +211,21 @@ def test_the_way_to_the_cloud_is_passed_on_by_name(name: str) -> None:
             {"google": {"credentials_file": "/a:b/key.json"}},
             "google.credentials_file: expected a path",
         ),
+        (
+            {"device": {"key": {"file": "/a:b/key.pem"}}, "cloud_iot": CLOUD_IOT},
+            "cameras[0].device.key.file: expected a path without a colon",
+        ),
+        (
+            {"device": {"key": {"file": "/k.pem"}}, "cloud_iot": {**CLOUD_IOT, "ca_file": "/a:b/ca.pem"}},
+            "cloud_iot.ca_file: expected a path without a colon",
+        ),
     ],
 )
 def test_what_would_lose_recordings_on_a_core_is_refused(settings: dict[str, Any], mistake: str) -> None:
-    camera = {"id": "a", "uri": settings.pop("uri", RTSPS)}
+    camera = {"id": "lobby", "uri": RTSPS} | {
+        key: settings[key] for key in ("uri", "device") if key in settings
+    }
+    settings = {key: value for key, value in settings.items() if key not in camera}
     with pytest.raises(ConfigurationError) as caught:
         plan(recording(camera, **{"bucket": "gs://recordings", **settings}), DockerOptions())
     assert str(caught.value).startswith(f"component configuration: {mistake}")
