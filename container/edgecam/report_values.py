@@ -1,11 +1,13 @@
-"""Reports as plain values: what the page, `/cameras` and the status objects in the bucket show."""
+"""Reports as plain values: what the page, `/cameras`, the bucket's status objects and the brokers show."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from edgecam.status import CameraReport, SpooledReport, SpoolReport, UploadReport
+from edgecam.broker import Worth
+from edgecam.status import CameraReport, CameraState, SpooledReport, SpoolReport, UploadReport
 
 _NOTHING_SPOOLED = SpooledReport(0, 0, None, 0, 0, 0)
 
@@ -40,6 +42,19 @@ def camera_values(
         "received_bytes_total": report.received_bytes_total,
         "recording": _recording_values(report, spool, upload),
     }
+
+
+def worth_of(report: CameraReport) -> Worth:
+    """What makes a state worth telling at once when it changes; counters and ages do not."""
+    problem = report.recording.problem if report.recording else None
+    return (report.state, report.since, report.reason, report.message, report.is_fresh, problem)
+
+
+def as_ended(report: CameraReport, ended_at: datetime) -> CameraReport:
+    """What is left to say of a camera when its node has ended."""
+    if report.state is CameraState.DISCONNECTED:
+        return report
+    return replace(report, state=CameraState.DISCONNECTED, since=ended_at, reason=None, message=None)
 
 
 def _recording_values(

@@ -15,12 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgecam.errors import CredentialsError
-from edgecam.redaction import redact
+from edgecam.nucleus import SOCKET_VARIABLE, TOKEN_VARIABLE, Nucleus, address, problem
 
-SOCKET_VARIABLE = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"
-TOKEN_VARIABLE = "SVCUID"  # noqa: S105 - the name of a variable, not its value
-
-_IPC_TIMEOUT_S = 4.0  # the nucleus is on this machine; with latest=True it asks the cloud first
 _CONNECT_TIMEOUT_S = 3
 _READ_TIMEOUT_S = 5
 _ATTEMPTS = 2  # the camera's own retry loop comes back; a long wait here would only delay it
@@ -57,31 +53,31 @@ class SecretSource:
         ):
             try:
                 return fetch(arn, latest)
-            except _Unavailable as problem:
-                _log.debug("secret %s: not from %s: %s", arn, way, problem)
-                tried.append(f"{way}: {problem}")
+            except _Unavailable as reason:
+                _log.debug("secret %s: not from %s: %s", arn, way, reason)
+                tried.append(f"{way}: {reason}")
         raise CredentialsError(
             f"secret {arn}: expected its value, found none. Tried {'; '.join(tried)}. "
             "Grant secretsmanager:GetSecretValue on it to the core's role, and check the core's network"
         )
 
     def _from_nucleus(self, arn: str, latest: bool) -> str:
-        path, token = self._environment.get(SOCKET_VARIABLE), self._environment.get(TOKEN_VARIABLE)
-        if not path or not token:
+        if (where := address(self._environment)) is None:
             raise _Unavailable(f"{SOCKET_VARIABLE} and {TOKEN_VARIABLE} are not both set")
         try:
-            with _Nucleus(path, token) as nucleus:
-                return nucleus.secret(arn, latest)
-        except _Unavailable:
-            raise
+            with Nucleus(*where) as nucleus:  # a short one: a secret is asked for once an hour
+                text = _ask(nucleus, arn, latest)
         except Exception as error:  # the SDK's errors share no root below Exception
-            raise _Unavailable(_problem(error)) from None
+            raise _Unavailable(problem(error)) from None
+        if text is None:
+            raise _Unavailable("it answered without text")
+        return text
 
     def _from_cloud(self, arn: str, latest: bool) -> str:  # noqa: ARG002 - it is always the latest
         try:
             answer = self._client(arn.split(":")[3]).get_secret_value(SecretId=arn)
         except Exception as error:  # botocore builds the classes of its errors at run time
-            raise _Unavailable(_problem(error)) from None
+            raise _Unavailable(problem(error)) from None
         text = answer.get("SecretString")
         if not isinstance(text, str):
             raise _Unavailable("it holds binary data, expected text")
@@ -110,67 +106,13 @@ class _Unavailable(Exception):  # noqa: N818 - not an error yet: another way may
     """This way does not lead to the value; the message says why and holds no secret."""
 
 
-class _Nucleus:
-    """One short connection to the nucleus' socket (a secret is asked for once an hour)."""
-
-    def __init__(self, path: str, token: str) -> None:
-        from awscrt.io import (
-            ClientBootstrap,
-            DefaultHostResolver,
-            EventLoopGroup,
-            SocketDomain,
-            SocketOptions,
-        )
-        from awsiot.eventstreamrpc import Connection, LifecycleHandler, MessageAmendment
-        from awsiot.greengrasscoreipc.client import GreengrassCoreIPCClient
-        from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
-
-        loop = EventLoopGroup(num_threads=1)
-        options = SocketOptions()
-        options.domain = SocketDomain.Local
-        # Not greengrasscoreipc.connect(): when that runs into its timeout the connection is left open.
-        self._connection = Connection(
-            host_name=path,
-            port=0,
-            bootstrap=ClientBootstrap(loop, DefaultHostResolver(loop)),
-            socket_options=options,
-            connect_message_amender=MessageAmendment.create_static_authtoken_amender(token),
-        )
-        self._handler = LifecycleHandler()
-        self._client = GreengrassCoreIPCClientV2(GreengrassCoreIPCClient(self._connection), executor=None)
-
-    def __enter__(self) -> _Nucleus:
-        try:
-            self._connection.connect(self._handler).result(_IPC_TIMEOUT_S)
-        except BaseException:
-            self._connection.close()
+def _ask(nucleus: Nucleus, arn: str, latest: bool) -> str | None:
+    """The text of the secret; the nucleus' copy when the latest cannot be had."""
+    try:
+        # A secret manager that is too old to know `refresh` ignores it.
+        return nucleus.secret(arn, refresh=True if latest else None)
+    except Exception as error:
+        if not latest:
             raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-
-    def secret(self, arn: str, latest: bool) -> str:
-        """The text of the secret; the nucleus' copy when the latest cannot be had."""
-        try:
-            # A secret manager that is too old to know `refresh` ignores it.
-            return self._ask(arn, refresh=True if latest else None)
-        except Exception as error:
-            if not latest:
-                raise
-            _log.debug("secret %s: the nucleus could not refresh it: %s", arn, _problem(error))
-            return self._ask(arn, refresh=None)
-
-    def _ask(self, arn: str, *, refresh: bool | None) -> str:
-        answer = self._client.get_secret_value_async(secret_id=arn, refresh=refresh).result(_IPC_TIMEOUT_S)
-        text = answer.secret_value.secret_string if answer.secret_value is not None else None
-        if not isinstance(text, str):
-            raise _Unavailable("it answered without text")
-        return text
-
-
-def _problem(error: BaseException) -> str:
-    """What went wrong, in one redacted line: the SDKs' errors often have no text of their own."""
-    text = str(getattr(error, "message", None) or error).strip().replace("\n", " ")
-    name = type(error).__name__
-    return redact(f"{name}: {text}" if text and text != name else name)
+        _log.debug("secret %s: the nucleus could not refresh it: %s", arn, problem(error))
+        return nucleus.secret(arn, refresh=None)

@@ -11,7 +11,8 @@ import pytest
 from nucleus_socket import NucleusSocket
 
 from edgecam.errors import CredentialsError
-from edgecam.secret import SOCKET_VARIABLE, TOKEN_VARIABLE, SecretSource
+from edgecam.nucleus import SOCKET_VARIABLE, TOKEN_VARIABLE
+from edgecam.secret import SecretSource
 from sandbox.aws.clients import Credentials
 from sandbox.aws.server import EmbeddedAws
 from sandbox.ports import free_port
@@ -96,7 +97,7 @@ def test_socket_that_is_not_there_is_a_way_that_failed(tmp_path: Path) -> None:
 
 
 def test_nucleus_that_never_answers_is_given_up(nucleus: Nuclei, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgecam.secret._IPC_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("edgecam.nucleus.TIMEOUT_S", 0.3)
     _, environment = nucleus(never_answers=True)
     with pytest.raises(CredentialsError, match="nucleus' secret manager: TimeoutError"):
         SecretSource(environment).fetch(ARN)

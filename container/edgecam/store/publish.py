@@ -30,21 +30,20 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgecam import __version__, config_store
+from edgecam.broker import LEAST_EVERY_S, Worth
 from edgecam.clock import Clock
 from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
 from edgecam.log import hide_values
-from edgecam.report_values import camera_values, storage_values, time_text
-from edgecam.status import CameraReport, CameraState, SpoolReport, UploadReport
+from edgecam.report_values import as_ended, camera_values, storage_values, time_text, worth_of
+from edgecam.status import CameraReport, SpoolReport, UploadReport
 from edgecam.store.bucket import Bucket, Pace
 
 log = logging.getLogger(__name__)
 
-LEAST_EVERY_S = 1.0
-"""Stores take about one write a second of the same object, and answer 429 to more."""
 LOOK_EVERY_S = 0.5
 """So late a change is seen at most; looking costs next to nothing."""
 _FIRST_DELAY_S = 2.0
@@ -56,8 +55,6 @@ _REST = 3.0
 """After an object that took longer than `_QUICK_S` the publisher rests for so many times as long: on a thin
 link chunks keep three quarters of it. What goes quickly takes nothing from them."""
 _JPEG_BEGINS = b"\xff\xd8"
-
-Worth = tuple[object, ...]
 
 
 @dataclass
@@ -194,7 +191,7 @@ class Publisher:
         if written.status_s is None:
             return True
         age_s = now_s - written.status_s
-        has_changed = _worth(report) != written.worth
+        has_changed = worth_of(report) != written.worth
         return age_s >= self._status.every_s or (has_changed and age_s >= LEAST_EVERY_S)
 
     def _is_latest_due(self, report: CameraReport, now_s: float) -> bool:
@@ -206,7 +203,7 @@ class Publisher:
         )
 
     def _status_object(self, report: CameraReport) -> _Object:
-        written, worth = self._of(report), _worth(report)
+        written, worth = self._of(report), worth_of(report)
 
         def is_done(now_s: float) -> None:
             written.status_s, written.worth = now_s, worth
@@ -247,7 +244,7 @@ class Publisher:
             if now_s + early_s >= self._deadline_s:
                 continue
             self._clock.wait(threading.Event(), early_s)
-            last = self._status_object(_disconnected(report, self._clock))
+            last = self._status_object(as_ended(report, self._clock.now()))
             try:
                 self._bucket.put_bytes(
                     last.name, last.content, content_type=last.content_type, pace=self._pace
@@ -258,15 +255,3 @@ class Publisher:
 
     def _of(self, report: CameraReport) -> _Written:
         return self._written.setdefault(report.camera_id, _Written())
-
-
-def _worth(report: CameraReport) -> Worth:
-    """What makes a status worth writing at once when it changes; counters and ages do not."""
-    problem = report.recording.problem if report.recording else None
-    return (report.state, report.since, report.reason, report.message, report.is_fresh, problem)
-
-
-def _disconnected(report: CameraReport, clock: Clock) -> CameraReport:
-    if report.state is CameraState.DISCONNECTED:
-        return report
-    return replace(report, state=CameraState.DISCONNECTED, since=clock.now(), reason=None, message=None)

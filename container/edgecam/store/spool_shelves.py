@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edgecam.chunk import Chunk
 from edgecam.config_store import Order
+from edgecam.last_end import SPOOL_MARKER
 from edgecam.store import durable, spool_session
 from edgecam.store.spool_index import Shelf, Traits, Waiting, is_kept_name, kept_name
 
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 _ASIDE = ".aside"
 _CAMERA = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_OURS = frozenset({".lock", ".losses.json", ".losses.json.tmp", _ASIDE})
+_OURS = frozenset({".lock", ".losses.json", ".losses.json.tmp", SPOOL_MARKER, f"{SPOOL_MARKER}.tmp", _ASIDE})
 _OF_THE_DISK = frozenset({"lost+found"})
 
 

@@ -1,0 +1,184 @@
+"""The state of a device: what the brokers are told of a camera.
+
+One JSON object; Cloud IoT Core gets it on `/devices/<device>/state`, AWS IoT Core on
+`edgecam/<thing>/<camera>/state`:
+
+    {"id": "lobby", "state": "connected", "since": "2026-01-01T12:00:00.000Z",
+     "reason": null, "message": null, "frame_age_s": 0.4 or null,
+     "chunks_recorded": 9, "chunks_stored": 7, "chunks_waiting": 2, "chunks_lost": 0,
+     "spool_bytes": 10485760,
+     "version": "0.1.0", "key_version": "1" or null, "previous_end": "clean", "unclean" or null,
+     "config": {"in_force": {"max_fps": 1.0}, "refused": null or "a sentence"},
+     "sent_at": "2026-01-01T12:00:05.000Z", "every_s": 60.0}
+
+`state` is one of connecting, connected, stalled, disconnected; a node that ends leaves `disconnected` behind.
+The `chunks_` and `spool_bytes` are null where nothing is recorded; the chunks count since the node started,
+and the spool is the whole node's. `key_version` is that of the key with which the device shows who it is,
+null where none is known. `previous_end` says how the node ended before it started this time (`last_end.py`).
+`config.in_force` has the form of a `config` message. A reader takes a node for away when `sent_at` is older
+than `every_s` and what the network may take.
+
+Texts have their secrets hidden and are cut at `LONGEST_TEXT`: Nucleus Lite takes 10,000 bytes a message.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from edgecam import __version__
+from edgecam.broker import DeviceState, RuntimeSettings, StateSource
+from edgecam.clock import Clock
+from edgecam.last_end import LastEnd
+from edgecam.log import hide_values
+from edgecam.redaction import SECRETS
+from edgecam.report_values import as_ended, camera_values, time_text, worth_of
+from edgecam.status import CameraReport, SpoolReport, StorageReporter, UploadReport
+
+LONGEST_TEXT = 600
+"""Characters of a message; two of them, three bytes each and in base64, leave half of what Lite takes."""
+
+_KEPT_S = 0.2
+"""Many devices ask many times a second: within this time all are told of the same moment."""
+
+_CHUNKS = ("chunks_recorded", "chunks_stored", "chunks_waiting", "chunks_lost")
+
+KeyVersion = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """What node and storage reported at one moment."""
+
+    taken_s: float
+    reports: Mapping[str, CameraReport]
+    spool: SpoolReport | None
+    upload: UploadReport | None
+
+
+class NodeStates:
+    """The states of all cameras of a node. Safe to use from any thread.
+
+    Args:
+        reports: How every camera is doing.
+        clock: Time.
+        storage: Knows spool and uploads, where anything is recorded.
+        previous_end: How the node ended last time.
+        settings: Knows what settings are in force; None where nothing can change them.
+    """
+
+    def __init__(
+        self,
+        reports: Callable[[], Sequence[CameraReport]],
+        *,
+        clock: Clock,
+        storage: StorageReporter | None = None,
+        previous_end: LastEnd | None = None,
+        settings: RuntimeSettings | None = None,
+    ) -> None:
+        self._reports = reports
+        self._clock = clock
+        self._storage = storage
+        self._previous_end = previous_end
+        self._settings = settings
+        self._key_version: KeyVersion = lambda _: None
+        self._lock = threading.Lock()
+        self._moment: _Moment | None = None
+        self._ended_at: datetime | None = None
+
+    def know_keys(self, key_version: KeyVersion) -> None:
+        """From now on `key_version` says with which key a camera's device shows who it is."""
+        self._key_version = key_version
+
+    def end(self) -> None:
+        """The cameras have ended: each state is `disconnected` from now on, whatever hangs."""
+        with self._lock:
+            self._ended_at = self._ended_at or self._clock.now()
+            self._moment = None
+
+    def told_every(self, every_s: float) -> StateSource:
+        """The states for a transport that tells them every `every_s` seconds."""
+        return _States(self, every_s)
+
+    def state(self, camera_id: str, every_s: float) -> DeviceState:
+        """The state as it is now.
+
+        Raises:
+            KeyError: the node has no such camera.
+        """
+        moment = self._now()
+        report = moment.reports[camera_id]
+        key_version, config = self._key_version(camera_id), self._config(camera_id)
+        worth = (*worth_of(report), key_version, config["refused"], repr(config["in_force"]))
+        return DeviceState(self._values(report, moment, key_version, config, every_s), worth)
+
+    def _now(self) -> _Moment:
+        with self._lock:
+            now_s = self._clock.monotonic_s()
+            if self._moment is None or not 0 <= now_s - self._moment.taken_s < _KEPT_S:
+                self._moment = self._taken(now_s)
+            return self._moment
+
+    def _taken(self, now_s: float) -> _Moment:
+        reports: Sequence[CameraReport] = self._reports()
+        if self._ended_at is not None:
+            reports = [as_ended(report, self._ended_at) for report in reports]
+        spool = self._storage.spool_report() if self._storage is not None else None
+        upload = self._storage.upload_report() if self._storage is not None else None
+        return _Moment(now_s, {report.camera_id: report for report in reports}, spool, upload)
+
+    def _config(self, camera_id: str) -> dict[str, Any]:
+        if self._settings is None:
+            return {"in_force": {}, "refused": None}
+        return {
+            "in_force": dict(self._settings.in_force(camera_id)),
+            "refused": _short(self._settings.refused(camera_id)),
+        }
+
+    def _values(
+        self,
+        report: CameraReport,
+        moment: _Moment,
+        key_version: str | None,
+        config: Mapping[str, Any],
+        every_s: float,
+    ) -> Mapping[str, Any]:
+        known = camera_values(report, moment.spool, moment.upload)
+        recording = known["recording"] or dict.fromkeys(_CHUNKS)
+        problem = recording.get("problem")
+        told = {
+            **{name: known[name] for name in ("id", "state", "since", "reason")},
+            "message": _short(known["message"] or problem),
+            "frame_age_s": known["frame_age_s"],
+            **{name: recording[name] for name in _CHUNKS},
+            "spool_bytes": moment.spool.spool_bytes if moment.spool is not None else None,
+            "version": __version__,
+            "key_version": key_version,
+            "previous_end": None if self._previous_end is None else str(self._previous_end),
+            "config": config,
+            "sent_at": time_text(self._clock.now()),
+            "every_s": every_s,
+        }
+        hidden: Mapping[str, Any] = hide_values(told)
+        return hidden
+
+
+@dataclass(frozen=True)
+class _States:
+    """See `NodeStates.told_every`."""
+
+    node: NodeStates
+    every_s: float
+
+    def state(self, camera_id: str) -> DeviceState:
+        return self.node.state(camera_id, self.every_s)
+
+
+def _short(text: str | None) -> str | None:
+    if text is None:
+        return None
+    hidden = SECRETS.hide(text)  # first: half a secret would not be recognised
+    return hidden if len(hidden) <= LONGEST_TEXT else f"{hidden[: LONGEST_TEXT - 1]}…"

@@ -1,0 +1,88 @@
+"""How the node ended last time: a file that says "running" until the node has ended as it should.
+
+The file stands on the spool's disk where the node records, and survives a power cut there; else in
+`data_dir`, which is in memory by default: it then survives a kill, and after a power cut nothing is known. It
+is replaced by a rename, synced before and after, so that what is read is always whole.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from enum import StrEnum
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+SPOOL_MARKER = ".node.json"
+"""Its name in a spool, which belongs to one node."""
+
+_MODE = 0o600
+_RUNNING, _ENDED = "running", "ended"
+
+
+class LastEnd(StrEnum):
+    """How the node ended before."""
+
+    CLEAN = "clean"
+    """It was asked to end, and did."""
+    UNCLEAN = "unclean"
+    """It was killed, the power was cut, or a fault of its own ended it."""
+
+
+def marker_in(data_dir: str, first_camera_id: str) -> Path:
+    """The file of a node that records nothing; two nodes may share a `data_dir`, but no camera."""
+    return Path(data_dir) / f".node-of-{first_camera_id}.json"
+
+
+class EndMarker:
+    """The file at `path`. A disk that does not let us is said once and costs the knowledge, nothing else."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def begin(self) -> LastEnd | None:
+        """The node starts: how it ended before, None where nothing is known."""
+        previous = self._read()
+        self._write(_RUNNING)
+        return previous
+
+    def end(self) -> None:
+        """The node has ended as it should."""
+        self._write(_ENDED)
+
+    def _read(self) -> LastEnd | None:
+        try:
+            found = json.loads(self._path.read_bytes())
+        except (OSError, ValueError):
+            return None
+        word = found.get("node") if isinstance(found, dict) else None
+        return {_RUNNING: LastEnd.UNCLEAN, _ENDED: LastEnd.CLEAN}.get(str(word))
+
+    def _write(self, word: str) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(self._path, json.dumps({"node": word}).encode() + b"\n")
+        except OSError as error:
+            log.warning(
+                "%s: expected to note how the node ends, found: %s. The next start will not know",
+                self._path,
+                error.strerror,
+            )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
+    try:
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
