@@ -81,7 +81,6 @@ class Ingest:
         if config is None or mistakes:
             raise ConfigurationError(mistakes)
         given.keep_password()
-        given.status.keep_key()
         return cls(config, given.timeout_s)
 
 

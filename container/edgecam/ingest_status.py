@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import textwrap
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgecam.config_status import StatePayload, is_device_id
-from edgecam.errors import Mistake
+from edgecam.device_key import parse_private_key
+from edgecam.errors import CredentialsError, Mistake
 from edgecam.redaction import SECRETS
 from edgecam.told import Told, first_told
 from edgecam.validation import found_text
@@ -61,11 +61,6 @@ _IN_SERVICE = (
     "a bridge that is in service, such as europe-west1-mqtt.clearblade.com: Google ended Cloud IoT Core on "
     "2023-08-16, ClearBlade goes on with its devices and protocol"
 )
-_PRIVATE_KEY = re.compile(
-    r"-----BEGIN ((?:RSA |EC )?PRIVATE KEY)-----([A-Za-z0-9+/=\s]+)-----END \1-----", re.ASCII
-)
-_PEM_KIND = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
-_PEM_LINE = 64  # characters (RFC 7468)
 _LEAST_SECRET = 16
 """Characters of a line that is hidden by itself; a shorter one tells nothing, and might stand anywhere."""
 
@@ -94,9 +89,7 @@ class IngestStatus:
         names: By the path of a setting in the node configuration, the name by which it was told.
     """
 
-    def __init__(
-        self, options: argparse.Namespace, environment: MutableMapping[str, str], camera: Told
-    ) -> None:
+    def __init__(self, options: argparse.Namespace, environment: Mapping[str, str], camera: Told) -> None:
         self._options = options
         self._environment = environment
         self.mistakes: list[Mistake] = []
@@ -123,11 +116,6 @@ class IngestStatus:
         told = {field: told.value for field, told in self._told.items() if told.value}
         return {"cloud_iot": {"payload": StatePayload.WORD.value} | told}
 
-    def keep_key(self) -> None:
-        """Where the node will look for it, in the form that it reads."""
-        if self._key is not None and self._key.name == KEY_VARIABLE:
-            self._environment[KEY_VARIABLE] = self._key.value
-
     def _private_key(self) -> Told | None:
         """The file, or the PEM text by the name of its variable; None without a key."""
         text = self._environment.get(KEY_VARIABLE) or ""
@@ -137,7 +125,7 @@ class IngestStatus:
             (KEY_FILE_VARIABLE, self._environment.get(KEY_FILE_VARIABLE)),
         )
         if not file.value:
-            return Told(KEY_VARIABLE, _with_line_ends(text)) if text else None
+            return Told(KEY_VARIABLE, text) if text else None
         if text and file.name == KEY_FILE_VARIABLE:
             self._mistake(KEY_VARIABLE, f"no value, since there is {KEY_FILE_VARIABLE}", "one")
         return Told(file.name, _whole_path(file.value))
@@ -154,7 +142,7 @@ class IngestStatus:
 
     def _look_at(self, camera: Told) -> None:
         """What would show only when the node is running, or in words that nobody here has used."""
-        self._look_at_key()
+        self._look_at_key(camera)
         for field in _NEEDED:
             setting = _SETTINGS[field]
             if not self._told[field].value:
@@ -170,22 +158,34 @@ class IngestStatus:
             expected = "at least 3 characters, a letter first, not goog…, since it names the device as well"
             self._mistake(camera.name, expected, found_text((), camera.value))
 
-    def _look_at_key(self) -> None:
+    def _look_at_key(self, camera: Told) -> None:
+        """A key that could never sign is said now rather than by the first connection."""
         if self._key is None:
             return
-        text: str | None = self._key.value
-        if self._key.name != KEY_VARIABLE:
+        name, text = self._key.name, self._key.value
+        if name != KEY_VARIABLE:
             text = self._read(self._key)
-            _remember(text or "")
-        if text is not None and _PRIVATE_KEY.search(text) is None:
-            self._mistake(self._key.name, "a private key as PEM, without a passphrase", _kind(text))
-
-    def _read(self, file: Told) -> str | None:
+            _remember(text)
+        if not text:
+            return
+        told = {field: each.value for field, each in self._told.items()}
+        registry = f"projects/{told['project']}/locations/{told['region']}/registries/{told['registry']}"
         try:
-            return Path(file.value).read_text(encoding="ascii", errors="replace")
+            parse_private_key(text, name, f"{registry}/devices/{camera.value}")
+        except CredentialsError as error:
+            expected, _, found = str(error).removeprefix(f"{name}: expected ").partition(", found ")
+            self._mistake(name, expected, found)
+
+    def _read(self, file: Told) -> str:
+        try:
+            text = Path(file.value).read_text(encoding="ascii", errors="replace")
         except OSError as error:
-            self._mistake(file.name, "a file that this user can read", f"{file.value}: {error.strerror}")
-            return None
+            text, found = "", error.strerror
+        else:
+            found = "nothing in it"
+        if not text:
+            self._mistake(file.name, "a file that this user can read", f"{file.value}: {found}")
+        return text
 
     def _refuse_arguments_in_vain(self) -> None:
         """Variables of these names may be there for other programs; an argument is meant."""
@@ -217,29 +217,6 @@ def _lines(pem: str) -> Iterator[str]:
     for line in re.split(r"\\n|\s+", pem):
         if len(line) >= _LEAST_SECRET and "-----" not in line:
             yield line
-
-
-def _with_line_ends(pem: str) -> str:
-    """A shell may have made spaces of them; in a file of variables (docker's --env-file) a value is one line,
-    and they are written as two characters."""
-    pem = pem.replace("\\n", "\n")
-    key = _PRIVATE_KEY.search(pem)
-    if key is None:
-        return pem
-    lines = textwrap.wrap("".join(key.group(2).split()), _PEM_LINE)
-    return "\n".join([f"-----BEGIN {key.group(1)}-----", *lines, f"-----END {key.group(1)}-----", ""])
-
-
-def _kind(text: str) -> str:
-    """What was found in place of a private key, without a character of it."""
-    kind = _PEM_KIND.search(text)
-    if kind is None:
-        return "text that is no PEM" if text.strip() else "nothing"
-    if "ENCRYPTED" in text:
-        return "one with a passphrase"
-    if "PRIVATE KEY" in kind.group(1):
-        return "one that is cut off or damaged"
-    return f"a {kind.group(1).lower()}"
 
 
 def _whole_path(path: str) -> str:

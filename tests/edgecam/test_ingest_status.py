@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgecam.config_status import StatePayload
+from edgecam.device_key import parse_private_key
 from edgecam.errors import ConfigurationError
 from edgecam.ingest import Ingest, add_arguments
 from edgecam.redaction import SECRETS
@@ -35,6 +36,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "pkey -in rsa.pem -aes128 -passout pass:word -out passphrase.pem",
         "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec.pem",
         "ecparam -name prime256v1 -genkey -out ec-traditional.pem",
+        "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out other-curve.pem",
+        "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out short.pem",
     ):
         subprocess.run(["openssl", *line.split()], cwd=folder, check=True, capture_output=True)
     return folder
@@ -131,16 +134,16 @@ def test_files_may_be_named_from_the_folder_one_is_in(keys: Path, monkeypatch: p
 
 @pytest.mark.parametrize("line_end", ["\n", "\\n", " ", "\r\n"])
 @pytest.mark.parametrize("name", ["rsa.pem", "rsa-traditional.pem", "ec.pem"])
-def test_key_of_the_environment_arrives_whole_and_is_in_no_configuration(
+def test_key_of_the_environment_is_found_by_the_node_and_is_in_no_configuration(
     keys: Path, name: str, line_end: str
 ) -> None:
-    pem = (keys / name).read_text()
-    environment = CAMERA | REGISTRY | {"PRIVATE_KEY": pem.replace("\n", line_end)}
+    environment = CAMERA | REGISTRY | {"PRIVATE_KEY": (keys / name).read_text().replace("\n", line_end)}
     config = ingest(environment=environment).config
     device = config.cameras[0].device
     assert device is not None
     assert device.key.env is not None
-    assert environment[device.key.env] == pem
+    found = parse_private_key(environment[device.key.env], "variable", "device")
+    assert found == parse_private_key((keys / name).read_text(), "file", "device")
     assert "PRIVATE KEY-----" not in config.model_dump_json()
 
 
@@ -226,17 +229,18 @@ def test_two_keys_in_the_environment_are_one_too_many(keys: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("public.pem", "a public key"),
+        ("public.pem", "PUBLIC KEY"),
         ("passphrase.pem", "one with a passphrase"),
-        ("", "text that is no PEM"),
-        ("cut", "one that is cut off or damaged"),
+        ("", "no PEM text"),
+        ("other-curve.pem", "a key on another curve"),
+        ("short.pem", "an RSA key of 1024 bits"),
     ],
 )
 def test_what_is_no_private_key_is_named_without_a_character_of_it(keys: Path, name: str, found: str) -> None:
-    text = "hush-hush-hush-hush"
-    if name:
-        text = (keys / "rsa.pem").read_text()[:400] if name == "cut" else (keys / name).read_text()
-    expected = f"expected a private key as PEM, without a passphrase, found {found}"
+    text = (keys / name).read_text() if name else "hush-hush-hush-hush"
+    expected = (
+        f"expected an RSA key (2048 bits or more) or a P-256 key, as PEM without a passphrase, found {found}"
+    )
     assert mistakes(**REGISTRY, PRIVATE_KEY=text) == [f"PRIVATE_KEY: {expected}"]
     file = keys / "another.pem"
     file.write_text(text)
