@@ -127,8 +127,7 @@ class AwsIotTransport:
     def _run(self) -> None:
         while not self._ending.is_set():
             try:
-                self._step()
-                pause_s = LOOK_EVERY_S
+                pause_s = self._step()
             except BrokerError as error:
                 pause_s = self._failed(error)
             except Exception:
@@ -138,8 +137,11 @@ class AwsIotTransport:
         self._say_goodbye()
         self._disconnect()
 
-    def _step(self) -> None:
+    def _step(self) -> float:
         """Publish whatever is due; connect first where there is no connection.
+
+        Returns:
+            Seconds until the next look.
 
         Raises:
             BrokerError: the nucleus is away or refuses.
@@ -147,12 +149,17 @@ class AwsIotTransport:
         nucleus = self._nucleus
         if nucleus is None or nucleus.is_lost:
             nucleus = self._connected()
+        pause_s = LOOK_EVERY_S
         for device in sorted(self._devices, key=lambda each: each.sent_s):
             if self._ending.is_set():
-                return
+                break
             state = self._states.state(device.camera_id)
-            if device.schedule.due_in_s(state.worth, self._clock.monotonic_s()) <= 0:
+            due_in_s = device.schedule.due_in_s(state.worth, self._clock.monotonic_s())
+            if due_in_s > 0:
+                pause_s = min(pause_s, due_in_s)
+            else:
                 self._publish(nucleus, device, state)
+        return pause_s
 
     def _connected(self) -> Nucleus:
         """A new connection.
