@@ -31,6 +31,11 @@ format: ## put the code into its form
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
+.PHONY: keys
+keys: ## CAMERA=door: the key pair of a device, without CDK (ALGORITHM=ES256: P-256 in place of RSA)
+	@$(if $(CAMERA),,echo "make keys: expected the id of a camera, as in: make keys CAMERA=door" >&2; exit 2;) \
+	  container/keys "$(CAMERA)" $(if $(ALGORITHM),--algorithm "$(ALGORITHM)")
+
 .PHONY: lock
 lock: ## resolve the Python dependencies anew (UPGRADE=1: to the newest)
 	for project in . sandbox/aws stacks/gcp/iot; do (cd $$project && $(CURDIR)/.venv/bin/uv lock $(if $(UPGRADE),--upgrade) && \
