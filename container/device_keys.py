@@ -3,8 +3,8 @@
     container/keys door                         keys/door.private.pem and keys/door.public.pem, RSA
     container/keys door --algorithm ES256       the same with P-256
 
-With CDK nobody needs this: there the deploy makes the keys. It calls openssl, as the forerunner's guide did, and
-needs nothing else but Python's standard library. Not a command of edgecam: the image is without openssl.
+With CDK nobody needs this: there the deploy makes the keys. It calls openssl, as the forerunner's guide did,
+and needs nothing else but Python's standard library. No command of edgecam: its image is without openssl.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _TOLD = """\
 {private}  stays with the camera's node, and nowhere else
 {public}   is for the registry
 
-Register it in the console of ClearBlade IoT Core (your registry, Devices, Create: {id}, {algorithm}, and the text
-of {public}), or with its Python library (pip install clearblade-cloud-iot):
+Register it in the console of ClearBlade IoT Core (your registry, Devices, Create: {id}, {algorithm}, and the
+text of {public}), or with its Python library (pip install clearblade-cloud-iot):
 
 CLEARBLADE_CONFIGURATION=service-account.json python3 - <<'END'
 from pathlib import Path
@@ -100,7 +100,7 @@ def make_pair(camera: str, algorithm: str, folder: Path) -> Pair:
     for path in (pair.private, pair.public):
         if os.path.lexists(path):
             raise KeysError(
-                f"{path}: expected no such file, found one: a key that is overwritten is lost, so move it away"
+                f"{path}: expected no such file, found one: a key that is overwritten is lost, move it first"
             )
     private = _openssl("genpkey", *ALGORITHMS[algorithm])
     public = _openssl("pkey", "-pubout", given=private)
