@@ -19,19 +19,44 @@ _MOST_STEPS = 30  # what is doubled so often is beyond any cap, and still a numb
 _HASTY_REFUSALS = 2  # one for the password, one for the renewed password; then slowly
 
 
-def grown_s(failures: int, *, first_s: float, longest_s: float, random_source: random.Random) -> float:
+def grown_s(
+    failures: int,
+    *,
+    first_s: float,
+    longest_s: float,
+    random_source: random.Random,
+    jitter: float = _JITTER,
+) -> float:
     """The delay after that many failures in a row (from 1): doubled each time, capped, then jittered.
 
     The jitter keeps those apart that failed together: cameras behind one switch, nodes of one bucket.
     """
     delay_s = min(longest_s, first_s * _GROWTH ** min(failures - 1, _MOST_STEPS))
-    return delay_s * random_source.uniform(1 - _JITTER, 1 + _JITTER)
+    return delay_s * random_source.uniform(1 - jitter, 1 + jitter)
 
 
 class Backoff:
-    """Delays that grow, are capped, jittered, and reset after stability."""
+    """Delays that grow, are capped, jittered, and reset after stability; as a camera needs them, or others.
 
-    def __init__(self, random_source: random.Random | None = None) -> None:
+    Args:
+        random_source: For the jitter.
+        first_s: The first delay.
+        longest_s: The cap.
+        longest_refused_s: The cap where who we are is not accepted.
+        jitter: By which part a delay is longer or shorter.
+    """
+
+    def __init__(
+        self,
+        random_source: random.Random | None = None,
+        *,
+        first_s: float = FIRST_DELAY_S,
+        longest_s: float = LONGEST_DELAY_S,
+        longest_refused_s: float = LONGEST_REFUSED_DELAY_S,
+        jitter: float = _JITTER,
+    ) -> None:
+        self._first_s, self._longest_s, self._longest_refused_s = first_s, longest_s, longest_refused_s
+        self._jitter = jitter
         self._random = random_source or random.Random()  # noqa: S311 - spreads load, guards nothing
         self._failures = 0
         self._refusals = 0
@@ -40,16 +65,22 @@ class Backoff:
         """Seconds to wait now.
 
         Args:
-            lived_s: For how long pictures had come before it failed.
-            was_refused: The camera did not accept the user name or password.
+            lived_s: For how long it had worked (pictures had come) before it failed.
+            was_refused: The other side did not accept who we are.
         """
         if lived_s >= STABLE_AFTER_S:
             self.reset()
         self._failures += 1
         self._refusals = self._refusals + 1 if was_refused else 0
-        cap_s = LONGEST_REFUSED_DELAY_S if self._refusals > _HASTY_REFUSALS else LONGEST_DELAY_S
+        cap_s = self._longest_refused_s if self.is_slowed else self._longest_s
         steps = self._failures - 1 if self._refusals <= _HASTY_REFUSALS else self._failures + 1
-        return grown_s(steps + 1, first_s=FIRST_DELAY_S, longest_s=cap_s, random_source=self._random)
+        return grown_s(
+            steps + 1,
+            first_s=self._first_s,
+            longest_s=cap_s,
+            random_source=self._random,
+            jitter=self._jitter,
+        )
 
     @property
     def is_slowed(self) -> bool:

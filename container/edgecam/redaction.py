@@ -28,13 +28,20 @@ _PARAMETER = re.compile(
     r"(\"[^\"]*\"|'[^']*'|[^&\s;,/\"']+)",
     re.IGNORECASE,
 )
+# The private key of a device, whole or cut off, and the JSON Web Token that it signs.
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL
+)
+_TOKEN = re.compile(r"eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]{6,}")
 
 
 def redact(text: str) -> str:
-    """`text` with the user information of URIs and the values of password parameters replaced by `***`."""
+    """`text` with the user information of URIs, the values of password parameters, private keys (PEM) and
+    tokens (JSON Web Tokens) replaced by `***`."""
     for pattern in (_WHOLE_URI, _USERINFO):
         text = pattern.sub(rf"\1{HIDDEN}@", text)
-    return _PARAMETER.sub(rf"\1{HIDDEN}", text)
+    text = _PARAMETER.sub(rf"\1{HIDDEN}", text)
+    return _TOKEN.sub(HIDDEN, _PRIVATE_KEY.sub(HIDDEN, text))
 
 
 def holds_password(uri: str) -> bool:

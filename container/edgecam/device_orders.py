@@ -1,0 +1,93 @@
+"""What a device is asked to do from afar, and what came of it.
+
+A command is the subfolder of its topic (`/devices/D/commands/snapshot`), else its text. What came of it is an
+event on `/devices/D/events`: `{"command": "snapshot", "done": true}` or `{"command": …, "error": "…"}`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import deque
+
+from edgecam.bridge_connection import BridgeConnection, Message
+from edgecam.broker import DeviceControl
+from edgecam.errors import CommandError
+from edgecam.redaction import SECRETS
+
+log = logging.getLogger(__name__)
+
+MOST_OUTCOMES = 16
+"""Kept until the bridge has confirmed them; whoever sends more commands while it is away may ask again."""
+_LONGEST_NAME = 100
+_COMMANDS = "commands"
+_CONFIG = "config"
+
+
+class DeviceOrders:
+    """Outlives the connections. For the link's thread.
+
+    Args:
+        camera_id: Of whom it is asked.
+        control: Does it.
+    """
+
+    def __init__(self, camera_id: str, control: DeviceControl) -> None:
+        self._camera_id = camera_id
+        self._about = {"camera": camera_id}
+        self._control = control
+        self._config: bytes | None = None
+        self._outcomes: deque[str] = deque(maxlen=MOST_OUTCOMES)
+        self._on_their_way: dict[int, str] = {}
+        self._has_complained = False
+
+    def take(self, connection: BridgeConnection) -> None:
+        """Do what has come."""
+        for message in connection.messages():
+            try:
+                self._handle(message)
+            except Exception:
+                log.exception(
+                    "expected to handle a message on %s", message.topic[:_LONGEST_NAME], extra=self._about
+                )
+        if connection.refused_subscription and not self._has_complained:
+            self._has_complained = True
+            log.warning(
+                "the bridge takes states but no subscription to config and commands", extra=self._about
+            )
+
+    def report(self, connection: BridgeConnection) -> None:
+        """Send what came of commands, and strike off what the bridge has confirmed."""
+        for number in [each for each in self._on_their_way if connection.is_confirmed(each)]:
+            del self._on_their_way[number]
+        while self._outcomes:
+            outcome = self._outcomes[0]
+            self._on_their_way[connection.publish("events", outcome)] = outcome
+            self._outcomes.popleft()
+
+    def connection_over(self) -> None:
+        """What was on its way may not have arrived: it is sent again."""
+        self._outcomes.extendleft(reversed(self._on_their_way.values()))
+        self._on_their_way.clear()
+
+    def _handle(self, message: Message) -> None:
+        kind, _, subfolder = message.topic.partition("/")
+        if kind == _COMMANDS:
+            self._command(subfolder or message.payload[: 4 * _LONGEST_NAME].decode(errors="replace").strip())
+        elif kind == _CONFIG and message.payload != self._config:
+            # The bridge sends it with every connection anew; what holds already is not worth a word.
+            self._config = message.payload
+            self._control.configure(self._camera_id, message.payload)
+
+    def _command(self, name: str) -> None:
+        name = name[:_LONGEST_NAME]
+        outcome: dict[str, object] = {"command": SECRETS.hide(name)}
+        try:
+            self._control.command(self._camera_id, name)
+            outcome["done"] = True
+        except CommandError as error:
+            outcome["error"] = SECRETS.hide(str(error))
+        except Exception:
+            log.exception("command %s: expected it to be done", name, extra=self._about)
+            outcome["error"] = "expected it to be done, found a fault of edgecam; its log says more"
+        self._outcomes.append(json.dumps(outcome, ensure_ascii=False))

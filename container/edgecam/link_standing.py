@@ -1,0 +1,103 @@
+"""How it stands with the connection of one device: what the report shows, and what the log says of it.
+
+An outage is said when it has begun, now and then while it lasts, and when it is over: not at every attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from edgecam.bridge_faults import PERSON_NEEDED
+from edgecam.errors import BrokerError, CredentialsError
+from edgecam.redaction import SECRETS
+
+log = logging.getLogger(__name__)
+
+FAULT_REASON = "fault"
+"""The `reason` of what nobody foresaw: a mistake of ours."""
+KEY_REASON = "key"
+SAID_AFTER_FAILURES = 3
+"""Single failures are everyday matters of a network: counted, tried again, and not worth a line."""
+SAID_AFTER_REFUSALS = 2
+"""A first refusal may mean that the key has just been changed; the new one is asked for at once."""
+SAID_AGAIN_AFTER_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong.
+
+    Attributes:
+        reason: One word.
+        message: A sentence for a person, redacted.
+    """
+
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, error: Exception) -> Trouble:
+        """`error` as others are told."""
+        if isinstance(error, BrokerError):
+            reason = error.reason
+        else:
+            reason = KEY_REASON if isinstance(error, CredentialsError) else FAULT_REASON
+        return cls(reason, SECRETS.hide(str(error) or type(error).__name__))
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether trying again soon is of little use."""
+        return self.reason in PERSON_NEEDED
+
+
+class LinkStanding:
+    """Keeps what is wrong with one link, and says it. Not safe to use from several threads at once.
+
+    Args:
+        camera_id: Whose link.
+    """
+
+    def __init__(self, camera_id: str) -> None:
+        self.trouble: Trouble | None = None
+        self._about = {"camera": camera_id}
+        self._since_s = 0.0
+        self._in_a_row = 0
+        self._said: str | None = None
+        self._said_s = 0.0
+        self._is_over = True
+
+    def failed(self, error: Exception, now_s: float) -> Trouble:
+        """An attempt failed, or a connection ended before its time."""
+        if self._is_over:
+            self._since_s, self._is_over = now_s, False
+        self._in_a_row += 1
+        self.trouble = Trouble.of(error)
+        if self.trouble.needs_person:
+            if self._in_a_row >= SAID_AFTER_REFUSALS or self.trouble.reason == KEY_REASON:
+                self._say(logging.ERROR, "its state cannot be told", now_s)
+        elif self._in_a_row >= SAID_AFTER_FAILURES:
+            self._say(logging.WARNING, "its state is not told for now", now_s)
+        return self.trouble
+
+    def told(self, now_s: float) -> None:
+        """The bridge has confirmed a state."""
+        if self._said is not None and not self._is_over:
+            outage_s = now_s - self._since_s
+            log.info("its state is told again after %.0f s", outage_s, extra=self._about)
+        self.trouble, self._is_over = None, True
+
+    def settled(self) -> None:
+        """The connection has proved good: whatever comes next is another outage. One that breaks again and
+        again (two nodes as the same device) is one outage, and said as rarely."""
+        self._in_a_row, self._said = 0, None
+
+    def _say(self, level: int, what: str, now_s: float) -> None:
+        """The first of its kind, and once an hour."""
+        trouble = self.trouble
+        if trouble is None or (self._said == trouble.reason and now_s - self._said_s < SAID_AGAIN_AFTER_S):
+            return
+        lasting = "" if self._said is None else f", for {(now_s - self._since_s) / 60:.0f} min now"
+        self._said, self._said_s = trouble.reason, now_s
+        extra = self._about | {"reason": trouble.reason}
+        log.log(level, "%s%s: %s", what, lasting, trouble.message, extra=extra)
