@@ -1,4 +1,4 @@
-"""Python environments of their own for parts of the sandbox: installed from a lock, once, into the build folder.
+"""Python environments of their own for parts of the sandbox: installed from a lock, once, below `build`.
 
 The locks hold hashes and no download hosts: packages come from whatever index this machine is configured for.
 """
@@ -49,21 +49,22 @@ class LockedEnvironment:
         stamp = self.folder / STAMP
         if stamp.exists() and stamp.read_text() == wanted and self.interpreter.exists():
             return self.interpreter
-        if shutil.which("uv") is None:
+        uv = _uv()
+        if uv is None:
             raise StartError(f"{self._beginning} is installed with uv, which is not on PATH: install uv")
         if self.folder.exists():
             shutil.rmtree(self.folder)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self._run("uv", "venv", "--quiet", "--python", sys.base_prefix, str(self.folder))
+        self._run(uv, "venv", "--quiet", "--python", sys.base_prefix, str(self.folder))
         requirements = self.folder / "requirements.txt"
         # --frozen: a lock without download hosts cannot be checked against an index, only taken as it is.
         self._run(
-            *("uv", "export", "--frozen", "--no-emit-project", "--quiet"),
+            *(uv, "export", "--frozen", "--no-emit-project", "--quiet"),
             *(f"--group={group}" for group in self.groups),
             *("--project", str(self.source), "--output-file", str(requirements)),
         )
         self._run(
-            *("uv", "pip", "install", "--quiet", "--require-hashes"),
+            *(uv, "pip", "install", "--quiet", "--require-hashes"),
             *("--python", str(self.interpreter), "--requirement", str(requirements)),
         )
         stamp.write_text(wanted)
@@ -77,6 +78,12 @@ class LockedEnvironment:
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S)
         except subprocess.CalledProcessError as error:
+            said = error.stderr.strip()
             raise StartError(
-                f"{self._beginning} cannot be installed, `{' '.join(command[:3])}` says: {error.stderr.strip()}"
+                f"{self._beginning} cannot be installed, `{' '.join(command[:3])}` says: {said}"
             ) from error
+
+
+def _uv() -> str | None:
+    """uv, from PATH or from the environment that runs this."""
+    return shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))

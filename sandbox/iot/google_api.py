@@ -1,0 +1,146 @@
+"""The DeviceManager API as google-cloud-iot speaks it over REST
+(https://cloud.google.com/iot/docs/reference/cloudiot/rest)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from sandbox.iot import messages
+from sandbox.iot.bridge import Bridge
+from sandbox.iot.inquiry import Document, Inquiry, Route
+from sandbox.iot.problems import ApiError, Status
+from sandbox.iot.registries import KEPT, Registries
+
+COMMAND_TIMEOUT_S = 10.0
+MOST_COMMAND_BYTES = 256 * 1024
+MOST_PAGE = 10_000
+
+_LOCATION = r"projects/[^/]+/locations/[^/]+"
+_REGISTRY = rf"{_LOCATION}/registries/[^/:]+"
+_DEVICE = rf"{_REGISTRY}/devices/[^/:]+"
+
+
+class GoogleApi:
+    """Answers requests, from any thread."""
+
+    def __init__(self, registries: Registries, bridge: Bridge) -> None:
+        self._registries = registries
+        self._bridge = bridge
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return [
+            _route("POST", rf"(?P<parent>{_LOCATION})/registries", self._create_registry),
+            _route("GET", rf"(?P<parent>{_LOCATION})/registries", self._list_registries),
+            _route("GET", rf"(?P<name>{_REGISTRY})", self._get_registry),
+            _route("PATCH", rf"(?P<name>{_REGISTRY})", self._update_registry),
+            _route("DELETE", rf"(?P<name>{_REGISTRY})", self._delete_registry),
+            _route("POST", rf"(?P<parent>{_REGISTRY})/devices", self._create_device),
+            _route("GET", rf"(?P<parent>{_REGISTRY})/devices", self._list_devices),
+            _route("GET", rf"(?P<name>{_DEVICE})", self._get_device),
+            _route("PATCH", rf"(?P<name>{_DEVICE})", self._update_device),
+            _route("DELETE", rf"(?P<name>{_DEVICE})", self._delete_device),
+            _route("GET", rf"(?P<name>{_DEVICE})/states", self._list_states),
+            _route("GET", rf"(?P<name>{_DEVICE})/configVersions", self._list_configs),
+            _route("POST", rf"(?P<name>{_DEVICE}):modifyCloudToDeviceConfig", self._modify_config),
+            _route("POST", rf"(?P<name>{_DEVICE}):sendCommandToDevice", self._send_command),
+        ]
+
+    def _create_registry(self, inquiry: Inquiry) -> Document:
+        given = messages.read(inquiry.document, messages.DeviceRegistry())
+        return _answer(inquiry, self._registries.create_registry(inquiry.parts["parent"], given))
+
+    def _list_registries(self, inquiry: Inquiry) -> Document:
+        found, token = page(self._registries.registries(inquiry.parts["parent"]), inquiry)
+        return {"deviceRegistries": [_answer(inquiry, registry) for registry in found], **token}
+
+    def _get_registry(self, inquiry: Inquiry) -> Document:
+        return _answer(inquiry, self._registries.registry(inquiry.parts["name"]))
+
+    def _update_registry(self, inquiry: Inquiry) -> Document:
+        given = messages.read(inquiry.document, messages.DeviceRegistry())
+        mask = messages.read_mask(inquiry.value("updateMask"))
+        return _answer(inquiry, self._registries.update_registry(inquiry.parts["name"], given, mask))
+
+    def _delete_registry(self, inquiry: Inquiry) -> Document:
+        self._registries.delete_registry(inquiry.parts["name"])
+        return {}
+
+    def _create_device(self, inquiry: Inquiry) -> Document:
+        given = messages.read(inquiry.document, messages.Device())
+        return _answer(inquiry, self._registries.create_device(inquiry.parts["parent"], given))
+
+    def _list_devices(self, inquiry: Inquiry) -> Document:
+        found = self._registries.devices(
+            inquiry.parts["parent"],
+            ids=frozenset(inquiry.query.get("deviceIds", ())),
+            numbers=frozenset(int(number) for number in inquiry.query.get("deviceNumIds", ())),
+            mask=messages.read_mask(inquiry.value("fieldMask")),
+        )
+        shown, token = page(found, inquiry)
+        return {"devices": [_answer(inquiry, device) for device in shown], **token}
+
+    def _get_device(self, inquiry: Inquiry) -> Document:
+        mask: FieldMask = messages.read_mask(inquiry.value("fieldMask"))
+        return _answer(inquiry, self._registries.device(inquiry.parts["name"], mask))
+
+    def _update_device(self, inquiry: Inquiry) -> Document:
+        given = messages.read(inquiry.document, messages.Device())
+        mask = messages.read_mask(inquiry.value("updateMask"))
+        return _answer(inquiry, self._registries.update_device(inquiry.parts["name"], given, mask))
+
+    def _delete_device(self, inquiry: Inquiry) -> Document:
+        self._registries.delete_device(inquiry.parts["name"])
+        return {}
+
+    def _list_states(self, inquiry: Inquiry) -> Document:
+        return {"deviceStates": [_answer(inquiry, state) for state in self.newest_states(inquiry)]}
+
+    def newest_states(self, inquiry: Inquiry) -> list[Any]:
+        """The states that `numStates` asks for, 0 or nothing meaning as many as are kept."""
+        count = inquiry.number("numStates") or KEPT
+        found = self._registries.states(inquiry.parts["name"])[: min(count, KEPT)]
+        return [
+            messages.DeviceState(update_time=messages.timestamp(state.at_s), binary_data=state.data)
+            for state in found
+        ]
+
+    def _list_configs(self, inquiry: Inquiry) -> Document:
+        count = inquiry.number("numVersions") or KEPT
+        found = self._registries.configs(inquiry.parts["name"])[: min(count, KEPT)]
+        return {"deviceConfigs": [_answer(inquiry, config) for config in found]}
+
+    def _modify_config(self, inquiry: Inquiry) -> Document:
+        given = messages.read(inquiry.document, messages.ConfigRequest())
+        made = self._registries.modify_config(
+            inquiry.parts["name"], given.binary_data, given.version_to_update
+        )
+        return _answer(inquiry, made)
+
+    def _send_command(self, inquiry: Inquiry) -> Document:
+        given = messages.read(inquiry.document, messages.CommandRequest())
+        name = inquiry.parts["name"]
+        self._registries.device(name)
+        if len(given.binary_data) > MOST_COMMAND_BYTES:
+            raise ApiError(Status.INVALID_ARGUMENT, "binary_data: expected 256 KB at most")
+        self._bridge.command(name, given.binary_data, given.subfolder, COMMAND_TIMEOUT_S)
+        return {}
+
+
+def page(found: Sequence[Any], inquiry: Inquiry) -> tuple[Sequence[Any], Document]:
+    """The part of a list that `pageSize` and `pageToken` ask for, and what leads to the next one."""
+    start = inquiry.number("pageToken")
+    end = start + (min(inquiry.number("pageSize"), MOST_PAGE) or MOST_PAGE)
+    return found[start:end], {"nextPageToken": str(end)} if end < len(found) else {}
+
+
+def _answer(inquiry: Inquiry, message: messages.Message) -> Document:
+    return messages.written(message, numbered="enum-encoding=int" in inquiry.value("$alt"))
+
+
+def _route(method: str, path: str, do: Any) -> Route:
+    return Route(method, re.compile(f"/v1/{path}"), do)
