@@ -56,7 +56,8 @@ def test_the_image_runs_unprivileged_unless_told_otherwise(run: Run) -> None:
 def test_any_user_may_run_it_locked_down(run: Run, user: str) -> None:
     program = (
         "import os, gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst; Gst.init(None);"
-        "import awsiot.greengrasscoreipc, botocore, prometheus_client, pydantic, yaml, edgecam.config;"
+        "import awsiot.greengrasscoreipc, botocore, paho.mqtt.client, prometheus_client, pydantic, yaml;"
+        "import edgecam.config;"
         "print(f'{os.getuid()}:{os.getgid()}', Gst.ElementFactory.make('rtspsrc') is not None)"
     )
     asked = run("python3", "-W", "error", "-c", program, options=(*LOCKED_DOWN, f"--user={user}"))
@@ -159,6 +160,38 @@ def test_the_secrets_client_can_be_made(run: Run) -> None:
     )
     asked = run("python3", "-c", program)
     assert asked.stdout.strip() == "https://secretsmanager.eu-central-1.amazonaws.com", asked.stderr
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "made"),
+    [
+        ("RS256", "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048"),
+        ("RS256", "genrsa -traditional 2048"),
+        ("ES256", "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"),
+        ("ES256", "ecparam -name prime256v1 -genkey"),
+    ],
+)
+def test_tokens_of_devices_can_be_signed(image: str, algorithm: str, made: str) -> None:
+    key = subprocess.run(["openssl", *made.split()], capture_output=True, text=True, check=True).stdout
+    program = (
+        "import sys; from edgecam.device_key import parse_signing_key as parse;"
+        "key = parse(sys.stdin.read(), 'standard input'); print(key.algorithm, len(key.sign(b'words')))"
+    )
+    line = [
+        "docker",
+        "run",
+        "--rm",
+        "--interactive",
+        *LOCKED_DOWN,
+        image,
+        "python3",
+        "-W",
+        "error",
+        "-c",
+        program,
+    ]
+    asked = subprocess.run(line, input=key, capture_output=True, text=True, check=False)
+    assert asked.stdout.split() == [algorithm, {"RS256": "256", "ES256": "64"}[algorithm]], asked.stderr
 
 
 @pytest.mark.parametrize(("zone", "names"), [("Asia/Tokyo", ["JST", "JST"]), ("UTC", ["UTC", "UTC"])])

@@ -6,14 +6,17 @@ import json
 import signal
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from image_node import LOCKED_DOWN, cameras, running, wait_for
 
+from container.device_keys import make_pair
 from sandbox import recordings
+from sandbox.iot.server import EmbeddedCloudIot
 
 SIZE_TARGET_BYTES = 120_000_000
 PICTURES_PER_S = 10
@@ -93,37 +96,73 @@ def test_a_volume_as_spool_is_the_nodes_without_further_ado(uploader_image: str,
     assert asked.stdout == "written\n", asked.stderr
 
 
-def test_nothing_but_the_forerunners_variables_is_needed(uploader_image: str, tmp_path: Path) -> None:
+def test_nothing_but_the_forerunners_variables_is_needed(uploader_image: str, shared_bucket: Path) -> None:
+    with cameras(f"gate:320x240@{PICTURES_PER_S}", {}) as port:
+        ended = _ingest(uploader_image, port, shared_bucket, seconds=14)
+    assert ended.returncode == 0, ended.stderr
+    chunks = _stored(shared_bucket)
+    assert len(chunks) >= 2
+    assert recordings.holes(chunks) == []
+
+
+def test_with_a_mounted_key_the_camera_is_a_device_that_says_how_it_is_doing(
+    uploader_image: str, shared_bucket: Path, tmp_path: Path
+) -> None:
+    pair = make_pair("camera", "RS256", tmp_path / "keys")
+    pair.private.chmod(0o644)  # the image's user is another than who runs the tests
+    registry = "projects/my-project/locations/europe-west1/registries/cameras"
+    with cameras(f"gate:320x240@{PICTURES_PER_S}", {}) as port, EmbeddedCloudIot(tmp_path) as cloud:
+        cloud.make_registry(registry)
+        device = cloud.make_device(f"{registry}/devices/camera", pair.public.read_text(), format="RSA_PEM")
+        ended = _ingest(
+            uploader_image,
+            port,
+            shared_bucket,
+            seconds=8,
+            mounts={pair.private: "/device.pem", cloud.ca_file: "/roots.pem"},
+            PRIVATE_KEY_FILE="/device.pem",
+            CA_CERTS="/roots.pem",
+            PROJECT_ID="my-project",
+            CLOUD_REGION="europe-west1",
+            IOT_REGISTRY="cameras",
+            MQTT_BRIDGE_HOSTNAME="127.0.0.1",
+            MQTT_BRIDGE_PORT=str(cloud.mqtt_port),
+        )
+        states = [state.data for state in reversed(cloud.states(device))]
+    assert ended.returncode == 0, ended.stderr
+    assert b"connected" in states, ended.stderr
+    assert states[-1] == b"disconnected", ended.stderr
+
+
+@pytest.fixture
+def shared_bucket(tmp_path: Path) -> Path:
+    """A folder as bucket that the image's user may write into."""
     bucket = tmp_path / "bucket"
     bucket.mkdir()
     bucket.chmod(0o777)
-    with cameras(f"gate:320x240@{PICTURES_PER_S}", {}) as port:
-        variables = {
-            "RTSP_SOURCE": f"rtsp://127.0.0.1:{port}/gate",
-            "DEVICE_ID": "camera",
-            "EDGECAM_BUCKET": "file:///bucket",
-            "TIMEOUT": "14",
-        }
-        options = [f"--env={name}={value}" for name, value in variables.items()]
-        ended = subprocess.run(
-            [
-                "docker",
-                "run",
-                "--rm",
-                "--network=host",
-                f"--volume={bucket}:/bucket",
-                *options,
-                uploader_image,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert ended.returncode == 0, ended.stderr
-    chunks = _stored(bucket)
-    assert len(chunks) >= 2
-    assert recordings.holes(chunks) == []
+    return bucket
+
+
+def _ingest(
+    image: str,
+    port: int,
+    bucket: Path,
+    *,
+    seconds: int,
+    mounts: Mapping[Path, str] = MappingProxyType({}),
+    **variables: str,
+) -> subprocess.CompletedProcess[str]:
+    """As somebody without Greengrass runs it, until its time is over."""
+    variables |= {
+        "RTSP_SOURCE": f"rtsp://127.0.0.1:{port}/gate",
+        "DEVICE_ID": "camera",
+        "EDGECAM_BUCKET": "file:///bucket",
+        "TIMEOUT": str(seconds),
+    }
+    options = [f"--env={name}={value}" for name, value in variables.items()]
+    options += [f"--volume={path}:{target}:ro" for path, target in mounts.items()]
+    line = ["docker", "run", "--rm", "--network=host", f"--volume={bucket}:/bucket", *options, image]
+    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
 
 
 def _stored(bucket: Path) -> list[recordings.Recorded]:

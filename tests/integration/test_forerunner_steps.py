@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 from camera_process import CameraProcess
+
+from container.image_inputs import PROJECT
+from sandbox.iot import environment
+from sandbox.iot.server import EmbeddedCloudIot
 
 CAMERA_ID = "door"
 CAMERA = "door:640x360@15:keyframe=1:kbps=2000"
@@ -23,6 +29,11 @@ STEP_3 = (
     "! filesink location=$PIPE_NAME"
 )
 CHUNK_S = 2
+KEY_STEPS = (
+    "openssl genpkey -algorithm RSA -out rsa_private.pem -pkeyopt rsa_keygen_bits:2048",
+    "openssl rsa -in rsa_private.pem -pubout -out rsa_public.pem",
+)
+REGISTRY = "projects/my-project/locations/europe-west1/registries/cameras"
 
 
 class Shell:
@@ -86,6 +97,28 @@ def shell(tmp_path: Path, bucket: Path, test_cameras: Callable[..., CameraProces
     )
     yield made
     made.end()
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[EmbeddedCloudIot]:
+    """An embedded Cloud IoT with a registry."""
+    with EmbeddedCloudIot(tmp_path / "cloud") as running:
+        running.make_registry(REGISTRY)
+        yield running
+
+
+def status_settings(cloud: EmbeddedCloudIot) -> str:
+    """What the forerunner had as constants, in the shell's words."""
+    return (
+        "PROJECT_ID=my-project CLOUD_REGION=europe-west1 IOT_REGISTRY=cameras "
+        f"MQTT_BRIDGE_HOSTNAME=127.0.0.1 MQTT_BRIDGE_PORT={cloud.mqtt_port} CA_CERTS={cloud.ca_file}"
+    )
+
+
+def told(cloud: EmbeddedCloudIot, device: str) -> list[bytes]:
+    """The device's states, in the order of their time, none twice in a row."""
+    states = [state.data for state in reversed(cloud.states(device))]
+    return [state for state, _ in groupby(states)]
 
 
 def stored(bucket: Path) -> list[Path]:
@@ -172,3 +205,50 @@ def test_kill_in_the_middle_of_a_chunk_leaves_what_plays(
     pictures, seconds = play(saved)
     assert pictures > 15
     assert seconds == pytest.approx(pictures / 15, rel=0.2)
+
+
+def test_device_with_the_forerunners_key_says_connected_and_at_the_end_disconnected(
+    shell: Shell, cloud: EmbeddedCloudIot, tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    for line in KEY_STEPS:
+        assert shell.start(line).wait(60) == 0
+    public = (tmp_path / "rsa_public.pem").read_text()
+    device = cloud.make_device(f"{REGISTRY}/devices/{CAMERA_ID}", public, format="RSA_PEM")
+    # As the forerunner's container was given it: the text itself, of which nothing may be said.
+    key = (tmp_path / "rsa_private.pem").read_text()
+    proxy = shell.start(
+        f'env -u PIPE_NAME PRIVATE_KEY="$(cat rsa_private.pem)" {status_settings(cloud)} '
+        f"edgecam ingest {CAMERA_ID} {options(tmp_path)}"
+    )
+    eventually(lambda: b"connected" in told(cloud, device), within_s=60)
+    proxy.terminate()
+    assert proxy.wait(15) == 0, shell.said(proxy)
+    assert told(cloud, device)[-2:] == [b"connected", b"disconnected"]
+    assert cloud.connections(device).refusals == []
+    assert not [line for line in key.splitlines() if line in shell.said(proxy)]
+    assert "ERROR" not in shell.said(proxy)
+
+
+def test_what_make_keys_says_makes_a_device_that_is_heard(
+    shell: Shell, cloud: EmbeddedCloudIot, tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    (tmp_path / "account.json").write_text(json.dumps(cloud.clearblade_configuration("my-project")))
+    names = f"{status_settings(cloud)} CLEARBLADE_CONFIGURATION=account.json"
+    made = shell.start(f"env {names} {PROJECT}/container/keys {CAMERA_ID} --algorithm ES256")
+    assert made.wait(60) == 0, shell.said(made)
+    (program,) = re.findall(r"^CLEARBLADE_CONFIGURATION=.*?^END$", shell.said(made), re.DOTALL | re.MULTILINE)
+    library = Path(str(environment.interpreter())).parent
+    (tmp_path / "register.sh").write_text(
+        f"PATH={library}:$PATH\n{program.replace('service-account.json', 'account.json')}\n"
+    )
+    registered = shell.start("sh -eu register.sh")
+    assert registered.wait(60) == 0, shell.said(registered)
+    device = f"{REGISTRY}/devices/{CAMERA_ID}"
+    proxy = shell.start(
+        f"env -u PIPE_NAME PRIVATE_KEY_FILE=keys/{CAMERA_ID}.private.pem {names} STATE_PAYLOAD=json "
+        f"edgecam ingest {CAMERA_ID} {options(tmp_path)}"
+    )
+    eventually(lambda: [state for state in told(cloud, device) if json.loads(state)["state"] == "connected"])
+    proxy.terminate()
+    assert proxy.wait(15) == 0, shell.said(proxy)
+    assert json.loads(told(cloud, device)[-1])["state"] == "disconnected"
