@@ -9,17 +9,18 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from edgecam.backoff import Backoff
 from edgecam.chunk import ChunkSink
 from edgecam.clock import Clock
-from edgecam.codec import Codec
-from edgecam.config import Camera, Decode
+from edgecam.config import Camera, Frames
 from edgecam.credentials import LoginProvider
-from edgecam.decoder import Decoder, Picture
+from edgecam.delivery import Delivery
 from edgecam.errors import (
+    CommandError,
     CredentialsError,
     EdgecamError,
     SourceEnded,
@@ -31,15 +32,13 @@ from edgecam.errors import (
     SourceWithoutKeyframe,
 )
 from edgecam.frame import FrameWriter, NoFrame
-from edgecam.gst import NS_PER_S
-from edgecam.keyframes import AccessUnit, Gate
 from edgecam.pipeline import Connection
 from edgecam.recording import Recorder
 from edgecam.redaction import SECRETS
 from edgecam.source import source_for
-from edgecam.source_base import Source
 from edgecam.status import CameraReport, CameraState, DecodeMode
 from edgecam.tap import Tap
+from edgecam.wishes import Wishes
 
 log = logging.getLogger(__name__)
 
@@ -65,106 +64,6 @@ class _Standing:
     since: datetime
     reason: str | None = None
     message: str | None = None
-
-
-class _Delivery:
-    """What one connection's access units go through: gate, decoder, file. Lives as long as the connection."""
-
-    def __init__(
-        self, camera: Camera, source: Source, writer: FrameWriter, clock: Clock, tap: Tap | None
-    ) -> None:
-        self._frames = camera.frames
-        self.name = source.name
-        self.source = source
-        self._writer = writer
-        self._gate = Gate(max_fps=camera.frames.max_fps, decode=camera.frames.decode)
-        self._decoder: Decoder | None = None
-        self._had_keyframe = False
-        self._keyframes_only = False
-        self.last_picture_s: float | None = None
-        self.connection = Connection(
-            source,
-            clock=clock,
-            on_format=self._on_format,
-            on_unit=self._on_unit if camera.frames.enabled else None,
-            tap=tap,
-        )
-
-    @property
-    def decode_mode(self) -> DecodeMode:
-        """How pictures are decoded right now."""
-        codec = self.connection.codec
-        decodes = self._frames.enabled and codec is not None and not codec.is_intra
-        return self._gate.mode if decodes else DecodeMode.NONE
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the camera does what it is there for: a picture was written, or there is none to write."""
-        return self.last_picture_s is not None if self._frames.enabled else self.connection.received_units > 0
-
-    @property
-    def had_keyframe(self) -> bool:
-        """Whether a picture could have begun."""
-        return self._had_keyframe
-
-    @property
-    def picture_patience_s(self) -> float:
-        """How long arriving data may yield no picture before something is wrong, seconds."""
-        interval_ns = self._gate.rhythm.keyframe_interval_ns
-        if not self._frames.enabled:
-            return math.inf
-        if interval_ns is None and self._frames.decode is Decode.KEYFRAMES:
-            return math.inf  # only this camera knows when its next keyframe comes
-        return max(self._frames.age_limit_s, 1 / self._frames.max_fps, (interval_ns or 0) / NS_PER_S) * 2
-
-    def close(self) -> None:
-        """End connection and decoder."""
-        self.connection.close()
-        self.source.close()
-        if self._decoder is not None:
-            self._decoder.close()
-
-    def _on_format(self, codec: Codec) -> None:
-        """On the source's streaming thread, before the first unit of `codec`."""
-        if not self._frames.enabled:
-            return
-        if self._decoder is not None:
-            self._decoder.close()
-        decode = Decode.KEYFRAMES if codec.is_intra else self._frames.decode
-        self._gate = Gate(max_fps=self._frames.max_fps, decode=decode)
-        self._keyframes_only = False
-        self.connection.let_through(keyframes_only=False)
-        self._decoder = Decoder(
-            name=self.name,
-            codec=codec,
-            frames=self._frames,
-            on_picture=self._on_picture,
-            on_fault=self.connection.fail,
-        )
-
-    def _on_unit(self, unit: AccessUnit) -> None:
-        """On the source's streaming thread: decides, queues, and returns."""
-        release = self._gate.offer(unit)
-        if unit.is_keyframe:
-            self._had_keyframe = True
-            self._sieve()
-        if release is not None and self._decoder is not None and not self._decoder.push(release):
-            self._gate.restart()
-
-    def _sieve(self) -> None:
-        """The mode changes at keyframes only; what the gate would drop anyway need not come to it."""
-        keyframes_only = self._gate.mode is DecodeMode.KEYFRAMES
-        if keyframes_only is not self._keyframes_only:
-            self._keyframes_only = keyframes_only
-            self.connection.let_through(keyframes_only=keyframes_only)
-
-    def _on_picture(self, picture: Picture) -> None:
-        """On the decoder's thread, which may wait for the disk."""
-        self._writer.write(picture)
-        is_first = self.last_picture_s is None
-        self.last_picture_s = picture.captured_s
-        if is_first:
-            self.connection.wake()
 
 
 class CameraWorker:
@@ -201,7 +100,8 @@ class CameraWorker:
         self._attempts = 0
         self._connected_s: float | None = None
         self._received_bytes = 0
-        self._delivery: _Delivery | None = None
+        self._wishes = Wishes(camera.frames, clock)
+        self._delivery: Delivery | None = None
         self._standing = _Standing(CameraState.CONNECTING, clock.now())
         kind = FrameWriter if camera.frames.enabled else NoFrame
         self._writer = kind(
@@ -228,8 +128,36 @@ class CameraWorker:
 
     def reconnect(self) -> None:
         """From any thread: end the present connection, or the waiting, and connect anew (the login has
-        changed)."""
+        changed, or somebody wishes it)."""
         self._nudge()
+
+    def change(self, *, frames: Frames, chunk_s: float) -> None:
+        """From any thread, and without connecting anew: pictures as often as `frames` says, chunks of
+        `chunk_s` seconds from now on. Nothing else of `frames` may differ from the camera's."""
+        self._wishes.frames = frames
+        self._writer.stale_after_s = frames.age_limit_s
+        if self._recorder is not None:
+            self._recorder.change(chunk_s)
+
+    def snapshot(self, then: Callable[[], None]) -> None:
+        """From any thread: a picture at once, however rarely they are wanted.
+
+        Args:
+            then: Called, on a thread that may not be held up, when it stands in its file.
+
+        Raises:
+            CommandError: there can be none now, and why.
+        """
+        if not self.camera.frames.enabled:
+            raise CommandError(
+                f"{self.camera.id}: expected a camera with pictures, found frames.enabled: false"
+            )
+        state = self._standing.state
+        if state is not CameraState.CONNECTED:
+            raise CommandError(
+                f"{self.camera.id}: expected the camera to be connected, found it {state.value}"
+            )
+        self._wishes.ask(then)
 
     def report(self) -> CameraReport:
         """How the camera is doing now; from any thread."""
@@ -244,7 +172,7 @@ class CameraWorker:
             message=standing.message or self._writer.problem,
             frame=self._writer.newest,
             frame_age_s=age_s,
-            stale_after_s=self.camera.frames.age_limit_s,
+            stale_after_s=self._wishes.frames.age_limit_s,
             decode_mode=delivery.decode_mode if delivery else DecodeMode.NONE,
             frames_total=self._writer.written,
             reconnects_total=max(0, self._attempts - 1),
@@ -284,7 +212,7 @@ class CameraWorker:
         self._ask_anew = False
         source, recorder = source_for(self.camera, login), self._recorder
         tap = None if recorder is None else Tap(on_end=recorder.hurry)
-        delivery = _Delivery(self.camera, source, self._writer, self._clock, tap)
+        delivery = Delivery(source, self._wishes, self._writer, self._clock, tap)
         self._delivery = delivery
         try:
             began_s = self._clock.monotonic_s()
@@ -293,6 +221,8 @@ class CameraWorker:
                 recorder.join(tap)
             self._await_first_picture(delivery, began_s)
             self._watch(delivery)
+            if not self._stopping.is_set():
+                self._enter(CameraState.CONNECTING)
         except SourceEnded as end:
             if not delivery.source.is_fed_by_others:
                 raise
@@ -306,7 +236,7 @@ class CameraWorker:
             self._received_bytes += delivery.connection.received_bytes
             self._delivery = None
 
-    def _await_first_picture(self, delivery: _Delivery, began_s: float) -> None:
+    def _await_first_picture(self, delivery: Delivery, began_s: float) -> None:
         """Returns when a picture has come, or the camera is to be stopped."""
         deadline_s = began_s + self.camera.connect_timeout_s
         is_announced = self.camera.frames.enabled and not delivery.source.is_fed_by_others
@@ -330,16 +260,18 @@ class CameraWorker:
             return f"delivering {frame.width}x{frame.height}"
         return "connected, no picture written yet" if self.camera.frames.enabled else "connected"
 
-    def _watch(self, delivery: _Delivery) -> None:
+    def _watch(self, delivery: Delivery) -> None:
         """Returns when the camera is to be stopped or connected anew."""
-        limit_s = self.camera.frames.age_limit_s
-        connection = delivery.connection
-        look_every_s = min(_LOOK_EVERY_S, limit_s / _LOOKS_IN_LIMIT)
+        frames, connection = self._wishes.frames, delivery.connection
         seen_units, seen_s, resumed_s = 0, self._clock.monotonic_s(), 0.0
         while not self._nudged.is_set():
             if connection.tap is not None:
                 connection.tap.limit()
             units, now_s = connection.received_units, self._clock.monotonic_s()
+            if frames is not self._wishes.frames:
+                frames, resumed_s = self._wishes.frames, now_s  # the last picture came in another pace
+            limit_s = frames.age_limit_s
+            look_every_s = min(_LOOK_EVERY_S, limit_s / _LOOKS_IN_LIMIT)
             if units != seen_units:
                 seen_units, seen_s = units, now_s
             elif now_s - seen_s >= limit_s - look_every_s:
@@ -357,7 +289,7 @@ class CameraWorker:
                 raise self._without_picture(delivery, patience_s)
             self._wait(connection, look_every_s - _PATIENCE_S)
 
-    def _outwait(self, delivery: _Delivery, silence: SourceSilent) -> None:
+    def _outwait(self, delivery: Delivery, silence: SourceSilent) -> None:
         """Stalled, but not cut off: whoever feeds it may go on. Returns when more has come, or the camera is
         to be stopped or connected anew."""
         connection, units = delivery.connection, delivery.connection.received_units
@@ -381,7 +313,7 @@ class CameraWorker:
         connection.wait(min(timeout_s, math.inf if stale_in_s is None else stale_in_s) + _PATIENCE_S)
         self._writer.expire(self._clock.monotonic_s())
 
-    def _without_picture(self, delivery: _Delivery, waited_s: float) -> SourceError:
+    def _without_picture(self, delivery: Delivery, waited_s: float) -> SourceError:
         connection, name = delivery.connection, delivery.name
         if not connection.received_units:
             return SourceUnreachable(f"{name}: expected a picture within {waited_s:g} s, found no answer")

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -98,6 +98,9 @@ class Tls(Model):
         return self
 
 
+MaxFps = Annotated[float, Field(ge=0.1, le=30, description="Pictures a second at the most.")]
+
+
 class Frames(Model):
     """The newest picture as a file."""
 
@@ -107,7 +110,7 @@ class Frames(Model):
     path: AbsolutePath | None = Field(
         default=None, description="Where the picture stands; default `<data_dir>/<camera>/frame.jpg`."
     )
-    max_fps: float = Field(default=1.0, ge=0.1, le=30, description="Pictures a second at the most.")
+    max_fps: MaxFps = 1.0
     quality: int = Field(default=85, ge=1, le=100, description="JPEG quality.")
     width: int | None = Field(
         default=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
@@ -26,16 +27,21 @@ class ChunkFormat(StrEnum):
         return "video/mp4" if self is ChunkFormat.MP4 else "video/mp2t"
 
 
+ChunkS = Annotated[
+    float,
+    Field(
+        ge=2,
+        le=3600,
+        description="Length of a chunk in seconds; it ends at the first keyframe after it.",
+    ),
+]
+
+
 class Recording(Model):
     """The recording of a camera, as chunks that each play on their own."""
 
     enabled: bool = Field(default=False, description="true records; the variant `gcs-uploader` only.")
-    chunk_s: float = Field(
-        default=10.0,
-        ge=2,
-        le=3600,
-        description="Length of a chunk in seconds; it ends at the first keyframe after it.",
-    )
+    chunk_s: ChunkS = 10.0
     format: ChunkFormat = Field(
         default=ChunkFormat.MP4,
         description="`mp4` plays in browsers; `mpegts` loses the least when power fails.",

@@ -65,11 +65,15 @@ class Spool(Model):
     )
 
 
+MaxRequestsPerS = Annotated[float, Field(gt=0, le=1000, description="Most requests a second.")]
+MaxBytesPerS = Annotated[int, Field(ge=4096, description="Most bytes a second.")]
+
+
 class Upload(Model):
     """How chunks travel to the bucket."""
 
-    max_requests_per_s: float = Field(default=20.0, gt=0, le=1000, description="Most requests a second.")
-    max_bytes_per_s: int = Field(default=20 * MB, ge=4096, description="Most bytes a second.")
+    max_requests_per_s: MaxRequestsPerS = 20.0
+    max_bytes_per_s: MaxBytesPerS = 20 * MB
     concurrency: int = Field(default=4, ge=1, le=32, description="Most uploads at a time.")
     order: Order = Field(
         default=Order.NEWEST, description="Which chunks of a camera go first: the `newest` or the `oldest`."

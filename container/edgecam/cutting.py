@@ -58,7 +58,7 @@ class Step(Enum):
 
 
 class Cutter:
-    """Cuts one camera's stream. Not safe for threads: it belongs to the recorder.
+    """Cuts one camera's stream. Not safe for threads, but for `change`: it belongs to the recorder.
 
     Args:
         chunk_s: How long a chunk is to be, seconds.
@@ -113,6 +113,11 @@ class Cutter:
         self._bytes += size_bytes
         return Step.ADD
 
+    def change(self, chunk_s: float) -> None:
+        """From any thread: how long chunks are to be from now on. A present one that is longer already ends
+        at the next keyframe; none grows by it, since the room for its index is reserved when it begins."""
+        self._chunk_ns = round(chunk_s * NS_PER_S)
+
     def end(self) -> None:
         """The present chunk has ended; the next begins at the next keyframe."""
         self._start_ns = None
@@ -123,16 +128,16 @@ class Cutter:
 
     def _is_due(self, length_ns: int, form: Form) -> bool:
         tolerance_ns = min(TREMBLE_NS, (self._interval_ns or 0) // _TREMBLE_PART)
-        is_long = length_ns >= self._target_ns - tolerance_ns
+        is_long = length_ns >= min(self._target_ns, self._chunk_ns) - tolerance_ns
         return is_long or self._bytes >= self._max_bytes or form != self._form
 
     def _begin(self, pts_ns: int, size_bytes: int, form: Form) -> Step:
-        self._target_ns = self._chunk_ns
+        self._target_ns = chunk_ns = self._chunk_ns  # read once: it may change meanwhile
         self._start_ns, self._newest_ns = pts_ns, pts_ns
         self._bytes, self._form = size_bytes, form
         longest_ns = self._longest_interval_ns
         spare_ns = max(SPARE_NS, _SPARE_INTERVALS * longest_ns) if longest_ns else FIRST_SPARE_NS
-        self.span_ns = self._chunk_ns + spare_ns
+        self.span_ns = chunk_ns + spare_ns
         return Step.BEGIN
 
     def _learn_interval(self, pts_ns: int) -> None:

@@ -47,6 +47,7 @@ class FrameWriter:
         on_stale: What becomes of it then.
 
     Attributes:
+        stale_after_s: As given; may be set anew, from any thread.
         newest: The picture of this run that stands there now, or None.
         newest_s: When it was taken, by the clock that never steps.
         written: Pictures written so far.
@@ -58,7 +59,7 @@ class FrameWriter:
         self._camera_id = camera_id
         self._path = path
         self._json_path = path.with_suffix(".json")
-        self._stale_after_s = stale_after_s
+        self.stale_after_s = stale_after_s
         self._on_stale = on_stale
         self._lock = threading.Lock()
         self._state = CameraState.CONNECTING
@@ -77,7 +78,7 @@ class FrameWriter:
             self._attempt(self._path, self._prepare)
             self._inherited = self._read_inherited()
             age_s = (now - self._inherited.captured_at).total_seconds() if self._inherited else 0.0
-            if self._on_stale is OnStale.REMOVE and age_s > self._stale_after_s:
+            if self._on_stale is OnStale.REMOVE and age_s > self.stale_after_s:
                 self._attempt(self._path, self._remove_picture)
                 self._inherited = None
             self._attempt(self._json_path, self._write_json)
@@ -109,7 +110,7 @@ class FrameWriter:
         """Seconds until `expire` has something to do; None when it has not."""
         if self._on_stale is not OnStale.REMOVE or self._is_removed or self.newest_s is None:
             return None
-        return max(0.0, self.newest_s + self._stale_after_s - now_s)
+        return max(0.0, self.newest_s + self.stale_after_s - now_s)
 
     def expire(self, now_s: float) -> None:
         """Remove the picture if it is too old and that is wished for. `frame.json` stays."""
@@ -150,7 +151,7 @@ class FrameWriter:
             "sequence": frame.sequence if frame else 0,
             "width": frame.width if frame else None,
             "height": frame.height if frame else None,
-            "stale_after_s": self._stale_after_s,
+            "stale_after_s": self.stale_after_s,
             "status": self._state.value,
         }
         _replace(str(self._json_path), json.dumps(told).encode() + b"\n")

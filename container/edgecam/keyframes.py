@@ -88,6 +88,13 @@ class Pace:
             return True  # the first, or the stream's time began anew
         return pts_ns >= self._due_ns - tolerance_ns
 
+    def at(self, max_fps: float) -> Pace:
+        """A pace of another rate that goes on where this one stands: no picture comes early by the change."""
+        changed = Pace(max_fps)
+        if self._due_ns is not None:
+            changed._due_ns = self._due_ns - self.period_ns + changed.period_ns
+        return changed
+
     def take(self, pts_ns: int) -> None:
         """The picture at `pts_ns` was taken."""
         if self._due_ns is not None and abs(pts_ns - self._due_ns) < self.period_ns:
@@ -152,6 +159,7 @@ class Gate:
         held_bytes_limit: int = HELD_BYTES_LIMIT,
         held_ns_limit: int = HELD_NS_LIMIT,
     ) -> None:
+        self._max_fps = max_fps
         self._pace = Pace(max_fps)
         self._decode = decode
         self._held_bytes_limit = held_bytes_limit
@@ -162,8 +170,20 @@ class Gate:
         self._held: list[AccessUnit] = []
         self._held_bytes = 0
 
-    def offer(self, unit: AccessUnit) -> Release | None:
-        """Take the next access unit; returns what is to be decoded now, or None."""
+    def follow(self, max_fps: float) -> None:
+        """How many pictures a second there are to be from now on. Which way of decoding that takes is decided
+        at the next keyframe."""
+        if max_fps != self._max_fps:
+            self._max_fps, self._pace = max_fps, self._pace.at(max_fps)
+
+    def offer(self, unit: AccessUnit, *, at_once: bool = False) -> Release | None:
+        """Take the next access unit; returns what is to be decoded now, or None.
+
+        Args:
+            unit: The access unit.
+            at_once: A picture is wanted now, due or not; one that is decoded alone has to be a keyframe. The
+                pictures after it come when they would have come without.
+        """
         self.rhythm.observe(unit)
         if unit.is_keyframe:
             self._has_keyframe = True
@@ -175,8 +195,8 @@ class Gate:
             # What is held goes first: the decoder needs it before what follows.
             self.mode = self._decide()
         if self.mode is DecodeMode.KEYFRAMES:
-            return self._keyframe_alone(unit) if unit.is_keyframe else None
-        return self._with_what_it_needs(unit)
+            return self._keyframe_alone(unit, at_once) if unit.is_keyframe else None
+        return self._with_what_it_needs(unit, at_once)
 
     def restart(self) -> None:
         """The decoder has lost its thread: nothing until the next keyframe."""
@@ -197,23 +217,25 @@ class Gate:
             return DecodeMode.ALL
         return DecodeMode.CATCH_UP
 
-    def _keyframe_alone(self, unit: AccessUnit) -> Release | None:
-        if not self._pace.is_due(unit.pts_ns, round(self._pace.period_ns * INTERVAL_TOLERANCE)):
-            return None
-        self._pace.take(unit.pts_ns)
-        return Release((unit,), unit, is_complete=True)
+    def _keyframe_alone(self, unit: AccessUnit, at_once: bool) -> Release | None:
+        is_due = self._is_due(unit, round(self._pace.period_ns * INTERVAL_TOLERANCE))
+        return Release((unit,), unit, is_complete=True) if is_due or at_once else None
 
-    def _with_what_it_needs(self, unit: AccessUnit) -> Release | None:
-        is_due = self._pace.is_due(unit.pts_ns, (self.rhythm.frame_interval_ns or 0) // 2)
+    def _with_what_it_needs(self, unit: AccessUnit, at_once: bool) -> Release | None:
+        is_due = self._is_due(unit, (self.rhythm.frame_interval_ns or 0) // 2) or at_once
         self._held.append(unit)
         self._held_bytes += unit.size_bytes
         if not is_due and self.mode is DecodeMode.CATCH_UP and not self._is_too_much_held():
             return None
-        if is_due:
-            self._pace.take(unit.pts_ns)
         release = Release(tuple(self._held), unit if is_due else None, is_complete=False)
         self._drop_held()
         return release
+
+    def _is_due(self, unit: AccessUnit, tolerance_ns: int) -> bool:
+        is_due = self._pace.is_due(unit.pts_ns, tolerance_ns)
+        if is_due:
+            self._pace.take(unit.pts_ns)
+        return is_due
 
     def _is_too_much_held(self) -> bool:
         span_ns = self._held[-1].pts_ns - self._held[0].pts_ns

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from edgecam.camera import CameraWorker
 from edgecam.chunk import ChunkSink
 from edgecam.clock import Clock, SystemClock
-from edgecam.config import NodeConfig
+from edgecam.config import Frames, NodeConfig
 from edgecam.credentials import LoginProvider
 from edgecam.status import CameraReport
 
@@ -81,9 +82,27 @@ class Node:
         """
         return self._workers[camera_id].path
 
+    def change(self, camera_id: str, *, frames: Frames, chunk_s: float) -> None:
+        """Let `camera_id` give pictures and chunks by other settings from now on, without connecting anew;
+        of `frames` only `max_fps` may differ. From any thread.
+
+        Raises:
+            KeyError: the node has no such camera.
+        """
+        self._workers[camera_id].change(frames=frames, chunk_s=chunk_s)
+
+    def snapshot(self, camera_id: str, then: Callable[[], None]) -> None:
+        """A picture of `camera_id` at once; `then` is called when it is written. From any thread.
+
+        Raises:
+            CommandError: there can be none now, and why.
+            KeyError: the node has no such camera.
+        """
+        self._workers[camera_id].snapshot(then)
+
     def reconnect(self, camera_id: str) -> None:
-        """Connect to `camera_id` anew, since its login has changed; unknown ids are ignored. From any
-        thread."""
+        """Connect to `camera_id` anew, since its login has changed or somebody wishes it; unknown ids are
+        ignored. From any thread."""
         worker = self._workers.get(camera_id)
         if worker is not None:
             worker.reconnect()

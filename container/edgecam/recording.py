@@ -108,6 +108,10 @@ class Recorder:
         self._tap = tap
         self._woken.set()
 
+    def change(self, chunk_s: float) -> None:
+        """From any thread: how long chunks are to be from now on, seconds. They join as before."""
+        self._cutter.change(chunk_s)
+
     def hurry(self) -> None:
         """From any thread: come by now."""
         self._woken.set()

@@ -34,8 +34,10 @@ class Receipt:
 class Pace(Protocol):
     """Flow control, as an upload sees it."""
 
-    piece_bytes: int
-    """What may go at once: small where the rate is low, so that even there it flows instead of gushing."""
+    @property
+    def piece_bytes(self) -> int:
+        """What may go at once: small where the rate is low, so that even there it flows instead of gushing.
+        Changes when the rate does."""
 
     def request(self) -> None:
         """Wait until a request may be made.

@@ -1,13 +1,14 @@
 """Flow control: so many requests and so many bytes a second, smoothly, shared by all that is under way.
 
-Each rate is a queue in time: whoever asks is told when everything granted so far is paid for, and waits until
-then. So grants come first come, first served, and since an upload asks for one piece at a time, uploads take
-turns piece by piece.
+Each rate is a queue: whoever asks gets a place behind everything granted so far, and waits until that much is
+paid for. So grants come first come, first served, and since an upload asks for one piece at a time, uploads
+take turns piece by piece. A place is an amount, not a time: so a change of the rate holds for who waits, too.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from edgecam.clock import Clock
 from edgecam.errors import StoreUnavailable
@@ -20,6 +21,8 @@ _PIECE_S = 0.25
 """A piece goes at once, and is never more than this long a time's worth, unless the rate is very low."""
 _LEAST_PIECE_BYTES = 1024  # smaller ones would be more header than content on the wire
 _LARGEST_PIECE_BYTES = 256 * 1024
+_CLOSE_ENOUGH_S = 1e-6
+"""Waiting ends by this much too early rather than for a time that a clock cannot tell from none."""
 
 
 class Rate:
@@ -36,16 +39,35 @@ class Rate:
     def __init__(self, per_s: float, *, clock: Clock) -> None:
         self._per_s = per_s
         self._clock = clock
-        self._credit_s = max(_CREDIT_S, 1 / per_s)  # one request may always begin after a pause
         self._lock = threading.Lock()
-        self._paid_s = clock.monotonic_s() - self._credit_s
+        self._paid, self._paid_at_s = 0.0, clock.monotonic_s()
+        self._granted = -self._credit
 
-    def reserve(self, amount: float) -> float:
-        """Take `amount` out of what is to come; the seconds until it is paid for, 0 when it is already."""
+    def change(self, per_s: float) -> None:
+        """From now on so many a second, for what was granted already as well."""
         with self._lock:
             now_s = self._clock.monotonic_s()
-            self._paid_s = max(self._paid_s, now_s - self._credit_s) + amount / self._per_s
-            return max(0.0, self._paid_s - now_s)
+            self._paid, self._paid_at_s = self._paid_by(now_s), now_s
+            self._per_s = per_s
+
+    def reserve(self, amount: float) -> float:
+        """Take `amount` out of what is to come; the place in the queue, for `due_in_s`."""
+        with self._lock:
+            paid = self._paid_by(self._clock.monotonic_s())
+            self._granted = max(self._granted, paid - self._credit) + amount
+            return self._granted
+
+    def due_in_s(self, place: float) -> float:
+        """The seconds until `place` is paid for if the rate stays as it is; 0 when it is already."""
+        with self._lock:
+            return max(0.0, (place - self._paid_by(self._clock.monotonic_s())) / self._per_s)
+
+    @property
+    def _credit(self) -> float:
+        return max(_CREDIT_S * self._per_s, 1.0)  # one request may always begin after a pause
+
+    def _paid_by(self, now_s: float) -> float:
+        return self._paid + (now_s - self._paid_at_s) * self._per_s
 
 
 class Flow:
@@ -60,10 +82,24 @@ class Flow:
     def __init__(self, *, requests_per_s: float, bytes_per_s: float, clock: Clock) -> None:
         self._requests = Rate(requests_per_s, clock=clock)
         self._bytes = Rate(bytes_per_s, clock=clock)
-        self.piece_bytes = max(_LEAST_PIECE_BYTES, min(_LARGEST_PIECE_BYTES, round(bytes_per_s * _PIECE_S)))
+        self._piece_bytes = _piece_bytes(bytes_per_s)
         self._clock = clock
         self._held_until_s = clock.monotonic_s()
-        self._ending = threading.Event()
+        self._has_ended = False
+        self._news = threading.Event()  # set when what is waited for has changed, and replaced by another
+
+    @property
+    def piece_bytes(self) -> int:
+        """What may go at once."""
+        return self._piece_bytes
+
+    def change(self, *, requests_per_s: float, bytes_per_s: float) -> None:
+        """From now on these rates, for those who wait already as well. From any thread, one at a time."""
+        self._requests.change(requests_per_s)
+        self._bytes.change(bytes_per_s)
+        self._piece_bytes = _piece_bytes(bytes_per_s)
+        before, self._news = self._news, threading.Event()
+        before.set()
 
     def request(self) -> None:
         """Wait until a request may be made.
@@ -71,9 +107,10 @@ class Flow:
         Raises:
             StoreUnavailable: the node is ending.
         """
-        self._wait(self._requests.reserve(1))
-        while (held_s := self._held_until_s - self._clock.monotonic_s()) > 0:
-            self._wait(held_s)
+        place = self._requests.reserve(1)
+        self._wait(
+            lambda: max(self._requests.due_in_s(place), self._held_until_s - self._clock.monotonic_s())
+        )
 
     def send(self, size_bytes: int) -> None:
         """Wait until `size_bytes` more bytes may be sent.
@@ -81,7 +118,8 @@ class Flow:
         Raises:
             StoreUnavailable: the node is ending.
         """
-        self._wait(self._bytes.reserve(size_bytes))
+        place = self._bytes.reserve(size_bytes)
+        self._wait(lambda: self._bytes.due_in_s(place))
 
     def hold(self, duration_s: float) -> None:
         """No request may be made for so many seconds from now: the store asked for it. From any thread."""
@@ -89,8 +127,19 @@ class Flow:
 
     def end(self) -> None:
         """From now on nothing may be sent; who waits is told at once. From any thread."""
-        self._ending.set()
+        self._has_ended = True
+        self._news.set()
 
-    def _wait(self, delay_s: float) -> None:
-        if self._ending.is_set() or (delay_s > 0 and self._clock.wait(self._ending, delay_s)):
-            raise StoreUnavailable("expected to go on sending, found that the node is ending")
+    def _wait(self, due_in_s: Callable[[], float]) -> None:
+        while True:
+            news = self._news  # before the look, so that what comes after it is not missed
+            if self._has_ended:
+                raise StoreUnavailable("expected to go on sending, found that the node is ending")
+            delay_s = due_in_s()
+            if delay_s <= _CLOSE_ENOUGH_S:
+                return
+            self._clock.wait(news, delay_s)
+
+
+def _piece_bytes(bytes_per_s: float) -> int:
+    return max(_LEAST_PIECE_BYTES, min(_LARGEST_PIECE_BYTES, round(bytes_per_s * _PIECE_S)))

@@ -1,7 +1,8 @@
 """What anybody can see in the bucket without this core: each camera's newest picture, and how it is doing.
 
-`latest/<camera>.jpg` is `frame.jpg`, at most every `latest.every_s` seconds and only while it is fresh: an
-old picture keeps the time at which it was written, nothing pretends that it is new.
+`latest/<camera>.jpg` is `frame.jpg`, at most every `latest.every_s` seconds, sooner where a snapshot is asked
+for, and only while it is fresh: an old picture keeps the time at which it was written, nothing pretends that
+it is new.
 
 `status/<camera>.json` is replaced at once when something has changed, and every `status.every_s` seconds when
 nothing has, so that its age tells whether the core lives. One JSON object:
@@ -65,6 +66,13 @@ class _Written:
     worth: Worth = ()
     latest_s: float | None = None
     sequence: int = 0
+    asked: int = 0
+    answered: int = 0
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether the newest picture is wanted sooner than it would be written."""
+        return self.asked != self.answered
 
 
 @dataclass(frozen=True)
@@ -133,6 +141,10 @@ class Publisher:
         if self._thread.ident is not None:
             self._thread.join(max(0.0, timeout_s))
 
+    def hurry(self, camera_id: str) -> None:
+        """From any thread: write the picture that this camera has now, however lately the one before."""
+        self._written.setdefault(camera_id, _Written()).asked += 1
+
     def _run(self) -> None:
         while not self._ending.is_set():
             try:
@@ -181,7 +193,7 @@ class Publisher:
                 if self._is_status_due(report, now_s):
                     return self._status_object(report)
         if self._latest.enabled:
-            for report in sorted(reports, key=lambda each: self._of(each).latest_s or 0.0):
+            for report in sorted(reports, key=self._latest_rank):
                 if self._is_latest_due(report, now_s) and (picture := self._picture_object(report)):
                     return picture
         return None
@@ -198,9 +210,12 @@ class Publisher:
         written = self._of(report)
         if report.frame is None or not report.is_fresh or report.frame.sequence == written.sequence:
             return False
-        return written.latest_s is None or now_s - written.latest_s >= max(
-            LEAST_EVERY_S, self._latest.every_s
-        )
+        every_s = LEAST_EVERY_S if written.is_asked_for else max(LEAST_EVERY_S, self._latest.every_s)
+        return written.latest_s is None or now_s - written.latest_s >= every_s
+
+    def _latest_rank(self, report: CameraReport) -> tuple[bool, float]:
+        written = self._of(report)
+        return not written.is_asked_for, written.latest_s or 0.0
 
     def _status_object(self, report: CameraReport) -> _Object:
         written, worth = self._of(report), worth_of(report)
@@ -213,9 +228,10 @@ class Publisher:
 
     def _picture_object(self, report: CameraReport) -> _Object | None:
         written, sequence = self._of(report), report.frame.sequence if report.frame else 0
+        asked = written.asked  # before the file is read: who asks after that means another picture
 
         def is_done(now_s: float) -> None:
-            written.latest_s, written.sequence = now_s, sequence
+            written.latest_s, written.sequence, written.answered = now_s, sequence, asked
 
         try:
             content = self._frame_path(report.camera_id).read_bytes()

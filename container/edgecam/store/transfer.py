@@ -260,10 +260,12 @@ def _paced(whole: Iterable[bytes], pace: Pace | None) -> Iterator[bytes | memory
         if pace is None:
             yield piece
             continue
-        for start in range(0, len(piece), pace.piece_bytes):
-            part = memoryview(piece)[start : start + pace.piece_bytes]
+        rest = memoryview(piece)
+        while rest:
+            part = rest[: pace.piece_bytes]  # asked each time: it changes with the rate
             pace.send(len(part))
             yield part
+            rest = rest[len(part) :]
 
 
 def _is_stall(error: Exception) -> bool:

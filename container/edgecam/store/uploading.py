@@ -107,6 +107,15 @@ class Uploading:
         )
         self._publisher.start()
 
+    def limit(self, *, max_requests_per_s: float, max_bytes_per_s: float) -> None:
+        """Send no faster from now on; holds at once, for what is under way as well. One caller at a time."""
+        self._flow.change(requests_per_s=max_requests_per_s, bytes_per_s=max_bytes_per_s)
+
+    def publish_picture(self, camera_id: str) -> None:
+        """From any thread: `latest/<camera>.jpg` is to be what `frame.jpg` is now, where there is one."""
+        if self._publisher is not None:
+            self._publisher.hurry(camera_id)
+
     def stop(self, timeout_s: float) -> None:
         """Within `timeout_s` seconds send the last chunks and the last status, as far as they go; what is
         left stays in the spool for the next start. To be called when the cameras have ended."""
