@@ -14,11 +14,11 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from container.image_inputs import ARCHITECTURES, DEFAULT_BASE_IMAGE, FRAME_GRABBER, GCS_UPLOADER
 from edgecam.config import NodeConfig
-from edgecam.document import parse_document
-from edgecam.errors import ConfigurationError, EdgecamError, Mistake
+from edgecam.errors import EdgecamError
 from edgecam.launch import DockerOptions
-from edgecam.validation import Model, validate
+from edgecam.validation import Model
 from stacks.fleet_checks import mistakes_of
+from stacks.fleet_files import read_fleet
 from stacks.settings_gcp import Gcp
 
 SECRET_MANAGER = "aws.greengrass.SecretManager"  # noqa: S105 - a component's name
@@ -130,6 +130,13 @@ class ExtraComponent(Model):
 class Site(NodeConfig):
     """One deployment target and the node that runs there."""
 
+    template: str | None = Field(
+        default=None, description="Which of `templates` stands under the settings of this site."
+    )
+    values: dict[str, str | int] = Field(
+        default={}, description="What `{name}` stands for in defaults, templates and cameras with `for`."
+    )
+    camera: dict[str, Any] = Field(default={}, description="Settings under each of its cameras.")
     variant: Literal["frame-grabber", "gcs-uploader"] = Field(
         default="frame-grabber",
         description="`frame-grabber`: pictures on the core. `gcs-uploader`: the same, and recordings in the "
@@ -261,6 +268,13 @@ class Aws(Model):
 class Fleet(Model):
     """All sites, and what they share."""
 
+    include: tuple[str, ...] = Field(
+        default=(), description="Further files with `sites:`, relative to this one, such as `sites/*.yaml`."
+    )
+    defaults: dict[str, Any] = Field(default={}, description="Settings under every site.")
+    templates: dict[str, dict[str, Any]] = Field(
+        default={}, description="Settings, by name, under the sites that say `template: NAME`."
+    )
     sites: dict[SiteName, Site] = Field(description="The deployment targets, by a name of your choice.")
     image: Image = Field(default=Image(), description="The container image.")
     aws: Aws = Field(default=Aws(), description="Where in AWS, and what is there already.")
@@ -283,22 +297,15 @@ class Fleet(Model):
 
 
 def load_fleet(path: Path) -> Fleet:
-    """The fleet in the file `path`.
+    """The fleet in the file `path` and those that it includes.
 
     Raises:
-        ConfigurationError: with every mistake, or when the file cannot be read.
+        ConfigurationError: with every mistake, or when a file cannot be read.
     """
-    name = path.name
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        problem = getattr(error, "strerror", None) or "text that is not UTF-8"
-        raise ConfigurationError(
-            [Mistake("", "a readable file (-c fleet=PATH names another)", problem)], document=str(path)
-        ) from None
-    fleet = validate(Fleet, parse_document(text, name=name), name=name)
+    document = read_fleet(path)
+    fleet = document.validated(Fleet)
     if mistakes := mistakes_of(fleet):
-        raise ConfigurationError(mistakes, document=name)
+        raise document.traced(mistakes)
     return fleet
 
 

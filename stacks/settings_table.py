@@ -16,16 +16,21 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from edgecam.config import Camera
-from stacks.settings import Aws, Image, Site
+from stacks.settings import Aws, Fleet, Image, Site
 from stacks.settings_gcp import Gcp
 
 README = Path(__file__).parent.parent / "README.md"
 MARKERS = ("<!-- settings: made by `make docs` -->", "<!-- end of settings -->")
 
+_SHARED = ("include", "defaults", "templates")
+"""Keys of the file that have no table of their own."""
+
 
 def tables() -> str:
     """All settings of `fleet.yaml` as Markdown."""
+    shared = [row for name in _SHARED for row in _field_rows(name, Fleet.model_fields[name])]
     sections = [
+        ("The file: `fleet.yaml`", shared),
         ("A camera: `sites.<name>.cameras[]`", _rows(Camera)),
         ("A site: `sites.<name>`", [row for row in _rows(Site) if not row.startswith("| `cameras[].")]),
         ("The image: `image`", _rows(Image)),
