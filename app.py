@@ -23,11 +23,14 @@ def build(app: cdk.App, fleet: Fleet) -> None:
     """
     env = cdk.Environment(account=fleet.aws.account, region=fleet.aws.region) if fleet.aws.account else None
     foundation = FoundationStack(app, "EdgecamFoundation", fleet=fleet, env=env)
-    bucket = foundation.artifact_bucket
-    if fleet.sites_of(FRAME_GRABBER):
-        FrameGrabberStack(app, "EdgecamFrameGrabber", fleet=fleet, artifact_bucket=bucket, env=env)
-    if fleet.sites_of(GCS_UPLOADER):
-        GcsUploaderStack(app, "EdgecamGcsUploader", fleet=fleet, artifact_bucket=bucket, env=env)
+    bucket, repository = foundation.artifact_bucket, foundation.image_repository
+    targets: dict[str, tuple[str, type[FrameGrabberStack | GcsUploaderStack]]] = {
+        FRAME_GRABBER: ("EdgecamFrameGrabber", FrameGrabberStack),
+        GCS_UPLOADER: ("EdgecamGcsUploader", GcsUploaderStack),
+    }
+    for variant, (name, stack) in targets.items():
+        if fleet.sites_of(variant):
+            stack(app, name, fleet=fleet, artifact_bucket=bucket, image_repository=repository, env=env)
 
 
 def main() -> int:

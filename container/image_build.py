@@ -1,9 +1,9 @@
 """Build the edgecam image and save it as the tarball that a core loads.
 
-    container/build --variant frame-grabber --architecture amd64 [--tag TAG] [--output FILE.tar.gz]
+    container/build --variant frame-grabber --architecture amd64 [--tag TAG] [--output FILE.tar.gz | --image]
 
-Prints the path of the tarball on stdout, and nothing else there; what it is doing goes to stderr. An image
-or a tarball that is there already is not made again.
+Prints the path of the tarball on stdout (with --image: the name of the image, and makes no tarball), and
+nothing else there; what it is doing goes to stderr. What is there already is not made again.
 """
 
 from __future__ import annotations
@@ -54,15 +54,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     logging.basicConfig(level=logging.INFO, format="edgecam image: %(message)s", stream=sys.stderr)
     options = _parse(arguments)
+    chosen = (options.variant, options.architecture, options.base_image)
     try:
-        output = build(options.variant, options.architecture, options.base_image, options.tag, options.output)
+        if options.image:
+            _check_tag(image_hash(*chosen), options.tag)
+            made = ensure_image(*chosen)
+        else:
+            made = str(build(*chosen, options.tag, options.output))
     except BuildError as error:
         _LOG.error("%s", error)
         return 1
     except KeyboardInterrupt:
         _LOG.error("interrupted")
         return 130
-    sys.stdout.write(f"{output}\n")
+    sys.stdout.write(f"{made}\n")
     return 0
 
 
@@ -78,13 +83,7 @@ def build(
     Raises:
         BuildError: what is in the way, and what to do about it.
     """
-    content = image_hash(variant, architecture, base_image)
-    expected_tag = image_tag(content)
-    if tag not in (None, expected_tag):
-        raise BuildError(
-            f"expected tag {expected_tag}, which is what the present files make, found {tag}: they have "
-            "changed since the stacks were synthesized. Synthesize again."
-        )
+    expected_tag = _check_tag(image_hash(variant, architecture, base_image), tag)
     name = image_name(variant, expected_tag)
     output = (
         output or PROJECT / "build" / f"edgecam-{variant}-{architecture}-{expected_tag}.tar.gz"
@@ -95,6 +94,16 @@ def build(
     ensure_image(variant, architecture, base_image)
     save(name, output)
     return output
+
+
+def _check_tag(content: str, tag: str | None) -> str:
+    expected = image_tag(content)
+    if tag not in (None, expected):
+        raise BuildError(
+            f"expected tag {expected}, which is what the present files make, found {tag}: they have "
+            "changed since the stacks were synthesized. Synthesize again."
+        )
+    return expected
 
 
 def ensure_image(variant: str, architecture: str, base_image: str = DEFAULT_BASE_IMAGE) -> str:
@@ -178,7 +187,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--tag", help="refuse to build unless the image gets this tag, which its content decides"
     )
-    parser.add_argument("--output", type=Path, help="default: build/edgecam-VARIANT-ARCHITECTURE-TAG.tar.gz")
+    made = parser.add_mutually_exclusive_group()
+    made.add_argument("--output", type=Path, help="default: build/edgecam-VARIANT-ARCHITECTURE-TAG.tar.gz")
+    made.add_argument("--image", action="store_true", help="make no tarball, and print the image's name")
     return parser.parse_args(arguments)
 
 

@@ -25,6 +25,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningKey
 
+from sandbox import images
 from sandbox.aws.clients import ACCOUNT, ACCOUNT_CREDENTIALS, REGION, Credentials, client
 from sandbox.errors import ArtifactError, CloudError
 from sandbox.recipe import Artifact
@@ -73,11 +74,11 @@ class Cloud:
             return [self._deployment(deployment_id) for deployment_id in ids]
 
     def recipe(self, name: str, version: str) -> dict[str, Any]:
-        """The recipe of a component version."""
+        """The recipe of a component version, with the image registry's name as it is on this machine."""
         arn = f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:{name}:versions:{version}"
         with _answered(f"get the recipe of {name} {version}"):
             answer = self._greengrass.get_component(arn=arn, recipeOutputFormat="JSON")
-        recipe: dict[str, Any] = json.loads(answer["recipe"])
+        recipe: dict[str, Any] = json.loads(images.reachable(answer["recipe"].decode(), self._url))
         return recipe
 
     def credentials(self) -> Credentials:
@@ -102,11 +103,18 @@ class Cloud:
             expiration=found["expiration"],
         )
 
-    def download(self, artifact: Artifact, folder: Path) -> Path:
-        """The artifact as a file in `folder`, at once when it is there already; ArtifactError."""
+    def fetch(self, artifact: Artifact, folder: Path) -> None:
+        """Have the artifact here, as a file in `folder` or as an image in Docker; ArtifactError."""
+        if artifact.pulled:
+            images.pull(artifact.uri.removeprefix("docker:"), self._url, self.credentials())
+        else:
+            self._download(artifact, folder)
+
+    def _download(self, artifact: Artifact, folder: Path) -> Path:
+        """The artifact as a file in `folder`, at once when it is there already."""
         address = urlsplit(artifact.uri)
         if address.scheme != "s3":
-            raise ArtifactError(f"{artifact.uri}: this core fetches s3:// artifacts only")
+            raise ArtifactError(f"{artifact.uri}: this core fetches s3:// and docker: artifacts only")
         target = folder / Path(address.path).name
         if target.exists() and artifact.digest and _digest(target) == artifact.digest:
             return target

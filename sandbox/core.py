@@ -171,7 +171,7 @@ class Core:
         )
         for artifact in found.artifacts:
             log.info("%s %s: fetching %s", name, wanted.version, artifact.uri)
-            self._cloud.download(artifact, variables.artifacts)
+            self._cloud.fetch(artifact, variables.artifacts)
         return Plan(
             recipe=found,
             configuration=variables.configuration,
@@ -185,6 +185,8 @@ class Core:
         for name in found.dependencies:
             if not name.startswith(recipe.PROVIDED_PREFIX):
                 raise CoreError(f"{found.name} depends on {name}, and this core resolves no dependencies")
+        if missing := found.missing_to_pull:
+            raise CoreError(f"{found.name} has docker: artifacts, which take dependencies on {missing}")
 
     def _switch(self, plans: Mapping[str, Plan]) -> None:
         """Stop what goes or changes, then begin what is new."""

@@ -18,6 +18,7 @@ IGNORED_STEPS = ("shutdown", "recover")
 UNSUPPORTED_STEPS = ("startup", "bootstrap")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "aarch64", "armv7l": "arm"}
 TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"
+DOCKER_MANAGER = "aws.greengrass.DockerApplicationManager"
 PROVIDED_PREFIX = "aws.greengrass."
 
 
@@ -38,6 +39,11 @@ class Artifact:
     uri: str
     digest: str = ""
 
+    @property
+    def pulled(self) -> bool:
+        """Whether it is an image that the core pulls from a registry."""
+        return self.uri.startswith("docker:")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -56,6 +62,12 @@ class Recipe:
     def exchanges_tokens(self) -> bool:
         """Whether the component gets the address of the token exchange."""
         return TOKEN_EXCHANGE in self.dependencies
+
+    @property
+    def missing_to_pull(self) -> str:
+        """The components that pulling from ECR takes and the recipe does not name."""
+        needed = (DOCKER_MANAGER, TOKEN_EXCHANGE) if any(entry.pulled for entry in self.artifacts) else ()
+        return " and ".join(name for name in needed if name not in self.dependencies)
 
 
 def this_platform() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,15 @@ MAX_RECIPE_BYTES = 16_000
 NUCLEUS_ARCHITECTURES = {"amd64": "amd64", "arm64": "aarch64"}
 """Docker's words for a processor, and a nucleus' words."""
 
+DOCKER_MANAGER = "aws.greengrass.DockerApplicationManager"
+
 _VERSION_NUMBERS = 1_000_000
 """A number of a component version has at most six digits (AWS::GreengrassV2::ComponentVersion)."""
 
 _LONGEST_BUCKET_NAME = 63
+_LONGEST_REPOSITORY = 200
+"""Of a repository with its registry; CloudFormation makes names of half that length."""
+
 _REGISTRATION_TIMEOUT = cdk.Duration.minutes(10)
 
 
@@ -38,15 +43,19 @@ class Artifact:
 
     Attributes:
         architecture: In Docker's words.
-        image: Name and tag.
-        key: Key of the tarball in the artifact bucket.
+        image: Name and tag; of an image that Greengrass pulls, name and digest.
+        key: Key of the tarball in the artifact bucket; empty for an image that Greengrass pulls.
         content_hash: What identifies the image's content.
     """
 
     architecture: str
     image: str
-    key: str
+    key: str = ""
     content_hash: str
+
+    def named(self, repository: str) -> Artifact:
+        """The same under a name that is known at synth, where it is pulled from `repository`."""
+        return self if self.key else replace(self, image=f"{repository}@sha256:{'0' * 64}")
 
 
 def render_recipe(
@@ -57,6 +66,12 @@ def render_recipe(
     (manifest,) = template.pop("Manifests")
     known = {"COMPONENT_NAME": name, "COMPONENT_VERSION": version, "VARIANT": variant}
     recipe = _filled(template, known)
+    if not all(artifact.key for artifact in artifacts):
+        # Pulls `docker:` artifacts, with credentials of the token exchange service, which is there already.
+        recipe["ComponentDependencies"][DOCKER_MANAGER] = {
+            "VersionRequirement": ">=2.0.0",
+            "DependencyType": "HARD",
+        }
     recipe["Manifests"] = [
         _filled(manifest, {**known, **_artifact_values(artifact, bucket)}) for artifact in artifacts
     ]
@@ -113,7 +128,11 @@ class Component(Construct):
         super().__init__(scope, construct_id)
         self.name = name
         stable = render_recipe(
-            variant, name=name, version="0.0.0", bucket=known_bucket or "artifacts", artifacts=artifacts
+            variant,
+            name=name,
+            version="0.0.0",
+            bucket=known_bucket or "artifacts",
+            artifacts=[artifact.named("images") for artifact in artifacts],
         )
         self.version = content_version(stable, [artifact.content_hash for artifact in artifacts])
         longest = render_recipe(
@@ -121,7 +140,7 @@ class Component(Construct):
             name=name,
             version="1.999999.999999",
             bucket="b" * _LONGEST_BUCKET_NAME,
-            artifacts=artifacts,
+            artifacts=[artifact.named("r" * _LONGEST_REPOSITORY) for artifact in artifacts],
         )
         if len(longest.encode()) > MAX_RECIPE_BYTES:
             raise ValueError(
@@ -167,8 +186,9 @@ def _statements(
             service="s3", region="", account="", resource=bucket_name, resource_name=artifact.key
         )
         for artifact in artifacts
+        if artifact.key
     ]
-    return [
+    register = [
         iam.PolicyStatement(
             sid="RegisterVersions",
             actions=[
@@ -180,9 +200,11 @@ def _statements(
             ],
             resources=[component, f"{component}:versions:*"],
         ),
-        # Greengrass reads the artifacts with the caller's rights, to write their digests into the recipe.
-        iam.PolicyStatement(sid="ReadArtifacts", actions=["s3:GetObject"], resources=objects),
     ]
+    if not objects:
+        return register
+    # Greengrass reads the artifacts with the caller's rights, to write their digests into the recipe.
+    return [*register, iam.PolicyStatement(sid="ReadArtifacts", actions=["s3:GetObject"], resources=objects)]
 
 
 def _component_arn(scope: Construct, name: str) -> str:
@@ -200,8 +222,9 @@ def _artifact_values(artifact: Artifact, bucket: str) -> dict[str, str]:
         "ARCHITECTURE": artifact.architecture,
         "NUCLEUS_ARCHITECTURE": NUCLEUS_ARCHITECTURES[artifact.architecture],
         "IMAGE": artifact.image,
-        "ARCHIVE": artifact.key.rpartition("/")[2],
-        "ARCHIVE_URI": f"s3://{bucket}/{artifact.key}",
+        "REPOSITORY": artifact.image.rpartition(":" if artifact.key else "@")[0],
+        "ARCHIVE": f"{{artifacts:path}}/{artifact.key.rpartition('/')[2]}" if artifact.key else "",
+        "ARTIFACT_URI": f"s3://{bucket}/{artifact.key}" if artifact.key else f"docker:{artifact.image}",
     }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import aws_cdk as cdk
 from constructs import Construct
 
-from container.image_inputs import DEFAULT_BASE_IMAGE, image_hash, image_name, image_tag
+from container.image_inputs import DEFAULT_BASE_IMAGE, PROJECT, image_hash, image_name, image_tag
 
 IMAGE_FOLDER = "build/images"
 """Where tarballs are built, below the folder in which the CDK command line runs (that of cdk.json)."""
@@ -16,7 +18,7 @@ class ContainerImage(Construct):
 
     Synth only hashes what enters the image. `cdk deploy` asks whether the asset bucket has a file of that
     name, and runs `container/build` when it has not: an unchanged tree builds nothing, and synth needs no
-    Docker. Delivery through ECR joins beside this class: same hash, another kind of asset.
+    Docker.
 
     Attributes:
         location: Where the asset bucket will have the tarball.
@@ -33,13 +35,51 @@ class ContainerImage(Construct):
         self.archive = f"{self.tag}-{architecture}.tar.gz"
         self.location: cdk.FileAssetLocation = cdk.Stack.of(self).synthesizer.add_file_asset(
             source_hash=self.content_hash,
-            executable=_command(variant, architecture, self.tag, base, f"{variant}-{self.archive}"),
+            executable=[
+                "container/build",
+                *_arguments(variant, architecture, self.tag, base),
+                *("--output", f"{IMAGE_FOLDER}/{variant}-{self.archive}"),
+            ],
             display_name=f"image of {variant} for {architecture}",
         )
 
 
-def _command(variant: str, architecture: str, tag: str, base: str, file_name: str) -> list[str]:
-    command = ["container/build", "--variant", variant, "--architecture", architecture, "--tag", tag]
-    if base != DEFAULT_BASE_IMAGE:
-        command += ["--base-image", base]
-    return [*command, "--output", f"{IMAGE_FOLDER}/{file_name}"]
+class PublishedImage(Construct):
+    """A Docker image asset: the same image, named by the same hash, in the CDK's own image repository.
+
+    Attributes:
+        location: Where that repository will have it.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, variant: str, architecture: str, base: str
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.content_hash = image_hash(variant, architecture, base)
+        self.architecture = architecture
+        self.tag = image_tag(self.content_hash)
+        self.location: cdk.DockerImageAssetLocation = cdk.Stack.of(self).synthesizer.add_docker_image_asset(
+            source_hash=self.content_hash,
+            executable=[
+                _seen_from_assembly(self, "container/build"),
+                *_arguments(variant, architecture, self.tag, base),
+                "--image",
+            ],
+            display_name=f"image of {variant} for {architecture}",
+        )
+
+
+def _arguments(variant: str, architecture: str, tag: str, base: str) -> list[str]:
+    arguments = ["--variant", variant, "--architecture", architecture, "--tag", tag]
+    return arguments if base == DEFAULT_BASE_IMAGE else [*arguments, "--base-image", base]
+
+
+def _seen_from_assembly(scope: Construct, program: str) -> str:
+    """The path of a program of the project, seen from the folder with the templates.
+
+    There the CDK runs the programs of Docker assets; those of file assets, where its command line started.
+    """
+    stage = cdk.Stage.of(scope)
+    if stage is None:
+        raise ValueError(f"{scope.node.path}: expected an app around it, found none")
+    return os.path.relpath(PROJECT / program, os.path.realpath(stage.outdir))

@@ -62,6 +62,27 @@ class CoreDeviceRole(Construct):
             "An artifact's name changes with its content, and a core may go back to an earlier version.",
         )
 
+    def grant_images(self, repository_arn: str) -> None:
+        """Let cores pull what is in our repository."""
+        policy = iam.Policy(
+            self,
+            "Images",
+            roles=[self.role],
+            statements=[
+                _allow("LogIn", "ecr:GetAuthorizationToken", ["*"]),
+                iam.PolicyStatement(
+                    sid="PullImages",
+                    actions=["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                    resources=[repository_arn],
+                ),
+            ],
+        )
+        acknowledge_wildcard(
+            policy,
+            "*",
+            "ecr:GetAuthorizationToken knows no resources: it logs in to the account's registry.",
+        )
+
     def grant_secrets(self, arns: Sequence[str]) -> None:
         """Let cores read exactly these secrets."""
         if arns:

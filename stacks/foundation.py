@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iot as iot
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -12,6 +13,7 @@ from constructs import Construct
 from container.image_inputs import VARIANTS
 from stacks.artifact_store import ArtifactStore
 from stacks.core_device import CoreDeviceRole
+from stacks.image_repository import ImageRepository
 from stacks.settings import Fleet
 
 
@@ -20,6 +22,7 @@ class FoundationStack(cdk.Stack):
 
     Attributes:
         artifact_bucket: Where variants put their artifacts, each below its own name.
+        image_repository: Where variants put their images, where `image.delivery` is `ecr`.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, fleet: Fleet, **stack: Any) -> None:
@@ -35,6 +38,11 @@ class FoundationStack(cdk.Stack):
         for variant in VARIANTS:
             cores.grant_artifacts(store.bucket.bucket_arn, variant)
         cores.grant_secrets(fleet.secret_arns())
+        self.image_repository: ecr.IRepository | None = None
+        if fleet.image.delivery == "ecr":
+            self.image_repository = ImageRepository(self, "Images").repository
+            cores.grant_images(self.image_repository.repository_arn)
+            self._keep_bucket_known(store.bucket)
         for site in fleet.sites.values():
             if site.create_thing_group:
                 iot.CfnThingGroup(self, f"ThingGroup-{site.thing_group}", thing_group_name=site.thing_group)
@@ -44,6 +52,15 @@ class FoundationStack(cdk.Stack):
         cdk.CfnOutput(
             self, "CoreRoleName", value=cores.role.role_name, description="Token exchange role of the cores."
         )
+
+    def _keep_bucket_known(self, bucket: s3.IBucket) -> None:
+        """Export what stacks that deliver by bucket import, so that changing `image.delivery` is one deploy.
+
+        This stack is deployed first, and CloudFormation takes back no export while it is imported.
+        """
+        if cdk.Token.is_unresolved(bucket.bucket_name):
+            self.export_value(bucket.bucket_name)
+            self.export_value(bucket.bucket_arn)
 
 
 def _things(fleet: Fleet) -> list[str] | None:

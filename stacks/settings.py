@@ -216,8 +216,10 @@ class Image(Model):
         default=("amd64",),
         description="Processors of the cores: `amd64`, `arm64`; an image is built for each.",
     )
-    delivery: Literal["s3"] = Field(
-        default="s3", description="How cores get it: `s3`, a compressed tarball in the artifact bucket."
+    delivery: Literal["s3", "ecr"] = Field(
+        default="s3",
+        description="How cores get it: `s3`, a compressed tarball in the artifact bucket; `ecr`, pulled by "
+        "its digest from a repository that is made.",
     )
     base: ImageName = Field(default=DEFAULT_BASE_IMAGE, description="The image it is built on.")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
-from stacks.artifact_store import ArtifactCopier, StoredArtifact
-from stacks.component import Artifact, Component
-from stacks.container_image import ContainerImage
+from stacks.component import Component
+from stacks.delivery import Delivery, by_bucket, by_repository
 from stacks.deployment import SiteDeployment
 from stacks.settings import Fleet
 
@@ -31,23 +31,18 @@ class VariantStack(cdk.Stack):
         variant: str,
         fleet: Fleet,
         artifact_bucket: s3.IBucket,
+        image_repository: ecr.IRepository | None = None,
         **stack: Any,
     ) -> None:
         super().__init__(scope, construct_id, **stack)
         self._variant = variant
-        images = [
-            ContainerImage(
-                self,
-                f"Image-{architecture}",
-                variant=variant,
-                architecture=architecture,
-                base=fleet.image.base,
-            )
-            for architecture in fleet.image.architectures
-        ]
-        stored = self._store(images, artifact_bucket)
-        self.component = self._register(fleet, images, stored, artifact_bucket)
-        self._say(artifact_bucket)
+        delivery = (
+            by_bucket(self, variant=variant, image=fleet.image, bucket=artifact_bucket)
+            if image_repository is None
+            else by_repository(self, variant=variant, image=fleet.image, repository=image_repository)
+        )
+        self.component = self._register(fleet, delivery, artifact_bucket)
+        self._say(artifact_bucket, image_repository)
         self.deployments = {
             name: SiteDeployment(self, f"Site-{name}", name=name, site=site, component=self.component)
             for name, site in fleet.sites_of(variant).items()
@@ -65,29 +60,7 @@ class VariantStack(cdk.Stack):
         for deployed in self.deployments.values():
             deployed.node.add_dependency(needed)
 
-    def _store(self, images: list[ContainerImage], bucket: s3.IBucket) -> list[StoredArtifact]:
-        keys = {image.architecture: f"{self._variant}/{image.archive}" for image in images}
-        copier = ArtifactCopier(
-            self,
-            "ArtifactCopier",
-            copies={keys[image.architecture]: image.location for image in images},
-            bucket_arn=bucket.bucket_arn,
-        )
-        return [
-            StoredArtifact(
-                self,
-                f"Artifact-{image.architecture}",
-                function=copier,
-                source=image.location,
-                bucket_name=bucket.bucket_name,
-                key=keys[image.architecture],
-            )
-            for image in images
-        ]
-
-    def _register(
-        self, fleet: Fleet, images: list[ContainerImage], stored: list[StoredArtifact], bucket: s3.IBucket
-    ) -> Component:
+    def _register(self, fleet: Fleet, delivery: Delivery, bucket: s3.IBucket) -> Component:
         component = Component(
             self,
             "Component",
@@ -95,23 +68,19 @@ class VariantStack(cdk.Stack):
             name=f"{fleet.aws.component_prefix}.{self._variant}",
             bucket_name=bucket.bucket_name,
             known_bucket=fleet.aws.artifact_bucket,
-            artifacts=[
-                Artifact(
-                    architecture=image.architecture,
-                    image=image.name,
-                    key=artifact.key,
-                    content_hash=image.content_hash,
-                )
-                for image, artifact in zip(images, stored, strict=True)
-            ],
+            artifacts=delivery.artifacts,
         )
-        for artifact in stored:
-            component.resource.node.add_dependency(artifact)
+        component.resource.node.add_dependency(*delivery.needed)
         return component
 
-    def _say(self, bucket: s3.IBucket) -> None:
+    def _say(self, bucket: s3.IBucket, repository: ecr.IRepository | None) -> None:
         component = self.component.resource
+        # Also where nothing new is put there: the foundation cannot take back what a deployed stack imports.
         cdk.CfnOutput(self, "ArtifactBucket", value=bucket.bucket_name, description="Where the image lies.")
+        if repository is not None:
+            cdk.CfnOutput(
+                self, "ImageRepository", value=repository.repository_uri, description="Where the image lies."
+            )
         cdk.CfnOutput(
             self, "ComponentArn", value=component.get_att_string("Arn"), description="With its version."
         )

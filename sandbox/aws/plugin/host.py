@@ -6,8 +6,10 @@ name would show up much later as a strange answer of a strange service.
 
 from __future__ import annotations
 
+import contextvars
 import importlib.metadata
 import json
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,8 +17,8 @@ from typing import Any, Protocol
 
 # The project's own environment, where types are checked, has no ministack.
 import ministack.app as ministack_app  # type: ignore[import-not-found]
-from ministack.core import iam_evaluator, responses, router  # type: ignore[import-not-found]
-from ministack.services import ecr, iam, iot, s3, sts  # type: ignore[import-not-found]
+from ministack.core import iam_actions, iam_evaluator, responses, router  # type: ignore[import-not-found]
+from ministack.services import codebuild, ecr, iam, iot, s3, sts  # type: ignore[import-not-found]
 from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found]
 
 SUPPORTED_VERSION = "1.5.33"
@@ -125,6 +127,50 @@ def has_repository(name: str) -> bool:
 def has_image(repository: str, image_id: Mapping[str, str]) -> bool:
     """Whether a repository holds an image, named by tag or digest."""
     return ecr._find_image(repository, image_id) is not None
+
+
+def replace_start_build(wrap: Callable[[Operation], Operation]) -> None:
+    """Exchange CodeBuild's StartBuild, which ministack looks up by name at each request."""
+    codebuild._start_build = wrap(codebuild._start_build)
+
+
+def name_projects_of_builds() -> None:
+    """Check rights on builds against their project, as AWS does; ministack knows no resource for them."""
+    original = iam_actions.extract_resource_arn
+
+    def extract(service: str, method: str, path: str, headers: Any, body: bytes, *more: Any) -> Any:
+        ids = json.loads(body).get("ids") if service == "codebuild" and b'"ids"' in body else None
+        return (
+            arn("codebuild", f"project/{ids[0].rpartition(':')[0]}")
+            if ids
+            else original(service, method, path, headers, body, *more)
+        )
+
+    iam_actions.extract_resource_arn = extract
+
+
+def build_project(name: str) -> dict[str, Any]:
+    """A project of CodeBuild, in the API's words."""
+    project: dict[str, Any] = codebuild._projects[name]
+    return project
+
+
+def build_record(build_id: str) -> dict[str, Any]:
+    """A build as BatchGetBuilds answers it; changing it changes the answer."""
+    record: dict[str, Any] = codebuild._builds[build_id]
+    return record
+
+
+def build_log(record: dict[str, Any]) -> Callable[[str], None]:
+    """A function that adds a line to a build's log in CloudWatch."""
+    write: Callable[[str], None] = codebuild._log_sink(record)
+    return write
+
+
+def in_background(work: Callable[[], None]) -> None:
+    """Run `work` beside the requests, for the account and Region of the current one."""
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(work,), daemon=True).start()
 
 
 def take_transport_as_secure() -> None:

@@ -22,6 +22,7 @@ from sandbox.aws.plugin.failures import (
     NotFoundError,
     ServiceError,
 )
+from sandbox.aws.plugin.trust import trusts
 
 PREFIX = "/role-aliases"
 CREDENTIALS = "/credentials"
@@ -77,10 +78,9 @@ def describe(name: str) -> dict[str, Any]:
 def credentials(name: str, thing_name: str) -> dict[str, str]:
     """Credentials of the alias' role for a thing; ForbiddenError when the role does not trust AWS IoT."""
     alias = describe(name)
-    trust = host.role_trust(alias["roleArn"])
     if not thing_name:
         raise InvalidError("The header x-amzn-iot-thingname must name the thing")
-    if trust is None or not any(_trusts(statement) for statement in trust.get("Statement", [])):
+    if not trusts(alias["roleArn"], PROVIDER):
         raise ForbiddenError(f"{alias['roleArn']} does not exist or does not trust {PROVIDER}")
     duration_s = alias["credentialDurationSeconds"]
     expiration = datetime.now(UTC) + timedelta(seconds=duration_s)
@@ -88,16 +88,6 @@ def credentials(name: str, thing_name: str) -> dict[str, str]:
         **host.role_session(alias["roleArn"], thing_name, duration_s),
         "expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-
-
-def _trusts(statement: dict[str, Any]) -> bool:
-    services = (statement.get("Principal") or {}).get("Service", [])
-    actions = statement.get("Action", [])
-    return (
-        statement.get("Effect") == "Allow"
-        and PROVIDER in ([services] if isinstance(services, str) else services)
-        and "sts:AssumeRole" in ([actions] if isinstance(actions, str) else actions)
-    )
 
 
 def delete(name: str) -> None:

@@ -1,0 +1,311 @@
+"""Images on their way from the CDK's asset repository to our own, by cdk-docker-image-deployment.
+
+The CDK's repository holds everybody's images, `cdk gc` may empty it, and cores have no business there.
+
+What the library gets wrong, and what is done about it here. tests/stacks/test_image_deployment_library.py has
+a test for each, which fails when the library has mended it, so that the mend can go.
+
+- It bundles its functions at synth, which takes esbuild, a package lock and a TMPDIR below the project. Its
+  constructor is left before that, at its CodeBuild project; all that comes after it is replaced anyway.
+- Those functions run on Node.js 16, with an SDK that later versions lack. Ours is one of the handlers.
+- Its custom resource has the time in its logical id: no two templates are equal, every deploy copies again.
+- It says nothing about the digest of what it copied.
+- Its project is privileged, for Docker's sake, and Docker may pack layers anew, which changes the digest.
+  Ours passes them on as they are (stacks/build_steps/copy_image.py), in an image that AWS still looks after.
+- Its project may do more than it has to: pull what it pushes, write to other logs, make test reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import jsii
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs
+from cdk_docker_image_deployment import (
+    Destination,
+    DestinationConfig,
+    DockerImageDeployment,
+    LoginConfig,
+    Source,
+    SourceConfig,
+)
+from constructs import Construct
+
+from stacks.handler_function import HandlerFunction
+from stacks.nag import acknowledge, acknowledge_wildcard
+
+STEP = Path(__file__).resolve().parent / "build_steps" / "copy_image.py"
+BUILD_IMAGE = "aws/codebuild/amazonlinux-x86_64-standard:5.0"
+BUILD_PYTHON = "3.13"
+"""One that the image brings; it says so in aws/aws-codebuild-docker-images."""
+
+_BUILD_TIMEOUT_MIN = 8
+_QUEUE_TIMEOUT_MIN = 5  # the least that CodeBuild takes
+_COPY_TIMEOUT = cdk.Duration.minutes(15)
+"""Lambda's longest, and longer than both of the above. A copy takes a minute, most of it to get a machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageToCopy:
+    """Where an image is published, and the tag that it gets in our repository.
+
+    Attributes:
+        name: Tells it from the others of the stack.
+        published: Where the CDK puts it.
+        tag: Names its content.
+    """
+
+    name: str
+    published: cdk.DockerImageAssetLocation
+    tag: str
+
+
+class CopiedImages(Construct):
+    """Images in our repository, each copied once.
+
+    Attributes:
+        digests: Of each image, by its name, as CloudFormation will know it: `sha256:…`.
+        resources: The custom resources that copy.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        images: Sequence[ImageToCopy],
+        repository: ecr.IRepository,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        projects = {
+            image.name: CopyProject(self, f"Project-{image.name}", image=image, repository=repository).project
+            for image in images
+        }
+        copier = HandlerFunction(
+            self,
+            "Copier",
+            description="Copies images to the repository from which cores pull them.",
+            module="image_copy",
+            timeout=_COPY_TIMEOUT,
+            statements=_copier_statements(projects, repository),
+        )
+        self.resources = [_copy(self, image, projects[image.name], repository, copier) for image in images]
+        self.digests: Mapping[str, str] = {
+            image.name: resource.get_att_string("Digest")
+            for image, resource in zip(images, self.resources, strict=True)
+        }
+
+
+class CopyProject(Construct):
+    """The library's deployment of an image, mended: a CodeBuild project that copies one image.
+
+    Attributes:
+        project: The project.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, image: ImageToCopy, repository: ecr.IRepository
+    ) -> None:
+        super().__init__(scope, construct_id)
+        role = _role_of_library(self, image, repository)
+        log_group = aws_logs.CfnLogGroup(self, "Log", retention_in_days=30)
+        log_group.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
+        rights = iam.Policy(
+            self, "Rights", roles=[role], statements=_build_statements(self, image, repository, log_group)
+        )
+        acknowledge_wildcard(
+            rights, "*", "ecr:GetAuthorizationToken knows no resources: it logs in to the account's registry."
+        )
+        self.project = codebuild.CfnProject(
+            self,
+            "Project",
+            description=f"Copies the image of {image.name} to the repository from which cores pull it.",
+            service_role=role.role_arn,
+            artifacts=codebuild.CfnProject.ArtifactsProperty(type="NO_ARTIFACTS"),
+            source=codebuild.CfnProject.SourceProperty(
+                type="NO_SOURCE", build_spec=cdk.Stack.of(self).to_json_string(build_specification())
+            ),
+            environment=codebuild.CfnProject.EnvironmentProperty(
+                type="LINUX_CONTAINER",
+                compute_type="BUILD_GENERAL1_SMALL",
+                image=BUILD_IMAGE,
+                privileged_mode=False,
+                environment_variables=[
+                    codebuild.CfnProject.EnvironmentVariableProperty(name=name, value=value)
+                    for name, value in (
+                        ("SOURCE", f"{image.published.repository_name}:{image.published.image_tag}"),
+                        ("TARGET", f"{repository.repository_name}:{image.tag}"),
+                    )
+                ],
+            ),
+            logs_config=codebuild.CfnProject.LogsConfigProperty(
+                cloud_watch_logs=codebuild.CfnProject.CloudWatchLogsConfigProperty(
+                    status="ENABLED", group_name=log_group.ref
+                )
+            ),
+            timeout_in_minutes=_BUILD_TIMEOUT_MIN,
+            queued_timeout_in_minutes=_QUEUE_TIMEOUT_MIN,
+        )
+        self.project.node.add_dependency(rights)
+        acknowledge(
+            self.project,
+            "AwsSolutions-CB4",
+            "It has no artifacts, the only thing that the project's key would encrypt.",
+        )
+
+
+def build_specification() -> dict[str, Any]:
+    """What the project runs: the step's text stands in it, so that no file has to be fetched first."""
+    step = STEP.read_text(encoding="utf-8")
+    return {
+        "version": "0.2",
+        "phases": {
+            "install": {"runtime-versions": {"python": BUILD_PYTHON}},
+            "build": {"commands": [f"python3 - <<'END_OF_STEP'\n{step}END_OF_STEP"]},
+        },
+    }
+
+
+class _FarEnough(Exception):  # noqa: N818 - not an error: there is nothing to be had beyond
+    """The library's constructor has come to its project."""
+
+
+@jsii.implements(cdk.IPropertyInjector)
+class _Threshold:
+    """Hears of the library's CodeBuild project before it is made, and ends the constructor there."""
+
+    reached = False
+
+    @property
+    def construct_unique_id(self) -> str:
+        """The construct that is waited for."""
+        return codebuild.Project.PROPERTY_INJECTION_ID
+
+    def inject(self, original_props: Any, *where: Any, **more: Any) -> Any:
+        """Called by the CDK with what the library asks for, and where."""
+        del original_props, where, more
+        self.reached = True
+        raise _FarEnough
+
+
+class _Published(Source):
+    """An image that the CDK publishes: the library knows folders with a Dockerfile only."""
+
+    def __init__(self, location: cdk.DockerImageAssetLocation) -> None:
+        super().__init__()
+        self._location = location
+
+    def bind(self, scope: Construct, *context: Any, **more: Any) -> SourceConfig:
+        """Say where it is; rights come from `_build_statements`, not wider than they have to be."""
+        del scope, context, more
+        return SourceConfig(
+            image_uri=self._location.image_uri,
+            image_tag=self._location.image_tag or "",
+            login_config=LoginConfig(login_command="true"),
+        )
+
+
+class _Ours(Destination):
+    """A tag in our repository. Remembers the role that the library made for its project."""
+
+    role: iam.IRole | None = None
+
+    def __init__(self, repository: ecr.IRepository, tag: str) -> None:
+        super().__init__()
+        self._repository, self._tag = repository, tag
+
+    def bind(self, role: Any) -> DestinationConfig:
+        """Say where it goes; the library's own destination would let the project pull from there, too."""
+        self.role = role
+        return DestinationConfig(
+            destination_uri=self._repository.repository_uri,
+            destination_tag=self._tag,
+            login_config=LoginConfig(login_command="true"),
+        )
+
+
+def _role_of_library(scope: Construct, image: ImageToCopy, repository: ecr.IRepository) -> iam.IRole:
+    """Have the library make the role of its project, with source and destination bound, and nothing more."""
+    threshold, ours = _Threshold(), _Ours(repository, image.tag)
+    cdk.PropertyInjectors.of(scope).add(threshold)
+    try:
+        DockerImageDeployment(scope, "Deployment", source=_Published(image.published), destination=ours)
+    except RuntimeError:  # what jsii makes of _FarEnough
+        if not threshold.reached:
+            raise
+    if ours.role is None:
+        raise RuntimeError("cdk-docker-image-deployment: expected a role for its project, found none")
+    return ours.role
+
+
+def _build_statements(
+    scope: Construct, image: ImageToCopy, repository: ecr.IRepository, log_group: aws_logs.CfnLogGroup
+) -> list[iam.PolicyStatement]:
+    published = cdk.Stack.of(scope).format_arn(
+        service="ecr", resource="repository", resource_name=image.published.repository_name
+    )
+    return [
+        iam.PolicyStatement(sid="LogIn", actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+        iam.PolicyStatement(
+            sid="PullPublished",
+            actions=["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            resources=[published],
+        ),
+        iam.PolicyStatement(
+            sid="PushOurs",
+            actions=[
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:CompleteLayerUpload",
+                "ecr:InitiateLayerUpload",
+                "ecr:PutImage",
+                "ecr:UploadLayerPart",
+            ],
+            resources=[repository.repository_arn],
+        ),
+        iam.PolicyStatement(
+            sid="WriteOwnLog",
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+            resources=[log_group.attr_arn],
+        ),
+    ]
+
+
+def _copier_statements(
+    projects: Mapping[str, codebuild.CfnProject], repository: ecr.IRepository
+) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(
+            sid="SeeImages", actions=["ecr:DescribeImages"], resources=[repository.repository_arn]
+        ),
+        iam.PolicyStatement(
+            sid="Copy",
+            actions=["codebuild:StartBuild", "codebuild:BatchGetBuilds"],
+            resources=[project.attr_arn for project in projects.values()],
+        ),
+    ]
+
+
+def _copy(
+    scope: Construct,
+    image: ImageToCopy,
+    project: codebuild.CfnProject,
+    repository: ecr.IRepository,
+    copier: HandlerFunction,
+) -> cdk.CustomResource:
+    resource = cdk.CustomResource(
+        scope,
+        f"Copy-{image.name}",
+        resource_type="Custom::EdgecamImage",
+        service_token=copier.function.attr_arn,
+        service_timeout=_COPY_TIMEOUT,
+        properties={"Project": project.ref, "Repository": repository.repository_name, "Tag": image.tag},
+    )
+    resource.node.add_dependency(copier)
+    return resource
