@@ -13,6 +13,7 @@ from edgecam.errors import EdgecamError
 from stacks.foundation import FoundationStack
 from stacks.frame_grabber import FrameGrabberStack
 from stacks.gcs_uploader import GcsUploaderStack
+from stacks.pipeline import PipelineStack
 from stacks.settings import Fleet, fleet_path, load_fleet
 
 
@@ -31,6 +32,8 @@ def build(app: cdk.App, fleet: Fleet) -> None:
     for variant, (name, stack) in targets.items():
         if fleet.sites_of(variant):
             stack(app, name, fleet=fleet, artifact_bucket=bucket, image_repository=repository, env=env)
+    if fleet.aws.pipeline is not None:
+        PipelineStack(app, "EdgecamPipeline", pipeline=fleet.aws.pipeline, env=env)
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ network.
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,20 @@ def image_hash(
 def image_tag(content_hash: str) -> str:
     """Return the tag of the image with this content."""
     return content_hash[:TAG_DIGITS]
+
+
+def expect_pinned(base_image: str) -> None:
+    """Refuse a base image without its digest: a release built again would be built on another.
+
+    Raises:
+        ValueError: with the way to find the digest.
+    """
+    if not re.fullmatch(r"\S+@sha256:[0-9a-f]{64}", base_image):
+        name = base_image.partition("@")[0]
+        raise ValueError(
+            f"base image of a release: expected it with its digest, {name}@sha256:…, found {base_image}; "
+            f"`docker buildx imagetools inspect {name}` says the digest, which is that of all architectures"
+        )
 
 
 def image_name(variant: str, tag: str) -> str:

@@ -12,7 +12,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from container.image_inputs import ARCHITECTURES, DEFAULT_BASE_IMAGE, FRAME_GRABBER, GCS_UPLOADER
+from container.image_inputs import (
+    ARCHITECTURES,
+    DEFAULT_BASE_IMAGE,
+    FRAME_GRABBER,
+    GCS_UPLOADER,
+    expect_pinned,
+)
 from edgecam.config import NodeConfig
 from edgecam.errors import EdgecamError
 from edgecam.launch import DockerOptions
@@ -20,6 +26,7 @@ from edgecam.validation import Model
 from stacks.fleet_checks import mistakes_of
 from stacks.fleet_files import read_fleet
 from stacks.settings_gcp import Gcp
+from stacks.settings_pipeline import Pipeline
 
 SECRET_MANAGER = "aws.greengrass.SecretManager"  # noqa: S105 - a component's name
 TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
@@ -222,6 +229,9 @@ class Image(Model):
         "its digest from a repository that is made.",
     )
     base: ImageName = Field(default=DEFAULT_BASE_IMAGE, description="The image it is built on.")
+    pinned: bool = Field(
+        default=False, description="true, for releases, takes a `base` with its digest only: `NAME@sha256:…`."
+    )
 
     @field_validator("architectures")
     @classmethod
@@ -229,6 +239,12 @@ class Image(Model):
         if not architectures or len(set(architectures)) < len(architectures):
             raise ValueError(f"expected one or more of {', '.join(ARCHITECTURES)}, each once")
         return architectures
+
+    @model_validator(mode="after")
+    def _base_by_digest(self) -> Self:
+        if self.pinned:
+            expect_pinned(self.base)
+        return self
 
 
 class Aws(Model):
@@ -251,6 +267,10 @@ class Aws(Model):
         default=None,
         description="Name of the role that the cores have already, such as `GreengrassV2TokenExchangeRole`; "
         "default a new one, with role alias and IoT policy.",
+    )
+
+    pipeline: Pipeline | None = Field(
+        default=None, description="Who deploys by itself, without a stored key; default nobody."
     )
 
     @model_validator(mode="after")

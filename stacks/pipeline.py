@@ -1,0 +1,90 @@
+"""The stack that lets a repository at GitHub deploy by itself: no key is stored anywhere.
+
+A job shows AWS a token that GitHub signed for it. It says which repository, which environment and which
+branch the job runs for, and the trust of each role below says which it takes. What the roles may do is one
+thing: take on roles that `cdk bootstrap` made.
+
+It is deployed by hand, once: `cdk deploy EdgecamPipeline`. Its outputs are the variables of the workflows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.settings_pipeline import Pipeline
+
+ISSUER = "token.actions.githubusercontent.com"
+AUDIENCE = "sts.amazonaws.com"
+"""What aws-actions/configure-aws-credentials asks GitHub's tokens for."""
+
+DEPLOYING_ROLES = ("deploy", "file-publishing", "image-publishing", "lookup")
+READING_ROLES = ("lookup",)
+"""Of the roles that `cdk bootstrap` makes: those that `cdk deploy` takes on, and that of a `cdk diff`."""
+
+_SESSION = cdk.Duration.hours(1)
+"""A first deployment builds images for an architecture that is emulated, and still ends within it."""
+
+
+class PipelineStack(cdk.Stack):
+    """Identity provider → a role that deploys, a role that reads what is deployed.
+
+    Attributes:
+        deploy_role: For the job that deploys.
+        diff_role: For pull requests, whose code nobody has read yet.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, pipeline: Pipeline, **stack: Any) -> None:
+        super().__init__(
+            scope, construct_id, description="edgecam: what GitHub's jobs may do in this account", **stack
+        )
+        provider_arn = self._provider_arn(create=pipeline.create_provider)
+        subject = f"repo:{pipeline.repository}"
+        self.deploy_role = self._role(
+            "Deploy",
+            provider_arn,
+            claims={
+                "sub": f"{subject}:environment:{pipeline.environment}",
+                "ref": f"refs/heads/{pipeline.branch}",
+            },
+            description=f"Deploys branch {pipeline.branch} of {pipeline.repository}.",
+        )
+        self.diff_role = self._role(
+            "Diff",
+            provider_arn,
+            claims={"sub": f"{subject}:pull_request"},
+            description=f"Compares pull requests of {pipeline.repository} with what is deployed.",
+        )
+        self._let_take_on(self.deploy_role, DEPLOYING_ROLES, pipeline.bootstrap_qualifier)
+        self._let_take_on(self.diff_role, READING_ROLES, pipeline.bootstrap_qualifier)
+        for name, role in (("DeployRoleArn", self.deploy_role), ("DiffRoleArn", self.diff_role)):
+            cdk.CfnOutput(self, name, value=role.role_arn, description="A variable of the workflows.")
+
+    def _provider_arn(self, *, create: bool) -> str:
+        if create:
+            provider = iam.OidcProviderNative(self, "GitHub", url=f"https://{ISSUER}", client_ids=[AUDIENCE])
+            return provider.oidc_provider_arn
+        return self.format_arn(service="iam", region="", resource="oidc-provider", resource_name=ISSUER)
+
+    def _role(self, name: str, provider_arn: str, *, claims: dict[str, str], description: str) -> iam.Role:
+        # Equal, never like: whoever may choose a branch's name could otherwise make it fit a pattern.
+        trusted = {f"{ISSUER}:{claim}": value for claim, value in {"aud": AUDIENCE, **claims}.items()}
+        return iam.Role(
+            self,
+            name,
+            assumed_by=iam.WebIdentityPrincipal(provider_arn, {"StringEquals": trusted}),
+            description=description,
+            max_session_duration=_SESSION,
+        )
+
+    def _let_take_on(self, role: iam.Role, kinds: tuple[str, ...], qualifier: str) -> None:
+        names = [f"cdk-{qualifier}-{kind}-role-{self.account}-{self.region}" for kind in kinds]
+        resources = [
+            self.format_arn(service="iam", region="", resource="role", resource_name=name) for name in names
+        ]
+        role.add_to_policy(
+            iam.PolicyStatement(sid="TakeOnBootstrapRoles", actions=["sts:AssumeRole"], resources=resources)
+        )

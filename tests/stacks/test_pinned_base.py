@@ -1,0 +1,34 @@
+"""A release is built on a base image that is named by its digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgecam.errors import ConfigurationError
+from stacks.settings import Fleet, load_fleet
+
+SITE = 'sites: {a: {thing: c, cameras: [{id: a, uri: "rtsp://h/1"}]}}\n'
+DIGEST = f"debian:trixie-slim@sha256:{'a1' * 32}"
+
+
+def fleet(folder: Path, image: str) -> Fleet:
+    path = folder / "fleet.yaml"
+    path.write_text(SITE + f"image: {image}")
+    return load_fleet(path)
+
+
+def test_release_takes_a_base_with_its_digest(tmp_path: Path) -> None:
+    assert fleet(tmp_path, f'{{pinned: true, base: "{DIGEST}"}}').image.base == DIGEST
+
+
+@pytest.mark.parametrize("image", ["{pinned: true}", '{pinned: true, base: "debian:trixie-slim@sha256:a1"}'])
+def test_release_without_digest_is_refused_and_told_where_to_find_it(tmp_path: Path, image: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"debian:trixie-slim@sha256:…, found debian") as refused:
+        fleet(tmp_path, image)
+    assert "`docker buildx imagetools inspect debian:trixie-slim`" in str(refused.value)
+
+
+def test_digest_needs_no_release(tmp_path: Path) -> None:
+    assert not fleet(tmp_path, f'{{base: "{DIGEST}"}}').image.pinned
