@@ -15,6 +15,8 @@ from stacks.frame_grabber import FrameGrabberStack
 from stacks.gcs_uploader import GcsUploaderStack
 from stacks.pipeline import PipelineStack
 from stacks.settings import Fleet, fleet_path, load_fleet
+from stacks.template_limits import check_templates
+from stacks.variant import VariantStack
 
 
 def build(app: cdk.App, fleet: Fleet) -> None:
@@ -32,6 +34,9 @@ def build(app: cdk.App, fleet: Fleet) -> None:
     for variant, (name, stack) in targets.items():
         if fleet.sites_of(variant):
             stack(app, name, fleet=fleet, artifact_bucket=bucket, image_repository=repository, env=env)
+    for made in app.node.children:
+        if isinstance(made, VariantStack):
+            made.deploy_after_stacks(foundation, *foundation.thing_groups)
     if fleet.aws.pipeline is not None:
         PipelineStack(app, "EdgecamPipeline", pipeline=fleet.aws.pipeline, env=env)
 
@@ -43,11 +48,11 @@ def main() -> int:
         fleet = load_fleet(
             fleet_path(app.node.try_get_context("fleet"), beside=Path(__file__).resolve().parent)
         )
+        build(app, fleet)
+        check_templates(Path(app.synth().directory))
     except EdgecamError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    build(app, fleet)
-    app.synth()
     return 0
 
 

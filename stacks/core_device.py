@@ -83,15 +83,23 @@ class CoreDeviceRole(Construct):
             "ecr:GetAuthorizationToken knows no resources: it logs in to the account's registry.",
         )
 
-    def grant_secrets(self, arns: Sequence[str]) -> None:
-        """Let cores read exactly these secrets."""
-        if arns:
-            resources = [exact_secret(arn) for arn in arns]
-            iam.Policy(
-                self,
-                "CameraSecrets",
-                roles=[self.role],
-                statements=[_allow("ReadCameraSecrets", "secretsmanager:GetSecretValue", resources)],
+    def grant_secrets(self, arns: Sequence[str], *, beginning: str | None = None) -> None:
+        """Let cores read exactly these secrets, or those whose names begin like this (`cameras/*`)."""
+        if not arns:
+            return
+        resources = [exact_secret(arn) for arn in arns] if beginning is None else [_secrets(self, beginning)]
+        policy = iam.Policy(
+            self,
+            "CameraSecrets",
+            roles=[self.role],
+            statements=[_allow("ReadCameraSecrets", "secretsmanager:GetSecretValue", resources)],
+        )
+        if beginning is not None:
+            acknowledge_wildcard(
+                policy,
+                resources[0],
+                "A policy has no room for all secrets of a large fleet, and each new camera would change it: "
+                "the settings say how their names begin.",
             )
 
     def _new_role(self, things: Sequence[str]) -> iam.Role:
@@ -133,6 +141,15 @@ def exact_secret(arn: str) -> str:
     completed with six question marks, as its documentation asks for; a whole one stays exactly as it is.
     """
     return arn if re.search(r"-[A-Za-z0-9]{6}$", arn) else f"{arn}-??????"
+
+
+def _secrets(scope: Construct, beginning: str) -> str:
+    return cdk.Stack.of(scope).format_arn(
+        service="secretsmanager",
+        resource="secret",
+        resource_name=beginning,
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )
 
 
 def _allow(sid: str, action: str, resources: Sequence[str]) -> iam.PolicyStatement:

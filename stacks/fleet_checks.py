@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from container.image_inputs import FRAME_GRABBER, GCS_UPLOADER
 from edgecam.core_paths import mistakes_on_core
 from edgecam.errors import Mistake
+from stacks.placement import mistakes_of_placement
 
 if TYPE_CHECKING:
     from stacks.settings import Fleet, Site
@@ -25,6 +26,7 @@ def mistakes_of(fleet: Fleet) -> list[Mistake]:
         _own_names(fleet),
         _other_variants(fleet.sites),
         _unused_bucket(fleet),
+        mistakes_of_placement(fleet),
     )
     return [mistake for check in checks for mistake in check]
 

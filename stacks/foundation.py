@@ -6,7 +6,6 @@ from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_ecr as ecr
-from aws_cdk import aws_iot as iot
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -15,6 +14,7 @@ from stacks.artifact_store import ArtifactStore
 from stacks.core_device import CoreDeviceRole
 from stacks.image_repository import ImageRepository
 from stacks.settings import Fleet
+from stacks.thing_groups import known_things, make_thing_groups
 
 
 class FoundationStack(cdk.Stack):
@@ -22,6 +22,7 @@ class FoundationStack(cdk.Stack):
 
     Attributes:
         artifact_bucket: Where variants put their artifacts, each below its own name.
+        thing_groups: Stacks beside this one, of a large fleet, in which its thing groups are made.
         image_repository: Where variants put their images, where `image.delivery` is `ecr`.
     """
 
@@ -34,18 +35,18 @@ class FoundationStack(cdk.Stack):
         )
         store = ArtifactStore(self, "Artifacts", existing=fleet.aws.artifact_bucket)
         self.artifact_bucket: s3.IBucket = store.bucket
-        cores = CoreDeviceRole(self, "Cores", existing=fleet.aws.token_exchange_role, things=_things(fleet))
+        cores = CoreDeviceRole(
+            self, "Cores", existing=fleet.aws.token_exchange_role, things=known_things(fleet)
+        )
         for variant in VARIANTS:
             cores.grant_artifacts(store.bucket.bucket_arn, variant)
-        cores.grant_secrets(fleet.secret_arns())
+        cores.grant_secrets(fleet.secret_arns(), beginning=fleet.aws.camera_secrets)
         self.image_repository: ecr.IRepository | None = None
         if fleet.image.delivery == "ecr":
             self.image_repository = ImageRepository(self, "Images").repository
             cores.grant_images(self.image_repository.repository_arn)
             self._keep_bucket_known(store.bucket)
-        for site in fleet.sites.values():
-            if site.create_thing_group:
-                iot.CfnThingGroup(self, f"ThingGroup-{site.thing_group}", thing_group_name=site.thing_group)
+        self.thing_groups = make_thing_groups(self, fleet, **stack)
         cdk.CfnOutput(
             self, "ArtifactBucketName", value=store.bucket.bucket_name, description="Artifact bucket."
         )
@@ -61,9 +62,3 @@ class FoundationStack(cdk.Stack):
         if cdk.Token.is_unresolved(bucket.bucket_name):
             self.export_value(bucket.bucket_name)
             self.export_value(bucket.bucket_arn)
-
-
-def _things(fleet: Fleet) -> list[str] | None:
-    """The names of all cores, or None when some are known by their group only."""
-    things = [site.thing for site in fleet.sites.values()]
-    return None if None in things else [thing for thing in things if thing is not None]

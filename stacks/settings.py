@@ -62,6 +62,9 @@ Account = Annotated[str, _matches(r"\d{12}", 'twelve digits in quotes, such as "
 Region = Annotated[str, _matches(r"[a-z]{2}(-[a-z]+)+-\d", "the name of a Region, such as eu-central-1")]
 Bucket = Annotated[str, _matches(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket")]
 RoleName = Annotated[str, _matches(r"[\w+=,.@-]{1,64}", "the name of an IAM role, not its ARN")]
+SecretNames = Annotated[
+    str, _matches(r"[\w/+=.@-]+\*", 'the beginning of names and an asterisk, such as "cameras/*"')
+]
 ImageName = Annotated[str, _matches(r"[a-zA-Z0-9][\w./:@-]*", "the name of an image")]
 
 
@@ -165,6 +168,11 @@ class Site(NodeConfig):
         default=(), description="For debugging: its arguments, each as typed; no shell sees them."
     )
     rollout: Rollout = Field(default=Rollout(), description="How a deployment reaches the cores.")
+    stack: SiteName | None = Field(
+        default=None,
+        description="Which stack holds its deployment; `main` is that of the variant; default as "
+        "`aws.site_stacks` says.",
+    )
     components: dict[ComponentName, ExtraComponent] = Field(
         default={},
         description="Other components of the same cores: a deployment replaces the former one whole.",
@@ -267,6 +275,19 @@ class Aws(Model):
         default=None,
         description="Name of the role that the cores have already, such as `GreengrassV2TokenExchangeRole`; "
         "default a new one, with role alias and IoT policy.",
+    )
+
+    camera_secrets: SecretNames | None = Field(
+        default=None,
+        description="How the names of all camera secrets begin, such as `cameras/*`, for the cores' role; "
+        "default exactly those that cameras name.",
+    )
+    site_stacks: int | None = Field(
+        default=None,
+        ge=2,
+        le=100,
+        description="For fleets of more than a hundred sites: how many stacks hold their deployments, such "
+        "as 32. Choose it once: another number moves most sites to another stack.",
     )
 
     pipeline: Pipeline | None = Field(

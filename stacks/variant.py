@@ -11,8 +11,8 @@ from constructs import Construct, IDependable
 
 from stacks.component import Component
 from stacks.delivery import Delivery, by_bucket, by_repository
-from stacks.deployment import SiteDeployment
 from stacks.settings import Fleet
+from stacks.site_stacks import SiteStacks
 
 
 class VariantStack(cdk.Stack):
@@ -43,22 +43,21 @@ class VariantStack(cdk.Stack):
         )
         self.component = self._register(fleet, delivery, artifact_bucket)
         self._say(artifact_bucket, image_repository)
+        further = SiteStacks(self, **{**stack, "description": f"edgecam {variant}: deployments of sites"})
         self.deployments = {
-            name: SiteDeployment(self, f"Site-{name}", name=name, site=site, component=self.component)
+            name: further.deploy(name, site, self.component, fleet.aws.site_stacks)
             for name, site in fleet.sites_of(variant).items()
         }
-        for name, deployed in self.deployments.items():
-            cdk.CfnOutput(
-                self,
-                f"Deployment{''.join(part.capitalize() for part in name.split('-'))}",
-                value=deployed.deployment.attr_deployment_id,
-                description=f"Deployment of site {name} to {fleet.sites[name].target}.",
-            )
 
     def deploy_after(self, needed: IDependable) -> None:
         """No site is deployed before `needed` is there."""
         for deployed in self.deployments.values():
             deployed.node.add_dependency(needed)
+
+    def deploy_after_stacks(self, *needed: cdk.Stack) -> None:
+        """Nothing of this variant is deployed before these stacks."""
+        for stack in needed:
+            self.add_stack_dependency(stack, "what the cores' targets and rights are made of")
 
     def _register(self, fleet: Fleet, delivery: Delivery, bucket: s3.IBucket) -> Component:
         component = Component(

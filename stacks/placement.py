@@ -1,0 +1,115 @@
+"""In which stack the deployment of a site stands, and when a stack is full.
+
+A small fleet has the deployments beside the component, in the stack of the variant. A large one has
+`aws.site_stacks`: a number of stacks, chosen once, to which sites are dealt by a hash of their names. So a
+site's place depends on its own name and that number alone: sites that come and go move nobody. A site that
+says `stack: NAME` stands there instead, whatever the number is; `main` is the stack of the variant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from edgecam.errors import Mistake
+
+if TYPE_CHECKING:
+    from stacks.settings import Fleet, Site
+
+MAIN = "main"
+"""The stack of the variant itself."""
+
+RESOURCE_LIMIT = 500
+OUTPUT_LIMIT = 200
+TEMPLATE_LIMIT_BYTES = 1_000_000
+"""Of one stack (CloudFormation's user guide, quotas)."""
+
+MOST_SITES = {True: 180, False: 450}
+"""That one stack takes: in the main one (True) each has an output, and other outputs stand beside them; in
+the others a resource alone. What is left is room for what such a stack may need besides, some day."""
+
+MOST_GROUPS = 450
+"""Thing groups that one stack takes."""
+
+SECRET_POLICY_BYTES = 9_000
+"""Of the 10,240 that all inline policies of a role may have together (IAM's user guide, quotas)."""
+
+
+def place_of(name: str, site: Site, site_stacks: int | None) -> str:
+    """The end of the name of the stack that holds the site's deployment, or `main`."""
+    return site.stack or (MAIN if site_stacks is None else dealt(name, site_stacks))
+
+
+def group_place_of(site: Site, site_stacks: int | None) -> str:
+    """The same for its thing group, which has nothing to do with the variant and outlives a renamed site."""
+    if site_stacks is None or site.stack == MAIN:
+        return MAIN
+    return dealt(site.thing_group or "", site_stacks)
+
+
+def dealt(name: str, count: int) -> str:
+    """One of `count` places, as two digits: for a name always the same one."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % count
+    return f"{number:02}"
+
+
+def mistakes_of_placement(fleet: Fleet) -> Iterator[Mistake]:
+    """What would not fit into stacks and policies."""
+    yield from _full_stacks(fleet)
+    yield from _full_group_stacks(fleet)
+    yield from _too_many_secrets(fleet)
+    yield from _secrets_elsewhere(fleet)
+
+
+def _full_stacks(fleet: Fleet) -> Iterator[Mistake]:
+    counts = Counter(
+        (site.variant, place_of(name, site, fleet.aws.site_stacks)) for name, site in fleet.sites.items()
+    )
+    for (variant, place), count in sorted(counts.items()):
+        most = MOST_SITES[place == MAIN]
+        if count <= most:
+            continue
+        found = f"{count} of variant {variant} in " + ("one" if place == MAIN else f'"{place}"')
+        if place == MAIN:
+            expected = (
+                f"at most {most} sites in the stack of a variant: say how many further stacks there are, "
+                f"such as 32 (and stack: {MAIN} in sites that are deployed already: they stay where they are)"
+            )
+        else:
+            expected = f"at most {most} sites in one stack: say stack: NAME, of another one, in new sites"
+        yield Mistake("aws.site_stacks", expected, found)
+
+
+def _full_group_stacks(fleet: Fleet) -> Iterator[Mistake]:
+    created = [site for site in fleet.sites.values() if site.create_thing_group]
+    counts = Counter(group_place_of(site, fleet.aws.site_stacks) for site in created)
+    for place, count in sorted(counts.items()):
+        if count > MOST_GROUPS:
+            expected = f"at most {MOST_GROUPS} thing groups made in one stack"
+            yield Mistake("aws.site_stacks", expected, f'{count} in "{place}"')
+
+
+def _too_many_secrets(fleet: Fleet) -> Iterator[Mistake]:
+    arns = fleet.secret_arns()
+    size = sum(len(f'"{arn}",') for arn in arns)
+    if fleet.aws.camera_secrets is None and size > SECRET_POLICY_BYTES:
+        yield Mistake(
+            "aws.camera_secrets",
+            'how the names of all camera secrets begin, such as "cameras/*": '
+            f"a role's policies cannot name more than {SECRET_POLICY_BYTES} bytes of them one by one",
+            f"{len(arns)} secrets of {size} bytes",
+        )
+
+
+def _secrets_elsewhere(fleet: Fleet) -> Iterator[Mistake]:
+    """The cores would be refused, and say so only when they run."""
+    beginning = (fleet.aws.camera_secrets or "*").removesuffix("*")
+    names = [arn.split(":secret:", 1)[1] for arn in fleet.secret_arns()]
+    if others := [name for name in names if not name.startswith(beginning)]:
+        yield Mistake(
+            "aws.camera_secrets",
+            "how the names of all camera secrets begin",
+            f'"{fleet.aws.camera_secrets}" beside a secret named {others[0]}',
+        )

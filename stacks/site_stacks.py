@@ -1,0 +1,44 @@
+"""The stacks that hold the deployments of sites: that of the variant, and further ones for a large fleet."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from stacks.component import Component
+from stacks.deployment import SiteDeployment
+from stacks.placement import MAIN, place_of
+from stacks.settings import Site
+
+
+class SiteStacks:
+    """Makes stacks as sites need them. `stacks/placement.py` says which site stands where."""
+
+    def __init__(self, main: cdk.Stack, **stack: Any) -> None:
+        """Begin with `main`, the stack of the variant; `stack` is what further ones are made with."""
+        self._main = main
+        self._arguments = stack
+        self._stacks = {MAIN: main}
+
+    def deploy(self, name: str, site: Site, component: Component, site_stacks: int | None) -> SiteDeployment:
+        """The deployment of a site, in its stack."""
+        place = place_of(name, site, site_stacks)
+        stack = self._stacks.get(place) or self._new_stack(place)
+        deployed = SiteDeployment(stack, f"Site-{name}", name=name, site=site, component=component)
+        if place == MAIN:
+            # Not in the others: there is room for more sites than for CloudFormation's 200 outputs.
+            cdk.CfnOutput(
+                stack,
+                f"Deployment{''.join(part.capitalize() for part in name.split('-'))}",
+                value=deployed.deployment.attr_deployment_id,
+                description=f"Deployment of site {name} to {site.target}.",
+            )
+        return deployed
+
+    def _new_stack(self, place: str) -> cdk.Stack:
+        scope = cast("Construct", self._main.node.scope)
+        stack = cdk.Stack(scope, f"{self._main.stack_name}-Sites-{place}", **self._arguments)
+        self._stacks[place] = stack
+        return stack
