@@ -26,6 +26,11 @@ lint: ## ruff and mypy
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+.PHONY: audit
+audit: ## what is known against the locked Python packages (asks a public service)
+	@sandbox/install deploy
+	@.venv/bin/python -m supply_chain.audit
+
 .PHONY: format
 format: ## put the code into its form
 	.venv/bin/ruff check --fix .

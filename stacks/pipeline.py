@@ -25,8 +25,10 @@ DEPLOYING_ROLES = ("deploy", "file-publishing", "image-publishing", "lookup")
 READING_ROLES = ("lookup",)
 """Of the roles that `cdk bootstrap` makes: those that `cdk deploy` takes on, and that of a `cdk diff`."""
 
-_SESSION = cdk.Duration.hours(1)
-"""A first deployment builds images for an architecture that is emulated, and still ends within it."""
+_DEPLOY_SESSION = cdk.Duration.hours(2)
+"""A first deployment builds images, for an architecture that is emulated as well."""
+
+_DIFF_SESSION = cdk.Duration.hours(1)  # the least that IAM takes
 
 
 class PipelineStack(cdk.Stack):
@@ -51,12 +53,14 @@ class PipelineStack(cdk.Stack):
                 "ref": f"refs/heads/{pipeline.branch}",
             },
             description=f"Deploys branch {pipeline.branch} of {pipeline.repository}.",
+            session=_DEPLOY_SESSION,
         )
         self.diff_role = self._role(
             "Diff",
             provider_arn,
             claims={"sub": f"{subject}:pull_request"},
             description=f"Compares pull requests of {pipeline.repository} with what is deployed.",
+            session=_DIFF_SESSION,
         )
         self._let_take_on(self.deploy_role, DEPLOYING_ROLES, pipeline.bootstrap_qualifier)
         self._let_take_on(self.diff_role, READING_ROLES, pipeline.bootstrap_qualifier)
@@ -69,7 +73,15 @@ class PipelineStack(cdk.Stack):
             return provider.oidc_provider_arn
         return self.format_arn(service="iam", region="", resource="oidc-provider", resource_name=ISSUER)
 
-    def _role(self, name: str, provider_arn: str, *, claims: dict[str, str], description: str) -> iam.Role:
+    def _role(
+        self,
+        name: str,
+        provider_arn: str,
+        *,
+        claims: dict[str, str],
+        description: str,
+        session: cdk.Duration,
+    ) -> iam.Role:
         # Equal, never like: whoever may choose a branch's name could otherwise make it fit a pattern.
         trusted = {f"{ISSUER}:{claim}": value for claim, value in {"aud": AUDIENCE, **claims}.items()}
         return iam.Role(
@@ -77,7 +89,7 @@ class PipelineStack(cdk.Stack):
             name,
             assumed_by=iam.WebIdentityPrincipal(provider_arn, {"StringEquals": trusted}),
             description=description,
-            max_session_duration=_SESSION,
+            max_session_duration=session,
         )
 
     def _let_take_on(self, role: iam.Role, kinds: tuple[str, ...], qualifier: str) -> None:

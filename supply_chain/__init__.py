@@ -1,0 +1,1 @@
+"""What edgecam is made of, and what is known against it."""
