@@ -84,10 +84,7 @@ class CopiedImages(Construct):
         repository: ecr.IRepository,
     ) -> None:
         super().__init__(scope, construct_id)
-        projects = {
-            image.name: CopyProject(self, f"Project-{image.name}", image=image, repository=repository).project
-            for image in images
-        }
+        projects = [CopyProject(self, image.name, image=image, repository=repository) for image in images]
         copier = HandlerFunction(
             self,
             "Copier",
@@ -96,7 +93,10 @@ class CopiedImages(Construct):
             timeout=_COPY_TIMEOUT,
             statements=_copier_statements(projects, repository),
         )
-        self.resources = [_copy(self, image, projects[image.name], repository, copier) for image in images]
+        self.resources = [
+            _copy(project, project.project.ref, image.tag, repository, copier)
+            for image, project in zip(images, projects, strict=True)
+        ]
         self.digests: Mapping[str, str] = {
             image.name: resource.get_att_string("Digest")
             for image, resource in zip(images, self.resources, strict=True)
@@ -126,7 +126,7 @@ class CopyProject(Construct):
         self.project = codebuild.CfnProject(
             self,
             "Project",
-            description=f"Copies the image of {image.name} to the repository from which cores pull it.",
+            description=f"Copies the image for {image.name} to the repository from which cores pull it.",
             service_role=role.role_arn,
             artifacts=codebuild.CfnProject.ArtifactsProperty(type="NO_ARTIFACTS"),
             source=codebuild.CfnProject.SourceProperty(
@@ -278,7 +278,7 @@ def _build_statements(
 
 
 def _copier_statements(
-    projects: Mapping[str, codebuild.CfnProject], repository: ecr.IRepository
+    projects: Sequence[CopyProject], repository: ecr.IRepository
 ) -> list[iam.PolicyStatement]:
     return [
         iam.PolicyStatement(
@@ -287,25 +287,21 @@ def _copier_statements(
         iam.PolicyStatement(
             sid="Copy",
             actions=["codebuild:StartBuild", "codebuild:BatchGetBuilds"],
-            resources=[project.attr_arn for project in projects.values()],
+            resources=[project.project.attr_arn for project in projects],
         ),
     ]
 
 
 def _copy(
-    scope: Construct,
-    image: ImageToCopy,
-    project: codebuild.CfnProject,
-    repository: ecr.IRepository,
-    copier: HandlerFunction,
+    scope: Construct, project: str, tag: str, repository: ecr.IRepository, copier: HandlerFunction
 ) -> cdk.CustomResource:
     resource = cdk.CustomResource(
         scope,
-        f"Copy-{image.name}",
+        "Copy",
         resource_type="Custom::EdgecamImage",
         service_token=copier.function.attr_arn,
         service_timeout=_COPY_TIMEOUT,
-        properties={"Project": project.ref, "Repository": repository.repository_name, "Tag": image.tag},
+        properties={"Project": project, "Repository": repository.repository_name, "Tag": tag},
     )
     resource.node.add_dependency(copier)
     return resource

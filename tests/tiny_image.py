@@ -1,4 +1,4 @@
-"""An image of a few bytes, built from nothing: no base image, no network, a name that nobody else uses."""
+"""Images of a few bytes, built from nothing: no base image, no network, names that nobody else uses."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ def docker(*arguments: str) -> str:
 
 
 @contextmanager
-def tiny_image() -> Iterator[str]:
-    """The name of the image while it is there."""
-    name = f"edgecam-tiny-{uuid.uuid4().hex[:8]}"
+def tiny_image(name: str = "", **labels: str) -> Iterator[str]:
+    """The name of a new image while it is there; it goes under whichever names it has by then."""
+    content = uuid.uuid4().hex
+    name = name or f"edgecam-tiny-{content[:8]}"
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "content").write_text(name)
+        (Path(folder) / "content").write_text(content)
         (Path(folder) / "Dockerfile").write_text('FROM scratch\nCOPY content /content\nCMD ["/content"]\n')
-        docker("build", "--quiet", "--tag", name, folder)
+        labelled = [f"--label={key.replace('_', '.')}={value}" for key, value in labels.items()]
+        docker("build", "--quiet", "--tag", name, *labelled, folder)
+    image = docker("image", "inspect", "--format", "{{.Id}}", name)
     try:
         yield name
     finally:
-        # By the label of its content, in whichever repository it has been pulled from since.
-        image = docker("image", "inspect", "--format", "{{.Id}}", name)
-        docker("image", "rm", "--force", image)
+        subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, check=False)
 
 
 def push(image: str, url: str, target: str) -> str:

@@ -59,6 +59,10 @@ def test_a_tag_that_the_files_do_not_make_is_refused(tmp_path: Path) -> None:
     assert "Synthesize again" in told
 
 
+def test_a_tag_that_the_files_do_not_make_is_refused_for_an_image_without_a_tarball_too() -> None:
+    assert "found 000000000000" in _refusal(_build("--tag", "000000000000", "--image"))
+
+
 def test_a_base_image_out_of_reach_is_named(architecture: str) -> None:
     with pytest.raises(
         BuildError, match=r"base image registry\.invalid/base:1 cannot be pulled.*--base-image"
@@ -98,6 +102,11 @@ def test_the_tarball_is_the_image_under_its_content_tag(tarball: Path, image: st
     assert not tarball_holds(tarball, "edgecam/frame-grabber:another")
     with tarfile.open(tarball) as archive:
         assert "manifest.json" in archive.getnames()
+
+
+def test_the_image_can_be_had_without_a_tarball_and_is_named_on_stdout(image: str, architecture: str) -> None:
+    done = _build("--architecture", architecture, "--image")
+    assert (done.returncode, done.stdout) == (0, f"{image}\n")
 
 
 def test_an_image_that_is_not_there_is_not_saved(tmp_path: Path, architecture: str) -> None:

@@ -15,9 +15,13 @@ from container.base_image import ensure_base_image
 from container.image_inputs import DEFAULT_BASE_IMAGE, FRAME_GRABBER, VARIANTS
 from stacks.component import Artifact, render_recipe
 
+PULLED = f"{'0' * 12}.dkr.ecr.{'r' * 14}.amazonaws.com/{'i' * 128}@sha256:{'0' * 64}"
+"""An image in a repository, with a name as long as they get."""
 
-def rendered(variant: str, *architectures: str) -> dict[str, Any]:
+
+def rendered(variant: str, *architectures: str, delivery: str = "s3") -> dict[str, Any]:
     """A variant's recipe for these architectures, with the longest names that there can be."""
+    from_bucket = delivery == "s3"
     recipe: dict[str, Any] = json.loads(
         render_recipe(
             variant,
@@ -27,8 +31,10 @@ def rendered(variant: str, *architectures: str) -> dict[str, Any]:
             artifacts=[
                 Artifact(
                     architecture=architecture,
-                    image=f"edgecam/{variant}:0123456789ab",
-                    key=f"{variant}/0123456789ab-{architecture}.tar.gz",
+                    image=f"edgecam/{variant}:0123456789ab"
+                    if from_bucket
+                    else f"{PULLED[:-5]}{architecture}",
+                    key=f"{variant}/0123456789ab-{architecture}.tar.gz" if from_bucket else "",
                     content_hash="",
                 )
                 for architecture in architectures
@@ -45,10 +51,10 @@ def variant(request: pytest.FixtureRequest) -> str:
     return found
 
 
-@pytest.fixture(scope="session")
-def recipe(variant: str) -> dict[str, Any]:
-    """The variant's recipe for both architectures."""
-    return rendered(variant, "amd64", "arm64")
+@pytest.fixture(scope="session", params=["s3", "ecr"])
+def recipe(variant: str, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The variant's recipe for both architectures, for each way of delivery in turn."""
+    return rendered(variant, "amd64", "arm64", delivery=request.param)
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ def environment(image: TestImage) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "EDGECAM_IMAGE": image.name,
+        "EDGECAM_REPOSITORY": image.name.rpartition(":")[0],
         "EDGECAM_VARIANT": image.variant,
         "EDGECAM_ARCHITECTURE": docker("version", "--format", "{{.Server.Arch}}"),
         "EDGECAM_ARCHIVE": str(image.archive),

@@ -52,7 +52,13 @@ def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedA
                             "Effect": "Allow",
                             "Action": "s3:GetObject",
                             "Resource": "arn:aws:s3:::com.example.*",
-                        }
+                        },
+                        {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
+                        {
+                            "Effect": "Allow",
+                            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                            "Resource": "arn:aws:ecr:*:*:repository/com.example.*",
+                        },
                     ],
                 }
             ),

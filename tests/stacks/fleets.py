@@ -93,12 +93,14 @@ def of_type(template: dict[str, Any], resource_type: str) -> list[dict[str, Any]
 
 def flat(value: Any) -> str:
     """An ARN with references between angle brackets, their hashes cut off."""
-    if isinstance(value, str):
-        return value
+    if isinstance(value, list):
+        return ".".join(map(flat, value))
+    if not isinstance(value, dict):
+        return str(value)
     ((function, arguments),) = value.items()
     if function == "Fn::Join":
         return "".join(map(flat, arguments[1]))
     if function == "Fn::Sub":
         return str(arguments)
-    text = arguments if isinstance(arguments, str) else ".".join(map(str, map(flat, arguments)))
+    text = arguments if isinstance(arguments, str) else flat(arguments)
     return f"<{re.sub(r'[0-9A-F]{8}', '', text)}>"

@@ -87,6 +87,18 @@ def test_synth_needs_no_docker_network_credentials_git_and_is_the_same_everywher
     assert synth(other, tmp_path / "out again", environment) == here
 
 
+def test_delivery_by_ecr_needs_no_more_than_that(copy: Path, tmp_path: Path) -> None:
+    (copy / "fleet.yaml").write_text(f"{RECORDED}image: {{delivery: ecr, architectures: [amd64, arm64]}}\n")
+    environment = bare(tmp_path)
+    here = synth(copy, copy / "cdk.out", environment)
+    other = tmp_path / "moved"
+    copy.rename(other)
+    assert synth(other, other / "cdk.out", environment) == here
+    for stack in STACKS[1:]:
+        images = json.loads(json.dumps(here[f"{stack}.assets.json"]["dockerImages"])).values()
+        assert [image["source"]["executable"][0] for image in images] == ["../container/build"] * 2
+
+
 def test_images_and_packages_are_made_at_publish_time_by_commands_that_name_no_machine(
     copy: Path, tmp_path: Path
 ) -> None:

@@ -49,8 +49,9 @@ def _starting(original: host.Operation) -> host.Operation:
         record = host.build_record(answer["build"]["id"])
         record.pop("endTime", None)
         record |= {"buildStatus": "IN_PROGRESS", "currentPhase": "QUEUED", "phases": []}
+        begun = json.dumps({"build": record}).encode()
         host.in_background(lambda: _build(record))
-        return status, headers, json.dumps({"build": record}).encode()
+        return status, headers, begun
 
     return start_build
 
