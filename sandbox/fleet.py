@@ -18,7 +18,7 @@ UNCHANGED_WIDTH = "null"
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """What is filled in; `lobby_width` is the one setting that the sandbox changes, in pixels or `null`."""
+    """What is filled in; the sandbox changes `lobby_width`, pixels or `null`, and how images come."""
 
     data_dir: Path
     page_port: int
@@ -29,6 +29,7 @@ class Values:
     cameras_port: int
     yard_secret: str
     lobby_width: str = UNCHANGED_WIDTH
+    delivery: str = "s3"
 
 
 def render(values: Values, target: Path) -> Path:
@@ -47,6 +48,7 @@ def render(values: Values, target: Path) -> Path:
         CAMERAS_PORT=values.cameras_port,
         YARD_SECRET=values.yard_secret,
         LOBBY_WIDTH=values.lobby_width,
+        DELIVERY=values.delivery,
     )
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text)

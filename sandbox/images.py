@@ -79,3 +79,17 @@ def _docker(*arguments: str, text: str | None = None) -> subprocess.CompletedPro
         )
     except FileNotFoundError as error:
         raise ArtifactError("Docker is not installed on this core") from error
+
+
+def forget(url: str) -> None:
+    """Take the names of the embedded AWS at `url` from the images that were pushed to it or pulled from it.
+
+    Its port is another one next time: they would only pile up. An image that has other names stays.
+    """
+    registry = f"{urlsplit(url).netloc}/"
+    named = _docker("image", "ls", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}")
+    for line in named.stdout.splitlines():
+        repository, tag, digest = line.split()
+        if repository.startswith(registry):
+            name = f"{repository}@{digest}" if tag == "<none>" else f"{repository}:{tag}"
+            _docker("image", "rm", "--no-prune", name)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import fleet
+from sandbox import fleet, images
 from sandbox.aws.environment import REPOSITORY
 from sandbox.aws.server import EmbeddedAws, inherited_environment
 from sandbox.deploy import STACKS, Cdk, Outputs
@@ -167,7 +167,7 @@ class System:
     def start_aws(self) -> None:
         """The embedded AWS, with the cores' things and the camera's secret in it."""
         self.aws = aws = EmbeddedAws(port=self.settings.aws_port, folder=self.settings.folder)
-        self._stops.append(aws.stop)
+        self._stops += [aws.stop, lambda: images.forget(aws.url)]
         for seat in self.settings.seats:
             aws.client("iot").create_thing(thingName=seat.thing)
         answer = aws.client("secretsmanager").create_secret(
@@ -189,10 +189,12 @@ class System:
         self,
         *,
         lobby_width: str = fleet.UNCHANGED_WIDTH,
+        delivery: str = "s3",
         project: Path = REPOSITORY,
         stacks: Sequence[str] = STACKS,
     ) -> Outputs:
-        """`cdk deploy` of a tree, the frame grabber's pictures of the lobby as wide as told."""
+        """`cdk deploy` of a tree, the frame grabber's pictures of the lobby as wide as told, images by `s3`
+        or `ecr`."""
         settings = self.settings
         values = fleet.Values(
             data_dir=settings.data_dir,
@@ -204,6 +206,7 @@ class System:
             cameras_port=settings.cameras_port,
             yard_secret=self._yard_secret,
             lobby_width=lobby_width,
+            delivery=delivery,
         )
         return self._commands().deploy(fleet.render(values, settings.folder / "fleet.yaml"), project, stacks)
 

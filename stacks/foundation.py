@@ -55,7 +55,7 @@ class FoundationStack(cdk.Stack):
         )
 
     def _keep_bucket_known(self, bucket: s3.IBucket) -> None:
-        """Export what stacks that deliver by bucket import, so that changing `image.delivery` is one deploy.
+        """Export what stacks that deliver by bucket import, so that changing to `ecr` is one deploy.
 
         This stack is deployed first, and CloudFormation takes back no export while it is imported.
         """

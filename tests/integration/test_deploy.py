@@ -190,6 +190,29 @@ def test_changed_program_makes_a_new_version_and_reverting_it_conflicts_with_not
     wait_for_width(system, "lobby", 1920)
 
 
+def test_both_variants_run_from_images_that_are_copied_once_and_pulled_by_digest(
+    system: System, tree: Path
+) -> None:
+    assert system.aws is not None
+    loaded = running_image()
+    system.deploy(project=tree, delivery="ecr")
+    for seat in system.settings.seats:
+        settle(system, seat)
+    until(lambda: container_is_there() and "@sha256:" in running_image(), "the pulled image runs", system)
+    wait_for_width(system, "lobby", 1920)
+    builds = system.aws.client("codebuild").list_builds()["ids"]
+    assert len(builds) == len(system.settings.seats)
+    before = (system.execution()["deploymentId"], versions(system))
+    system.deploy(project=tree, delivery="ecr")
+    assert (system.execution()["deploymentId"], versions(system)) == before
+    assert system.aws.client("codebuild").list_builds()["ids"] == builds
+    system.deploy(project=tree)
+    for seat in system.settings.seats:
+        settle(system, seat)
+    until(lambda: container_is_there() and running_image() == loaded, "the loaded image runs again", system)
+    wait_for_width(system, "lobby", 1920)
+
+
 def test_password_of_the_camera_stands_nowhere(system: System) -> None:
     wait_for_width(system, "yard", 1280)
     searched, leaks = secrecy.leaks(system)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tiny_image import docker, push, tiny_image
 
+from sandbox import images
 from sandbox.aws.clients import ACCOUNT, REGION
 
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -89,3 +90,14 @@ def test_recipe_that_does_not_depend_on_what_pulls_images_is_refused(core: Any, 
         "has docker: artifacts, which take dependencies on aws.greengrass.DockerApplicationManager and "
         "aws.greengrass.TokenExchangeService" in execution["reason"]
     )
+
+
+def test_names_of_a_registry_go_and_images_that_have_others_stay(core: Any, image: str) -> None:
+    repository = f"com.example.{uuid.uuid4().hex[:8]}"
+    named = pushed(core, image, repository)
+    here = f"localhost:{core.aws.port}/{named}"
+    docker("pull", "--quiet", here)
+    docker("tag", image, f"localhost:{core.aws.port}/{repository}:another")
+    images.forget(core.aws.url)
+    assert docker("image", "ls", "--quiet", f"localhost:{core.aws.port}/*") == ""
+    assert docker("image", "ls", "--quiet", image) != ""

@@ -43,7 +43,12 @@ def test_both_sites_look_at_the_same_cameras_from_folders_and_ports_of_their_own
     assert first.data_dir != second.data_dir
 
 
-def _fleet(folder: Path, width: str = fleet.UNCHANGED_WIDTH) -> Fleet:
+@pytest.mark.parametrize("delivery", ["s3", "ecr"])
+def test_images_come_as_told(tmp_path: Path, delivery: str) -> None:
+    assert _fleet(tmp_path, delivery=delivery).image.delivery == delivery
+
+
+def _fleet(folder: Path, width: str = fleet.UNCHANGED_WIDTH, delivery: str = "s3") -> Fleet:
     values = fleet.Values(
         data_dir=folder / "frames",
         page_port=8001,
@@ -54,5 +59,6 @@ def _fleet(folder: Path, width: str = fleet.UNCHANGED_WIDTH) -> Fleet:
         cameras_port=8002,
         yard_secret=SECRET,
         lobby_width=width,
+        delivery=delivery,
     )
     return load_fleet(fleet.render(values, folder / "fleet.yaml"))

@@ -152,4 +152,4 @@ def _note(record: dict[str, Any], phase: str, status: str, message: str = "") ->
 def install() -> None:
     """Let StartBuild start something, and whoever may see a project see its builds."""
     host.replace_start_build(_starting)
-    host.name_projects_of_builds()
+    host.name_resources("codebuild", "ids", lambda build_id: f"project/{build_id.rpartition(':')[0]}")

@@ -48,5 +48,6 @@ def _with_missing_images(original: host.Operation) -> host.Operation:
 
 
 def install() -> None:
-    """Exchange the three functions."""
+    """Exchange the three functions, and let who may see a repository see it."""
+    host.name_resources("ecr", "repositoryNames", lambda name: f"repository/{name}")
     host.replace_ecr_operations(_repository_uri, _with_local_endpoint, _with_missing_images)

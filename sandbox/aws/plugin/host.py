@@ -134,17 +134,18 @@ def replace_start_build(wrap: Callable[[Operation], Operation]) -> None:
     codebuild._start_build = wrap(codebuild._start_build)
 
 
-def name_projects_of_builds() -> None:
-    """Check rights on builds against their project, as AWS does; ministack knows no resource for them."""
+def name_resources(service: str, member: str, resource_of: Callable[[str], str]) -> None:
+    """Check rights on what a request lists under `member` as AWS does: by the resource, here of the first.
+
+    ministack looks at requests for one resource only and takes those for several as being about everything.
+    """
     original = iam_actions.extract_resource_arn
 
-    def extract(service: str, method: str, path: str, headers: Any, body: bytes, *more: Any) -> Any:
-        ids = json.loads(body).get("ids") if service == "codebuild" and b'"ids"' in body else None
-        return (
-            arn("codebuild", f"project/{ids[0].rpartition(':')[0]}")
-            if ids
-            else original(service, method, path, headers, body, *more)
-        )
+    def extract(asked: str, method: str, path: str, headers: Any, body: bytes, *more: Any) -> Any:
+        listed = json.loads(body).get(member) if asked == service and member.encode() in body else None
+        if listed:
+            return arn(service, resource_of(listed[0]))
+        return original(asked, method, path, headers, body, *more)
 
     iam_actions.extract_resource_arn = extract
 
