@@ -67,7 +67,8 @@ def emulation_advice(architecture: str | None = None) -> str:
     return (
         f"An image for {wanted} can be built only where Docker can run its programs: on a machine of that "
         "kind, or with emulation: apt-get install qemu-user-static binfmt-support arch-test (or: docker run "
-        f"--privileged --rm tonistiigi/binfmt --install {architecture or 'all'})."
+        f"--privileged --rm tonistiigi/binfmt --install {architecture or 'all'}). With buildx another "
+        "machine can build: docker buildx create --name other ssh://USER@MACHINE, and BUILDX_BUILDER=other."
     )
 
 

@@ -3,51 +3,48 @@
     container/build --variant frame-grabber --architecture amd64 [--tag TAG] [--output FILE.tar.gz | --image]
 
 Prints the path of the tarball on stdout (with --image: the name of the image, and makes no tarball), and
-nothing else there; what it is doing goes to stderr. What is there already is not made again.
+nothing else there; what it is doing goes to stderr. What is there already is not made again. Beside the
+tarball lies the bill of materials, FILE.cdx.json; with --image it is
+build/edgecam-VARIANT-ARCHITECTURE-TAG.cdx.json.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import errno
-import gzip
 import json
 import logging
 import os
 import platform
-import subprocess
 import sys
-import tarfile
 import tempfile
 import time
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from container.base_image import ensure_base_image
+from container.bill_of_materials import SUFFIX, bill_of_materials
 from container.build_context import write_context
-from container.docker_cli import BuildError, disk_full, docker, docker_build, explain
+from container.builder import chosen_builder
+from container.docker_cli import BuildError, docker, docker_build
+from container.image_contents import ContentsError, read_contents
 from container.image_inputs import (
     ARCHITECTURES,
     DEFAULT_BASE_IMAGE,
     PROJECT,
     VARIANTS,
+    expect_pinned,
     image_hash,
     image_name,
     image_tag,
 )
+from container.image_tarball import replacing, save, tarball_holds
 
 _LOG = logging.getLogger(__name__)
 
 CONTENT_LABEL = "edgecam.content"
 """Holds the whole hash, of which the tag shows the beginning."""
 
-GZIP_LEVEL = 6
-"""3 s longer than level 1 once, for 9 % less on the way to every core; level 9 takes 10 s for another 1 %."""
-
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
-_CHUNK_BYTES = 1 << 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,9 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     chosen = (options.variant, options.architecture, options.base_image)
     try:
+        if options.release:
+            _check_base(options.base_image)
         if options.image:
-            _check_tag(image_hash(*chosen), options.tag)
-            made = ensure_image(*chosen)
+            made = build_image(*chosen, options.tag)
         else:
             made = str(build(*chosen, options.tag, options.output))
     except BuildError as error:
@@ -88,12 +86,68 @@ def build(
     output = (
         output or PROJECT / "build" / f"edgecam-{variant}-{architecture}-{expected_tag}.tar.gz"
     ).absolute()
+    bill = output.with_name(output.name.removesuffix(".tar.gz") + SUFFIX)
     if tarball_holds(output, name):
         _LOG.info("%s is already in %s", name, output)
-        return output
-    ensure_image(variant, architecture, base_image)
-    save(name, output)
+        if bill.exists():
+            return output
+    else:
+        ensure_image(variant, architecture, base_image)
+        save(name, output)
+    write_bill(output, bill, variant, architecture, base_image)
     return output
+
+
+def build_image(
+    variant: str, architecture: str, base_image: str = DEFAULT_BASE_IMAGE, tag: str | None = None
+) -> str:
+    """Make the image, unless Docker has it, and its bill of materials; return its name.
+
+    Raises:
+        BuildError: what is in the way, and what to do about it.
+    """
+    expected_tag = _check_tag(image_hash(variant, architecture, base_image), tag)
+    name = ensure_image(variant, architecture, base_image)
+    bill = PROJECT / "build" / f"edgecam-{variant}-{architecture}-{expected_tag}{SUFFIX}"
+    if not bill.exists():
+        with tempfile.TemporaryDirectory(prefix="edgecam-bill-") as folder:
+            tarball = Path(folder) / "image.tar.gz"
+            save(name, tarball)
+            write_bill(tarball, bill, variant, architecture, base_image)
+    return name
+
+
+def write_bill(
+    tarball: Path, bill: Path, variant: str, architecture: str, base_image: str = DEFAULT_BASE_IMAGE
+) -> None:
+    """Write what is in the image that `tarball` holds; whole, or not at all.
+
+    Raises:
+        BuildError: the image lacks the records that tell what is in it.
+    """
+    content = image_hash(variant, architecture, base_image)
+    try:
+        contents = read_contents(tarball)
+    except ContentsError as error:
+        raise BuildError(f"no bill of materials of {tarball}: {error}") from error
+    text = bill_of_materials(
+        contents,
+        variant=variant,
+        architecture=architecture,
+        tag=image_tag(content),
+        content_hash=content,
+    )
+    bill.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(bill) as partial:
+        partial.write_text(text, encoding="utf-8")
+    _LOG.info("what is in it: %s", bill)
+
+
+def _check_base(base_image: str) -> None:
+    try:
+        expect_pinned(base_image)
+    except ValueError as error:
+        raise BuildError(str(error)) from error
 
 
 def _check_tag(content: str, tag: str | None) -> str:
@@ -118,7 +172,12 @@ def ensure_image(variant: str, architecture: str, base_image: str = DEFAULT_BASE
     if _content_of(name) == content:
         _LOG.info("%s is already built", name)
         return name
-    ensure_base_image(base_image, architecture, server)
+    builder = chosen_builder(os.environ)
+    if builder is None:
+        ensure_base_image(base_image, architecture, server)
+    else:
+        builder.expect(architecture)
+    foreign = builder is not None or architecture != server
     _LOG.info("building %s for %s: a first build takes minutes, later ones seconds", name, architecture)
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgecam-image-") as folder:
@@ -126,54 +185,27 @@ def ensure_image(variant: str, architecture: str, base_image: str = DEFAULT_BASE
         if image_hash(variant, architecture, base_image) != content:
             raise BuildError("files of the image changed while they were being read. Start again.")
         docker_build(
-            *_build_arguments(variant, architecture if architecture != server else None, base_image),
+            *_build_arguments(variant, architecture if foreign else None, base_image),
+            *(("--load",) if builder else ()),
             *("--tag", name, "--label", f"{CONTENT_LABEL}={content}", folder),
             environment={**os.environ, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
         )
+    _check_made(name, content, architecture, base_image)
+    _LOG.info("built %s in %.0f s", name, time.monotonic() - started_s)
+    return name
+
+
+def _check_made(name: str, content: str, architecture: str, base_image: str) -> None:
     if _content_of(name) != content:
         raise BuildError(
             f"{name} was built, but Docker does not have it: the chosen builder keeps its images to itself. "
             "`docker buildx use default` chooses Docker's own."
         )
-    _LOG.info("built %s in %.0f s", name, time.monotonic() - started_s)
-    return name
-
-
-def save(name: str, output: Path) -> None:
-    """Write the image as a compressed tarball that `docker load` reads; whole, or not at all.
-
-    Raises:
-        BuildError: the disk is full, or Docker cannot save.
-    """
-    _LOG.info("saving %s", name)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with (
-            _replacing(output) as partial,
-            partial.open("wb") as raw,
-            # Neither name nor time in the header: the same image makes the same bytes.
-            gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as packed,
-        ):
-            _stream_image(name, packed)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise BuildError(disk_full(output.parent)) from error
-        raise BuildError(f"cannot write {output}: {error.strerror}") from error
-    _LOG.info("saved %s (%.1f MB)", output, output.stat().st_size / 1e6)
-
-
-def tarball_holds(path: Path, name: str) -> bool:
-    """Tell whether `path` is a whole tarball of the image called `name`."""
-    tags: list[str] = []
-    try:
-        with tarfile.open(path, "r|gz") as tarball:
-            for member in tarball:
-                content = tarball.extractfile(member) if member.name == "manifest.json" else None
-                if content:
-                    tags = [tag for image in json.load(content) for tag in image["RepoTags"] or []]
-    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError):
-        return False
-    return name in tags
+    if (made_for := docker("image", "inspect", "--format", "{{.Architecture}}", name)) != architecture:
+        raise BuildError(
+            f"{name}: expected an image for {architecture}, found one for {made_for}: the base image "
+            f"{base_image} is for that. Give one for {architecture} (--base-image)."
+        )
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -186,6 +218,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--base-image", default=DEFAULT_BASE_IMAGE, help="default: %(default)s")
     parser.add_argument(
         "--tag", help="refuse to build unless the image gets this tag, which its content decides"
+    )
+    parser.add_argument(
+        "--release", action="store_true", help="refuse a base image that is not named with its digest"
     )
     made = parser.add_mutually_exclusive_group()
     made.add_argument("--output", type=Path, help="default: build/edgecam-VARIANT-ARCHITECTURE-TAG.tar.gz")
@@ -212,30 +247,3 @@ def _content_of(name: str) -> str | None:
     labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", name)) or {}
     found: str | None = labels.get(CONTENT_LABEL)
     return found
-
-
-def _stream_image(name: str, target: gzip.GzipFile) -> None:
-    with (
-        tempfile.TemporaryFile("w+") as complaints,
-        subprocess.Popen(["docker", "save", name], stdout=subprocess.PIPE, stderr=complaints) as saving,
-    ):
-        assert saving.stdout is not None  # noqa: S101 - a pipe was asked for
-        while chunk := saving.stdout.read(_CHUNK_BYTES):
-            target.write(chunk)
-        if saving.wait() != 0:
-            complaints.seek(0)
-            raise BuildError(explain(complaints.read()))
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Offer a file in the same folder that becomes `path` at the end, or disappears on an error."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
-    try:
-        yield partial
-        partial.chmod(0o644)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from container.build_context import write_context, write_network_settings
-from container.docker_cli import explain
-from container.image_build import BuildError, ensure_image, save, tarball_holds
+from container.docker_cli import BuildError, explain
+from container.image_build import ensure_image
 from container.image_inputs import PROJECT, image_hash, image_name, image_tag
+from container.image_tarball import save, tarball_holds
 
 BUILD = PROJECT / "container/build"
 
@@ -70,6 +71,18 @@ def test_a_base_image_out_of_reach_is_named(architecture: str) -> None:
         ensure_image("frame-grabber", architecture, "registry.invalid/base:1")
 
 
+def test_a_release_is_refused_on_a_base_without_digest(tmp_path: Path) -> None:
+    told = _refusal(_build("--release", "--output", str(tmp_path / "image.tar.gz")))
+    assert "debian:trixie-slim@sha256:…, found debian:trixie-slim; `docker buildx imagetools inspect" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_base_with_its_digest_is_pulled_and_never_made_of_packages(architecture: str) -> None:
+    pinned = f"debian:trixie-slim@sha256:{'0' * 64}"
+    with pytest.raises(BuildError, match=r"base image debian:trixie-slim@sha256:0+ cannot be pulled"):
+        ensure_image("frame-grabber", architecture, pinned)
+
+
 def test_a_foreign_architecture_out_of_reach_is_met_with_advice(tmp_path: Path, architecture: str) -> None:
     foreign = {"amd64": "arm64", "arm64": "amd64"}[architecture]
     base = "--base-image=registry.invalid/base:1"
@@ -93,7 +106,8 @@ def test_a_tarball_that_was_cut_short_is_made_again(tarball: Path, image: str, t
     done = _build("--output", str(damaged))
     assert done.stdout == f"{damaged}\n", done.stderr
     assert tarball_holds(damaged, image)
-    assert [path.name for path in tmp_path.iterdir()] == [tarball.name]
+    bill = tarball.name.replace(".tar.gz", ".cdx.json")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([tarball.name, bill])
 
 
 def test_the_tarball_is_the_image_under_its_content_tag(tarball: Path, image: str, architecture: str) -> None:
