@@ -38,6 +38,8 @@ def ensure_base_image(name: str, architecture: str, server_architecture: str) ->
 
 
 def _has(name: str, architecture: str) -> bool:
+    # Docker pulls NAME:TAG@DIGEST, and lists it as NAME@DIGEST only.
+    name = re.sub(r":[^:/@]+(?=@)", "", name)
     if not docker("image", "ls", "--quiet", name):
         return False
     return docker("image", "inspect", "--format", "{{.Architecture}}", name) == architecture

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from tiny_image import docker, push, tiny_image
 
+from container.base_image import ensure_base_image
 from edgecam.errors import ConfigurationError
 from stacks.settings import Fleet, load_fleet
 
@@ -32,3 +39,24 @@ def test_release_without_digest_is_refused_and_told_where_to_find_it(tmp_path: P
 
 def test_digest_needs_no_release(tmp_path: Path) -> None:
     assert not fleet(tmp_path, f'{{base: "{DIGEST}"}}').image.pinned
+
+
+def test_base_with_its_digest_is_pulled_once(
+    aws: Callable[[str], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    ecr = aws("ecr")
+    repository = f"bases-{uuid.uuid4().hex[:8]}"
+    ecr.create_repository(repositoryName=repository)
+    server = docker("version", "--format", "{{.Server.Arch}}")
+    with tiny_image() as image:
+        digest = push(image, ecr.meta.endpoint_url, f"{repository}:one")
+    base = f"{urlsplit(ecr.meta.endpoint_url).netloc}/{repository}:one@{digest}"
+    try:
+        ensure_base_image(base, server, server)
+        ensure_base_image(base, server, server)
+    finally:
+        docker("image", "rm", "--force", base.replace(":one@", "@"))
+    assert [message for message in caplog.messages if "pulling" in message] == [
+        f"pulling the base image {base}"
+    ]
