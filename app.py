@@ -37,6 +37,11 @@ def build(app: cdk.App, fleet: Fleet) -> None:
     for made in app.node.children:
         if isinstance(made, VariantStack):
             made.deploy_after_stacks(foundation, *foundation.thing_groups)
+    if fleet.watch is not None:
+        # Imported here: what it is made of takes half a second, and who watches nothing does without.
+        from stacks.watch import WatchStack
+
+        WatchStack(app, "EdgecamWatch", fleet=fleet, watch=fleet.watch, env=env)
     if fleet.aws.pipeline is not None:
         PipelineStack(app, "EdgecamPipeline", pipeline=fleet.aws.pipeline, env=env)
 

@@ -102,6 +102,16 @@ class CoreDeviceRole(Construct):
                 "the settings say how their names begin.",
             )
 
+    def grant_logs(self, group_arns: Sequence[str]) -> None:
+        """Let cores write these log groups; a new role may do that already."""
+        actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+        iam.Policy(
+            self,
+            "Logs",
+            roles=[self.role],
+            statements=[iam.PolicyStatement(sid="WriteLogs", actions=actions, resources=list(group_arns))],
+        )
+
     def _new_role(self, things: Sequence[str]) -> iam.Role:
         role = iam.Role(
             self,

@@ -10,7 +10,9 @@ from aws_cdk import aws_greengrassv2 as greengrass
 from constructs import Construct
 
 from stacks.component import Component
+from stacks.core_logs import log_component
 from stacks.settings import SECRET_MANAGER, Rollout, Site
+from stacks.settings_cores import CoreLogs
 
 SECRET_MANAGER_VERSION = "2.2.9"  # noqa: S105 - a version
 """Of the public component, for every nucleus since 2.5.0; `components` of a site names another one."""
@@ -35,10 +37,29 @@ class SiteDeployment(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, name: str, site: Site, component: Component
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        site: Site,
+        component: Component,
+        logs: CoreLogs | None = None,
+        fetches_large: bool = False,
     ) -> None:
+        """Deploy a site.
+
+        Args:
+            scope: The stack.
+            construct_id: The construct's id.
+            name: Of the site.
+            site: The target, and what runs there.
+            component: Ours, in the version that is deployed.
+            logs: Of `cores.logs`: the cores upload theirs.
+            fetches_large: Whether the cores' IoT policy is known to let them fetch a large document.
+        """
         super().__init__(scope, construct_id)
-        components = components_of(site, component.name, component.version)
+        components = components_of(site, component.name, component.version, logs)
         self.deployment = _Deployment(
             self,
             "Deployment",
@@ -52,7 +73,8 @@ class SiteDeployment(Construct):
         )
         # The version stands in the template, so that `cdk diff` shows it; that it exists first is said here.
         self.deployment.node.add_dependency(component.resource)
-        self._warn_when_large(name, site, json.dumps(components))
+        if not fetches_large:
+            self._warn_when_large(name, site, json.dumps(components))
 
     def _warn_when_large(self, name: str, site: Site, document: str) -> None:
         kind = "thing" if site.thing is not None else "thing_group"
@@ -66,7 +88,9 @@ class SiteDeployment(Construct):
             )
 
 
-def components_of(site: Site, name: str, version: str) -> dict[str, dict[str, Any]]:
+def components_of(
+    site: Site, name: str, version: str, logs: CoreLogs | None = None
+) -> dict[str, dict[str, Any]]:
     """What runs on the cores of `site`: component → version, and what is merged into its configuration."""
     components: dict[str, dict[str, Any]] = {
         extra: {"version": entry.version, "merge": dict(entry.merge)}
@@ -80,6 +104,10 @@ def components_of(site: Site, name: str, version: str) -> dict[str, dict[str, An
         manager["merge"].setdefault("periodicRefreshIntervalMin", SECRET_REFRESH_MIN)
         others = manager["merge"].get("cloudSecrets", [])
         manager["merge"]["cloudSecrets"] = [*others, *({"arn": arn} for arn in arns)]
+    if logs is not None:
+        uploader, its_version, merge = log_component(logs, nucleus=site.nucleus, component=name)
+        # Whoever names it in `components` has more to say about it.
+        components.setdefault(uploader, {"version": its_version, "merge": merge})
     # Reset first: a setting that was taken out of fleet.yaml must not live on in the core's memory.
     components[name] = {"version": version, "merge": configuration, "reset": [""]}
     return components

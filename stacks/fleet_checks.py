@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from container.image_inputs import FRAME_GRABBER, GCS_UPLOADER
 from edgecam.core_paths import mistakes_on_core
 from edgecam.errors import Mistake
+from stacks.core_checks import mistakes_of_cores
 from stacks.placement import mistakes_of_placement
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def mistakes_of(fleet: Fleet) -> list[Mistake]:
         _other_variants(fleet.sites),
         _unused_bucket(fleet),
         mistakes_of_placement(fleet),
+        mistakes_of_cores(fleet),
     )
     return [mistake for check in checks for mistake in check]
 

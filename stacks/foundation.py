@@ -12,6 +12,7 @@ from constructs import Construct
 from container.image_inputs import VARIANTS
 from stacks.artifact_store import ArtifactStore
 from stacks.core_device import CoreDeviceRole
+from stacks.core_setup import set_up_cores
 from stacks.image_repository import ImageRepository
 from stacks.settings import Fleet
 from stacks.thing_groups import known_things, make_thing_groups
@@ -47,6 +48,7 @@ class FoundationStack(cdk.Stack):
             cores.grant_images(self.image_repository.repository_arn)
             self._keep_bucket_known(store.bucket)
         self.thing_groups = make_thing_groups(self, fleet, **stack)
+        set_up_cores(self, fleet, cores)
         cdk.CfnOutput(
             self, "ArtifactBucketName", value=store.bucket.bucket_name, description="Artifact bucket."
         )

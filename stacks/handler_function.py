@@ -15,8 +15,9 @@ from stacks.runtime import RUNTIME
 
 HANDLERS = Path(__file__).resolve().parent / "handlers"
 
-_LEFT_OUT = ["**/__pycache__", "**/*.pyc", "custom_resources/gcs_*"]
-"""Of the handlers' folder: what needs Google's library is packed with it (stacks/gcp/packing.py)."""
+_LEFT_OUT = ["**/__pycache__", "**/*.pyc", "custom_resources/gcs_*", "services"]
+"""Of the handlers' folder: what needs Google's library is packed with it (stacks/gcp/packing.py), and what is
+no custom resource by stacks/service_function.py."""
 
 _MEMORY_MB = 512
 """Lambda gives processor and network in proportion; copying 100 MB takes seconds with this."""
@@ -31,6 +32,7 @@ class HandlerFunction(Construct):
     Attributes:
         function: The function.
         policy: What it may do: the given statements, and write its own log.
+        log_group_name: Where its output goes.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class HandlerFunction(Construct):
         module: str,
         timeout: cdk.Duration,
         statements: Sequence[iam.PolicyStatement],
+        package: str = "custom_resources",
         packed: cdk.FileAssetLocation | None = None,
         role_name: str | None = None,
         environment: Mapping[str, str] | None = None,
@@ -53,6 +56,7 @@ class HandlerFunction(Construct):
             construct_id: The construct's id.
             description: What it is for, for who reads the console.
             module: Which of the handlers.
+            package: Where that is.
             timeout: How long it may take.
             statements: What it may do, beside writing its log.
             packed: The code of a handler that needs more than boto3; default the folder as it is.
@@ -62,6 +66,7 @@ class HandlerFunction(Construct):
         super().__init__(scope, construct_id)
         log_group = aws_logs.CfnLogGroup(self, "Log", retention_in_days=30)
         log_group.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
+        self.log_group_name: str = log_group.ref
         role = iam.Role(
             self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), role_name=role_name
         )
@@ -76,7 +81,7 @@ class HandlerFunction(Construct):
             "Function",
             description=description,
             runtime=RUNTIME,
-            handler=f"custom_resources.{module}.handler",
+            handler=f"{package}.{module}.handler",
             code=aws_lambda.CfnFunction.CodeProperty(s3_bucket=bucket, s3_key=key),
             role=role.role_arn,
             timeout=int(timeout.to_seconds()),

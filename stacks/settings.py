@@ -25,8 +25,10 @@ from edgecam.launch import DockerOptions
 from edgecam.validation import Model
 from stacks.fleet_checks import mistakes_of
 from stacks.fleet_files import read_fleet
+from stacks.settings_cores import Cores
 from stacks.settings_gcp import Gcp
 from stacks.settings_pipeline import Pipeline
+from stacks.settings_watch import Watch
 
 SECRET_MANAGER = "aws.greengrass.SecretManager"  # noqa: S105 - a component's name
 TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
@@ -322,6 +324,8 @@ class Fleet(Model):
     image: Image = Field(default=Image(), description="The container image.")
     aws: Aws = Field(default=Aws(), description="Where in AWS, and what is there already.")
     gcp: Gcp | None = Field(default=None, description="The Google side of recordings.")
+    cores: Cores = Field(default=Cores(), description="The core devices: how they register, and their logs.")
+    watch: Watch | None = Field(default=None, description="Alarms and a dashboard; default none.")
 
     @field_validator("sites")
     @classmethod

@@ -17,7 +17,9 @@ from pydantic.fields import FieldInfo
 
 from edgecam.config import Camera
 from stacks.settings import Aws, Fleet, Image, Site
+from stacks.settings_cores import Cores
 from stacks.settings_gcp import Gcp
+from stacks.settings_watch import Watch
 
 README = Path(__file__).parent.parent / "README.md"
 MARKERS = ("<!-- settings: made by `make docs` -->", "<!-- end of settings -->")
@@ -36,6 +38,8 @@ def tables() -> str:
         ("The image: `image`", _rows(Image)),
         ("The account: `aws`", _rows(Aws)),
         ("The Google side: `gcp`", _rows(Gcp)),
+        ("The core devices: `cores`", _rows(Cores)),
+        ("Alarms and dashboard: `watch`", _rows(Watch)),
     ]
     head = "| setting | values | default | |\n| --- | --- | --- | --- |\n"
     return "\n".join(f"### {title}\n\n{head}" + "\n".join(rows) + "\n" for title, rows in sections)

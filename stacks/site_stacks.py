@@ -10,15 +10,18 @@ from constructs import Construct
 from stacks.component import Component
 from stacks.deployment import SiteDeployment
 from stacks.placement import MAIN, place_of
-from stacks.settings import Site
+from stacks.settings import Fleet, Site
 
 
 class SiteStacks:
     """Makes stacks as sites need them. `stacks/placement.py` says which site stands where."""
 
-    def __init__(self, main: cdk.Stack, **stack: Any) -> None:
+    def __init__(self, main: cdk.Stack, *, fleet: Fleet, **stack: Any) -> None:
         """Begin with `main`, the stack of the variant; `stack` is what further ones are made with."""
         self._main = main
+        self._logs = fleet.cores.logs
+        # Our IoT policy lets them (stacks/core_device.py); another one may or may not.
+        self._fetches_large = fleet.aws.token_exchange_role is None
         self._arguments = stack
         self._stacks = {MAIN: main}
 
@@ -26,7 +29,15 @@ class SiteStacks:
         """The deployment of a site, in its stack."""
         place = place_of(name, site, site_stacks)
         stack = self._stacks.get(place) or self._new_stack(place)
-        deployed = SiteDeployment(stack, f"Site-{name}", name=name, site=site, component=component)
+        deployed = SiteDeployment(
+            stack,
+            f"Site-{name}",
+            name=name,
+            site=site,
+            component=component,
+            logs=self._logs,
+            fetches_large=self._fetches_large,
+        )
         if place == MAIN:
             # Not in the others: there is room for more sites than for CloudFormation's 200 outputs.
             cdk.CfnOutput(

@@ -43,7 +43,9 @@ class VariantStack(cdk.Stack):
         )
         self.component = self._register(fleet, delivery, artifact_bucket)
         self._say(artifact_bucket, image_repository)
-        further = SiteStacks(self, **{**stack, "description": f"edgecam {variant}: deployments of sites"})
+        further = SiteStacks(
+            self, fleet=fleet, **{**stack, "description": f"edgecam {variant}: deployments of sites"}
+        )
         self.deployments = {
             name: further.deploy(name, site, self.component, fleet.aws.site_stacks)
             for name, site in fleet.sites_of(variant).items()

@@ -48,10 +48,15 @@ def inherited_environment(environ: Mapping[str, str] = os.environ) -> dict[str, 
 class EmbeddedAws:
     """A running embedded AWS; a context manager that stops it."""
 
-    def __init__(self, *, port: int, folder: Path) -> None:
-        """Start on 127.0.0.1:`port` and wait until it answers; logs and scratch files go below `folder`."""
+    def __init__(self, *, port: int, folder: Path, iot_port: int | None = None) -> None:
+        """Start on 127.0.0.1:`port` and wait until it answers; logs and scratch files go below `folder`.
+
+        With `iot_port` devices connect there as they do to AWS IoT Core: MQTT over TLS, with certificates
+        and what the IoT policies attached to those allow.
+        """
         check_free(port, "the embedded AWS", "stop that, or choose another port")
         self.port = port
+        self._iot_port = iot_port
         self.url = f"http://localhost:{port}"
         self._scratch = folder / "embedded-aws"
         self._scratch.mkdir(parents=True, exist_ok=True)
@@ -78,7 +83,8 @@ class EmbeddedAws:
             # Every request is checked against the IAM policies of its role, as on AWS: a right that the
             # stacks forget to grant is missing here too.
             "AUTH": "true",
-            "IOT_MTLS_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0" if self._iot_port is None else "1",
+            "IOT_MTLS_PORT": str(self._iot_port or 8883),
             "SFTP_ENABLED": "0",
             "TMPDIR": str(self._scratch),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -128,7 +134,9 @@ class EmbeddedAws:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2) as answer:
+            # Readiness covers the devices' port, which opens after that of the API.
+            asked = "health" if self._iot_port is None else "ready"
+            with urllib.request.urlopen(f"{self.url}/_ministack/{asked}", timeout=2) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

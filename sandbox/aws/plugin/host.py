@@ -6,6 +6,7 @@ name would show up much later as a strange answer of a strange service.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import importlib.metadata
 import json
@@ -185,6 +186,25 @@ def take_transport_as_secure() -> None:
         return "true" if key.lower() == "aws:securetransport" else original(key, context)
 
     iam_evaluator._resolve_condition_key = resolve
+
+
+def listen_for_devices_on_loopback() -> None:
+    """Let devices connect from this machine alone, and no sooner than they can be answered.
+
+    ministack listens on every interface, and makes its certificate when the first device is there already,
+    whose first words Python 3.11 loses meanwhile.
+    """
+
+    async def start() -> None:
+        if iot._mtls_server is not None:
+            return
+        iot._mtls_ssl_context = await asyncio.to_thread(iot._mtls_build_ssl_context)
+        iot._mtls_loop = asyncio.get_running_loop()
+        iot._mtls_server = await iot._mtls_loop.create_server(
+            iot._MtlsAcceptor, host="127.0.0.1", port=iot._mtls_port()
+        )
+
+    iot._mtls_start_locked = start
 
 
 def extend_iot(prefix: str, handler: Handler) -> None:

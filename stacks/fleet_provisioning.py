@@ -1,0 +1,256 @@
+"""Fleet provisioning: a machine with a claim certificate becomes a core, if the fleet knows its name.
+
+The claim is one for many machines and may do nothing but ask. AWS IoT asks our hook, and then makes a thing
+with a certificate of its own, in the thing group that the hook names, with the IoT policy of all cores.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_iot as iot
+from constructs import Construct
+
+from stacks.install_commands import (
+    Registration,
+    claim_command,
+    classic_config_command,
+    classic_install_command,
+    lite_config_command,
+    lite_install_command,
+)
+from stacks.nag import acknowledge_wildcard
+from stacks.service_function import ServiceFunction
+from stacks.settings_cores import ALL_CORES, Provisioning
+
+TEMPLATE_NAME = "EdgecamCores"
+CLAIM_POLICY = "EdgecamClaimPolicy"
+
+CLAIM_CLIENTS = "????????-????-????-????-????????????"
+"""Both nuclei connect with a claim as a random UUID. A policy with `*` would let whoever holds a claim take
+any core's client id, and so throw that core off its connection, again and again."""
+
+_HOOK_TIMEOUT = cdk.Duration.seconds(5)
+"""AWS IoT waits no longer."""
+
+_TEMPLATE = {
+    "Parameters": {
+        "ThingName": {"Type": "String"},
+        "ThingGroupName": {"Type": "String", "Default": ALL_CORES},
+        "AWS::IoT::Certificate::Id": {"Type": "String"},
+    },
+    "Resources": {
+        "thing": {
+            "Type": "AWS::IoT::Thing",
+            "Properties": {"ThingName": {"Ref": "ThingName"}, "ThingGroups": [{"Ref": "ThingGroupName"}]},
+            # A thing may be there already, made for its site: it stays in its other groups.
+            "OverrideSettings": {"ThingGroups": "MERGE"},
+        },
+        "certificate": {
+            "Type": "AWS::IoT::Certificate",
+            "Properties": {"CertificateId": {"Ref": "AWS::IoT::Certificate::Id"}, "Status": "Active"},
+        },
+    },
+}
+
+
+class FleetProvisioning(Construct):
+    """Template, hook, claim policy, and the commands that use them."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Provisioning,
+        known: Mapping[str, str],
+        role_alias: str,
+        iot_policy: str,
+        makes_group: bool,
+    ) -> None:
+        """Let cores register.
+
+        Args:
+            scope: The stack.
+            construct_id: The construct's id.
+            settings: Of `cores.provisioning`.
+            known: Names of cores, or patterns, and their thing groups.
+            role_alias: Of the token exchange role.
+            iot_policy: What the cores' certificates get.
+            makes_group: Whether the group of all cores is made here; else a site makes it.
+        """
+        super().__init__(scope, construct_id)
+        if makes_group:
+            iot.CfnThingGroup(self, "Group", thing_group_name=ALL_CORES)
+        hook = self._hook(settings, known)
+        self._template(hook, sorted({ALL_CORES, *known.values()}), iot_policy)
+        self._claim_policy()
+        registration = Registration(
+            region=cdk.Stack.of(self).region,
+            template=TEMPLATE_NAME,
+            role_alias=role_alias,
+            claim_policy=CLAIM_POLICY,
+        )
+        self._say(registration, settings.nucleus_version)
+
+    def _hook(self, settings: Provisioning, known: Mapping[str, str]) -> ServiceFunction:
+        things = _iot_arn(self, "thing", "*")
+        function = ServiceFunction(
+            self,
+            "Hook",
+            description="Tells AWS IoT which cores may register, and in which thing group.",
+            module="provisioning_hook",
+            timeout=_HOOK_TIMEOUT,
+            statements=[
+                iam.PolicyStatement(
+                    sid="SeeCertificates", actions=["iot:ListThingPrincipals"], resources=[things]
+                )
+            ],
+            data={"known_cores.json": dict(known)},
+            environment={"REPLACE_CERTIFICATES": str(settings.replace_certificates).lower()},
+        )
+        acknowledge_wildcard(
+            function.policy, things, "Any core of the fleet may ask, and a policy has no room for all names."
+        )
+        return function
+
+    def _template(self, hook: ServiceFunction, groups: list[str], iot_policy: str) -> None:
+        role = self._role(groups, iot_policy)
+        body = json.loads(json.dumps(_TEMPLATE))
+        body["Resources"]["policy"] = {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": iot_policy}}
+        template = iot.CfnProvisioningTemplate(
+            self,
+            "Template",
+            template_name=TEMPLATE_NAME,
+            template_type="FLEET_PROVISIONING",
+            description="edgecam: machines with a claim become cores",
+            enabled=True,
+            provisioning_role_arn=role.role_arn,
+            pre_provisioning_hook=iot.CfnProvisioningTemplate.ProvisioningHookProperty(
+                target_arn=hook.function.attr_arn, payload_version="2020-04-01"
+            ),
+            template_body=json.dumps(body, indent=1),
+        )
+        # AWS IoT looks at once whether it may call the hook.
+        template.node.add_dependency(
+            hook.let_call("iot.amazonaws.com", _iot_arn(self, "provisioningtemplate", TEMPLATE_NAME))
+        )
+
+    def _role(self, groups: list[str], iot_policy: str) -> iam.Role:
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("iot.amazonaws.com"),
+            description="Lets AWS IoT make things and certificates of cores that register.",
+        )
+        made = [_iot_arn(self, "thing", "*"), _iot_arn(self, "cert", "*")]
+        exact = [_iot_arn(self, "policy", iot_policy), *(_iot_arn(self, "thinggroup", g) for g in groups)]
+        rights = iam.Policy(
+            self,
+            "Rights",
+            roles=[role],
+            statements=[
+                iam.PolicyStatement(sid="MakeCores", actions=_WRITES, resources=[*made, *exact]),
+                iam.PolicyStatement(sid="Register", actions=_READS, resources=["*"]),
+            ],
+        )
+        for resource in made:
+            acknowledge_wildcard(
+                rights, resource, "The names of things and certificates are known when they register."
+            )
+        acknowledge_wildcard(
+            rights,
+            "*",
+            "RegisterThing and the listings know no resources; they change nothing by themselves.",
+        )
+        return role
+
+    def _claim_policy(self) -> None:
+        topics = [
+            "$aws/certificates/create/*",
+            "$aws/certificates/create-from-csr/*",
+            f"$aws/provisioning-templates/{TEMPLATE_NAME}/provision/*",
+        ]
+        iot.CfnPolicy(
+            self,
+            "ClaimPolicy",
+            policy_name=CLAIM_POLICY,
+            policy_document={
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": "iot:Connect",
+                        "Resource": _iot_arn(self, "client", CLAIM_CLIENTS),
+                    },
+                    {
+                        "Effect": "Allow",
+                        "Action": ["iot:Publish", "iot:Receive"],
+                        "Resource": [_iot_arn(self, "topic", topic) for topic in topics],
+                    },
+                    {
+                        "Effect": "Allow",
+                        "Action": "iot:Subscribe",
+                        "Resource": [_iot_arn(self, "topicfilter", topic) for topic in topics],
+                    },
+                ],
+            },
+        )
+
+    def _say(self, registration: Registration, nucleus_version: str) -> None:
+        for name, command, description in (
+            ("MakeClaim", claim_command(registration), "1, with the account's credentials: a claim."),
+            (
+                "ConfigClassic",
+                classic_config_command(registration, nucleus_version),
+                "2, with the account's credentials: config.yaml of a core with the classic nucleus.",
+            ),
+            (
+                "InstallClassic",
+                classic_install_command(nucleus_version),
+                "3, as root on the core, beside claim and config.yaml: the classic nucleus.",
+            ),
+            (
+                "ConfigLite",
+                lite_config_command(registration),
+                "2, with the account's credentials: config.yaml of a core with Nucleus Lite.",
+            ),
+            (
+                "InstallLite",
+                lite_install_command(),
+                "3, as root on the core, beside claim, config.yaml and Nucleus Lite's package.",
+            ),
+        ):
+            cdk.CfnOutput(self, name, value=command, description=description).override_logical_id(
+                f"Core{name}"
+            )
+
+
+_WRITES = [
+    "iot:AddThingToThingGroup",
+    "iot:AttachPolicy",
+    "iot:AttachPrincipalPolicy",
+    "iot:AttachThingPrincipal",
+    "iot:CreateThing",
+    "iot:UpdateCertificate",
+    "iot:UpdateThing",
+]
+_READS = [
+    "iot:DescribeCertificate",
+    "iot:DescribeThing",
+    "iot:DescribeThingGroup",
+    "iot:GetPolicy",
+    "iot:ListPrincipalPolicies",
+    "iot:ListPrincipalThings",
+    "iot:ListThingGroupsForThing",
+    "iot:ListThingPrincipals",
+    "iot:RegisterThing",
+]
+"""Of the managed policy AWSIoTThingsRegistration, what this template asks for."""
+
+
+def _iot_arn(scope: Construct, kind: str, name: str) -> str:
+    return cdk.Stack.of(scope).format_arn(service="iot", resource=kind, resource_name=name)

@@ -1,0 +1,169 @@
+"""Which cameras are in trouble, and the numbers that CloudWatch is told. Values only, no AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .camera_states import CameraState
+from .watch_memory import Memory, Progress
+
+
+class Trouble(StrEnum):
+    """What may be wrong with a camera or a core."""
+
+    SILENT = "silent"
+    """No state came for longer than the node promised."""
+    STALLED = "stalled"
+    """Connected, and no picture comes."""
+    AWAY = "away"
+    """Disconnected, or connecting for long."""
+    NOT_RECORDING = "not recording"
+    """Pictures come, and no chunk is finished."""
+    SPOOL_FILLING = "spool filling"
+    """The core's spool holds more than it should."""
+    UNHEALTHY = "unhealthy"
+    """A component of the core is broken."""
+
+
+METRIC_OF = {
+    Trouble.SILENT: "SilentCameras",
+    Trouble.STALLED: "StalledCameras",
+    Trouble.AWAY: "AwayCameras",
+    Trouble.NOT_RECORDING: "NotRecordingCameras",
+    Trouble.SPOOL_FILLING: "FillingSpools",
+    Trouble.UNHEALTHY: "UnhealthyCores",
+}
+"""How many there are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """When something is trouble.
+
+    Attributes:
+        late_s: So much later than promised a state may arrive.
+        trouble_after_s: So long a camera may be stalled or away.
+        no_chunks_after_s: So long a recording may finish no chunk.
+        spool_bytes: So much a spool may hold; None: nothing is recorded.
+        forget_after_s: A camera that was silent for so long is not there any more.
+    """
+
+    late_s: float
+    trouble_after_s: float
+    no_chunks_after_s: float
+    spool_bytes: int | None
+    forget_after_s: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """One camera or core in trouble; `for_s` is about how long, None where nobody knows."""
+
+    name: str
+    trouble: Trouble
+    reason: str | None = None
+    for_s: float | None = None
+
+
+@dataclass
+class Look:
+    """What one look at all states found.
+
+    Attributes:
+        metrics: By name.
+        found: Everything in trouble.
+        memory: For the next look.
+        forgotten: Cameras that were silent for too long.
+    """
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    found: list[Found] = field(default_factory=list)
+    memory: dict[str, Progress] = field(default_factory=dict)
+    forgotten: list[str] = field(default_factory=list)
+
+
+def look(states: Iterable[CameraState], memory: Memory, limits: Limits, now_s: float) -> Look:
+    """Judge all cameras at `now_s` (seconds since 1970), knowing what `memory` kept of the former look."""
+    seen = Look()
+    spools: dict[str, int] = {}
+    kept: list[CameraState] = []
+    for state in states:
+        if state.age_s > limits.forget_after_s:
+            seen.forgotten.append(state.name)
+            continue
+        kept.append(state)
+        if (progress := progress_of(state, memory.get(state.name), now_s)) is not None:
+            seen.memory[state.name] = progress
+        if state.spool_bytes is not None:
+            spools[state.thing] = max(spools.get(state.thing, 0), state.spool_bytes)
+        if (found := trouble_of(state, seen.memory.get(state.name), limits, now_s)) is not None:
+            seen.found.append(found)
+    seen.found += _filling(spools, limits)
+    seen.metrics = {
+        "Cameras": len(kept),
+        "ConnectedCameras": sum(
+            state.state == "connected" and not is_silent(state, limits) for state in kept
+        ),
+        "WaitingChunks": sum(state.chunks_waiting or 0 for state in kept),
+        "LargestSpoolBytes": max(spools.values(), default=0),
+        **_grown(seen.memory, memory),
+        **{metric: sum(found.trouble is trouble for found in seen.found) for trouble, metric in _OURS},
+    }
+    return seen
+
+
+def is_silent(state: CameraState, limits: Limits) -> bool:
+    """Whether a state is older than the node promised and a message may be late."""
+    return state.age_s > state.every_s + limits.late_s
+
+
+def trouble_of(state: CameraState, progress: Progress | None, limits: Limits, now_s: float) -> Found | None:
+    """What is wrong with a camera: the first of it that explains the rest."""
+    if is_silent(state, limits):
+        return Found(state.name, Trouble.SILENT, None, state.age_s)
+    if state.state != "connected":
+        if state.in_state_s < limits.trouble_after_s:
+            return None
+        trouble = Trouble.STALLED if state.state == "stalled" else Trouble.AWAY
+        return Found(state.name, trouble, state.reason, state.in_state_s)
+    # A camera that has just come back has not had the time for a chunk.
+    if progress is not None and state.in_state_s >= limits.no_chunks_after_s:
+        without_s = now_s - progress.grew_s
+        if without_s >= limits.no_chunks_after_s:
+            return Found(state.name, Trouble.NOT_RECORDING, state.reason, without_s)
+    return None
+
+
+def progress_of(state: CameraState, former: Progress | None, now_s: float) -> Progress | None:
+    """How far a recording is; None where nothing is recorded."""
+    if state.chunks_recorded is None:
+        return None
+    is_same = former is not None and former.recorded == state.chunks_recorded
+    grew_s = former.grew_s if former is not None and is_same else now_s
+    return Progress(state.chunks_recorded, grew_s, state.chunks_lost or 0)
+
+
+def _filling(spools: dict[str, int], limits: Limits) -> Iterator[Found]:
+    if limits.spool_bytes is None:
+        return
+    for thing, size in sorted(spools.items()):
+        if size >= limits.spool_bytes:
+            yield Found(thing, Trouble.SPOOL_FILLING, f"{size} bytes, of {limits.spool_bytes}")
+
+
+def _grown(memory: Memory, former: Memory) -> dict[str, float]:
+    """Chunks since the former look. A node that was restarted counts from 0 again: what it has is new."""
+    recorded = lost = 0
+    for name, progress in memory.items():
+        before = former.get(name)
+        if before is None:
+            continue
+        restarted = progress.recorded < before.recorded
+        recorded += progress.recorded - (0 if restarted else before.recorded)
+        lost += max(0, progress.lost - before.lost)
+    return {"RecordedChunks": recorded, "LostChunks": lost}
+
+
+_OURS = [(trouble, metric) for trouble, metric in METRIC_OF.items() if trouble is not Trouble.UNHEALTHY]

@@ -1,0 +1,61 @@
+"""What the watch remembers from one look to the next: how far each recording was, and since when.
+
+A state says how many chunks there are, not when the last one came. The memory is kept in rows of the table,
+a few thousand cameras each (DynamoDB takes 400 KB a row), so that nothing is lost when Lambda starts anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .camera_states import MEMORY
+
+CAMERAS_A_ROW = 2_000
+"""At most: a name has 192 characters, so a row stays below 400 KB."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the recording of a camera was.
+
+    Attributes:
+        recorded: Chunks.
+        grew_s: When that number last changed, seconds since 1970.
+        lost: Chunks.
+    """
+
+    recorded: int
+    grew_s: float
+    lost: int
+
+
+Memory = Mapping[str, Progress]
+"""By `<thing>/<camera>`."""
+
+
+def read(rows: Iterable[Mapping[str, Any]]) -> dict[str, Progress]:
+    """The memory that these rows of the table hold."""
+    return {
+        name: Progress(*values) for row in rows for name, values in json.loads(str(row["cameras"])).items()
+    }
+
+
+def write(dynamodb: Any, table: str, memory: Memory, former_rows: int) -> None:
+    """Put the memory in place of the former one, which had `former_rows` rows."""
+    names = sorted(memory)
+    pieces = [names[start : start + CAMERAS_A_ROW] for start in range(0, len(names), CAMERAS_A_ROW)]
+    for number, piece in enumerate(pieces):
+        values = {name: [memory[name].recorded, memory[name].grew_s, memory[name].lost] for name in piece}
+        dynamodb.put_item(
+            TableName=table,
+            Item={**_key(number), "cameras": {"S": json.dumps(values, separators=(",", ":"))}},
+        )
+    for number in range(len(pieces), former_rows):
+        dynamodb.delete_item(TableName=table, Key=_key(number))
+
+
+def _key(number: int) -> dict[str, dict[str, str]]:
+    return {"thing": {"S": MEMORY}, "camera": {"S": f"{number:04}"}}
