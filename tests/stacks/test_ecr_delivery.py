@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleets import FLEET, RECORDED, Synthesize, Templates, flat, of_type
+from fleets import EXISTING, FLEET, RECORDED, Synthesize, Templates, flat, of_type
 from syrupy.assertion import SnapshotAssertion
 from test_rights import Rights, rights
 from test_templates import masked
@@ -76,6 +76,12 @@ def test_cores_may_log_in_and_pull_from_our_repository_only(delivered: Templates
         ("ecr:GetAuthorizationToken",): ["*"],
         ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"): ["<ImagesRepository.Arn>"],
     }
+
+
+def test_role_that_the_cores_have_already_gets_the_same_right(synthesize: Synthesize) -> None:
+    template = synthesize(ECR_FLEET + EXISTING)["EdgecamFoundation"]
+    existing = rights(template, "GreengrassV2TokenExchangeRole")
+    assert existing["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"] == ["<ImagesRepository.Arn>"]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
