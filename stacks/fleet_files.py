@@ -59,7 +59,9 @@ class FleetDocument:
 
     def file_of(self, site: str) -> str:
         """The name of the file in which a site stands."""
-        return traced(self._tree, f"sites.{site}")[0]
+        sites = self._tree.get("sites")
+        found = sites.get(site) if sites is not None else None
+        return found.file if found is not None else self.name
 
 
 def read_fleet(path: Path) -> FleetDocument:

@@ -24,7 +24,7 @@ from edgecam.errors import EdgecamError
 from edgecam.launch import DockerOptions
 from edgecam.validation import Model
 from stacks.fleet_checks import mistakes_of
-from stacks.fleet_files import read_fleet
+from stacks.fleet_files import FleetDocument, read_fleet
 from stacks.settings_cores import Cores
 from stacks.settings_gcp import Gcp
 from stacks.settings_pipeline import Pipeline
@@ -349,7 +349,15 @@ def load_fleet(path: Path) -> Fleet:
     Raises:
         ConfigurationError: with every mistake, or when a file cannot be read.
     """
-    document = read_fleet(path)
+    return fleet_of(read_fleet(path))
+
+
+def fleet_of(document: FleetDocument) -> Fleet:
+    """The fleet that stands in files.
+
+    Raises:
+        ConfigurationError: with every mistake.
+    """
     fleet = document.validated(Fleet)
     if mistakes := mistakes_of(fleet):
         raise document.traced(mistakes)

@@ -119,8 +119,8 @@ def _step(value: Any, rest: str) -> tuple[Sourced, str] | None:
     if not isinstance(value, dict):
         return None
     # Keys may hold dots (aws.greengrass.Cli), so the longest that fits is the one.
-    fitting = [key for key in value if re.match(rf"{re.escape(str(key))}(?=[.\[]|$)", rest)]
-    if not fitting:
-        return None
-    key = max(fitting, key=lambda each: len(str(each)))
-    return value[key], rest[len(str(key)) :]
+    ends = [len(rest), *(match.start() for match in re.finditer(r"[.\[]", rest))]
+    for end in sorted(ends, reverse=True):
+        if rest[:end] in value:
+            return value[rest[:end]], rest[end:]
+    return None
