@@ -190,12 +190,17 @@ def ensure_image(variant: str, architecture: str, base_image: str = DEFAULT_BASE
             *("--tag", name, "--label", f"{CONTENT_LABEL}={content}", folder),
             environment={**os.environ, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
         )
-    _check_made(name, content, architecture, base_image)
+    check_made(name, content, architecture, base_image)
     _LOG.info("built %s in %.0f s", name, time.monotonic() - started_s)
     return name
 
 
-def _check_made(name: str, content: str, architecture: str, base_image: str) -> None:
+def check_made(name: str, content: str, architecture: str, base_image: str) -> None:
+    """See to it that Docker has the image, and that it is for the architecture that its name stands for.
+
+    Raises:
+        BuildError: the builder keeps it to itself, or the base image is for another architecture.
+    """
     if _content_of(name) != content:
         raise BuildError(
             f"{name} was built, but Docker does not have it: the chosen builder keeps its images to itself. "

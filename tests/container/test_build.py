@@ -11,10 +11,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from tiny_image import tiny_image
 
 from container.build_context import write_context, write_network_settings
 from container.docker_cli import BuildError, explain
-from container.image_build import ensure_image
+from container.image_build import check_made, ensure_image
 from container.image_inputs import PROJECT, image_hash, image_name, image_tag
 from container.image_tarball import save, tarball_holds
 
@@ -81,6 +82,21 @@ def test_a_base_with_its_digest_is_pulled_and_never_made_of_packages(architectur
     pinned = f"debian:trixie-slim@sha256:{'0' * 64}"
     with pytest.raises(BuildError, match=r"base image debian:trixie-slim@sha256:0+ cannot be pulled"):
         ensure_image("frame-grabber", architecture, pinned)
+
+
+def test_an_image_for_another_architecture_than_asked_for_is_refused(architecture: str) -> None:
+    foreign = {"amd64": "arm64", "arm64": "amd64"}[architecture]
+    with tiny_image(edgecam_content="abc") as name:
+        check_made(name, "abc", architecture, "base:1")
+        with pytest.raises(
+            BuildError, match=f"for {foreign}, found one for {architecture}: the base image base:1"
+        ):
+            check_made(name, "abc", foreign, "base:1")
+
+
+def test_an_image_that_the_builder_keeps_is_missed(architecture: str) -> None:
+    with pytest.raises(BuildError, match="the chosen builder keeps its images to itself"):
+        check_made("edgecam/frame-grabber:never-built", "abc", architecture, "base:1")
 
 
 def test_a_foreign_architecture_out_of_reach_is_met_with_advice(tmp_path: Path, architecture: str) -> None:
