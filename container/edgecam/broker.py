@@ -95,6 +95,10 @@ class LinkReport:
     since: datetime | None = None
 
 
+Links = Mapping[str, Mapping[str, LinkReport]]
+"""How the connections are doing, by the broker's name (`aws-iot`, `cloud-iot`), then by camera id."""
+
+
 class Transport(Protocol):
     """A way to a broker."""
 

@@ -66,7 +66,6 @@ class NodeStates:
         reports: How every camera is doing.
         clock: Time.
         storage: Knows spool and uploads, where anything is recorded.
-        previous_end: How the node ended last time.
         settings: Knows what settings are in force; None where nothing can change them.
     """
 
@@ -76,13 +75,12 @@ class NodeStates:
         *,
         clock: Clock,
         storage: StorageReporter | None = None,
-        previous_end: LastEnd | None = None,
         settings: RuntimeSettings | None = None,
     ) -> None:
         self._reports = reports
         self._clock = clock
         self._storage = storage
-        self._previous_end = previous_end
+        self._previous_end: LastEnd | None = None
         self._settings = settings
         self._key_version: KeyVersion = lambda _: None
         self._lock = threading.Lock()
@@ -92,6 +90,10 @@ class NodeStates:
     def know_keys(self, key_version: KeyVersion) -> None:
         """From now on `key_version` says with which key a camera's device shows who it is."""
         self._key_version = key_version
+
+    def begin(self, previous_end: LastEnd | None) -> None:
+        """The node starts, and this is how it ended last time."""
+        self._previous_end = previous_end
 
     def end(self) -> None:
         """The cameras have ended: each state is `disconnected` from now on, whatever hangs."""
