@@ -15,6 +15,7 @@ from pathlib import Path
 from sandbox.errors import StartError
 from sandbox.gcs.certificate import Certificate
 from sandbox.iot.bridge import Bridge
+from sandbox.iot.clearblade_api import ClearBladeApi
 from sandbox.iot.clock import ServerClock
 from sandbox.iot.control import Control
 from sandbox.iot.faults import Faults
@@ -65,13 +66,16 @@ async def serve(api_port: int, mqtt_port: int, folder: Path) -> None:
     registries = Registries(clock)
     gate = Gate(registries, clock)
     bridge = Bridge(mqtt_port, Certificate.make(folder).server_context(), registries, gate)
-    api, control = GoogleApi(registries, bridge), Control(registries, gate, bridge, faults, clock, loop)
+    google = GoogleApi(registries, bridge)
+    clearblade = ClearBladeApi(registries, google, f"http://localhost:{api_port}/clearblade")
+    control = Control(registries, gate, bridge, faults, clock, loop)
+    routes = [*google.routes(), *clearblade.routes(), *control.routes()]
     try:
         await bridge.up()
     except OSError as error:
         raise StartError(f"The embedded Cloud IoT cannot start: {error}") from error
     try:
-        front = Front(api_port, [*api.routes(), *control.routes()], faults)
+        front = Front(api_port, routes, faults)
     except OSError as error:
         await bridge.down()
         raise StartError(f"The embedded Cloud IoT cannot listen on port {api_port}: {error}") from error
