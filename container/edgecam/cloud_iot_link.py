@@ -160,6 +160,7 @@ class DeviceLink:
                 self.run_once()
             except Exception as error:
                 self._rest(self._failed(error))
+        self._lost()
 
     def run_once(self) -> None:
         """One connection, until its token is renewed or the last state is told.
@@ -185,8 +186,6 @@ class DeviceLink:
         finally:
             self._telling.connection_over()
             self._orders.connection_over()
-            if self._is_connected:
-                self._is_connected, self._since = False, self._clock.now()
             connection.close()
 
     def _open(self, connection: BridgeConnection, token: Token, key: PrivateKey) -> None:
@@ -203,7 +202,8 @@ class DeviceLink:
             self._telling.forget()  # whoever rotates the key waits for a state that names it
         self._keys.accepted(key)
         self._accepted = key
-        self._is_connected, self._since = True, self._clock.now()
+        if not self._is_connected:
+            self._is_connected, self._since = True, self._clock.now()
 
     def _serve(self, connection: BridgeConnection, token: Token) -> None:
         """Tell, hear and do, until it is time for another token, or over."""
@@ -251,6 +251,7 @@ class DeviceLink:
 
     def _failed(self, error: Exception) -> float:
         """Tell what went wrong; seconds until the next attempt is due."""
+        self._lost()
         if isinstance(error, _NewKeyRefusedError):
             log.warning(
                 "goes on with the key before: the new one is not taken yet: %s",
@@ -262,6 +263,11 @@ class DeviceLink:
             log.error("unexpected fault", exc_info=error, extra={"camera": self.camera_id})
         trouble: Trouble = self._standing.failed(error, self._clock.monotonic_s())
         return self._backoff.after_failure(lived_s=0.0, was_refused=trouble.needs_person)
+
+    def _lost(self) -> None:
+        """Not at every end of a connection: one whose token is renewed was hardly away."""
+        if self._is_connected:
+            self._is_connected, self._since = False, self._clock.now()
 
     def _rest(self, delay_s: float) -> None:
         """Sleep until the next attempt is due, the end has come, or the clock has been put right."""
