@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_greengrassv2 as greengrass
 from constructs import Construct
 
+from edgecam.aws_iot import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
 from stacks.component import Component
 from stacks.settings import SECRET_MANAGER, Rollout, Site
 
@@ -73,9 +75,10 @@ def components_of(site: Site, name: str, version: str) -> dict[str, dict[str, An
         for extra, entry in site.components.items()
     }
     configuration = component_configuration(site)
+    if access := _access_control(site, configuration["node"], name):
+        configuration["accessControl"] = access
     if site.uses_secret_manager:
         arns = site.secret_arns()
-        configuration["accessControl"] = _may_read(name, arns)
         manager = components.setdefault(SECRET_MANAGER, {"version": SECRET_MANAGER_VERSION, "merge": {}})
         manager["merge"].setdefault("periodicRefreshIntervalMin", SECRET_REFRESH_MIN)
         others = manager["merge"].get("cloudSecrets", [])
@@ -97,6 +100,30 @@ def component_configuration(site: Site) -> dict[str, Any]:
     if site.command:
         configuration["command"] = list(site.command)
     return configuration
+
+
+def _access_control(site: Site, node: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What is laid over the recipe's accessControl, which the reset has brought back."""
+    access: dict[str, Any] = {}
+    if site.uses_secret_manager:
+        access |= _may_read(name, site.secret_arns())
+    if site.thing is not None and node.get("aws_iot", {}).get("enabled"):
+        access |= _may_tell(name, site.thing)
+    return access
+
+
+def _may_tell(name: str, thing: str) -> dict[str, Any]:
+    """The recipe's policy of that name, for this thing alone: lists are replaced whole. One wildcard for all
+    cameras, since Nucleus Lite reads the policies of a service into 4 kB."""
+    return {
+        ACCESS_SERVICE: {
+            f"{name}:states:1": {
+                "policyDescription": "Publishes the states of its cameras.",
+                "operations": [ACCESS_OPERATION],
+                "resources": [topic_of(thing, "+")],
+            }
+        }
+    }
 
 
 def _may_read(name: str, arns: tuple[str, ...]) -> dict[str, Any]:
