@@ -56,11 +56,6 @@ _SETTINGS = {
 }
 _NEEDED = ("project", "region", "registry", "host")
 
-_ENDED_HOSTS = ("mqtt.googleapis.com", "mqtt.2030.ltsapis.goog")
-_IN_SERVICE = (
-    "a bridge that is in service, such as europe-west1-mqtt.clearblade.com: Google ended Cloud IoT Core on "
-    "2023-08-16, ClearBlade goes on with its devices and protocol"
-)
 _LEAST_SECRET = 16
 """Characters of a line that is hidden by itself; a shorter one tells nothing, and might stand anywhere."""
 
@@ -148,9 +143,6 @@ class IngestStatus:
             if not self._told[field].value:
                 expected = f"{setting.meaning} (or {setting.argument}), since there is a private key"
                 self._mistake(setting.variable, expected, "nothing")
-        host = self._told["host"]
-        if host.value.rstrip(".").lower() in _ENDED_HOSTS:
-            self._mistake(host.name, _IN_SERVICE, found_text((), host.value))
         authorities = self._told["ca_file"]
         if authorities.value:
             self._read(authorities)
