@@ -10,10 +10,12 @@ import aws_cdk as cdk
 
 from container.image_inputs import FRAME_GRABBER, GCS_UPLOADER
 from edgecam.errors import EdgecamError
+from stacks.cloud_iot import CloudIotStack
 from stacks.foundation import FoundationStack
 from stacks.frame_grabber import FrameGrabberStack
 from stacks.gcs_uploader import GcsUploaderStack
 from stacks.settings import Fleet, fleet_path, load_fleet
+from stacks.variant import VariantStack
 
 
 def build(app: cdk.App, fleet: Fleet) -> None:
@@ -24,10 +26,21 @@ def build(app: cdk.App, fleet: Fleet) -> None:
     env = cdk.Environment(account=fleet.aws.account, region=fleet.aws.region) if fleet.aws.account else None
     foundation = FoundationStack(app, "EdgecamFoundation", fleet=fleet, env=env)
     bucket = foundation.artifact_bucket
+    variants: list[VariantStack] = []
     if fleet.sites_of(FRAME_GRABBER):
-        FrameGrabberStack(app, "EdgecamFrameGrabber", fleet=fleet, artifact_bucket=bucket, env=env)
+        variants.append(
+            FrameGrabberStack(app, "EdgecamFrameGrabber", fleet=fleet, artifact_bucket=bucket, env=env)
+        )
     if fleet.sites_of(GCS_UPLOADER):
-        GcsUploaderStack(app, "EdgecamGcsUploader", fleet=fleet, artifact_bucket=bucket, env=env)
+        variants.append(
+            GcsUploaderStack(app, "EdgecamGcsUploader", fleet=fleet, artifact_bucket=bucket, env=env)
+        )
+    if fleet.has_devices:
+        devices = CloudIotStack(app, "EdgecamCloudIot", fleet=fleet, env=env)
+        for variant in variants:
+            # A node finds its key when it starts; but a fleet's other stack need not wait.
+            if any(site.devices for site in fleet.sites_of(variant.variant).values()):
+                variant.add_stack_dependency(devices)
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from aws_cdk import aws_iot as iot
 from constructs import Construct
 
 from edgecam.aws_iot import topic_of
+from stacks.devices import SECRETS
 from stacks.nag import acknowledge_wildcard
 
 ROLE_ALIAS = "EdgecamCoreRoleAlias"
@@ -73,6 +74,28 @@ class CoreDeviceRole(Construct):
                 roles=[self.role],
                 statements=[_allow("ReadCameraSecrets", "secretsmanager:GetSecretValue", resources)],
             )
+
+    def grant_own_devices(self) -> None:
+        """Let each core read the keys of its own devices, and of no other core's.
+
+        The variable is the name that the core has shown its certificate for when it took on the role: both
+        nuclei send it along (AWS IoT Core developer guide, "Authorizing direct calls to AWS services").
+        """
+        keys = cdk.Stack.of(self).format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name=f"{SECRETS}/${{credentials-iot:ThingName}}/*",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        policy = iam.Policy(
+            self,
+            "DeviceKeys",
+            roles=[self.role],
+            statements=[_allow("ReadOwnDeviceKeys", "secretsmanager:GetSecretValue", [keys])],
+        )
+        acknowledge_wildcard(
+            policy, keys, "A core has the devices of its cameras, and Secrets Manager ends a name by chance."
+        )
 
     def _new_role(self, things: Sequence[str]) -> iam.Role:
         role = iam.Role(

@@ -37,10 +37,27 @@ class SiteDeployment(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, name: str, site: Site, component: Component
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        site: Site,
+        node: Mapping[str, Any],
+        component: Component,
     ) -> None:
+        """Deploy.
+
+        Args:
+            scope: The stack.
+            construct_id: The construct's id.
+            name: Name of the site.
+            site: Its settings.
+            node: Its node configuration as plain values.
+            component: What runs there.
+        """
         super().__init__(scope, construct_id)
-        components = components_of(site, component.name, component.version)
+        components = components_of(site, node, component.name, component.version)
         self.deployment = _Deployment(
             self,
             "Deployment",
@@ -68,13 +85,18 @@ class SiteDeployment(Construct):
             )
 
 
-def components_of(site: Site, name: str, version: str) -> dict[str, dict[str, Any]]:
-    """What runs on the cores of `site`: component → version, and what is merged into its configuration."""
+def components_of(site: Site, node: Mapping[str, Any], name: str, version: str) -> dict[str, dict[str, Any]]:
+    """What runs on the cores of `site`: component → version, and what is merged into its configuration.
+
+    The secret manager gets the cameras' passwords, not the devices' keys: it answers for whole ARNs only, and
+    theirs end in characters that nobody knows before they are made. Nor is it missed: whoever has no network
+    needs no token, and the manager would put a copy on the core's disk.
+    """
     components: dict[str, dict[str, Any]] = {
         extra: {"version": entry.version, "merge": dict(entry.merge)}
         for extra, entry in site.components.items()
     }
-    configuration = component_configuration(site)
+    configuration = component_configuration(site, node)
     if access := _access_control(site, configuration["node"], name):
         configuration["accessControl"] = access
     if site.uses_secret_manager:
@@ -88,11 +110,10 @@ def components_of(site: Site, name: str, version: str) -> dict[str, dict[str, An
     return components
 
 
-def component_configuration(site: Site) -> dict[str, Any]:
+def component_configuration(site: Site, node: Mapping[str, Any]) -> dict[str, Any]:
     """The component configuration that the recipe's Setenv hands on; the recipe has the defaults."""
-    node = site.node
-    configuration: dict[str, Any] = {"data_dir": site.data_dir, "node": node}
-    node.pop("data_dir", None)
+    within = {name: value for name, value in node.items() if name != "data_dir"}
+    configuration: dict[str, Any] = {"data_dir": site.data_dir, "node": within}
     if site.docker_options:
         configuration["docker"] = site.docker_options
     if site.entrypoint:

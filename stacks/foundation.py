@@ -35,6 +35,8 @@ class FoundationStack(cdk.Stack):
         for variant in VARIANTS:
             cores.grant_artifacts(store.bucket.bucket_arn, variant)
         cores.grant_secrets(fleet.secret_arns())
+        if fleet.has_devices:
+            cores.grant_own_devices()
         for site in fleet.sites.values():
             if site.create_thing_group:
                 iot.CfnThingGroup(self, f"ThingGroup-{site.thing_group}", thing_group_name=site.thing_group)

@@ -15,8 +15,8 @@ from stacks.runtime import RUNTIME
 
 HANDLERS = Path(__file__).resolve().parent / "handlers"
 
-_LEFT_OUT = ["**/__pycache__", "**/*.pyc", "custom_resources/gcs_*"]
-"""Of the handlers' folder: what needs Google's library is packed with it (stacks/gcp/packing.py)."""
+_LEFT_OUT = ["**/__pycache__", "**/*.pyc", "custom_resources/g*", "custom_resources/iot_*"]
+"""Of the handlers' folder: what needs a library is packed with it (stacks/gcp/packing.py)."""
 
 _MEMORY_MB = 512
 """Lambda gives processor and network in proportion; copying 100 MB takes seconds with this."""
@@ -45,6 +45,7 @@ class HandlerFunction(Construct):
         packed: cdk.FileAssetLocation | None = None,
         role_name: str | None = None,
         environment: Mapping[str, str] | None = None,
+        runtime: str = RUNTIME,
     ) -> None:
         """Make the function.
 
@@ -58,6 +59,7 @@ class HandlerFunction(Construct):
             packed: The code of a handler that needs more than boto3; default the folder as it is.
             role_name: The name of its role, where somebody has to know it beforehand.
             environment: Its environment variables.
+            runtime: What it runs on, in Lambda's words.
         """
         super().__init__(scope, construct_id)
         log_group = aws_logs.CfnLogGroup(self, "Log", retention_in_days=30)
@@ -75,7 +77,7 @@ class HandlerFunction(Construct):
             self,
             "Function",
             description=description,
-            runtime=RUNTIME,
+            runtime=runtime,
             handler=f"custom_resources.{module}.handler",
             code=aws_lambda.CfnFunction.CodeProperty(s3_bucket=bucket, s3_key=key),
             role=role.role_arn,

@@ -12,6 +12,7 @@ from stacks.artifact_store import ArtifactCopier, StoredArtifact
 from stacks.component import Artifact, Component
 from stacks.container_image import ContainerImage
 from stacks.deployment import SiteDeployment
+from stacks.devices import node_of
 from stacks.settings import Fleet
 
 
@@ -19,6 +20,7 @@ class VariantStack(cdk.Stack):
     """Image → artifact → component version → one deployment for each site of the variant.
 
     Attributes:
+        variant: Its name.
         component: The component version that the sites get.
         deployments: Of each site, by its name.
     """
@@ -34,7 +36,7 @@ class VariantStack(cdk.Stack):
         **stack: Any,
     ) -> None:
         super().__init__(scope, construct_id, **stack)
-        self._variant = variant
+        self.variant = variant
         images = [
             ContainerImage(
                 self,
@@ -49,7 +51,14 @@ class VariantStack(cdk.Stack):
         self.component = self._register(fleet, images, stored, artifact_bucket)
         self._say(artifact_bucket)
         self.deployments = {
-            name: SiteDeployment(self, f"Site-{name}", name=name, site=site, component=self.component)
+            name: SiteDeployment(
+                self,
+                f"Site-{name}",
+                name=name,
+                site=site,
+                node=node_of(fleet, name, secrets=self._secrets()),
+                component=self.component,
+            )
             for name, site in fleet.sites_of(variant).items()
         }
         for name, deployed in self.deployments.items():
@@ -65,8 +74,17 @@ class VariantStack(cdk.Stack):
         for deployed in self.deployments.values():
             deployed.node.add_dependency(needed)
 
+    def _secrets(self) -> str:
+        """How the ARN of a secret begins, wherever this stack is deployed to."""
+        return self.format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name="",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+
     def _store(self, images: list[ContainerImage], bucket: s3.IBucket) -> list[StoredArtifact]:
-        keys = {image.architecture: f"{self._variant}/{image.archive}" for image in images}
+        keys = {image.architecture: f"{self.variant}/{image.archive}" for image in images}
         copier = ArtifactCopier(
             self,
             "ArtifactCopier",
@@ -91,8 +109,8 @@ class VariantStack(cdk.Stack):
         component = Component(
             self,
             "Component",
-            variant=self._variant,
-            name=f"{fleet.aws.component_prefix}.{self._variant}",
+            variant=self.variant,
+            name=f"{fleet.aws.component_prefix}.{self.variant}",
             bucket_name=bucket.bucket_name,
             known_bucket=fleet.aws.artifact_bucket,
             artifacts=[

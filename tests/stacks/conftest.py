@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from fleets import FLEET, PROJECT, RECORDED, Synthesize, Templates
+from fleets import DEVICES, FLEET, PROJECT, RECORDED, Synthesize, Templates
 
 # Node's age is not what these tests are about, and jsii prints pages about it.
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
@@ -62,7 +62,9 @@ def _templates(fleet: Path, outdir: Path) -> Templates:
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
     with (
         mock.patch("stacks.container_image.image_hash", pinned_hash),
+        mock.patch("stacks.cloud_iot.image_hash", pinned_hash),
         mock.patch("stacks.gcp.bucket.content_hash", return_value=pinned_hash("gcs-bucket", "", "")),
+        mock.patch("stacks.gcp.registry.content_hash", return_value=pinned_hash("cloud-iot", "", "")),
     ):
         build(app, load_fleet(fleet))
     assembly = app.synth()
@@ -79,6 +81,12 @@ def templates(synthesize: Synthesize) -> Templates:
 def recorded(synthesize: Synthesize) -> Templates:
     """The templates of RECORDED, by stack."""
     return synthesize(RECORDED)
+
+
+@pytest.fixture(scope="session")
+def devices(synthesize: Synthesize) -> Templates:
+    """The templates of DEVICES, by stack."""
+    return synthesize(DEVICES)
 
 
 @pytest.fixture(scope="session")

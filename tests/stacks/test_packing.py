@@ -14,7 +14,7 @@ from stacks.gcp import packing
 
 def test_zip_holds_our_modules_and_googles_library_for_lambdas_processor(packed: Path) -> None:
     names = zipfile.ZipFile(packed).namelist()
-    assert {f"custom_resources/{name}.py" for name in packing.MODULE_NAMES} <= set(names)
+    assert {f"custom_resources/{name}.py" for name in packing.GCS_BUCKET.modules} <= set(names)
     assert "custom_resources/component_version.py" not in names
     assert "google/cloud/storage/client.py" in names
     compiled = [name for name in names if name.endswith(".so") and "abi3" not in name]
