@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from amqtt.adapters import ReaderAdapter, WriterAdapter
 from amqtt.broker import Broker, BrokerContext, Server
 from amqtt.contexts import Action, BrokerConfig, ListenerConfig, ListenerType
-from amqtt.errors import AMQTTError, MQTTError, NoDataError
+from amqtt.errors import AMQTTError, BrokerError, MQTTError, NoDataError, ProtocolHandlerError
 from amqtt.mqtt.connack import ConnackPacket
 from amqtt.mqtt.disconnect import DisconnectPacket
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
@@ -36,7 +35,8 @@ IDLE_S = 20 * 60
 KEEP_ALIVES = 1.5
 """MQTT 3.1.1, 3.1.2.10: the server waits one and a half times the client's keep-alive."""
 
-log = logging.getLogger(__name__)
+GONE = (AMQTTError, ProtocolHandlerError, asyncio.CancelledError)
+"""What amqtt raises when a client goes while something is sent to it."""
 
 
 class Connection(BrokerProtocolHandler):  # type: ignore[misc]
@@ -310,8 +310,8 @@ class Bridge:
         broker = CloudIotBroker(config, self._tls, self._registries, self.gate)
         try:
             await broker.start()
-        except AMQTTError as error:
-            raise OSError(f"port {self.port} of the MQTT bridge cannot be had: {error}") from error
+        except BrokerError as error:
+            raise OSError(f"MQTT port {self.port}: {error.__cause__}") from error
         self._broker = broker
 
     async def down(self) -> None:
@@ -346,7 +346,7 @@ class Bridge:
         if connection is None:
             return
         # The device may be deleted, or go, while this waits for it.
-        with contextlib.suppress(ApiError, AMQTTError, TimeoutError, asyncio.CancelledError):
+        with contextlib.suppress(ApiError, *GONE, TimeoutError):
             newest = self._registries.configs(name)[0]
             self._registries.config_sent(name)
             topic = names.config_topic(names.device_name(name).id)
@@ -370,7 +370,7 @@ class Bridge:
             raise ApiError(Status.FAILED_PRECONDITION, f"The device {name!r} is {found}.")
         try:
             await connection.mqtt_publish(names.command_topic(device_id, subfolder), data, qos, retain=False)
-        except (AMQTTError, asyncio.CancelledError) as error:
+        except GONE as error:
             raise ApiError(Status.UNAVAILABLE, f"The device {name!r} has gone.") from error
 
     async def _end(self, name: str, why: Why) -> None:

@@ -83,13 +83,14 @@ class ClearBladeApi:
         return {}
 
     def _create_or_tell_device(self, inquiry: Inquiry) -> Document:
+        document = _without_nothing(inquiry.document)
         match inquiry.value("method"):
             case "modifyCloudToDeviceConfig":
-                return _config(self._google.modify_config(_device(inquiry), inquiry.document))
+                return _config(self._google.modify_config(_device(inquiry), document))
             case "sendCommandToDevice":
-                return self._google.send_command(_device(inquiry), inquiry.document)
+                return self._google.send_command(_device(inquiry), document)
             case "":
-                given = messages.read(_without_nothing(inquiry.document), messages.Device())
+                given = messages.read(document, messages.Device())
                 return _shown(self._registries.create_device(_registry(inquiry), given))
             case other:
                 raise ApiError(Status.INVALID_ARGUMENT, f"method: found {other!r}")

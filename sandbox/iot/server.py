@@ -168,9 +168,18 @@ class EmbeddedCloudIot:
         self._call("POST", f"/v1/{registry}/devices", {"id": device_id, "credentials": credentials})
         return device_path
 
-    def set_keys(self, device_path: str, *public_keys_pem: str | bytes, format: str = "ES256_PEM") -> None:  # noqa: A002
-        """Replace the device's credentials."""
+    def set_keys(
+        self,
+        device_path: str,
+        *public_keys_pem: str | bytes,
+        format: str = "ES256_PEM",  # noqa: A002 - the API's name
+        expires_s: float | None = None,
+    ) -> None:
+        """Replace the device's credentials; they end at `expires_s`, seconds since 1970, or never."""
         credentials = [_credential(key, format) for key in public_keys_pem]
+        if expires_s is not None:
+            end = _time(expires_s).isoformat().replace("+00:00", "Z")
+            credentials = [credential | {"expirationTime": end} for credential in credentials]
         self._call("PATCH", f"/v1/{device_path}?updateMask=credentials", {"credentials": credentials})
 
     def block(self, device_path: str, *, blocked: bool = True) -> None:

@@ -55,7 +55,7 @@ def read_key(key_format: str, pem: str) -> PublicKey:
         return key
     raise ApiError(
         Status.INVALID_ARGUMENT,
-        f"public_key.key: expected a key for {key_format} (RSA from 2048 bits on, or P-256)",
+        f"public_key.key: expected a key for {key_format} (RSA from 2048 bits on, or P-256), found another",
     )
 
 
