@@ -40,7 +40,7 @@ def camera_values(
         "frames_total": report.frames_total,
         "reconnects_total": report.reconnects_total,
         "received_bytes_total": report.received_bytes_total,
-        "recording": _recording_values(report, spool, upload),
+        "recording": recording_values(report, spool, upload),
     }
 
 
@@ -84,9 +84,10 @@ def as_ended(report: CameraReport, ended_at: datetime) -> CameraReport:
     return replace(report, state=CameraState.DISCONNECTED, since=ended_at, reason=None, message=None)
 
 
-def _recording_values(
+def recording_values(
     report: CameraReport, spool: SpoolReport | None, upload: UploadReport | None
 ) -> dict[str, Any] | None:
+    """What became of a camera's recording; None where it is not recorded."""
     recording = report.recording
     if recording is None:
         return None
