@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.aws.plugin import ecr, greengrass_api, greengrass_resources, host, role_aliases
+from sandbox.aws.plugin import ecr, greengrass_api, greengrass_resources, host, policy_variables, role_aliases
 
 
 def main() -> None:
@@ -10,6 +10,7 @@ def main() -> None:
     host.check_version()
     host.take_transport_as_secure()
     ecr.install()
+    policy_variables.install()
     role_aliases.install()
     greengrass_api.install()
     greengrass_resources.install()
