@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,16 @@ class NodeProcess:
         assert self.process is not None
         self.process.send_signal(number)
         return self.process.wait(20)
+
+    def brokers_away(self) -> list[dict[str, Any]]:
+        """What /healthz says of them; empty while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://localhost:{self.port}/healthz", timeout=5) as answer:
+                told: dict[str, Any] = json.load(answer)
+        except OSError:
+            return []  # 503 while there is no picture yet is one as well
+        away: list[dict[str, Any]] = told["brokers_away"]
+        return away
 
     def log(self) -> str:
         return self._log.read_text()
@@ -155,6 +166,32 @@ def test_camera_that_is_away_is_a_state_and_no_fault_of_the_node(
     eventually(lambda: bool(nucleus.published) and told(nucleus)[-1]["reason"] == "refused")
     assert running.end() == 0
     assert nucleus.states == ["RUNNING"]
+
+
+def test_brokers_that_are_away_are_named_and_the_node_ends_in_time(
+    nucleus: NucleusSocket, node: Callable[..., NodeProcess], tmp_path: Path, eventually: Eventually
+) -> None:
+    nucleus.close()
+    key = tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", str(key)], check=True
+    )
+    running = node(
+        cameras=[{"id": "ball", "uri": "test://?pattern=ball&fps=10", "device": {"key": {"file": str(key)}}}],
+        cloud_iot={
+            "project": "our-project",
+            "region": "europe-west1",
+            "registry": "cameras",
+            "host": "127.0.0.1",
+            "port": free_port(),
+        },
+    )
+    running.start()
+    away = eventually(lambda: {each["broker"]: each["reason"] for each in running.brokers_away()})
+    assert set(away) == {"aws-iot", "cloud-iot"}
+    eventually(lambda: all(each["reason"] for each in running.brokers_away()))
+    assert running.end() == 0
+    assert "something hanging" not in running.log()
 
 
 def test_broker_that_is_away_changes_nothing_for_the_cameras(
