@@ -93,7 +93,7 @@ class IngestStatus:
         self._told = {field: self._setting(field) for field in _SETTINGS}
         if self._key is not None:
             self._look_at(camera)
-        else:
+        elif not self.mistakes:
             self._refuse_arguments_in_vain()
 
     def camera_document(self) -> dict[str, Any]:
@@ -119,6 +119,11 @@ class IngestStatus:
             ("--private-key-file", self._options.private_key_file),
             (KEY_FILE_VARIABLE, self._environment.get(KEY_FILE_VARIABLE)),
         )
+        if is_private_key(file.value):
+            self._mistake(
+                file.name, f"the name of a file (the text belongs into {KEY_VARIABLE})", "a private key"
+            )
+            return None
         if not file.value:
             return Told(KEY_VARIABLE, text) if text else None
         if text and file.name == KEY_FILE_VARIABLE:
