@@ -35,17 +35,11 @@ def main() -> None:
     parser.add_argument("--api-port", type=int, required=True, help="of the DeviceManager API, on 127.0.0.1")
     parser.add_argument("--mqtt-port", type=int, required=True, help="of the MQTT bridge, on 127.0.0.1")
     parser.add_argument("--folder", type=Path, required=True, help="where the bridge's certificate lies")
-    parser.add_argument("--verbose", action="store_true", help="tell what the broker does")
     options = parser.parse_args()
-    logging.basicConfig(
-        stream=sys.stdout,
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(asctime)s %(name)s: %(message)s",
-    )
-    if not options.verbose:
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    for noisy in ("amqtt", "transitions"):
         # Whatever a client does wrong is a warning of amqtt's; here the gate keeps account of it.
-        logging.getLogger("amqtt").setLevel(logging.CRITICAL)
-        logging.getLogger("transitions").setLevel(logging.CRITICAL)
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         asyncio.run(serve(options.api_port, options.mqtt_port, options.folder))
     except StartError as error:

@@ -110,11 +110,11 @@ class Device:
         return sent.is_published()
 
     def subscribe(self, topic: str, qos: int = 1) -> int:
-        """Subscribe below `/devices/D/`; what was granted, 128 for a refusal."""
+        """Subscribe below `/devices/D/`; what was granted, 128 for a refusal, -1 if it ended."""
         self.granted = []
         self.client.subscribe(f"/devices/{self.id}/{topic}", qos)
-        self._until(lambda: self.granted)
-        return self.granted[0]
+        self._until(lambda: self.granted or self.gone.is_set())
+        return self.granted[0] if self.granted else -1
 
     def heard(self, count: int) -> list[tuple[str, bytes]]:
         """What came, once so many messages have."""
