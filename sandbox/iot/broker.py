@@ -93,9 +93,6 @@ class CloudIotBroker(Broker):  # type: ignore[misc]
     def _create_ssl_context(self, listener: ListenerConfig) -> ssl.SSLContext:  # noqa: ARG002 - amqtt's
         return self._tls
 
-    async def _delete_session(self, client_id: str) -> None:
-        """amqtt forgets a client's older session before it knows who asks: see `_take_over`."""
-
     async def _initialize_client_session(
         self,
         reader: ReaderAdapter,
@@ -103,6 +100,7 @@ class CloudIotBroker(Broker):  # type: ignore[misc]
         remote_address: str,  # noqa: ARG002 - amqtt's names
         remote_port: int,  # noqa: ARG002
     ) -> tuple[Connection, Session]:
+        # Unlike amqtt's: an older session of this name stays until it is known who asks (`_take_over`).
         try:
             connection, session = await Connection.init_from_connect(reader, writer, self.plugins_manager)
         except (AMQTTError, NoDataError) as error:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -74,6 +75,19 @@ def run(script: str, *arguments: str, **env: str) -> Any:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return json.loads(done.stdout)
+
+
+def ask(cloud: EmbeddedCloudIot, method: str, path: str, document: object) -> Any:
+    """What the API answers, be it an error."""
+    body = json.dumps(document).encode()
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{cloud.url}/v1/{path}", body, method=method)
+        ) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return json.load(error)
 
 
 @pytest.fixture(scope="module")
@@ -183,14 +197,8 @@ def test_clearblade_s_client_learns_of_refusals(clearblade: dict[str, Any]) -> N
 
 
 def test_request_that_google_s_messages_do_not_know_is_refused(cloud: EmbeddedCloudIot) -> None:
-    body = json.dumps({"id": "lobby", "credential": []}).encode()
-    asked = urllib.request.Request(
-        f"{cloud.url}/v1/{LOCATION}/registries/cameras/devices", body, method="POST"
-    )
-    with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(asked):
-        pass
-    with refused.value as answer:
-        error = json.load(answer)["error"]
+    device = {"id": "lobby", "credential": []}
+    error = ask(cloud, "POST", f"{LOCATION}/registries/cameras/devices", device)["error"]
     assert error["status"] == "INVALID_ARGUMENT"
     assert '"credential"' in error["message"]
 
@@ -332,6 +340,17 @@ def test_device_that_is_blocked_or_deleted_is_let_go(
     assert cloud.connections(path).endings == ["blocked", "deleted"]
 
 
+def test_registry_without_mqtt_lets_no_device_in(
+    cloud: EmbeddedCloudIot, key: Key, connect: Callable[..., Device]
+) -> None:
+    registry = cloud.make_registry(f"{LOCATION}/registries/without-mqtt")
+    path = cloud.make_device(f"{registry}/devices/lobby", key.public)
+    disabled = {"mqttConfig": {"mqttEnabledState": "MQTT_DISABLED"}}
+    assert ask(cloud, "PATCH", f"{registry}?updateMask=mqttConfig", disabled)["id"] == "without-mqtt"
+    assert not connect(path).is_connected
+    assert cloud.connections(path).refusals == ["mqtt-disabled"]
+
+
 def test_last_will_is_refused(cloud: EmbeddedCloudIot, path: str, connect: Callable[..., Device]) -> None:
     def with_will(client: mqtt.Client) -> None:
         client.will_set(f"/devices/{path.rpartition('/')[2]}/state", b"gone", qos=1)
@@ -386,6 +405,15 @@ def test_newer_connection_of_a_device_ends_the_older_one(
     connections = cloud.connections(path)
     assert (connections.accepted, connections.is_open, connections.endings) == (2, True, ["taken-over"])
     assert "another active connection" in cloud.device(path)["lastErrorStatus"]["message"]
+
+
+def test_newer_connection_has_no_part_in_what_the_older_one_subscribed_to(
+    cloud: EmbeddedCloudIot, path: str, connect: Callable[..., Device]
+) -> None:
+    assert connect(path).subscribe("commands/#") == 1
+    assert connect(path).is_connected
+    with pytest.raises(CloudError, match="is not subscribed"):
+        cloud.send_command(path, b"restart")
 
 
 def test_silent_client_is_let_go_after_one_and_a_half_keep_alives(
@@ -644,6 +672,12 @@ def test_process_ends_on_sigterm_and_has_nothing_to_complain_of(tmp_path: Path, 
         staying, going = Device(cloud, path, key.token()), Device(cloud, f"{path}-unknown", key.token())
         assert staying.publish("state")
         assert not going.is_connected
+        with socket.create_connection(("127.0.0.1", cloud.mqtt_port)) as rude:
+            rude.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            ssl.create_default_context().wrap_socket(
+                socket.create_connection(("127.0.0.1", cloud.mqtt_port)), server_hostname="localhost"
+            )
         process = psutil.Process(cloud.pid)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
