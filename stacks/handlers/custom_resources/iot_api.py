@@ -6,25 +6,34 @@ Names are the API's whole ones: `projects/P/locations/R/registries/G/devices/D`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from .answer import Refused
+from .answer import Refused, logger
+
+T = TypeVar("T")
 
 MOST_CREDENTIALS = 3
 """A device has no more (https://cloud.google.com/iot/docs/concepts/device-security)."""
 
 NOT_FOUND = 404
 CONFLICT = 409
-_FAILED_PRECONDITION = 400
+UNREACHABLE = 503
+_PASSING = (429, 502, UNREACHABLE, 504)
+"""What goes by: a fleet's devices are made side by side, and the API has quotas a minute."""
+
+_PATIENCE_S = 40.0
+"""For one call; a request makes up to six, and a function has five minutes."""
 
 _ADVICE = {
     400: "see gcp.registry in fleet.yaml",
     401: "see gcp.login (Google) or gcp.registry.secret (ClearBlade) in fleet.yaml",
     403: "the login needs the rights of design/google-side.md",
     404: "see gcp.project and gcp.registry in fleet.yaml",
+    409: "somebody else changed it at this moment: deploy again",
     429: "deploy again in a minute",
 }
 
@@ -125,6 +134,26 @@ def split(name: str) -> tuple[str, str]:
     """The name of what holds it, and the id: `…/registries/G` and `D` of `…/registries/G/devices/D`."""
     above, _, identity = name.rpartition("/")
     return above.rpartition("/")[0], identity
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """What `call` returns, tried again for as long as the reason may pass.
+
+    What an answer that got lost had done already is `CONFLICT` or `NOT_FOUND` then.
+
+    Raises:
+        Rejected: in the end.
+    """
+    deadline, pause_s = time.monotonic() + _PATIENCE_S, 1.0
+    while True:
+        try:
+            return call()
+        except Rejected as error:
+            if error.code not in _PASSING or time.monotonic() + pause_s > deadline:
+                raise
+            logger.info("trying again: %s %s", error.code, error)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, 8.0)
 
 
 @contextlib.contextmanager

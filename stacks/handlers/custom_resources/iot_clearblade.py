@@ -30,10 +30,11 @@ from clearblade.cloud import iot_v1
 from clearblade.cloud.iot_v1 import config_manager, devices, http_client, registry
 
 from .answer import Refused
-from .iot_api import NOT_FOUND, Credential, Device, Registry, Rejected, split
+from .iot_api import NOT_FOUND, UNREACHABLE, Credential, Device, Registry, Rejected, patiently, split
 
 CONFIGURATION_VARIABLE = "CLEARBLADE_CONFIGURATION"
 _KEYS = ("systemKey", "token", "url", "project")
+_TIMEOUT_S = 20.0
 _CREDENTIALS_CALL = "getRegistryCredentials"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,6 +44,10 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 class _CheckedClient(http_client.SyncClient):  # type: ignore[misc]
     """The library's way to the API; an answer that is no success is raised."""
+
+    def _get_time_out(self) -> httpx.Timeout:
+        # The library's own never gives up waiting for an answer.
+        return httpx.Timeout(_TIMEOUT_S)
 
     def get(self, api_name: str, request_params: Mapping[str, Any] | None = None) -> httpx.Response:
         return self._checked(super().get(api_name, request_params or {}))
@@ -216,10 +221,13 @@ class ClearBladeDeviceManager:
             return None
 
     def _call(self, method: str, request: Any) -> Any:
+        return patiently(lambda: self._call_once(method, request))
+
+    def _call_once(self, method: str, request: Any) -> Any:
         try:
             return getattr(self._client, method)(request=request)
         except httpx.HTTPError as error:
-            raise Rejected(503, f"ClearBlade cannot be reached: {type(error).__name__}") from error
+            raise Rejected(UNREACHABLE, f"ClearBlade cannot be reached: {type(error).__name__}") from error
 
 
 def _topics(names: tuple[str, ...]) -> list[dict[str, str]]:

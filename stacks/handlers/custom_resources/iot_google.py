@@ -6,22 +6,18 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from google.api_core.exceptions import GoogleAPICallError, ServiceUnavailable, TooManyRequests
-from google.api_core.retry import Retry, if_exception_type
+from google.api_core.exceptions import GoogleAPICallError
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import iot_v1
 from google.cloud.iot_v1.services.device_manager.transports import DeviceManagerRestTransport
+from requests import RequestException
 
 from .answer import Refused
 from .google_login import credentials_of
-from .iot_api import NOT_FOUND, Credential, Device, Registry, Rejected, split
+from .iot_api import NOT_FOUND, UNREACHABLE, Credential, Device, Registry, Rejected, patiently, split
 
 _TIMEOUT_S = 20.0
-_PATIENCE_S = 60.0
-"""A fleet's devices are made side by side, and the API has quotas a minute."""
-
-_RETRY = Retry(predicate=if_exception_type(TooManyRequests, ServiceUnavailable), timeout=_PATIENCE_S)
 
 
 @contextlib.contextmanager
@@ -108,12 +104,17 @@ class GoogleDeviceManager:
             return None
 
     def _call(self, method: str, **request: Any) -> Any:
+        return patiently(lambda: self._call_once(method, request))
+
+    def _call_once(self, method: str, request: Mapping[str, Any]) -> Any:
         try:
-            return getattr(self._client, method)(request=request, retry=_RETRY, timeout=_TIMEOUT_S)
+            return getattr(self._client, method)(request=request, retry=None, timeout=_TIMEOUT_S)
         except GoogleAuthError as error:
             raise Refused(f"Google does not accept the login of gcp.login: {error}") from error
         except GoogleAPICallError as error:
             raise Rejected(int(error.code or 0), str(error.message)) from error
+        except RequestException as error:
+            raise Rejected(UNREACHABLE, f"Google cannot be reached: {type(error).__name__}") from error
 
 
 def _topics(names: tuple[str, ...]) -> list[dict[str, str]]:

@@ -30,22 +30,22 @@ def ensure(event: Event, manager: DeviceManager) -> Answer:
     with explained(f"the registry {name}"):
         found = manager.registry(name)
         if found is None:
-            is_ours = _made(manager, name, topics)
+            _make(manager, name, topics)
+            is_ours = True
         elif is_ours and found.event_topics != topics:
             manager.change_registry(name, topics)
             logger.info("%s: set where events go", name)
     return Answer(physical_id=name if is_ours else f"{name}{FOUND}", attributes={"Name": name})
 
 
-def _made(manager: DeviceManager, name: str, topics: tuple[str, ...]) -> bool:
+def _make(manager: DeviceManager, name: str, topics: tuple[str, ...]) -> None:
     try:
         manager.make_registry(name, topics)
     except Rejected as error:
+        # It was not there a moment ago: this very request has made it, and the answer was lost.
         if error.code != CONFLICT:
             raise
-        return False
     logger.info("made the registry %s", name)
-    return True
 
 
 def remove(event: Event, manager: DeviceManager) -> None:
