@@ -23,7 +23,6 @@ Texts have their secrets hidden and are cut at `LONGEST_TEXT`: Nucleus Lite take
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,6 +53,7 @@ class _Moment:
     """What node and storage reported at one moment."""
 
     taken_s: float
+    ended_at: datetime | None
     reports: Mapping[str, CameraReport]
     spool: SpoolReport | None
     upload: UploadReport | None
@@ -83,7 +83,6 @@ class NodeStates:
         self._previous_end: LastEnd | None = None
         self._settings = settings
         self._key_version: KeyVersion = lambda _: None
-        self._lock = threading.Lock()
         self._moment: _Moment | None = None
         self._ended_at: datetime | None = None
 
@@ -97,9 +96,7 @@ class NodeStates:
 
     def end(self) -> None:
         """The cameras have ended: each state is `disconnected` from now on, whatever hangs."""
-        with self._lock:
-            self._ended_at = self._ended_at or self._clock.now()
-            self._moment = None
+        self._ended_at = self._ended_at or self._clock.now()
 
     def told_every(self, every_s: float) -> StateSource:
         """The states for a transport that tells them every `every_s` seconds."""
@@ -118,19 +115,19 @@ class NodeStates:
         return DeviceState(self._values(report, moment, key_version, config, every_s), worth)
 
     def _now(self) -> _Moment:
-        with self._lock:
-            now_s = self._clock.monotonic_s()
-            if self._moment is None or not 0 <= now_s - self._moment.taken_s < _KEPT_S:
-                self._moment = self._taken(now_s)
-            return self._moment
+        # Without a lock: who waits for a spool that hangs must not keep the end of the node waiting.
+        moment, now_s, ended_at = self._moment, self._clock.monotonic_s(), self._ended_at
+        if moment is None or moment.ended_at != ended_at or not 0 <= now_s - moment.taken_s < _KEPT_S:
+            moment = self._moment = self._taken(now_s, ended_at)
+        return moment
 
-    def _taken(self, now_s: float) -> _Moment:
+    def _taken(self, now_s: float, ended_at: datetime | None) -> _Moment:
         reports: Sequence[CameraReport] = self._reports()
-        if self._ended_at is not None:
-            reports = [as_ended(report, self._ended_at) for report in reports]
+        if ended_at is not None:
+            reports = [as_ended(report, ended_at) for report in reports]
         spool = self._storage.spool_report() if self._storage is not None else None
         upload = self._storage.upload_report() if self._storage is not None else None
-        return _Moment(now_s, {report.camera_id: report for report in reports}, spool, upload)
+        return _Moment(now_s, ended_at, {report.camera_id: report for report in reports}, spool, upload)
 
     def _config(self, camera_id: str) -> dict[str, Any]:
         if self._settings is None:
