@@ -54,7 +54,7 @@ class CloudIotTransport:
         random_source: random.Random | None = None,
     ) -> None:
         self._clock = clock
-        trust = Trust(config.ca_file)
+        trust, limits = Trust(config.ca_file), limits or Limits()
         self._links = {
             camera.id: DeviceLink(
                 camera,
@@ -68,10 +68,11 @@ class CloudIotTransport:
                     secrets=secrets,
                     clock=clock,
                     environment=environment,
+                    least_pause_s=limits.key_s,
                 ),
                 trust=trust,
                 clock=clock,
-                limits=limits or Limits(),
+                limits=limits,
                 random_source=random_source,
             )
             for camera in cameras

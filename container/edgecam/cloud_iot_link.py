@@ -47,7 +47,7 @@ _RENEW_BY = 0.92
 """Then it is renewed with the key that is known, even if the secret has not been had anew."""
 _CLOCK_STEP_S = 30.0
 """A clock that was set by so much since a token was refused may have been why."""
-_REST_SLICE_S = 5.0
+_REST_SLICE_S = 1.0
 
 
 class DeviceLink:
@@ -154,7 +154,7 @@ class DeviceLink:
         """Retry until stopped, and once more then, where the last state has not been told. Nothing that one
         attempt raises ends it."""
         is_last = False
-        while not is_last and not self._telling.has_told_last:
+        while not is_last and not self._is_over():
             is_last = self._ending.is_set()
             try:
                 self.run_once()
@@ -216,7 +216,7 @@ class DeviceLink:
             is_renewal = errand is not None and (errand.done() or used >= _RENEW_BY)
             is_ending = self._ending.is_set()
             wait_s = self._telling.tell(connection, is_wanted=is_renewal, is_last=is_ending)
-            if self._telling.has_told_last:
+            if self._is_over():
                 return
             if is_renewal and not is_ending and self._telling.is_fresh:
                 self._renewed(errand)
@@ -225,6 +225,11 @@ class DeviceLink:
             connection.turn(min(wait_s, LOOK_EVERY_S))
             self._orders.take(connection)
             self._note(connection)
+
+    def _is_over(self) -> bool:
+        """Whether the last state is told, or there is no time left for it."""
+        is_late = self._ending.is_set() and self._clock.monotonic_s() >= self._deadline_s
+        return is_late or self._telling.has_told_last
 
     def _note(self, connection: BridgeConnection) -> None:
         """What has been confirmed, and that the connection has proved good."""

@@ -42,6 +42,7 @@ class KeyPlace:
         secrets: Fetches secrets.
         clock: Time, for pauses between looks at a secret.
         environment: Where `place.env` is looked up.
+        least_pause_s: Between two looks at a secret that nobody complains about.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class KeyPlace:
         secrets: SecretSource,
         clock: Clock,
         environment: Mapping[str, str] = os.environ,
+        least_pause_s: float = LEAST_PAUSE_S,
     ) -> None:
+        self._least_pause_s = least_pause_s
         self._place = place
         self._device = device
         self._about = {"camera": camera_id}
@@ -112,10 +115,10 @@ class KeyPlace:
     def _is_due(self) -> bool:
         if self._place.secret is None:
             return True  # a file or a variable costs nothing to look at
-        pause_s = LEAST_PAUSE_S
+        pause_s = self._least_pause_s
         if self._refusals:
             doubled_s = _FIRST_REFUSED_PAUSE_S * 2.0 ** min(self._refusals - 1, 10)
-            pause_s = 0.0 if self._refusals == 1 else min(LEAST_PAUSE_S, doubled_s)
+            pause_s = 0.0 if self._refusals == 1 else min(pause_s, doubled_s)
         return self._clock.monotonic_s() - self._looked_s >= pause_s
 
     def _look(self, before: PrivateKey | None) -> None:

@@ -133,6 +133,8 @@ class DeviceRig:
         limits: Patience with the bridge.
         registered: The public key that the registry is given, when it is another.
         config: Settings of `cloud_iot` that differ.
+        end_s: How long the last words are waited for at the end; a second is usual, since they come a second
+            after those before at the earliest.
     """
 
     def __init__(
@@ -144,7 +146,9 @@ class DeviceRig:
         limits: Limits | None = None,
         registered: KeyPair | None = None,
         config: Mapping[str, Any] | None = None,
+        end_s: float = 3.0,
     ) -> None:
+        self._end_s = end_s
         self.cloud = cloud
         self.ids = ids
         self.clock = clock or SystemClock()
@@ -205,4 +209,4 @@ class DeviceRig:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.states.say("disconnected")
-        self.transport.stop(3.0)
+        self.transport.stop(self._end_s)
