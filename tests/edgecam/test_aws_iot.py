@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,11 @@ from reporting import ReportedNode, away, report
 
 from edgecam.aws_iot import AwsIotTransport, topic_of
 from edgecam.broker import LinkReport
-from edgecam.clock import SystemClock
+from edgecam.clock import Clock, SystemClock
 from edgecam.device_state import NodeStates
 from edgecam.nucleus import ERRORED, RUNNING, SOCKET_VARIABLE, THING_VARIABLE, TOKEN_VARIABLE, tell_errored
 from edgecam.status import CameraState
+from sandbox.clocks import HandClock
 
 LOBBY, GATE = topic_of(THING, "lobby"), topic_of(THING, "gate")
 
@@ -44,15 +47,21 @@ def nucleus(tmp_path: Path) -> Iterator[NucleusSocket]:
 class Telling:
     """A transport, and the node that it tells of."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], every_s: float = 3600) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str],
+        every_s: float = 3600,
+        clock: Clock = SystemClock(),  # noqa: B008 - holds nothing
+    ) -> None:
         self.node = ReportedNode(folder, report("lobby"), away("gate"))
-        self.states = NodeStates(self.node.reports, clock=SystemClock())
+        self.states = NodeStates(self.node.reports, clock=clock)
         self.transport = AwsIotTransport(
             ["lobby", "gate"],
             states=self.states.told_every(every_s),
             every_s=every_s,
             environment=environment,
-            clock=SystemClock(),
+            clock=clock,
         )
 
     def link(self, camera_id: str = "lobby") -> LinkReport:
@@ -117,6 +126,21 @@ def test_state_is_told_again_before_it_is_too_old(
     telling = tell(nucleus.environment, every_s=1)
     eventually(lambda: telling.link().sent_total >= 3)
     assert telling.link("gate").sent_total >= 2
+
+
+def test_state_is_never_older_than_its_period_and_never_told_twice_in_a_second(
+    nucleus: NucleusSocket,
+    tell: Callable[..., Telling],
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgecam.aws_iot.LOOK_EVERY_S", 0.5)
+    telling = tell(nucleus.environment, every_s=1.2, clock=HandClock())  # waiting takes no time
+    eventually(lambda: nucleus.topics().count(LOBBY) > 20)
+    telling.transport.stop(timeout_s=5)
+    told = [json.loads(each.payload)["sent_at"] for each in nucleus.published if each.topic == LOBBY][:20]
+    moments = [datetime.fromisoformat(each).timestamp() for each in told]
+    assert all(1.0 <= after - before <= 1.2 for before, after in itertools.pairwise(moments))
 
 
 def test_nucleus_that_is_started_again_is_told_all_states_anew(

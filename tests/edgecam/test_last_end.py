@@ -45,7 +45,7 @@ def test_marker_that_somebody_else_wrote_is_nothing_to_know_by(path: Path, conte
 def test_marker_is_whole_whenever_the_power_is_cut(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marker = EndMarker(path)
     marker.begin()
-    before = path.read_bytes()
+    before, file = path.read_bytes(), path.stat().st_ino
     synced: list[bytes] = []
     fsync = os.fsync
 
@@ -57,6 +57,7 @@ def test_marker_is_whole_whenever_the_power_is_cut(path: Path, monkeypatch: pyte
     marker.end()
     assert synced == [before, path.read_bytes()]
     assert before != path.read_bytes()
+    assert file != path.stat().st_ino  # another file took its name: nobody saw it half-written
 
 
 def test_disk_that_takes_nothing_costs_the_knowledge_and_not_the_node(
