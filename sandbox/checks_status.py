@@ -7,8 +7,10 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
+from edgecam.aws_iot import topic_of
 from sandbox import fleet
 from sandbox.aws.environment import REPOSITORY
+from sandbox.aws.topics import Topics
 from sandbox.errors import CheckFailedError
 from sandbox.iot.environment import interpreter
 from sandbox.iot.server import EmbeddedCloudIot
@@ -50,6 +52,21 @@ class StatusChecks:
             if not _in_this_order(["connected", "stalled", "connected"], words):
                 raise CheckFailedError(f"expected {device} connected, stalled, connected, found {words}")
         return "connected, then stalled while the cameras were frozen, then connected"
+
+    def aws(self) -> str:
+        """The recorder's states come out of the embedded AWS IoT Core, by way of its core's socket."""
+        assert self._system.aws is not None
+        wanted = [topic_of(fleet.RECORDER_THING, camera) for camera in ("lobby", "yard")]
+        with Topics(self._system.aws.url, topic_of(fleet.RECORDER_THING, "+")) as topics:
+
+            def all_connected() -> bool | None:
+                found = [topics.newest(topic) for topic in wanted]
+                words = [json.loads(payload)["state"] for payload in found if payload is not None]
+                return True if words == ["connected"] * len(wanted) else None
+
+            until(self._system, all_connected, f"{', '.join(wanted)} say connected", STATE_TIMEOUT_S)
+            heard = {message.topic for message in topics.messages}
+        return f"connected, on {' and '.join(sorted(heard))}"
 
     @property
     def _iot(self) -> EmbeddedCloudIot:
