@@ -35,6 +35,7 @@ from .iot_api import NOT_FOUND, UNREACHABLE, Credential, Device, Registry, Rejec
 CONFIGURATION_VARIABLE = "CLEARBLADE_CONFIGURATION"
 _KEYS = ("systemKey", "token", "url", "project")
 _TIMEOUT_S = 20.0
+_AUTHORITIES = httpx.create_ssl_context()
 _CREDENTIALS_CALL = "getRegistryCredentials"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -45,9 +46,11 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 class _CheckedClient(http_client.SyncClient):  # type: ignore[misc]
     """The library's way to the API; an answer that is no success is raised."""
 
-    def _get_time_out(self) -> httpx.Timeout:
-        # The library's own never gives up waiting for an answer.
-        return httpx.Timeout(_TIMEOUT_S)
+    def __init__(self, clearblade_config: Any = None) -> None:
+        # Not the library's own, which reads all authorities anew for every request, and waits for its answer
+        # for ever.
+        http_client.HttpClient.__init__(self, clearblade_config)
+        self._sync_client = httpx.Client(timeout=_TIMEOUT_S, verify=_AUTHORITIES)
 
     def get(self, api_name: str, request_params: Mapping[str, Any] | None = None) -> httpx.Response:
         return self._checked(super().get(api_name, request_params or {}))
