@@ -128,9 +128,9 @@ class _Running:
         self._transports.stop(timeout_s=_LAST_STATES_S)
         if self._storage is not None:
             self._storage.stop(timeout_s=_LAST_UPLOADS_S)
+        self._marker.end()  # at once: the spool is open to the next node
         if self._page is not None:
             self._page.stop()
-        self._marker.end()
         last_moment.cancel()
 
 
