@@ -16,7 +16,7 @@ from edgecam.bridge_connection import Limits
 from edgecam.bridge_faults import Trust
 from edgecam.broker import DeviceControl, LinkReport, StateSource
 from edgecam.clock import Clock
-from edgecam.cloud_iot_link import DeviceLink, device_name
+from edgecam.cloud_iot_link import DeviceLink
 from edgecam.config import Camera
 from edgecam.config_status import CloudIot
 from edgecam.device_key_place import KeyPlace
@@ -63,7 +63,7 @@ class CloudIotTransport:
                 control=control,
                 keys=KeyPlace(
                     camera.device.key,
-                    device_name(config, camera),
+                    config.device_name(camera.device_id),
                     camera_id=camera.id,
                     secrets=secrets,
                     clock=clock,

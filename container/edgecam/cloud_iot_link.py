@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
 
@@ -28,6 +27,7 @@ from edgecam.device_telling import DeviceTelling
 from edgecam.device_token import Token, make_token
 from edgecam.errors import BrokerError, EdgecamError
 from edgecam.link_standing import LinkStanding, Trouble
+from edgecam.link_waiting import in_background, rest
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,6 @@ _RENEW_FROM = (0.75, 0.85)
 does not take the connection at once, and for clocks that differ."""
 _RENEW_BY = 0.92
 """Then it is renewed with the key that is known, even if the secret has not been had anew."""
-_CLOCK_STEP_S = 30.0
-"""A clock that was set by so much since a token was refused may have been why."""
-_REST_SLICE_S = 1.0
 
 
 class DeviceLink:
@@ -79,7 +76,7 @@ class DeviceLink:
         random_source: random.Random | None = None,
     ) -> None:
         self.camera_id = camera.id
-        self.device = device_name(config, camera)
+        self.device = config.device_name(camera.device_id)
         self._config = config
         self._keys = keys
         self._trust = trust
@@ -159,7 +156,7 @@ class DeviceLink:
             try:
                 self.run_once()
             except Exception as error:
-                self._rest(self._failed(error))
+                rest(self._clock, self._ending, self._failed(error))
         self._lost()
 
     def run_once(self) -> None:
@@ -267,46 +264,13 @@ class DeviceLink:
         if not isinstance(error, EdgecamError):
             log.error("unexpected fault", exc_info=error, extra={"camera": self.camera_id})
         trouble: Trouble = self._standing.failed(error, self._clock.monotonic_s())
-        return self._backoff.after_failure(lived_s=0.0, was_refused=trouble.needs_person)
+        return self._backoff.after_failure(lived_s=0.0, was_refused=trouble.is_refusal)
 
     def _lost(self) -> None:
         """Not at every end of a connection: one whose token is renewed was hardly away."""
         if self._is_connected:
             self._is_connected, self._since = False, self._clock.now()
 
-    def _rest(self, delay_s: float) -> None:
-        """Sleep until the next attempt is due, the end has come, or the clock has been put right."""
-        until_s = self._clock.monotonic_s() + delay_s
-        offset_s = self._clock_offset_s()
-        while not self._ending.is_set() and (left_s := until_s - self._clock.monotonic_s()) > 0:
-            self._clock.wait(self._ending, min(left_s, _REST_SLICE_S))
-            if abs(self._clock_offset_s() - offset_s) >= _CLOCK_STEP_S:
-                return
-
-    def _clock_offset_s(self) -> float:
-        return self._clock.now().timestamp() - self._clock.monotonic_s()
-
 
 class _NewKeyRefusedError(BrokerError):
     """The bridge does not take a new key, and took another before."""
-
-
-def device_name(config: CloudIot, camera: Camera) -> str:
-    """The full name of a camera's device, which is its client id as well
-    (https://cloud.google.com/iot/docs/how-tos/mqtt-bridge#device_authentication)."""
-    registry = f"projects/{config.project}/locations/{config.region}/registries/{config.registry}"
-    return f"{registry}/devices/{camera.device_id}"
-
-
-def in_background(work: Callable[[], PrivateKey], name: str) -> Future[PrivateKey]:
-    """`work`, on a thread that nobody has to wait for."""
-    outcome: Future[PrivateKey] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(work())
-        except Exception as error:
-            outcome.set_exception(error)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return outcome

@@ -112,6 +112,12 @@ class CloudIot(Model):
         description="`json`, or `word`: the state alone (`connected`), as GCStreamer sent it.",
     )
 
+    def device_name(self, device_id: str) -> str:
+        """The full name of a device, which is its client id at the bridge as well
+        (https://cloud.google.com/iot/docs/how-tos/mqtt-bridge#device_authentication)."""
+        registry = f"projects/{self.project}/locations/{self.region}/registries/{self.registry}"
+        return f"{registry}/devices/{device_id}"
+
 
 class AwsIot(Model):
     """AWS IoT Core, by way of the Greengrass nucleus: `edgecam/<thing>/<camera>/state`."""

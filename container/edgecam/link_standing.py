@@ -47,8 +47,13 @@ class Trouble:
 
     @property
     def needs_person(self) -> bool:
-        """Whether trying again soon is of little use."""
+        """Whether it does not pass by itself."""
         return self.reason in PERSON_NEEDED
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether trying again soon is of little use; a secret may only be waiting for the core's network."""
+        return self.needs_person and self.reason != KEY_REASON
 
 
 class LinkStanding:

@@ -26,7 +26,7 @@ from sandbox.ports import free_port
 
 Eventually = Callable[..., Any]
 
-HASTY = Limits(connect_s=1.0, answer_s=1.0, keepalive_s=2)
+HASTY = Limits(connect_s=1.0, answer_s=0.8, keepalive_s=1)
 """Notices a frozen bridge within the time of a test."""
 ARRIVAL_TOLERANCE_S = 0.05
 """The bridge dates a state when it has read it, which a busy machine may do late for one of two."""
@@ -116,16 +116,19 @@ def test_renewal_does_not_wait_for_a_secret_that_does_not_come(
 ) -> None:
     with rig_at(cloud, name, pair=pair, limits=CURIOUS, config={"token_s": 5, "every_s": 3}) as rig:
         eventually(lambda: report(rig, name).is_connected)
-        hangs, fetch = threading.Event(), rig.secrets.fetch
+        hangs, released, fetch = threading.Event(), threading.Event(), rig.secrets.fetch
 
         def hang(arn: str, *, latest: bool = False) -> str:
             hangs.set()
-            time.sleep(8)
+            released.wait(30)
             return fetch(arn, latest=latest)
 
         rig.secrets.fetch = hang  # type: ignore[method-assign]
         eventually(lambda: report(rig, name).reconnects_total >= 1)
+        told = report(rig, name).sent_total
+        eventually(lambda: report(rig, name).sent_total > told)
         assert hangs.is_set()
+        released.set()
     assert greatest_age_s(cloud.states(rig.device(name))) <= 3
     assert "token-expired" not in cloud.connections(rig.device(name)).endings
 
@@ -163,7 +166,7 @@ def test_devices_come_back_when_the_bridge_does(
     assert len(set(newest)) == len(ids)  # each with a delay of its own
 
 
-def test_unconfirmed_state_and_event_are_told_again_after_a_bridge_fell_silent(
+def test_unconfirmed_state_is_told_again_after_the_bridge_fell_silent(
     cloud: EmbeddedCloudIot, name: str, pair: KeyPair, eventually: Eventually
 ) -> None:
     with rig_at(cloud, name, pair=pair, limits=HASTY) as rig:
@@ -174,7 +177,7 @@ def test_unconfirmed_state_and_event_are_told_again_after_a_bridge_fell_silent(
         assert not report(rig, name).is_connected
         assert "expected" in str(report(rig, name).message)
         cloud.bridge_up()
-        eventually(lambda: words(cloud, name) == ["connected", "stalled"])
+        eventually(lambda: words(cloud, name)[-1] == "stalled")
         eventually(lambda: report(rig, name).reason is None)
 
 
