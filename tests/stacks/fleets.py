@@ -111,6 +111,12 @@ gcp:
 
 DEVICES = DEVICE_SITES + REGISTRY
 
+EVERY_STACK = (
+    RECORDED.replace("    thing: dock-core\n", "    thing: dock-core\n    devices: true\n")
+    + REGISTRY.partition("project: our-project\n")[2]
+)
+"""RECORDED, and a site of it has devices."""
+
 Templates = dict[str, dict[str, Any]]
 Synthesize = Callable[[str], Templates]
 

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from fleets import FLEET, PROJECT, RECORDED
+from fleets import EVERY_STACK, FLEET, PROJECT
 
 PARTS = ("app.py", "cdk.json", "fleet.yaml", "pyproject.toml", "uv.lock", "stacks", "recipes", "container")
 IGNORED = shutil.ignore_patterns("__pycache__", "build", "*.pyc")
-STACKS = ("EdgecamFoundation", "EdgecamFrameGrabber", "EdgecamGcsUploader")
+STACKS = ("EdgecamCloudIot", "EdgecamFoundation", "EdgecamFrameGrabber", "EdgecamGcsUploader")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def copy(tmp_path: Path) -> Path:
             shutil.copytree(PROJECT / part, target / part, ignore=IGNORED)
         else:
             shutil.copy2(PROJECT / part, target / part)
-    (target / "fleet.yaml").write_text(RECORDED)
+    (target / "fleet.yaml").write_text(EVERY_STACK)
     return target
 
 
@@ -98,6 +98,7 @@ def test_images_and_packages_are_made_at_publish_time_by_commands_that_name_no_m
         programs[stack] = sorted(command[0] for command in commands if command)
         assert not [part for command in commands if command for part in command if part.startswith("/")]
     assert programs == {
+        "EdgecamCloudIot": ["stacks/gcp/build"],
         "EdgecamFoundation": [],
         "EdgecamFrameGrabber": ["container/build"],
         "EdgecamGcsUploader": ["container/build", "stacks/gcp/build"],
