@@ -108,7 +108,7 @@ class CloudIotBroker(Broker):  # type: ignore[misc]
         # Sessions do not outlive their connection, whatever the client asks for.
         session.clean_session = True
         session.parent = 0
-        session.keep_alive = int(min(session.keep_alive * KEEP_ALIVES, IDLE_S) or IDLE_S)
+        session.keep_alive = min(session.keep_alive * KEEP_ALIVES, IDLE_S) or IDLE_S
         return connection, session
 
     async def _handle_client_session(
@@ -154,7 +154,6 @@ class CloudIotBroker(Broker):  # type: ignore[misc]
         self, client_session: Session, handler: Connection, disconnect_waiter: asyncio.Future[Any]
     ) -> None:
         said_goodbye = isinstance(disconnect_waiter.result(), DisconnectPacket)
-        await super()._handle_disconnect(client_session, handler, disconnect_waiter)
         client_id = client_session.client_id
         is_last = self.connection(client_id) in (None, handler)
         if self.connection(client_id) is handler:
@@ -165,4 +164,6 @@ class CloudIotBroker(Broker):  # type: ignore[misc]
             if said_goodbye
             else (Why.LOST, "The connection broke or was closed by the client.")
         )
+        # Accounted for before it is closed: who sees the end can ask for the reason.
         self.gate.closed(client_id, why, message, is_last=is_last)
+        await super()._handle_disconnect(client_session, handler, disconnect_waiter)

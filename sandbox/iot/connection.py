@@ -13,6 +13,8 @@ from sandbox.iot.gate import Admission, Gate
 from sandbox.iot.problems import RefusedError, Why
 from sandbox.iot.registries import Registries
 
+CANCEL_AGAIN_S = 0.05
+
 
 class Host(Protocol):
     """What a connection has of its broker."""
@@ -84,9 +86,17 @@ class Connection(BrokerProtocolHandler):  # type: ignore[misc]
             await self.handle_connection_closed()
 
     async def stop(self) -> None:
-        """No timer of ours outlives it."""
+        """No timer of ours outlives it, and no reader of amqtt's."""
         if self._expiry is not None:
             self._expiry.cancel()
+        reader = self._reader_task
+        # Python before 3.12 forgets to cancel a `wait_for` whose data comes at the same moment; amqtt cancels
+        # its reader once, and would wait for it for ever.
+        while reader not in (None, asyncio.current_task()) and not self._reader_stopped.is_set():
+            if reader.done():
+                break
+            reader.cancel()
+            await asyncio.wait([reader], timeout=CANCEL_AGAIN_S)
         await super().stop()
 
     async def _send_packet(self, packet: Any) -> None:
