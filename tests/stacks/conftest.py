@@ -109,6 +109,22 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], An
 
 
 @pytest.fixture(scope="session")
+def packed_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Packs a function that makes devices, as the CDK does, for Lambda's Python or another."""
+    done: dict[tuple[str, str | None], Path] = {}
+
+    def pack(name: str, python: str | None = None) -> Path:
+        if (name, python) not in done:
+            target = done[name, python] = tmp_path_factory.mktemp(name) / "function.zip"
+            command = [str(PROJECT / "stacks" / "gcp" / "build"), "--function", name, "--output", str(target)]
+            other = ["--python", python] if python is not None else []
+            subprocess.run([*command, *other], cwd=PROJECT, check=True, capture_output=True)
+        return done[name, python]
+
+    return pack
+
+
+@pytest.fixture(scope="session")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip of the function that makes buckets, as the CDK makes it: by the command, in a process."""
     target = tmp_path_factory.mktemp("packed") / "function.zip"

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fleets import PROJECT
 
 from sandbox.iot.environment import install
 from stacks.gcp import packing
@@ -20,20 +19,6 @@ OF_DEVICES = {
     "cloud-iot-clearblade": ("custom_resources.iot_clearblade", "clearblade.cloud.iot_v1"),
 }
 """Functions that make devices: the module of each alone, and its library."""
-
-
-@pytest.fixture(scope="module")
-def packed_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Packs a function, as the CDK does, for Lambda's Python or another."""
-
-    def pack(name: str, python: str | None = None) -> Path:
-        target = tmp_path_factory.mktemp(name) / "function.zip"
-        command = [str(PROJECT / "stacks" / "gcp" / "build"), "--function", name, "--output", str(target)]
-        other = ["--python", python] if python is not None else []
-        subprocess.run([*command, *other], cwd=PROJECT, check=True, capture_output=True)
-        return target
-
-    return pack
 
 
 def test_zip_holds_our_modules_and_googles_library_for_lambdas_processor(packed: Path) -> None:

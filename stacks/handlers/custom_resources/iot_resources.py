@@ -27,10 +27,14 @@ Connect = Callable[[Mapping[str, Any]], AbstractContextManager[DeviceManager]]
 
 def handler(event: Event, context: Any) -> None:
     """Lambda's entry point."""
-    secrets = boto3.client("secretsmanager")
     # A failed creation gets an id of its own: what is deleted after it may not be held to be ours.
     fallback = f"{name_of(event)} (not made)"
-    answer(event, context, lambda request: apply(request, connect, secrets), fallback_id=fallback)
+    answer(
+        event,
+        context,
+        lambda request: apply(request, connect, boto3.client("secretsmanager")),
+        fallback_id=fallback,
+    )
 
 
 def apply(event: Event, connect: Connect, secrets: Any) -> Answer:
