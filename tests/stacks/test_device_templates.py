@@ -195,3 +195,13 @@ def test_only_stacks_with_devices_come_after_theirs_and_none_shares_values(write
     shared = assembly.get_stack_by_name("EdgecamCloudIot").template
     assert not [output for output in shared["Outputs"].values() if "Export" in output]
     assert "Fn::ImportValue" not in json.dumps(shared)
+
+
+def test_secret_that_a_device_names_by_hand_is_granted_to_the_cores(synthesize: Synthesize) -> None:
+    where = "{project: our-project, region: us-central1, registry: cameras, host: bridge.example.com}"
+    camera = f'{{id: gate, uri: "rtsp://h/1", device: {{key: {{secret: "{SECRET}"}}}}}}'
+    found = synthesize(f"sites: {{gate: {{thing: core, cloud_iot: {where}, cameras: [{camera}]}}}}")
+    assert rights(found["EdgecamFoundation"], "CoresRole")["secretsmanager:GetSecretValue",] == [SECRET]
+    (deployment,) = of_type(found["EdgecamFrameGrabber"], "AWS::GreengrassV2::Deployment")
+    manager = deployment["Components"]["aws.greengrass.SecretManager"]["ConfigurationUpdate"]["Merge"]
+    assert json.loads(manager)["cloudSecrets"] == [{"arn": SECRET}]
