@@ -254,6 +254,7 @@ class DeviceLink:
     def _failed(self, error: Exception) -> float:
         """Tell what went wrong; seconds until the next attempt is due."""
         self._lost()
+        self._telling.forget()  # a state that is confirmed shows everybody that it is over
         if isinstance(error, _NewKeyRefusedError):
             log.warning(
                 "goes on with the key before: the new one is not taken yet: %s",
