@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from cryptography.hazmat.primitives import serialization
 
 from edgecam.clock import SystemClock
 from edgecam.device_key import parse_private_key
@@ -21,7 +22,12 @@ from sandbox.iot.environment import install
 from sandbox.iot.server import EmbeddedCloudIot
 
 PROJECT, REGION = "our-project", "europe-west1"
+PROVIDERS = ("google", "clearblade")
+DEVICES = {"google": r"/devices", "clearblade": "/cloudiot_devices$"}
+"""Where each API's devices are."""
+
 STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/EdgecamCloudIot/1"
+OTHER_STACK = STACK.replace("EdgecamCloudIot", "Another")
 WORKER = Path(__file__).with_name("cloud_iot_worker.py")
 ANSWER_S = 60.0
 
@@ -174,6 +180,10 @@ class Camera:
         assert self.handler(self.of_registry())["id"] == self.registry
         assert self.handler(self.of_device(**properties))["id"] == self.device
 
+    def rotate(self, version: str) -> None:
+        """Ask for this version of its key; the same again is a check."""
+        assert self.handler(self.of_device("Update", KeyVersion=version))["id"] == self.device
+
     def is_device(self) -> bool:
         """Whether the registry has it."""
         try:
@@ -233,3 +243,17 @@ def secret_lines(text: str) -> list[str]:
     lines = [line for line in pem.splitlines() if line and not line.startswith("-----")]
     raw = base64.b64decode("".join(lines))
     return [*lines, raw.hex(), base64.b64encode(pem.encode()).decode()[4:44]]
+
+
+def refused(answer: dict[str, Any]) -> str:
+    """The sentence of a refusal."""
+    assert list(answer) == ["refused"], answer
+    sentence: str = answer["refused"]
+    return sentence
+
+
+def public_key_of(text: str) -> str:
+    """The public half of the key in a secret's text."""
+    private = serialization.load_pem_private_key(json.loads(text)["private_key"].encode(), None)
+    form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private.public_key().public_bytes(*form).decode()

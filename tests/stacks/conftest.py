@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,7 +14,10 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from cloud_iot_rig import PROVIDERS, Camera, Handler
 from fleets import DEVICES, FLEET, PROJECT, RECORDED, Synthesize, Templates
+
+from sandbox.iot.server import EmbeddedCloudIot
 
 # Node's age is not what these tests are about, and jsii prints pages about it.
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
@@ -133,3 +137,52 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [str(target)]
     return target
+
+
+@pytest.fixture(scope="session")
+def cloud_iot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloudIot]:
+    """An embedded Cloud IoT."""
+    with EmbeddedCloudIot(tmp_path_factory.mktemp("cloud-iot")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def secrets(aws: Callable[[str], Any]) -> Any:
+    """The client of AWS Secrets Manager."""
+    return aws("secretsmanager")
+
+
+@pytest.fixture(scope="session")
+def lambda_environment(secrets: Any, cloud_iot: EmbeddedCloudIot) -> dict[str, str]:
+    """What a function finds around it."""
+    return {
+        "AWS_ENDPOINT_URL": secrets.meta.endpoint_url,
+        "AWS_ACCESS_KEY_ID": "123456789012",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "CLOUD_IOT_ENDPOINT": cloud_iot.url,
+    }
+
+
+@pytest.fixture(scope="session")
+def handlers(
+    lambda_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Handler]]:
+    """The handler of registry and devices, by provider."""
+    with contextlib.ExitStack() as stack:
+        running = {}
+        for provider in PROVIDERS:
+            folder = tmp_path_factory.mktemp(provider)
+            running[provider] = Handler(provider, folder=folder, environment=lambda_environment)
+            stack.callback(running[provider].stop)
+        yield running
+
+
+@pytest.fixture(params=PROVIDERS)
+def camera(
+    request: pytest.FixtureRequest, handlers: dict[str, Handler], cloud_iot: EmbeddedCloudIot, secrets: Any
+) -> Iterator[Camera]:
+    """A camera that is to be a device, at each provider."""
+    yield Camera(handler=handlers[request.param], cloud=cloud_iot, secrets=secrets)
+    cloud_iot.heal()

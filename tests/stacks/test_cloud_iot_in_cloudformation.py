@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,6 @@ RIGHTS = [
 ]
 TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 SECRETS = "arn:aws:secretsmanager:us-east-1:123456789012:secret:edgecam/devices/*"
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloudIot]:
-    with EmbeddedCloudIot(tmp_path_factory.mktemp("cloud-iot")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=["google", "clearblade"])
@@ -158,37 +152,37 @@ class DeviceStack:
 
 @pytest.fixture
 def stack(
-    aws: Callable[[str], Any], code: dict[str, str], provider: str, cloud: EmbeddedCloudIot
+    aws: Callable[[str], Any], code: dict[str, str], provider: str, cloud_iot: EmbeddedCloudIot
 ) -> DeviceStack:
-    return DeviceStack(aws, code, provider, cloud.url)
+    return DeviceStack(aws, code, provider, cloud_iot.url)
 
 
-def keys(cloud: EmbeddedCloudIot, stack: DeviceStack, camera: str) -> list[str]:
-    found = cloud.device(f"{stack.registry}/devices/gate-{camera}")["credentials"]
+def keys(cloud_iot: EmbeddedCloudIot, stack: DeviceStack, camera: str) -> list[str]:
+    found = cloud_iot.device(f"{stack.registry}/devices/gate-{camera}")["credentials"]
     return [each["publicKey"]["key"] for each in found]
 
 
 def test_deploy_rotate_and_destroy_leave_exactly_what_is_documented(
-    stack: DeviceStack, cloud: EmbeddedCloudIot, eventually: Callable[..., Any]
+    stack: DeviceStack, cloud_iot: EmbeddedCloudIot, eventually: Callable[..., Any]
 ) -> None:
     def outcome(arn: str) -> str:
         status: str = eventually(lambda: stack.ended(arn))
         return status
 
     assert outcome(stack.create(north={}, south={})) == "CREATE_COMPLETE", stack.events()
-    assert sorted(cloud.devices(stack.registry)) == ["gate-north", "gate-south"]
-    first = {camera: keys(cloud, stack, camera) for camera in ("north", "south")}
+    assert sorted(cloud_iot.devices(stack.registry)) == ["gate-north", "gate-south"]
+    first = {camera: keys(cloud_iot, stack, camera) for camera in ("north", "south")}
     text = stack.secrets.get_secret_value(SecretId=stack.secret("north"))["SecretString"]
 
     assert outcome(stack.update(north={"KeyVersion": "2"}, south={})) == "UPDATE_COMPLETE", stack.events()
-    assert len(keys(cloud, stack, "north")) == 2
-    assert keys(cloud, stack, "north")[:1] == first["north"]
-    assert keys(cloud, stack, "south") == first["south"]
+    assert len(keys(cloud_iot, stack, "north")) == 2
+    assert keys(cloud_iot, stack, "north")[:1] == first["north"]
+    assert keys(cloud_iot, stack, "south") == first["south"]
 
     told = stack.events()
     assert outcome(stack.delete()) == "DELETE_COMPLETE"
     with pytest.raises(CloudError, match="NOT_FOUND"):
-        cloud.devices(stack.registry)
+        cloud_iot.devices(stack.registry)
     for camera in ("north", "south"):
         left = stack.secrets.describe_secret(SecretId=stack.secret(camera))
         assert left["DeletedDate"]
@@ -196,13 +190,13 @@ def test_deploy_rotate_and_destroy_leave_exactly_what_is_documented(
 
 
 def test_rollback_leaves_a_key_that_can_be_restored_and_of_the_failure_nothing(
-    stack: DeviceStack, cloud: EmbeddedCloudIot, eventually: Callable[..., Any]
+    stack: DeviceStack, cloud_iot: EmbeddedCloudIot, eventually: Callable[..., Any]
 ) -> None:
     arn = stack.create(north={}, south={"Device": "no"})
     assert eventually(lambda: stack.ended(arn)) == "ROLLBACK_COMPLETE"
     assert "is refused (400 " in stack.events()
     with pytest.raises(CloudError, match="NOT_FOUND"):
-        cloud.devices(stack.registry)
+        cloud_iot.devices(stack.registry)
     assert stack.secrets.describe_secret(SecretId=stack.secret("north"))["DeletedDate"]
     with pytest.raises(stack.secrets.exceptions.ResourceNotFoundException):
         stack.secrets.describe_secret(SecretId=stack.secret("south"))
