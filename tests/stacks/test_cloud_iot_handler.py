@@ -130,6 +130,8 @@ def test_empty_registry_goes_and_one_with_devices_stays(camera: Camera) -> None:
     camera.make()
     camera.handler(camera.of_registry("Delete"))
     assert camera.is_device()
+    # Not even asked for: who knows whether every service refuses it.
+    assert f"keeping the registry {camera.registry}, which has devices" in camera.handler.said()
     camera.handler(camera.of_device("Delete"))
     camera.handler(camera.of_registry("Delete"))
     assert camera.handler(camera.of_registry())["id"] == camera.registry
