@@ -10,6 +10,7 @@ import aws_cdk as cdk
 
 from container.image_inputs import FRAME_GRABBER, GCS_UPLOADER
 from edgecam.errors import EdgecamError
+from stacks.cloud_iot import CloudIotStack
 from stacks.foundation import FoundationStack
 from stacks.frame_grabber import FrameGrabberStack
 from stacks.gcs_uploader import GcsUploaderStack
@@ -34,9 +35,15 @@ def build(app: cdk.App, fleet: Fleet) -> None:
     for variant, (name, stack) in targets.items():
         if fleet.sites_of(variant):
             stack(app, name, fleet=fleet, artifact_bucket=bucket, image_repository=repository, env=env)
-    for made in app.node.children:
-        if isinstance(made, VariantStack):
-            made.deploy_after_stacks(foundation, *foundation.thing_groups)
+    variants = [made for made in app.node.children if isinstance(made, VariantStack)]
+    for made in variants:
+        made.deploy_after_stacks(foundation, *foundation.thing_groups)
+    if fleet.has_devices:
+        devices = CloudIotStack(app, "EdgecamCloudIot", fleet=fleet, env=env)
+        for variant_stack in variants:
+            # A node finds its key when it starts; but a fleet's other stack need not wait.
+            if any(site.devices for site in fleet.sites_of(variant_stack.variant).values()):
+                variant_stack.add_stack_dependency(devices)
     if fleet.watch is not None:
         # Imported here: what it is made of takes half a second, and who watches nothing does without.
         from stacks.watch import WatchStack

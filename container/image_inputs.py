@@ -148,14 +148,19 @@ def requirements(extra: str = "", *, project: Path = PROJECT) -> str:
     return "".join(_requirement(_only(packages[name]), markers[name]) for name in sorted(markers))
 
 
-def requirements_of(package: str, *, project: Path = PROJECT) -> str:
-    """Return `package` and all that it needs, as locked, in pip's form.
+def requirements_of(*names: str, project: Path = PROJECT) -> str:
+    """Return the packages of these names and all that they need, as locked, in pip's form.
 
     Raises:
         ValueError: the lock has a package twice, which pip could not choose between.
     """
     packages = _locked(project)
-    markers = {package: set[str](), **_closure(packages, (package, ""))}
+    needed = [_closure(packages, (name, "")) for name in names]
+    # Where two of them need a package under different markers, it is needed under either.
+    markers: dict[str, set[str]] = {name: set() for name in names}
+    for name, found in ((name, found) for closure in needed for name, found in closure.items()):
+        known = markers.setdefault(name, found)
+        markers[name] = known | found if known and found else set()
     return "".join(_requirement(_only(packages[name]), markers[name]) for name in sorted(markers))
 
 

@@ -2,7 +2,7 @@
 
 `+` stands for one level of a topic and `#` for the rest, as in an MQTT filter; `*` stands for anything. What
 they differ in is left out, since a recipe cannot rely on it: the classic nucleus replaces `{iot:thingName}`
-in a configuration only where `interpolateComponentConfiguration` is set, which is not the default, and Nucleus
+in a configuration only where `interpolateComponentConfiguration` is set, which is not the default, Nucleus
 Lite not at all up to 2.6.0. Sources: the classic nucleus' `WildcardTrie`, Lite's `ipc_authz.c` and
 `mqttproxy.c`.
 """

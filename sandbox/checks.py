@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from sandbox import pictures, secrecy
 from sandbox.checks_recording import RecordingChecks
+from sandbox.checks_status import StatusChecks
 from sandbox.console import say
 from sandbox.deploy import STACK, STACKS, Outputs
 from sandbox.errors import CheckFailedError, SandboxError
@@ -39,10 +40,14 @@ class Checks:
         recorded = RecordingChecks(self._system)
         self._check("recordings arrive", recorded.arrive)
         self._check("the newest pictures and the status arrive", recorded.companions)
+        status = StatusChecks(self._system)
+        self._check("the devices report", status.connected)
+        self._check("the devices' states follow the cameras", status.follow)
+        self._check("AWS IoT Core is told as well", status.aws)
         self._check("an outage of the store costs nothing", recorded.outage)
         self._check("deploying again changes nothing", self._no_change)
         self._check("a changed setting takes effect", self._change)
-        self._check("neither password nor upload session is told", self._secrecy)
+        self._check("neither password, private key nor upload session is told", self._secrecy)
         self._check("the recording ends whole", recorded.end)
         self._check("every recording plays alone", recorded.everything_plays)
 
@@ -128,8 +133,8 @@ class Checks:
         if leaks:
             raise CheckFailedError(f"found in {', '.join(leaks)}")
         return (
-            f"{count} places searched: logs, process list, docker inspect, templates, recipes, pages, "
-            "recordings, spool"
+            f"{count} places searched: logs, processes and their environments, docker inspect, images, "
+            "templates, recipes, pages, states, recordings, spool"
         )
 
     def _identity(self) -> dict[str, list[str]]:

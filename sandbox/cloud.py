@@ -63,6 +63,7 @@ class Cloud:
         self._url = url
         self._role_alias = role_alias
         self._greengrass = client("greengrassv2", url)
+        self._topics = client("iot-data", url)
 
     def deployments(self) -> list[Deployment]:
         """The deployments that this core is to run together, newest first."""
@@ -131,6 +132,11 @@ class Cloud:
                 f"{artifact.uri}: the recipe promises SHA-256 {artifact.digest}, found {found}"
             )
         return partial.replace(target)
+
+    def publish(self, topic: str, payload: bytes, qos: int) -> None:
+        """Hand a message to AWS IoT Core; from any thread."""
+        with _answered(f"publish to {topic}"):
+            self._topics.publish(topic=topic, qos=qos, payload=payload)
 
     def report(
         self,

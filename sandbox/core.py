@@ -3,7 +3,7 @@
 It asks for its deployments about once a second, plans all components of a new one before it touches what
 runs (recipe, artifacts, configuration, variables), stops what changes, installs and runs the new, and
 reports. When the new breaks it goes back to the former and reports FAILED with the reason. Components whose
-names begin with `aws.greengrass.` count as provided.
+names begin with `aws.greengrass.` count as provided. What components publish to AWS IoT Core goes there.
 
 Where it differs from a real core: it asks an API instead of receiving IoT Jobs; components get
 AWS_ENDPOINT_URL, so that their SDKs find the embedded AWS; nothing survives its own end.
@@ -30,6 +30,7 @@ from sandbox.cloud import Cloud, Deployment, Wanted
 from sandbox.component import Component, Plan, State, interpolated
 from sandbox.errors import CloudError, CoreError, SandboxError
 from sandbox.interpolation import Variables
+from sandbox.nucleus import NucleusSocket
 from sandbox.scripts import Identity
 from sandbox.token_exchange import TokenExchange
 
@@ -73,6 +74,7 @@ class Core:
         self._stop = stop
         self._cloud = Cloud(url=settings.url, thing_name=settings.thing_name, role_alias=settings.role_alias)
         self._exchange = TokenExchange(self._cloud.credentials)
+        self._nucleus = NucleusSocket(settings.root, self._cloud.publish)
         self._platform = recipe.this_platform()
         self._components: dict[str, Component] = {}
         self._tokens: dict[str, str] = {}
@@ -95,6 +97,7 @@ class Core:
             for name in list(self._components):
                 self._remove(name)
             self._exchange.stop()
+            self._nucleus.close()
             log.info("core of %s ended", self._settings.thing_name)
 
     def _poll(self) -> None:
@@ -209,11 +212,13 @@ class Core:
             "AWS_REGION": REGION,
             "AWS_IOT_THING_NAME": settings.thing_name,
             "SVCUID": token,
+            "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": str(self._nucleus.path),
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
             "AWS_ENDPOINT_URL": settings.url,
         }
         if plan.recipe.exchanges_tokens:
             environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = self._exchange.url
+        self._nucleus.admit(token, plan.name, plan.configuration)
         self._components[plan.name] = Component(
             plan,
             environment=environment,
@@ -223,7 +228,9 @@ class Core:
 
     def _remove(self, name: str) -> None:
         self._components.pop(name).stop()
-        self._exchange.revoke(self._tokens.pop(name))
+        token = self._tokens.pop(name)
+        self._exchange.revoke(token)
+        self._nucleus.dismiss(token)
 
     def _settle(self, plans: Mapping[str, Plan]) -> None:
         """Until every component has run for a while, or has done its work; BrokenError."""

@@ -18,7 +18,7 @@ from sandbox.process import Process
 STACK = "EdgecamFrameGrabber"
 UPLOADER_STACK = "EdgecamGcsUploader"
 STACKS = (STACK, UPLOADER_STACK)
-"""Deploying them deploys EdgecamFoundation first, which they depend on."""
+"""Deploying them deploys EdgecamFoundation and EdgecamCloudIot first, which they depend on."""
 
 BOOTSTRAP_TIMEOUT_S = 120.0
 DEPLOY_TIMEOUT_S = 1800.0

@@ -12,6 +12,17 @@ RECORDER_THING = "edgecam-sandbox-recorder"
 BUCKET = "edgecam-sandbox"
 """Of the recordings; the deployed app makes it in the embedded store."""
 
+PROJECT, IOT_REGION, REGISTRY = "edgecam-sandbox", "us-central1", "edgecam"
+DEVICES = tuple(
+    f"projects/{PROJECT}/locations/{IOT_REGION}/registries/{REGISTRY}/devices/{site}-{camera}"
+    for site in ("sandbox", "recorder")
+    for camera in ("lobby", "yard")
+)
+"""What the deployed app makes in the embedded Cloud IoT."""
+
+KEY_VERSION = "1"
+"""Of the devices' keys, as they report it."""
+
 UNCHANGED_WIDTH = "null"
 """As the camera sends it."""
 
@@ -26,6 +37,9 @@ class Values:
     recorder_page_port: int
     spool: Path
     gcs_port: int
+    cloud_iot_port: int
+    mqtt_port: int
+    mqtt_ca_file: Path
     cameras_port: int
     yard_secret: str
     lobby_width: str = UNCHANGED_WIDTH
@@ -44,7 +58,13 @@ def render(values: Values, target: Path) -> Path:
         RECORDER_PAGE_PORT=values.recorder_page_port,
         SPOOL=values.spool,
         BUCKET=BUCKET,
+        PROJECT=PROJECT,
+        IOT_REGION=IOT_REGION,
+        REGISTRY=REGISTRY,
         GCS_PORT=values.gcs_port,
+        CLOUD_IOT_PORT=values.cloud_iot_port,
+        MQTT_PORT=values.mqtt_port,
+        MQTT_CA_FILE=values.mqtt_ca_file,
         CAMERAS_PORT=values.cameras_port,
         YARD_SECRET=values.yard_secret,
         LOBBY_WIDTH=values.lobby_width,

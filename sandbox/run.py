@@ -1,8 +1,8 @@
 """`make run`: start everything, say where to look, take everything down.
 
 `ONCE=1` checks the system instead of staying up, and exits with the verdict. AWS_PORT, GCS_PORT,
-CAMERAS_PORT, PAGE_PORT and RECORDER_PAGE_PORT choose other ports, SANDBOX_FOLDER another folder than
-build/sandbox.
+CLOUD_IOT_PORT, MQTT_PORT, CAMERAS_PORT, PAGE_PORT and RECORDER_PAGE_PORT choose other ports, SANDBOX_FOLDER
+another folder than build/sandbox.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sandbox.checks import Checks, summary
 from sandbox.checks_recording import RecordingChecks
 from sandbox.console import say, step
 from sandbox.errors import PreflightError, SandboxError
-from sandbox.fleet import BUCKET
+from sandbox.fleet import BUCKET, DEVICES
 from sandbox.ports import is_free
 from sandbox.system import Settings, System
 
@@ -95,9 +95,10 @@ def _run(system: System, once: bool) -> int:
 
 def _start(system: System) -> None:
     started_s = time.monotonic()
-    with step("starting two test cameras, the embedded AWS and the embedded Google Cloud Storage"):
+    with step("starting two test cameras, and the embedded AWS, Google Cloud Storage and Cloud IoT"):
         system.start_cameras()
         system.start_gcs()
+        system.start_iot()
         system.start_aws()
     with step("cdk bootstrap"):
         system.bootstrap()
@@ -121,6 +122,8 @@ def _say_where(settings: Settings) -> None:
     say(f"  frames  {settings.data_dir}/lobby/frame.jpg and {settings.data_dir}/yard/frame.jpg")
     say(f"  chunks  gs://{BUCKET} in the embedded store; a list: curl '{store}?prefix=lobby/'")
     say(f"          one as a file: curl -o chunk.mp4 '{store}/NAME?alt=media', with every / in NAME as %2F")
+    devices = f"http://127.0.0.1:{settings.cloud_iot_port}/v1/{DEVICES[0].rpartition('/')[0]}"
+    say(f"  states  curl '{devices}/{DEVICES[0].rpartition('/')[2]}/states'; {devices} lists the devices")
     say(f"  spool   {settings.spool}/ holds what the store has not confirmed yet")
     say(
         f"  AWS     AWS_ENDPOINT_URL=http://localhost:{settings.aws_port} AWS_ACCESS_KEY_ID={ACCOUNT} "

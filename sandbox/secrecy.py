@@ -1,7 +1,8 @@
-"""Search for a camera's password, and for what lets anybody upload, wherever they must not stand."""
+"""Search for what must not be told: a camera's password, the devices' private keys, upload sessions."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import urllib.error
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from sandbox.fleet import BUCKET
+from sandbox.fleet import BUCKET, DEVICES
 from sandbox.system import System
 
 _SESSION = re.compile(r"upload_id=[\w-]{8,}")
@@ -29,22 +30,44 @@ def places(system: System) -> Iterator[tuple[str, str]]:
     for path in sorted(path for seat in settings.seats for path in seat.data_dir.rglob("*.json")):
         yield str(path.relative_to(settings.folder)), path.read_text(errors="replace")
     yield "the process list", "\n".join(_command_lines())
+    yield "the processes' environments", "\n".join(_environments())
     for seat in settings.seats:
         yield f"docker inspect {seat.container}", _docker("inspect", seat.container)
         yield f"docker logs {seat.container}", _docker("logs", seat.container)
         for page in ("", "cameras", "metrics", "healthz"):
             yield f"the page's /{page} at {seat.page_port}", _page(seat.page_port, page)
+    yield from _images(system)
     yield from _cloud(system)
+    yield from _states(system)
     yield from _bucket(system)
 
 
+def private_keys(system: System) -> dict[str, str]:
+    """A line of each device's private key that no other key has, by the name of its secret."""
+    assert system.aws is not None
+    manager = system.aws.client("secretsmanager")
+    pages = manager.get_paginator("list_secrets").paginate()
+    names = [entry["Name"] for page in pages for entry in page["SecretList"]]
+    return {
+        name: _own_line(json.loads(manager.get_secret_value(SecretId=name)["SecretString"])["private_key"])
+        for name in names
+        if name.startswith("edgecam/devices/")
+    }
+
+
+def _own_line(pem: str) -> str:
+    """The second line of the key: the first begins alike in all keys of a kind."""
+    return pem.splitlines()[2]
+
+
 def leaks(system: System) -> tuple[int, list[str]]:
-    """How many places were searched, and those that hold the password or a session URL."""
+    """How many places were searched, and those that hold the password, a private key or a session URL."""
     count, found = 0, []
+    secrets = (system.password, *private_keys(system).values())
     for name, content in places(system):  # one at a time: recordings are among them
         count += 1
         kept = name.startswith(f"{system.settings.spool.name}/")
-        if system.password in content or (not kept and _SESSION.search(content)):
+        if any(secret in content for secret in secrets) or (not kept and _SESSION.search(content)):
             found.append(name)
     return count, found
 
@@ -55,6 +78,30 @@ def _command_lines() -> Iterator[str]:
             yield " ".join(process.cmdline())
         except psutil.Error:
             continue  # it ended while we looked, or is not ours to see
+
+
+def _environments() -> Iterator[str]:
+    for process in psutil.process_iter():
+        try:
+            yield "\n".join(f"{name}={value}" for name, value in process.environ().items())
+        except psutil.Error:
+            continue
+
+
+def _images(system: System) -> Iterator[tuple[str, str]]:
+    """Every file of the nodes' images, as their containers have them."""
+    for seat in system.settings.seats:
+        command = ["docker", "export", seat.container]
+        exported = subprocess.run(command, capture_output=True, timeout=60, check=True)
+        yield f"the image of {seat.container}", exported.stdout.decode("latin-1")
+
+
+def _states(system: System) -> Iterator[tuple[str, str]]:
+    assert system.iot is not None
+    for device in DEVICES:
+        states = " ".join(state.data.decode("latin-1") for state in system.iot.states(device))
+        yield f"the states of {device}", states
+        yield f"what is known of {device}", json.dumps(system.iot.device(device))
 
 
 def _docker(*arguments: str) -> str:

@@ -7,8 +7,10 @@ was started, in the reverse order, and tells what it found left over.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +26,7 @@ from sandbox.aws.server import EmbeddedAws, inherited_environment
 from sandbox.deploy import STACKS, Cdk, Outputs
 from sandbox.errors import SandboxError, StartError
 from sandbox.gcs.server import EmbeddedGcs
+from sandbox.iot.server import EmbeddedCloudIot
 from sandbox.preflight import CONTAINER, CONTAINERS, RECORDER_CONTAINER
 from sandbox.process import POLL_S, Process, tail
 
@@ -60,6 +63,8 @@ class Settings:
     folder: Path = DEFAULT_FOLDER
     aws_port: int = 24566
     gcs_port: int = 24443
+    cloud_iot_port: int = 24080
+    mqtt_port: int = 28883
     cameras_port: int = 28554
     page_port: int = 8642
     recorder_page_port: int = 8643
@@ -70,6 +75,8 @@ class Settings:
         return {
             "AWS_PORT": ("the embedded AWS", self.aws_port),
             "GCS_PORT": ("the embedded GCS", self.gcs_port),
+            "CLOUD_IOT_PORT": ("the embedded Cloud IoT", self.cloud_iot_port),
+            "MQTT_PORT": ("its MQTT bridge", self.mqtt_port),
             "CAMERAS_PORT": ("the test cameras", self.cameras_port),
             "PAGE_PORT": ("the page", self.page_port),
             "RECORDER_PAGE_PORT": ("the page of the node that records", self.recorder_page_port),
@@ -130,6 +137,8 @@ class System:
         self.processes: list[Process] = []
         self.aws: EmbeddedAws | None = None
         self.gcs: EmbeddedGcs | None = None
+        self.iot: EmbeddedCloudIot | None = None
+        self._cameras: Process | None = None
         self._cdk: Cdk | None = None
         self._yard_secret = ""
         self._stops: list[Callable[[], None]] = []
@@ -143,7 +152,7 @@ class System:
         password_file = self.settings.folder / "yard-password"
         password_file.touch(mode=0o600)
         password_file.write_text(self.password)
-        self._start(
+        self._cameras = self._start(
             "the test cameras",
             [
                 *(sys.executable, "-m", "sandbox.cameras", "--port", str(self.settings.cameras_port)),
@@ -164,6 +173,19 @@ class System:
                 )
             time.sleep(POLL_S)
 
+    def freeze_cameras(self) -> None:
+        """Connections stay up and nothing comes, until `release_cameras`."""
+        self._signal_cameras(signal.SIGSTOP)
+
+    def release_cameras(self) -> None:
+        """Let them go on."""
+        self._signal_cameras(signal.SIGCONT)
+
+    def _signal_cameras(self, number: signal.Signals) -> None:
+        if self._cameras is None:
+            raise StartError("The test cameras are not running yet")
+        os.kill(self._cameras.pid, number)
+
     def start_aws(self) -> None:
         """The embedded AWS, with the cores' things and the camera's secret in it."""
         self.aws = aws = EmbeddedAws(port=self.settings.aws_port, folder=self.settings.folder)
@@ -180,6 +202,14 @@ class System:
         """The embedded GCS, without a bucket: the deployed app makes it."""
         self.gcs = EmbeddedGcs(folder=self.settings.folder / "gcs", port=self.settings.gcs_port, buckets=())
         self._stops.append(self.gcs.stop)
+
+    def start_iot(self) -> None:
+        """The embedded Cloud IoT, without registry or device: the deployed app makes them."""
+        settings = self.settings
+        self.iot = EmbeddedCloudIot(
+            settings.folder, api_port=settings.cloud_iot_port, mqtt_port=settings.mqtt_port
+        )
+        self._stops.append(self.iot.stop)
 
     def bootstrap(self) -> None:
         """`cdk bootstrap`."""
@@ -203,6 +233,9 @@ class System:
             recorder_page_port=settings.recorder_page_port,
             spool=settings.spool,
             gcs_port=settings.gcs_port,
+            cloud_iot_port=settings.cloud_iot_port,
+            mqtt_port=settings.mqtt_port,
+            mqtt_ca_file=self._embedded_iot().ca_file,
             cameras_port=settings.cameras_port,
             yard_secret=self._yard_secret,
             lobby_width=lobby_width,
@@ -280,6 +313,11 @@ class System:
         if self.aws is None:
             raise StartError("The embedded AWS is not running yet")
         return self.aws
+
+    def _embedded_iot(self) -> EmbeddedCloudIot:
+        if self.iot is None:
+            raise StartError("The embedded Cloud IoT is not running yet")
+        return self.iot
 
     def _embedded_gcs(self) -> EmbeddedGcs:
         if self.gcs is None:

@@ -10,6 +10,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
+from edgecam.aws_iot import topic_of
+from stacks.devices import SECRETS
 from stacks.nag import acknowledge_wildcard
 
 ROLE_ALIAS = "EdgecamCoreRoleAlias"
@@ -112,6 +114,28 @@ class CoreDeviceRole(Construct):
             statements=[iam.PolicyStatement(sid="WriteLogs", actions=actions, resources=list(group_arns))],
         )
 
+    def grant_own_devices(self) -> None:
+        """Let each core read the keys of its own devices, and of no other core's.
+
+        The variable is the name that the core has shown its certificate for when it took on the role: both
+        nuclei send it along (AWS IoT Core developer guide, "Authorizing direct calls to AWS services").
+        """
+        keys = cdk.Stack.of(self).format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name=f"{SECRETS}/${{credentials-iot:ThingName}}/*",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        policy = iam.Policy(
+            self,
+            "DeviceKeys",
+            roles=[self.role],
+            statements=[_allow("ReadOwnDeviceKeys", "secretsmanager:GetSecretValue", [keys])],
+        )
+        acknowledge_wildcard(
+            policy, keys, "A core has the devices of its cameras, and Secrets Manager ends a name by chance."
+        )
+
     def _new_role(self, things: Sequence[str]) -> iam.Role:
         role = iam.Role(
             self,
@@ -207,9 +231,16 @@ def _iot_statements(stack: cdk.Stack, things: Sequence[str], alias_arn: str) -> 
         f"$aws/things/THING/{topic}"
         for topic in ("greengrass/health/json", "greengrassv2/health/json", "jobs/*", "shadow/*")
     ]
+    # A policy knows no + within a topic, and the names above are patterns; these are not, for a core must not
+    # tell how the cameras of another one are doing whose name begins like its own.
+    states = [
+        stack.format_arn(service="iot", resource="topic", resource_name=topic_of(thing, "*"))
+        for thing in things
+    ]
     return [
         {"Effect": "Allow", "Action": "iot:Connect", "Resource": iot_arns("client", "THING")},
         {"Effect": "Allow", "Action": ["iot:Receive", "iot:Publish"], "Resource": iot_arns("topic", *topics)},
+        {"Effect": "Allow", "Action": "iot:Publish", "Resource": states},
         {"Effect": "Allow", "Action": "iot:Subscribe", "Resource": iot_arns("topicfilter", *topics[2:])},
         {
             "Effect": "Allow",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_greengrassv2 as greengrass
 from constructs import Construct
 
+from edgecam.aws_iot import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
 from stacks.component import Component
 from stacks.core_logs import log_component
 from stacks.settings import SECRET_MANAGER, Rollout, Site
@@ -43,6 +45,7 @@ class SiteDeployment(Construct):
         *,
         name: str,
         site: Site,
+        node: Mapping[str, Any],
         component: Component,
         logs: CoreLogs | None = None,
         fetches_large: bool = False,
@@ -54,12 +57,13 @@ class SiteDeployment(Construct):
             construct_id: The construct's id.
             name: Of the site.
             site: The target, and what runs there.
+            node: Its node configuration as plain values.
             component: Ours, in the version that is deployed.
             logs: Of `cores.logs`: the cores upload theirs.
             fetches_large: Whether the cores' IoT policy is known to let them fetch a large document.
         """
         super().__init__(scope, construct_id)
-        components = components_of(site, component.name, component.version, logs)
+        components = components_of(site, node, component.name, component.version, logs)
         self.deployment = _Deployment(
             self,
             "Deployment",
@@ -89,17 +93,23 @@ class SiteDeployment(Construct):
 
 
 def components_of(
-    site: Site, name: str, version: str, logs: CoreLogs | None = None
+    site: Site, node: Mapping[str, Any], name: str, version: str, logs: CoreLogs | None = None
 ) -> dict[str, dict[str, Any]]:
-    """What runs on the cores of `site`: component → version, and what is merged into its configuration."""
+    """What runs on the cores of `site`: component → version, and what is merged into its configuration.
+
+    The secret manager gets the cameras' passwords, not the devices' keys: it answers for whole ARNs only, and
+    theirs end in characters that nobody knows before they are made. Nor is it missed: whoever has no network
+    needs no token, and the manager would put a copy on the core's disk.
+    """
     components: dict[str, dict[str, Any]] = {
         extra: {"version": entry.version, "merge": dict(entry.merge)}
         for extra, entry in site.components.items()
     }
-    configuration = component_configuration(site)
+    configuration = component_configuration(site, node)
+    if access := _access_control(site, configuration["node"], name):
+        configuration["accessControl"] = access
     if site.uses_secret_manager:
         arns = site.secret_arns()
-        configuration["accessControl"] = _may_read(name, arns)
         manager = components.setdefault(SECRET_MANAGER, {"version": SECRET_MANAGER_VERSION, "merge": {}})
         manager["merge"].setdefault("periodicRefreshIntervalMin", SECRET_REFRESH_MIN)
         others = manager["merge"].get("cloudSecrets", [])
@@ -113,11 +123,10 @@ def components_of(
     return components
 
 
-def component_configuration(site: Site) -> dict[str, Any]:
+def component_configuration(site: Site, node: Mapping[str, Any]) -> dict[str, Any]:
     """The component configuration that the recipe's Setenv hands on; the recipe has the defaults."""
-    node = site.node
-    configuration: dict[str, Any] = {"data_dir": site.data_dir, "node": node}
-    node.pop("data_dir", None)
+    within = {name: value for name, value in node.items() if name != "data_dir"}
+    configuration: dict[str, Any] = {"data_dir": site.data_dir, "node": within}
     if site.docker_options:
         configuration["docker"] = site.docker_options
     if site.entrypoint:
@@ -125,6 +134,30 @@ def component_configuration(site: Site) -> dict[str, Any]:
     if site.command:
         configuration["command"] = list(site.command)
     return configuration
+
+
+def _access_control(site: Site, node: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What is laid over the recipe's accessControl, which the reset has brought back."""
+    access: dict[str, Any] = {}
+    if site.uses_secret_manager:
+        access |= _may_read(name, site.secret_arns())
+    if site.thing is not None and node.get("aws_iot", {}).get("enabled"):
+        access |= _may_tell(name, site.thing)
+    return access
+
+
+def _may_tell(name: str, thing: str) -> dict[str, Any]:
+    """The recipe's policy of that name, for this thing alone: lists are replaced whole. One wildcard for all
+    cameras, since Nucleus Lite reads the policies of a service into 4 kB."""
+    return {
+        ACCESS_SERVICE: {
+            f"{name}:states:1": {
+                "policyDescription": "Publishes the states of its cameras.",
+                "operations": [ACCESS_OPERATION],
+                "resources": [topic_of(thing, "+")],
+            }
+        }
+    }
 
 
 def _may_read(name: str, arns: tuple[str, ...]) -> dict[str, Any]:

@@ -6,9 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from container.image_inputs import FRAME_GRABBER, GCS_UPLOADER
+from edgecam.config import NodeConfig
+from edgecam.config_status import is_device_id
 from edgecam.core_paths import mistakes_on_core
-from edgecam.errors import Mistake
+from edgecam.errors import ConfigurationError, Mistake
+from edgecam.validation import validate
 from stacks.core_checks import mistakes_of_cores
+from stacks.devices import devices_of, node_of
 from stacks.placement import mistakes_of_placement
 
 if TYPE_CHECKING:
@@ -27,6 +31,9 @@ def mistakes_of(fleet: Fleet) -> list[Mistake]:
         _own_names(fleet),
         _other_variants(fleet.sites),
         _unused_bucket(fleet),
+        _registry(fleet),
+        _devices(fleet),
+        _same_devices(fleet),
         mistakes_of_placement(fleet),
         mistakes_of_cores(fleet),
     )
@@ -99,10 +106,67 @@ def _uploader_settings(site: Site) -> Iterator[str]:
 
 def _unused_bucket(fleet: Fleet) -> Iterator[Mistake]:
     """Most likely a slip of the pen: one bucket would be made, and another written to."""
-    if fleet.gcp is None:
+    if fleet.gcp is None or fleet.gcp.bucket is None:
         return
     name = fleet.gcp.bucket.name
     used = sorted({site.bucket for site in fleet.sites.values() if site.bucket is not None})
     if not any(uri.removeprefix("gs://").split("/")[0] == name for uri in used if uri.startswith("gs://")):
         found = f'"{name}", while sites name {", ".join(used) or "none"}'
         yield Mistake("gcp.bucket.name", "the bucket of a site, as in bucket: gs://NAME", found)
+
+
+def _registry(fleet: Fleet) -> Iterator[Mistake]:
+    """Devices and their registry belong together."""
+    registry = fleet.gcp.registry if fleet.gcp is not None else None
+    wanting = [name for name, site in fleet.sites.items() if site.devices]
+    if registry is None:
+        for name in wanting:
+            yield Mistake(f"sites.{name}.devices", "gcp.registry, which the devices are made in", "none")
+    elif not wanting:
+        yield Mistake("gcp.registry", "devices: true at one site at least", "none")
+    elif registry.ca_file is not None and ":" in registry.ca_file:
+        expected = "a path without a colon: docker separates with it"
+        yield Mistake("gcp.registry.ca_file", expected, f'"{registry.ca_file}"')
+
+
+def _devices(fleet: Fleet) -> Iterator[Mistake]:
+    """Names that the registry, or AWS Secrets Manager, would refuse in the middle of a deployment."""
+    for device in devices_of(fleet):
+        path = f"sites.{device.site}"
+        if not is_device_id(device.id):
+            expected = f"device_ids: {{{device.camera}: …}}, 3 to 255 characters, a letter first, not goog…"
+            yield Mistake(path, expected, f'"{device.id}"')
+        if ":" in device.thing:
+            expected = "a name without a colon, as part of the name of a secret, or no devices: true"
+            yield Mistake(f"{path}.thing", expected, f'"{device.thing}"')
+
+
+def _same_devices(fleet: Fleet) -> Iterator[Mistake]:
+    """Two nodes that are the same device would throw each other out of the bridge for ever."""
+    first: dict[tuple[str, ...], str] = {}
+    for name, site in fleet.sites.items():
+        node = _node(fleet, name)
+        if node is None or node.cloud_iot is None:
+            continue
+        where = (node.cloud_iot.project, node.cloud_iot.region, node.cloud_iot.registry)
+        for index, camera in enumerate(node.cameras):
+            if camera.device is None:
+                continue
+            path = f"sites.{name}.cameras[{index}]"
+            owner = first.setdefault((*where, camera.device_id), path)
+            if owner != path:
+                key = "device_ids" if site.devices else "device.id"
+                expected = f"a device that no other camera is ({key} names another)"
+                yield Mistake(path, expected, f'"{camera.device_id}", which is also {owner}')
+
+
+def _node(fleet: Fleet, name: str) -> NodeConfig | None:
+    """What the node of a site will read; None when it is wrong, which is said elsewhere."""
+    site = fleet.sites[name]
+    if not site.devices:
+        return site
+    try:
+        document = node_of(fleet, name, secrets="arn:aws:secretsmanager:us-east-1:123456789012:secret:")
+        return validate(NodeConfig, document)
+    except ConfigurationError:
+        return None

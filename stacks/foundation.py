@@ -42,6 +42,8 @@ class FoundationStack(cdk.Stack):
         for variant in VARIANTS:
             cores.grant_artifacts(store.bucket.bucket_arn, variant)
         cores.grant_secrets(fleet.secret_arns(), beginning=fleet.aws.camera_secrets)
+        if fleet.has_devices:
+            cores.grant_own_devices()
         self.image_repository: ecr.IRepository | None = None
         if fleet.image.delivery == "ecr":
             self.image_repository = ImageRepository(self, "Images").repository

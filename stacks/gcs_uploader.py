@@ -33,13 +33,15 @@ class GcsUploaderStack(VariantStack):
             description="edgecam GCS uploader: component, its deployments and the bucket of the recordings",
             **stack,
         )
-        if fleet.gcp is None or not fleet.gcp.bucket.create:
+        settings = fleet.gcp.bucket if fleet.gcp is not None else None
+        if fleet.gcp is None or settings is None or not settings.create:
             return
         bucket = GcsBucket(
             self,
             "Recordings",
             gcp=fleet.gcp,
-            prefixes=_prefixes(fleet, fleet.gcp.bucket.name),
+            bucket=settings,
+            prefixes=_prefixes(fleet, settings.name),
             # A new version for the cores is an occasion to see whether their bucket still is as it should be.
             checked_with=self.component.version,
         )

@@ -15,9 +15,9 @@ from stacks.runtime import RUNTIME
 
 HANDLERS = Path(__file__).resolve().parent / "handlers"
 
-_LEFT_OUT = ["**/__pycache__", "**/*.pyc", "custom_resources/gcs_*", "services"]
-"""Of the handlers' folder: what needs Google's library is packed with it (stacks/gcp/packing.py), and what is
-no custom resource by stacks/service_function.py."""
+_LEFT_OUT = ["**/__pycache__", "**/*.pyc", "custom_resources/g*", "custom_resources/iot_*", "services"]
+"""Of the handlers' folder: what needs a library is packed with it (stacks/gcp/packing.py), and what is no
+custom resource by stacks/service_function.py."""
 
 _MEMORY_MB = 512
 """Lambda gives processor and network in proportion; copying 100 MB takes seconds with this."""
@@ -48,6 +48,7 @@ class HandlerFunction(Construct):
         packed: cdk.FileAssetLocation | None = None,
         role_name: str | None = None,
         environment: Mapping[str, str] | None = None,
+        runtime: str = RUNTIME,
     ) -> None:
         """Make the function.
 
@@ -62,6 +63,7 @@ class HandlerFunction(Construct):
             packed: The code of a handler that needs more than boto3; default the folder as it is.
             role_name: The name of its role, where somebody has to know it beforehand.
             environment: Its environment variables.
+            runtime: What it runs on, in Lambda's words.
         """
         super().__init__(scope, construct_id)
         log_group = aws_logs.CfnLogGroup(self, "Log", retention_in_days=30)
@@ -80,7 +82,7 @@ class HandlerFunction(Construct):
             self,
             "Function",
             description=description,
-            runtime=RUNTIME,
+            runtime=runtime,
             handler=f"{package}.{module}.handler",
             code=aws_lambda.CfnFunction.CodeProperty(s3_bucket=bucket, s3_key=key),
             role=role.role_arn,

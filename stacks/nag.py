@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import aws_cdk as cdk
@@ -20,9 +21,9 @@ def acknowledge_wildcard(scope: IConstruct, resource: str, reason: str) -> None:
 
 
 def _as_nag_writes(value: Any) -> str:
-    """A resolved ARN as cdk-nag 3 writes it in a finding: references between angle brackets."""
+    """A resolved ARN as cdk-nag 3 writes it in a finding: references and variables between angle brackets."""
     if isinstance(value, str):
-        return value
+        return re.sub(r"\$\{([^}]+)\}", r"<\1>", value)
     ((function, arguments),) = value.items()
     if function == "Fn::Join":
         separator, parts = arguments

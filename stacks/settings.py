@@ -20,6 +20,8 @@ from container.image_inputs import (
     expect_pinned,
 )
 from edgecam.config import NodeConfig
+from edgecam.config_status import DeviceId
+from edgecam.config_types import CameraId
 from edgecam.errors import EdgecamError
 from edgecam.launch import DockerOptions
 from edgecam.validation import Model
@@ -169,6 +171,14 @@ class Site(NodeConfig):
     command: tuple[str, ...] = Field(
         default=(), description="For debugging: its arguments, each as typed; no shell sees them."
     )
+    devices: bool = Field(
+        default=False,
+        description="true makes each camera a device of `gcp.registry`, with a key that only this core can "
+        "read; for a `thing`.",
+    )
+    device_ids: dict[CameraId, DeviceId] = Field(
+        default={}, description="Names of devices, by camera; default `<site>-<camera>`."
+    )
     rollout: Rollout = Field(default=Rollout(), description="How a deployment reaches the cores.")
     stack: SiteName | None = Field(
         default=None,
@@ -189,6 +199,39 @@ class Site(NodeConfig):
                 f"{FRAME_GRABBER}, found {', '.join(map(str, variant))}"
             )
         return variant
+
+    @model_validator(mode="before")
+    @classmethod
+    def _devices_are_filled_in(cls, site: Any) -> Any:
+        """Ahead of the node's own checks, which would ask for the other half."""
+        if not isinstance(site, dict) or site.get("devices") is not True:
+            return site
+        cameras = site.get("cameras")
+        named = [
+            camera for camera in (cameras if isinstance(cameras, list) else []) if isinstance(camera, dict)
+        ]
+        if site.get("cloud_iot") is not None or any(camera.get("device") is not None for camera in named):
+            raise ValueError(
+                "expected neither cloud_iot nor a camera's device beside devices: true, which fills them in "
+                "from gcp.registry (device_ids names devices)"
+            )
+        return site
+
+    @model_validator(mode="after")
+    def _devices_of_one_core(self) -> Self:
+        if self.devices and self.thing is None:
+            raise ValueError(
+                "expected thing beside devices: true: every core of a group would be the same devices, and "
+                "of those only one can be connected"
+            )
+        if self.device_ids and not self.devices:
+            raise ValueError("expected device_ids only with devices: true")
+        unknown = self.device_ids.keys() - {camera.id for camera in self.cameras}
+        if unknown:
+            raise ValueError(
+                f"expected cameras of this site in device_ids, found {', '.join(sorted(unknown))}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
@@ -323,7 +366,7 @@ class Fleet(Model):
     sites: dict[SiteName, Site] = Field(description="The deployment targets, by a name of your choice.")
     image: Image = Field(default=Image(), description="The container image.")
     aws: Aws = Field(default=Aws(), description="Where in AWS, and what is there already.")
-    gcp: Gcp | None = Field(default=None, description="The Google side of recordings.")
+    gcp: Gcp | None = Field(default=None, description="The Google side: recordings and devices.")
     cores: Cores = Field(default=Cores(), description="The core devices: how they register, and their logs.")
     watch: Watch | None = Field(default=None, description="Alarms and a dashboard; default none.")
 
@@ -337,6 +380,11 @@ class Fleet(Model):
     def sites_of(self, variant: str) -> dict[str, Site]:
         """The sites of a variant, by name."""
         return {name: site for name, site in self.sites.items() if site.variant == variant}
+
+    @property
+    def has_devices(self) -> bool:
+        """Whether any camera is made a device."""
+        return any(site.devices for site in self.sites.values())
 
     def secret_arns(self) -> tuple[str, ...]:
         """The secrets that the sites' cameras name, sorted, each once."""

@@ -1,7 +1,7 @@
-"""The settings of the Google side: the bucket that recordings go to, and who makes it.
+"""The settings of the Google side: the bucket of the recordings, the registry of the devices, who makes them.
 
-What a core does there is part of the node configuration (`edgecam.config_store`); this is what happens once,
-when `cdk deploy` runs.
+What a core does there is part of the node configuration (`edgecam.config_store`, `edgecam.config_status`);
+this is what happens once, when `cdk deploy` runs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from edgecam.validation import Model
+from stacks.settings_registry import Registry
 
 _AUDIENCE = (
     r"^//iam\.googleapis\.com/projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+"
@@ -126,24 +127,50 @@ class RecordingBucket(Model):
 
 
 class Gcp(Model):
-    """The Google side of the recordings."""
+    """The Google side: where recordings go, and where cameras are devices."""
 
     project: str | None = Field(
         default=None,
         pattern=r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$",
-        description="Id of the project in which the bucket is made.",
+        description="Id of the project of bucket and registry.",
     )
-    login: Login | None = Field(default=None, description="Who makes the bucket.")
-    bucket: RecordingBucket = Field(description="The bucket of the recordings.")
+    login: Login | None = Field(
+        default=None, description="Who makes the bucket, and the devices where `provider` is `google`."
+    )
+    bucket: RecordingBucket | None = Field(
+        default=None, description="The bucket of the recordings; default there is nothing to make."
+    )
+    registry: Registry | None = Field(
+        default=None,
+        description="The registry of the sites with `devices: true`, by Cloud IoT Core's protocol.",
+    )
     endpoint: Annotated[str, AfterValidator(_endpoint)] | None = Field(
         default=None,
         description="For tests: an embedded store, `http://localhost:PORT`, in place of Google's.",
     )
 
     @model_validator(mode="after")
+    def _has_a_purpose(self) -> Self:
+        if self.bucket is None and self.registry is None:
+            raise ValueError("expected bucket or registry, or both, found neither")
+        return self
+
+    @model_validator(mode="after")
     def _can_create(self) -> Self:
-        if self.bucket.create and self.project is None:
+        if self.bucket is None or not self.bucket.create:
+            return self
+        if self.project is None:
             raise ValueError("expected project, where the bucket is made (or bucket: {create: false})")
-        if self.bucket.create and self.login is None and self.endpoint is None:
+        if self.login is None and self.endpoint is None:
             raise ValueError("expected login, since a bucket is made (or bucket: {create: false})")
+        return self
+
+    @model_validator(mode="after")
+    def _can_make_devices(self) -> Self:
+        if self.registry is None:
+            return self
+        if self.project is None:
+            raise ValueError("expected project, which the registry belongs to, found none")
+        if self.registry.provider == "google" and self.registry.endpoint is None and self.login is None:
+            raise ValueError("expected login, since devices are made at Google, found none")
         return self

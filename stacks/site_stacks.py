@@ -9,6 +9,7 @@ from constructs import Construct
 
 from stacks.component import Component
 from stacks.deployment import SiteDeployment
+from stacks.devices import node_of
 from stacks.placement import MAIN, place_of
 from stacks.settings import Fleet, Site
 
@@ -19,21 +20,23 @@ class SiteStacks:
     def __init__(self, main: cdk.Stack, *, fleet: Fleet, **stack: Any) -> None:
         """Begin with `main`, the stack of the variant; `stack` is what further ones are made with."""
         self._main = main
+        self._fleet = fleet
         self._logs = fleet.cores.logs
         # Our IoT policy lets them (stacks/core_device.py); another one may or may not.
         self._fetches_large = fleet.aws.token_exchange_role is None
         self._arguments = stack
         self._stacks = {MAIN: main}
 
-    def deploy(self, name: str, site: Site, component: Component, site_stacks: int | None) -> SiteDeployment:
+    def deploy(self, name: str, site: Site, component: Component) -> SiteDeployment:
         """The deployment of a site, in its stack."""
-        place = place_of(name, site, site_stacks)
+        place = place_of(name, site, self._fleet.aws.site_stacks)
         stack = self._stacks.get(place) or self._new_stack(place)
         deployed = SiteDeployment(
             stack,
             f"Site-{name}",
             name=name,
             site=site,
+            node=node_of(self._fleet, name, secrets=_secrets(stack)),
             component=component,
             logs=self._logs,
             fetches_large=self._fetches_large,
@@ -53,3 +56,13 @@ class SiteStacks:
         stack = cdk.Stack(scope, f"{self._main.stack_name}-Sites-{place}", **self._arguments)
         self._stacks[place] = stack
         return stack
+
+
+def _secrets(stack: cdk.Stack) -> str:
+    """How the ARN of a secret begins, wherever `stack` is deployed to."""
+    return stack.format_arn(
+        service="secretsmanager",
+        resource="secret",
+        resource_name="",
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )

@@ -19,6 +19,7 @@ class VariantStack(cdk.Stack):
     """Image → artifact → component version → one deployment for each site of the variant.
 
     Attributes:
+        variant: Its name.
         component: The component version that the sites get.
         deployments: Of each site, by its name.
     """
@@ -35,7 +36,7 @@ class VariantStack(cdk.Stack):
         **stack: Any,
     ) -> None:
         super().__init__(scope, construct_id, **stack)
-        self._variant = variant
+        self.variant = variant
         delivery = (
             by_bucket(self, variant=variant, image=fleet.image, bucket=artifact_bucket)
             if image_repository is None
@@ -47,8 +48,7 @@ class VariantStack(cdk.Stack):
             self, fleet=fleet, **{**stack, "description": f"edgecam {variant}: deployments of sites"}
         )
         self.deployments = {
-            name: further.deploy(name, site, self.component, fleet.aws.site_stacks)
-            for name, site in fleet.sites_of(variant).items()
+            name: further.deploy(name, site, self.component) for name, site in fleet.sites_of(variant).items()
         }
 
     def deploy_after(self, needed: IDependable) -> None:
@@ -65,8 +65,8 @@ class VariantStack(cdk.Stack):
         component = Component(
             self,
             "Component",
-            variant=self._variant,
-            name=f"{fleet.aws.component_prefix}.{self._variant}",
+            variant=self.variant,
+            name=f"{fleet.aws.component_prefix}.{self.variant}",
             bucket_name=bucket.bucket_name,
             known_bucket=fleet.aws.artifact_bucket,
             artifacts=delivery.artifacts,

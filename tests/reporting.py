@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from edgecam.broker import LinkReport, Links
 from edgecam.status import (
     CameraReport,
     CameraState,
@@ -97,6 +98,14 @@ class ReportedStorage:
 
     def upload_report(self) -> UploadReport:
         return UploadReport({"lobby": 7}, {"lobby": 35_000_000}, 4, self._reason, self._message)
+
+
+def links() -> Links:
+    """One broker is told of `lobby`, the other refuses."""
+    return {
+        "aws-iot": {"lobby": LinkReport(True, 7, 0, since=MOMENT)},
+        "cloud-iot": {"lobby": LinkReport(False, 3, 5, "refused", "no such device", MOMENT)},
+    }
 
 
 class Lines(io.StringIO):

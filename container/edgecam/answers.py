@@ -1,10 +1,11 @@
 """Which path of the page has which answer.
 
 /                           the page
-/cameras                    every camera's report as JSON
+/cameras                    every camera's report as JSON, and which brokers are told of it
 /cameras/<id>/frame.jpg     the newest picture; 503 and why, when there is none
 /healthz                    200 when every camera delivers and no recording is in danger, else 503 with
-                            the reasons
+                            the reasons; brokers that are away are named and change nothing, since that is
+                            no fault that a restart of the node could mend
 /metrics                    for Prometheus
 """
 
@@ -14,7 +15,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -22,9 +23,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgecam import __version__, metrics
+from edgecam.broker import Links
 from edgecam.clock import Clock
 from edgecam.log import hide_values
-from edgecam.report_values import camera_values, storage_values, time_text, trouble_of
+from edgecam.report_values import (
+    brokers_away,
+    camera_values,
+    storage_values,
+    time_text,
+    told_values,
+    trouble_of,
+)
 from edgecam.status import CameraReport, StorageReporter
 
 _PAGE = Path(__file__).parent / "page"
@@ -60,11 +69,18 @@ class Answer:
 class Answers:
     """Which path has which answer. Called from many threads; holds nothing that changes."""
 
-    def __init__(self, node: Reporter, clock: Clock, storage: StorageReporter | None = None) -> None:
+    def __init__(
+        self,
+        node: Reporter,
+        clock: Clock,
+        storage: StorageReporter | None = None,
+        links: Callable[[], Links] | None = None,
+    ) -> None:
         self._node = node
         self._clock = clock
         self._storage = storage
-        self._registry = metrics.registry(node.reports, storage)
+        self._links = links or _nobody
+        self._registry = metrics.registry(node.reports, storage, self._links)
         self._static = {path: _static(name, kind) for path, (name, kind) in _STATIC.items()}
 
     def to(self, path: str) -> Answer:
@@ -86,10 +102,14 @@ class Answers:
         storage = self._storage
         spool = storage.spool_report() if storage is not None else None
         upload = storage.upload_report() if storage is not None else None
+        links = self._links()
         document = {
             "version": __version__,
             "time": time_text(self._clock.now()),
-            "cameras": [camera_values(report, spool, upload) for report in reports],
+            "cameras": [
+                camera_values(report, spool, upload) | {"told": told_values(report.camera_id, links)}
+                for report in reports
+            ],
             "storage": storage_values(spool, upload) if spool and upload else None,
         }
         return _json(HTTPStatus.OK, document)
@@ -101,7 +121,9 @@ class Answers:
             reasons += trouble_of(self._storage.spool_report(), self._storage.upload_report())
         status = HTTPStatus.SERVICE_UNAVAILABLE if reasons or not reports else HTTPStatus.OK
         healthy = status is HTTPStatus.OK
-        return _json(status, {"healthy": healthy, "cameras": len(reports), "reasons": reasons})
+        away = brokers_away(self._links())
+        document = {"healthy": healthy, "cameras": len(reports), "reasons": reasons, "brokers_away": away}
+        return _json(status, document)
 
     def _frame(self, camera_id: str) -> Answer:
         report = next((each for each in self._node.reports() if each.camera_id == camera_id), None)
@@ -123,6 +145,10 @@ class Answers:
             "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'",
         }
         return Answer(HTTPStatus.OK, "image/jpeg", picture, headers)
+
+
+def _nobody() -> Links:
+    return {}
 
 
 def failure(status: HTTPStatus, text: str) -> Answer:

@@ -59,7 +59,6 @@ class _Device:
     schedule: StateSchedule
     sent_total: int = 0
     sent_s: float = field(default=float("-inf"))
-    last: DeviceState | None = None
 
 
 class AwsIotTransport:
@@ -193,7 +192,6 @@ class AwsIotTransport:
             self._since = self._clock.now()
         for device in self._devices:  # what a nucleus that ended had still to send is lost
             device.schedule.forget()
-            device.last = None
         if self._connections == 1:
             _say_running(nucleus)
             log.info("states go to AWS IoT Core, topics %s", topic_of(self._thing, "+"))
@@ -216,7 +214,7 @@ class AwsIotTransport:
         now_s = self._clock.monotonic_s()
         device.schedule.sent(state.worth, now_s)
         device.sent_total += 1
-        device.sent_s, device.last = now_s, state
+        device.sent_s = now_s
         if self._trouble is not None:
             self._trouble, self._since, self._failures = None, self._clock.now(), 0
             log.info("AWS IoT Core is told of the states again")
@@ -242,12 +240,10 @@ class AwsIotTransport:
             return
         for device in self._devices:
             state = self._states.state(device.camera_id)
-            if device.last is not None and device.last.worth == state.worth:
-                continue
             now_s = self._clock.monotonic_s()
             early_s = device.schedule.due_in_s(state.worth, now_s)
             if now_s + early_s >= self._deadline_s:
-                continue
+                continue  # it is told already, or there is no time left to wait for its turn
             self._clock.wait(threading.Event(), early_s)
             try:
                 self._publish(nucleus, device, state)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edgecam.bridge_faults import Faults, Trust
 from edgecam.clock import Clock
 from edgecam.config_status import CloudIot
+from edgecam.device_key_place import LEAST_PAUSE_S
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -22,10 +23,12 @@ _QOS = 1  # 2 is refused, and 0 would leave open what has arrived
 _USER = "unused"  # the bridge asks for one and looks at the token alone
 _LONGEST_TURN_S = 1.0
 _FAILURE = 0x80
+_KEEP_ALIVE_TIMEOUT = 0x8D
+"""Reason codes as paho gives them: MQTT 5's, also for MQTT 3.1.1."""
 
 
 class Limits(NamedTuple):
-    """How long a device is patient with its bridge.
+    """How long a device is patient.
 
     Attributes:
         connect_s: For TCP and TLS, each.
@@ -33,11 +36,13 @@ class Limits(NamedTuple):
         keepalive_s: After so long without a message the bridge is asked whether it is there, and for so long
             its answer is awaited. Google's ends a connection that is idle for 20 min, routers on the way
             forget one after five or so; a ping a minute is 100 kB a day.
+        key_s: Between two looks at a secret that nobody complains about.
     """
 
     connect_s: float = 10.0
     answer_s: float = 10.0
     keepalive_s: int = 60
+    key_s: float = LEAST_PAUSE_S
 
 
 class Message(NamedTuple):
@@ -72,6 +77,7 @@ class BridgeConnection:
         self._client: Client | None = None
         self._answer: tuple[int, str] | None = None
         self._has_ended = False
+        self._fell_silent = False
         self._confirmed: set[int] = set()
         self._messages: deque[Message] = deque()
         self._began_s = clock.monotonic_s()
@@ -102,6 +108,7 @@ class BridgeConnection:
                 raise self._faults.of_silence("the token to be taken", min(timeout_s, self._limits.answer_s))
             self._serve(left_s)
         if self._answer is None:
+            self._check_signs_of_life()
             raise self._faults.of_silent_refusal(key_name)
         code, said = self._answer
         if code:
@@ -151,7 +158,12 @@ class BridgeConnection:
 
     def _check(self) -> None:
         if self._has_ended:
+            self._check_signs_of_life()
             raise self._faults.of_end(self.lived_s)
+
+    def _check_signs_of_life(self) -> None:
+        if self._fell_silent:
+            raise self._faults.of_silence("a sign of life", self._limits.keepalive_s)
 
     def _serve(self, timeout_s: float) -> None:
         """Not paho's own `loop`: that waits with select(), which knows no file above number 1023."""
@@ -204,8 +216,9 @@ class BridgeConnection:
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
         self._answer = (code.value, str(code))
 
-    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, _code: Any, _properties: Any) -> None:
+    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
         self._has_ended = True
+        self._fell_silent = code.value == _KEEP_ALIVE_TIMEOUT
 
     def _on_publish(self, _client: Any, _data: Any, number: int, _code: Any, _properties: Any) -> None:
         self._confirmed.add(number)

@@ -14,7 +14,7 @@ from edgecam.errors import BrokerError
 from edgecam.report_values import time_text
 
 PERSON_NEEDED = frozenset({"unauthorized", "untrusted", "key"})
-"""Reasons with which trying again soon is of little use."""
+"""Reasons that do not pass by themselves."""
 
 _UNAVAILABLE = 0x88
 _WRONG_ID = 0x85

@@ -15,7 +15,10 @@ LEAST_EVERY_S = 1.0
 """Cloud IoT Core takes one state a second of a device, and buckets take about one write of an object."""
 
 _EARLY = 0.1
-"""By this part of its period a state is sent early: on its way it grows older, and it must not be too old."""
+_EARLY_S = 1.0
+_MOST_EARLY = 0.3
+"""A state is sent early by that part of its period, but by a second where the period has room for it: on its
+way it grows older, by as much whatever the period, and it must not be too old."""
 
 Worth = tuple[object, ...]
 """What makes a state worth sending at once when it changes; counters and ages do not."""
@@ -95,6 +98,10 @@ class LinkReport:
     since: datetime | None = None
 
 
+Links = Mapping[str, Mapping[str, LinkReport]]
+"""How the connections are doing, by the broker's name (`aws-iot`, `cloud-iot`), then by camera id."""
+
+
 class Transport(Protocol):
     """A way to a broker."""
 
@@ -114,7 +121,8 @@ class StateSchedule:
     none to grow older than `every_s` seconds. Not safe to use from several threads at once."""
 
     def __init__(self, every_s: float) -> None:
-        self._every_s = max(LEAST_EVERY_S, every_s * (1 - _EARLY))
+        early_s = max(_EARLY * every_s, min(_EARLY_S, _MOST_EARLY * every_s))
+        self._every_s = max(LEAST_EVERY_S, every_s - early_s)
         self._sent_s: float | None = None
         self._worth: Worth = ()
 

@@ -16,7 +16,7 @@ from edgecam.bridge_connection import Limits
 from edgecam.bridge_faults import Trust
 from edgecam.broker import DeviceControl, LinkReport, StateSource
 from edgecam.clock import Clock
-from edgecam.cloud_iot_link import DeviceLink, device_name
+from edgecam.cloud_iot_link import DeviceLink
 from edgecam.config import Camera
 from edgecam.config_status import CloudIot
 from edgecam.device_key_place import KeyPlace
@@ -54,7 +54,7 @@ class CloudIotTransport:
         random_source: random.Random | None = None,
     ) -> None:
         self._clock = clock
-        trust = Trust(config.ca_file)
+        trust, limits = Trust(config.ca_file), limits or Limits()
         self._links = {
             camera.id: DeviceLink(
                 camera,
@@ -63,15 +63,16 @@ class CloudIotTransport:
                 control=control,
                 keys=KeyPlace(
                     camera.device.key,
-                    device_name(config, camera),
+                    config.device_name(camera.device_id),
                     camera_id=camera.id,
                     secrets=secrets,
                     clock=clock,
                     environment=environment,
+                    least_pause_s=limits.key_s,
                 ),
                 trust=trust,
                 clock=clock,
-                limits=limits or Limits(),
+                limits=limits,
                 random_source=random_source,
             )
             for camera in cameras

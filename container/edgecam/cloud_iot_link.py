@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
 
@@ -28,6 +27,7 @@ from edgecam.device_telling import DeviceTelling
 from edgecam.device_token import Token, make_token
 from edgecam.errors import BrokerError, EdgecamError
 from edgecam.link_standing import LinkStanding, Trouble
+from edgecam.link_waiting import in_background, rest
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,6 @@ _RENEW_FROM = (0.75, 0.85)
 does not take the connection at once, and for clocks that differ."""
 _RENEW_BY = 0.92
 """Then it is renewed with the key that is known, even if the secret has not been had anew."""
-_CLOCK_STEP_S = 30.0
-"""A clock that was set by so much since a token was refused may have been why."""
-_REST_SLICE_S = 5.0
 
 
 class DeviceLink:
@@ -79,7 +76,7 @@ class DeviceLink:
         random_source: random.Random | None = None,
     ) -> None:
         self.camera_id = camera.id
-        self.device = device_name(config, camera)
+        self.device = config.device_name(camera.device_id)
         self._config = config
         self._keys = keys
         self._trust = trust
@@ -154,12 +151,13 @@ class DeviceLink:
         """Retry until stopped, and once more then, where the last state has not been told. Nothing that one
         attempt raises ends it."""
         is_last = False
-        while not is_last and not self._telling.has_told_last:
+        while not is_last and not self._is_over():
             is_last = self._ending.is_set()
             try:
                 self.run_once()
             except Exception as error:
-                self._rest(self._failed(error))
+                rest(self._clock, self._ending, self._failed(error))
+        self._lost()
 
     def run_once(self) -> None:
         """One connection, until its token is renewed or the last state is told.
@@ -185,8 +183,6 @@ class DeviceLink:
         finally:
             self._telling.connection_over()
             self._orders.connection_over()
-            if self._is_connected:
-                self._is_connected, self._since = False, self._clock.now()
             connection.close()
 
     def _open(self, connection: BridgeConnection, token: Token, key: PrivateKey) -> None:
@@ -203,7 +199,8 @@ class DeviceLink:
             self._telling.forget()  # whoever rotates the key waits for a state that names it
         self._keys.accepted(key)
         self._accepted = key
-        self._is_connected, self._since = True, self._clock.now()
+        if not self._is_connected:
+            self._is_connected, self._since = True, self._clock.now()
 
     def _serve(self, connection: BridgeConnection, token: Token) -> None:
         """Tell, hear and do, until it is time for another token, or over."""
@@ -216,7 +213,7 @@ class DeviceLink:
             is_renewal = errand is not None and (errand.done() or used >= _RENEW_BY)
             is_ending = self._ending.is_set()
             wait_s = self._telling.tell(connection, is_wanted=is_renewal, is_last=is_ending)
-            if self._telling.has_told_last:
+            if self._is_over():
                 return
             if is_renewal and not is_ending and self._telling.is_fresh:
                 self._renewed(errand)
@@ -225,6 +222,11 @@ class DeviceLink:
             connection.turn(min(wait_s, LOOK_EVERY_S))
             self._orders.take(connection)
             self._note(connection)
+
+    def _is_over(self) -> bool:
+        """Whether the last state is told, or there is no time left for it."""
+        is_late = self._ending.is_set() and self._clock.monotonic_s() >= self._deadline_s
+        return is_late or self._telling.has_told_last
 
     def _note(self, connection: BridgeConnection) -> None:
         """What has been confirmed, and that the connection has proved good."""
@@ -251,6 +253,8 @@ class DeviceLink:
 
     def _failed(self, error: Exception) -> float:
         """Tell what went wrong; seconds until the next attempt is due."""
+        self._lost()
+        self._telling.forget()  # a state that is confirmed shows everybody that it is over
         if isinstance(error, _NewKeyRefusedError):
             log.warning(
                 "goes on with the key before: the new one is not taken yet: %s",
@@ -261,41 +265,13 @@ class DeviceLink:
         if not isinstance(error, EdgecamError):
             log.error("unexpected fault", exc_info=error, extra={"camera": self.camera_id})
         trouble: Trouble = self._standing.failed(error, self._clock.monotonic_s())
-        return self._backoff.after_failure(lived_s=0.0, was_refused=trouble.needs_person)
+        return self._backoff.after_failure(lived_s=0.0, was_refused=trouble.is_refusal)
 
-    def _rest(self, delay_s: float) -> None:
-        """Sleep until the next attempt is due, the end has come, or the clock has been put right."""
-        until_s = self._clock.monotonic_s() + delay_s
-        offset_s = self._clock_offset_s()
-        while not self._ending.is_set() and (left_s := until_s - self._clock.monotonic_s()) > 0:
-            self._clock.wait(self._ending, min(left_s, _REST_SLICE_S))
-            if abs(self._clock_offset_s() - offset_s) >= _CLOCK_STEP_S:
-                return
-
-    def _clock_offset_s(self) -> float:
-        return self._clock.now().timestamp() - self._clock.monotonic_s()
+    def _lost(self) -> None:
+        """Not at every end of a connection: one whose token is renewed was hardly away."""
+        if self._is_connected:
+            self._is_connected, self._since = False, self._clock.now()
 
 
 class _NewKeyRefusedError(BrokerError):
     """The bridge does not take a new key, and took another before."""
-
-
-def device_name(config: CloudIot, camera: Camera) -> str:
-    """The full name of a camera's device, which is its client id as well
-    (https://cloud.google.com/iot/docs/how-tos/mqtt-bridge#device_authentication)."""
-    registry = f"projects/{config.project}/locations/{config.region}/registries/{config.registry}"
-    return f"{registry}/devices/{camera.device_id}"
-
-
-def in_background(work: Callable[[], PrivateKey], name: str) -> Future[PrivateKey]:
-    """`work`, on a thread that nobody has to wait for."""
-    outcome: Future[PrivateKey] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(work())
-        except Exception as error:
-            outcome.set_exception(error)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return outcome

@@ -332,8 +332,9 @@ class NodeConfig(Model):
         return self
 
     def secret_arns(self) -> tuple[str, ...]:
-        """The secrets that this node's cameras name, sorted, each once."""
+        """The secrets that this node's cameras and devices name, sorted, each once."""
         named = {camera.credentials.secret for camera in self.cameras if camera.credentials is not None}
+        named |= {camera.device.key.secret for camera in self.cameras if camera.device is not None}
         return tuple(sorted(arn for arn in named if arn is not None))
 
 

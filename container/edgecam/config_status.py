@@ -27,6 +27,21 @@ def _device_id(text: str) -> str:
 DeviceId = Annotated[str, AfterValidator(_device_id)]
 
 
+def _bridge_host(host: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", host):
+        raise ValueError("expected the name of a host, such as europe-west1-mqtt.clearblade.com")
+    if host.rstrip(".").lower() == "mqtt.googleapis.com":
+        # What every guide to the protocol names; trying it for ever would help nobody.
+        raise ValueError(
+            "expected a bridge that is in service, such as europe-west1-mqtt.clearblade.com: Google ended "
+            "Cloud IoT Core on 2023-08-16, ClearBlade goes on with its devices and protocol"
+        )
+    return host
+
+
+BridgeHost = Annotated[str, AfterValidator(_bridge_host)]
+
+
 class StatePayload(StrEnum):
     """What a state message holds."""
 
@@ -75,10 +90,7 @@ class CloudIot(Model):
     registry: str = Field(
         pattern=r"^[a-zA-Z][a-zA-Z0-9._+~%-]{2,254}$", description="Id of the registry of the devices."
     )
-    host: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$",
-        description="The MQTT bridge, such as `europe-west1-mqtt.clearblade.com`.",
-    )
+    host: BridgeHost = Field(description="The MQTT bridge, such as `europe-west1-mqtt.clearblade.com`.")
     port: int = Field(default=8883, ge=1, le=65535, description="8883, or 443 where only that gets out.")
     ca_file: AbsolutePath | None = Field(
         default=None, description="PEM file of who signed the bridge's certificate; default the system's."
@@ -99,6 +111,12 @@ class CloudIot(Model):
         default=StatePayload.JSON,
         description="`json`, or `word`: the state alone (`connected`), as GCStreamer sent it.",
     )
+
+    def device_name(self, device_id: str) -> str:
+        """The full name of a device, which is its client id at the bridge as well
+        (https://cloud.google.com/iot/docs/how-tos/mqtt-bridge#device_authentication)."""
+        registry = f"projects/{self.project}/locations/{self.region}/registries/{self.registry}"
+        return f"{registry}/devices/{device_id}"
 
 
 class AwsIot(Model):

@@ -30,7 +30,8 @@ _log = logging.getLogger(__name__)
 
 
 class KeyPlace:
-    """The place of one device's key, and what was found there last. Safe to use from any thread.
+    """The place of one device's key, and what was found there last. `key` may be called from any thread; the
+    rest is for the link's, and waits for nobody who is looking.
 
     A new key that the bridge refuses does not cut off a device whose former key it took: the registry may
     hear of the new one later than the core. Then the former is used until the place is looked at again.
@@ -42,6 +43,7 @@ class KeyPlace:
         secrets: Fetches secrets.
         clock: Time, for pauses between looks at a secret.
         environment: Where `place.env` is looked up.
+        least_pause_s: Between two looks at a secret that nobody complains about.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class KeyPlace:
         secrets: SecretSource,
         clock: Clock,
         environment: Mapping[str, str] = os.environ,
+        least_pause_s: float = LEAST_PAUSE_S,
     ) -> None:
+        self._least_pause_s = least_pause_s
         self._place = place
         self._device = device
         self._about = {"camera": camera_id}
@@ -83,20 +87,20 @@ class KeyPlace:
         Raises:
             CredentialsError: there is none, and there was none before.
         """
+        if self._falls_back and self._accepted is not None:
+            self._falls_back, self._key = False, self._accepted
+            return self._accepted
         with self._lock:
-            if self._falls_back:
-                self._falls_back, self._key = False, self._accepted
-            elif self._key is None or self._is_due():
+            if self._key is None or self._is_due():
                 self._look(self._key)
             assert self._key is not None  # noqa: S101 - found or kept
             return self._key
 
     def accepted(self, key: PrivateKey) -> None:
         """The bridge has taken a token signed with `key`."""
-        with self._lock:
-            if self._accepted is not None and key != self._accepted:
-                _log.info("uses its %s from now on", key.name, extra=self._about)
-            self._accepted, self._refusals = key, 0
+        if self._accepted is not None and key != self._accepted:
+            _log.info("uses its %s from now on", key.name, extra=self._about)
+        self._accepted, self._refusals = key, 0
 
     def refused(self, key: PrivateKey) -> bool:
         """The bridge has refused a token signed with `key`.
@@ -104,18 +108,17 @@ class KeyPlace:
         Returns:
             Whether there is another key that it took before, to be tried at once.
         """
-        with self._lock:
-            self._falls_back = self._accepted is not None and key != self._accepted
-            self._refusals += not self._falls_back
-            return self._falls_back
+        self._falls_back = self._accepted is not None and key != self._accepted
+        self._refusals += not self._falls_back
+        return self._falls_back
 
     def _is_due(self) -> bool:
         if self._place.secret is None:
             return True  # a file or a variable costs nothing to look at
-        pause_s = LEAST_PAUSE_S
+        pause_s = self._least_pause_s
         if self._refusals:
             doubled_s = _FIRST_REFUSED_PAUSE_S * 2.0 ** min(self._refusals - 1, 10)
-            pause_s = 0.0 if self._refusals == 1 else min(LEAST_PAUSE_S, doubled_s)
+            pause_s = 0.0 if self._refusals == 1 else min(pause_s, doubled_s)
         return self._clock.monotonic_s() - self._looked_s >= pause_s
 
     def _look(self, before: PrivateKey | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import deque
+from dataclasses import dataclass
 
 from edgecam.bridge_connection import BridgeConnection, Message
 from edgecam.broker import DeviceControl
@@ -19,9 +20,19 @@ log = logging.getLogger(__name__)
 
 MOST_OUTCOMES = 16
 """Kept until the bridge has confirmed them; whoever sends more commands while it is away may ask again."""
+MOST_ATTEMPTS = 2
+"""A registry without a topic for events ends the connection of a device that sends one: not for ever."""
 _LONGEST_NAME = 100
 _COMMANDS = "commands"
 _CONFIG = "config"
+
+
+@dataclass
+class _Outcome:
+    """What came of a command, and how often it was sent."""
+
+    text: str
+    attempts: int = 0
 
 
 class DeviceOrders:
@@ -37,8 +48,8 @@ class DeviceOrders:
         self._about = {"camera": camera_id}
         self._control = control
         self._config: bytes | None = None
-        self._outcomes: deque[str] = deque(maxlen=MOST_OUTCOMES)
-        self._on_their_way: dict[int, str] = {}
+        self._outcomes: deque[_Outcome] = deque(maxlen=MOST_OUTCOMES)
+        self._on_their_way: dict[int, _Outcome] = {}
         self._has_complained = False
 
     def take(self, connection: BridgeConnection) -> None:
@@ -62,12 +73,20 @@ class DeviceOrders:
             del self._on_their_way[number]
         while self._outcomes:
             outcome = self._outcomes[0]
-            self._on_their_way[connection.publish("events", outcome)] = outcome
-            self._outcomes.popleft()
+            outcome.attempts += 1
+            self._on_their_way[connection.publish("events", outcome.text)] = self._outcomes.popleft()
 
     def connection_over(self) -> None:
-        """What was on its way may not have arrived: it is sent again."""
-        self._outcomes.extendleft(reversed(self._on_their_way.values()))
+        """What was on its way may not have arrived: it is sent once more."""
+        unsure = [*self._on_their_way.values(), *self._outcomes]
+        again = [outcome for outcome in unsure if outcome.attempts < MOST_ATTEMPTS]
+        if len(again) < len(unsure):
+            log.warning(
+                "gave up telling what came of a command: the connection ended whenever it was sent; "
+                "has the registry a Pub/Sub topic for events?",
+                extra=self._about,
+            )
+        self._outcomes = deque(again, maxlen=MOST_OUTCOMES)
         self._on_their_way.clear()
 
     def _handle(self, message: Message) -> None:
@@ -90,4 +109,4 @@ class DeviceOrders:
         except Exception:
             log.exception("command %s: expected it to be done", name, extra=self._about)
             outcome["error"] = "expected it to be done, found a fault of edgecam; its log says more"
-        self._outcomes.append(json.dumps(outcome, ensure_ascii=False))
+        self._outcomes.append(_Outcome(json.dumps(outcome, ensure_ascii=False)))

@@ -11,12 +11,14 @@ import logging
 import re
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from edgecam.answers import Answer, Answers, Reporter, failure
+from edgecam.broker import Links
 from edgecam.clock import Clock, SystemClock
 from edgecam.errors import InstallationError
 from edgecam.log import one_line
@@ -63,8 +65,9 @@ class PageServer:
         *,
         clock: Clock | None = None,
         storage: StorageReporter | None = None,
+        links: Callable[[], Links] | None = None,
     ) -> None:
-        answers = Answers(node, clock or SystemClock(), storage)
+        answers = Answers(node, clock or SystemClock(), storage, links)
         try:
             self._server = _Server(port, answers)
         except OSError as error:

@@ -56,11 +56,6 @@ _SETTINGS = {
 }
 _NEEDED = ("project", "region", "registry", "host")
 
-_ENDED_HOSTS = ("mqtt.googleapis.com", "mqtt.2030.ltsapis.goog")
-_IN_SERVICE = (
-    "a bridge that is in service, such as europe-west1-mqtt.clearblade.com: Google ended Cloud IoT Core on "
-    "2023-08-16, ClearBlade goes on with its devices and protocol"
-)
 _LEAST_SECRET = 16
 """Characters of a line that is hidden by itself; a shorter one tells nothing, and might stand anywhere."""
 
@@ -98,7 +93,7 @@ class IngestStatus:
         self._told = {field: self._setting(field) for field in _SETTINGS}
         if self._key is not None:
             self._look_at(camera)
-        else:
+        elif not self.mistakes:
             self._refuse_arguments_in_vain()
 
     def camera_document(self) -> dict[str, Any]:
@@ -124,6 +119,11 @@ class IngestStatus:
             ("--private-key-file", self._options.private_key_file),
             (KEY_FILE_VARIABLE, self._environment.get(KEY_FILE_VARIABLE)),
         )
+        if is_private_key(file.value):
+            self._mistake(
+                file.name, f"the name of a file (the text belongs into {KEY_VARIABLE})", "a private key"
+            )
+            return None
         if not file.value:
             return Told(KEY_VARIABLE, text) if text else None
         if text and file.name == KEY_FILE_VARIABLE:
@@ -148,9 +148,6 @@ class IngestStatus:
             if not self._told[field].value:
                 expected = f"{setting.meaning} (or {setting.argument}), since there is a private key"
                 self._mistake(setting.variable, expected, "nothing")
-        host = self._told["host"]
-        if host.value.rstrip(".").lower() in _ENDED_HOSTS:
-            self._mistake(host.name, _IN_SERVICE, found_text((), host.value))
         authorities = self._told["ca_file"]
         if authorities.value:
             self._read(authorities)

@@ -47,8 +47,13 @@ class Trouble:
 
     @property
     def needs_person(self) -> bool:
-        """Whether trying again soon is of little use."""
+        """Whether it does not pass by itself."""
         return self.reason in PERSON_NEEDED
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether trying again soon is of little use; a secret may only be waiting for the core's network."""
+        return self.needs_person and self.reason != KEY_REASON
 
 
 class LinkStanding:
@@ -65,6 +70,7 @@ class LinkStanding:
         self._in_a_row = 0
         self._said: str | None = None
         self._said_s = 0.0
+        self._owes_recovery = False
         self._is_over = True
 
     def failed(self, error: Exception, now_s: float) -> Trouble:
@@ -82,9 +88,9 @@ class LinkStanding:
 
     def told(self, now_s: float) -> None:
         """The bridge has confirmed a state."""
-        if self._said is not None and not self._is_over:
-            outage_s = now_s - self._since_s
-            log.info("its state is told again after %.0f s", outage_s, extra=self._about)
+        if self._owes_recovery:
+            self._owes_recovery = False
+            log.info("its state is told again after %.0f s", now_s - self._since_s, extra=self._about)
         self.trouble, self._is_over = None, True
 
     def settled(self) -> None:
@@ -98,6 +104,6 @@ class LinkStanding:
         if trouble is None or (self._said == trouble.reason and now_s - self._said_s < SAID_AGAIN_AFTER_S):
             return
         lasting = "" if self._said is None else f", for {(now_s - self._since_s) / 60:.0f} min now"
-        self._said, self._said_s = trouble.reason, now_s
+        self._said, self._said_s, self._owes_recovery = trouble.reason, now_s, True
         extra = self._about | {"reason": trouble.reason}
         log.log(level, "%s%s: %s", what, lasting, trouble.message, extra=extra)

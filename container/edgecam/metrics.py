@@ -10,6 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from edgecam import __version__
+from edgecam.broker import Links
+from edgecam.metrics_brokers import BrokerCollector
 from edgecam.metrics_storage import StorageCollector, recordings
 from edgecam.status import CameraReport, CameraState, DecodeMode, StorageReporter
 
@@ -101,14 +103,18 @@ def _one_of(
 
 
 def registry(
-    reports: Callable[[], Sequence[CameraReport]], storage: StorageReporter | None = None
+    reports: Callable[[], Sequence[CameraReport]],
+    storage: StorageReporter | None = None,
+    links: Callable[[], Links] | None = None,
 ) -> CollectorRegistry:
-    """A registry of its own with the cameras, spool and upload where there are any, and the process'
+    """A registry of its own with the cameras, spool, upload and brokers where there are any, and the process'
     processor time and memory."""
     own = CollectorRegistry(auto_describe=False)
     own.register(CameraCollector(reports))
     if storage is not None:
         own.register(StorageCollector(storage))
+    if links is not None:
+        own.register(BrokerCollector(links))
     ProcessCollector(registry=own)
     return own
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from edgecam.broker import Worth
+from edgecam.broker import LinkReport, Links, Worth
 from edgecam.status import CameraReport, CameraState, SpooledReport, SpoolReport, UploadReport
 
 _NOTHING_SPOOLED = SpooledReport(0, 0, None, 0, 0, 0)
@@ -40,7 +40,34 @@ def camera_values(
         "frames_total": report.frames_total,
         "reconnects_total": report.reconnects_total,
         "received_bytes_total": report.received_bytes_total,
-        "recording": _recording_values(report, spool, upload),
+        "recording": recording_values(report, spool, upload),
+    }
+
+
+def told_values(camera_id: str, links: Links) -> list[dict[str, Any]]:
+    """Which brokers are told of a camera, and how that is doing."""
+    return [_link_values(broker, told[camera_id]) for broker, told in links.items() if camera_id in told]
+
+
+def brokers_away(links: Links) -> list[dict[str, Any]]:
+    """Who is not told at present, of which camera, and why."""
+    return [
+        {"broker": broker, "camera": camera_id, "reason": link.reason, "message": link.message}
+        for broker, told in links.items()
+        for camera_id, link in told.items()
+        if not link.is_connected
+    ]
+
+
+def _link_values(broker: str, link: LinkReport) -> dict[str, Any]:
+    return {
+        "broker": broker,
+        "connected": link.is_connected,
+        "since": None if link.since is None else time_text(link.since),
+        "sent_total": link.sent_total,
+        "reconnects_total": link.reconnects_total,
+        "reason": link.reason,
+        "message": link.message,
     }
 
 
@@ -57,9 +84,10 @@ def as_ended(report: CameraReport, ended_at: datetime) -> CameraReport:
     return replace(report, state=CameraState.DISCONNECTED, since=ended_at, reason=None, message=None)
 
 
-def _recording_values(
+def recording_values(
     report: CameraReport, spool: SpoolReport | None, upload: UploadReport | None
 ) -> dict[str, Any] | None:
+    """What became of a camera's recording; None where it is not recorded."""
     recording = report.recording
     if recording is None:
         return None

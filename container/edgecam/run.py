@@ -1,4 +1,4 @@
-"""The node as a process: cameras, logins and page together, from start to SIGTERM."""
+"""The node as a process: cameras, logins, uploads, brokers and page together, from start to SIGTERM."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ import logging
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecam import __version__
+from edgecam.clock import Clock, SystemClock
 from edgecam.config import NodeConfig
+from edgecam.control import Control
 from edgecam.credentials import Logins
+from edgecam.device_state import NodeStates
 from edgecam.errors import InstallationError
 from edgecam.http import PageServer
+from edgecam.last_end import SPOOL_MARKER, EndMarker, marker_in
 from edgecam.log import setup
 from edgecam.node import Node
+from edgecam.nucleus import tell_errored
+from edgecam.transports import Transports
 
 if TYPE_CHECKING:
     from edgecam.store.uploading import Uploading
@@ -22,6 +29,9 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _STOP_TIMEOUT_S = 4.0
 _LAST_MOMENT_S = 4.8  # whoever sent SIGTERM was promised an end within 5 s, whatever hangs
+_LAST_STATES_S = 1.5
+"""What a node may take beyond that to tell brokers that its cameras are disconnected: a second, since no
+device may tell two states in one, and a way to the broker and back."""
 _LAST_UPLOADS_S = 2.0
 """What a recording node may take beyond that, to send what is just finished; the rest waits in the spool."""
 
@@ -45,37 +55,83 @@ def run(config: NodeConfig, *, timeout_s: float | None = None) -> int:
     # Blocked before any thread is made, so that all inherit it and only sigwait receives them: no handler
     # ever runs in the middle of something else.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    logins = Logins(config.cameras)
-    storage = _storage(config)
-    node = Node(config, logins=logins, chunks=storage.chunks if storage else None)
-    page = PageServer(node, config.http.port, storage=storage) if config.http.enabled else None
-    _log.info("edgecam %s, %d cameras, pictures in %s", __version__, len(config.cameras), config.data_dir)
-    if storage is not None:
-        storage.open()
-    node.start()
-    if storage is not None:
-        storage.start(node)
-    logins.start(node.reconnect)
-    if page is not None:
-        page.start()
-
-    _log.info("%s: ending", _awaited_end(timeout_s))
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a second Ctrl-C does not wait
-    last_moment_s = _LAST_MOMENT_S + (_LAST_UPLOADS_S if storage else 0)
-    last_moment = threading.Timer(last_moment_s, _give_up, (last_moment_s,))
-    last_moment.daemon = True
-    last_moment.start()
-    logins.stop()
-    node.stop(timeout_s=_STOP_TIMEOUT_S)
-    if storage is not None:
-        storage.stop(timeout_s=_LAST_UPLOADS_S)
-    if page is not None:
-        page.stop()
+    try:
+        running = _Running(config)
+        running.start()
+        _log.info("%s: ending", _awaited_end(timeout_s))
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a second Ctrl-C does not wait
+        running.stop()
+    except Exception:
+        tell_errored(os.environ)
+        raise
     _log.info("ended")
     handler.close()
-    last_moment.cancel()
     return 0
+
+
+class _Running:
+    """What runs, in the order in which it is made, started and stopped.
+
+    Raises:
+        InstallationError: as `run` says.
+    """
+
+    def __init__(self, config: NodeConfig) -> None:
+        self._config = config
+        self._clock: Clock = SystemClock()
+        self._logins = Logins(config.cameras)
+        self._storage = _storage(config)
+        self._node = Node(config, logins=self._logins, chunks=self._storage.chunks if self._storage else None)
+        control = Control(self._node, config, self._storage)
+        self._marker = EndMarker(_marker_path(config))
+        self._states = NodeStates(
+            self._node.reports, clock=self._clock, storage=self._storage, settings=control
+        )
+        self._transports = Transports(
+            config, states=self._states, control=control, environment=os.environ, clock=self._clock
+        )
+        self._page = (
+            PageServer(self._node, config.http.port, storage=self._storage, links=self._transports.reports)
+            if config.http.enabled
+            else None
+        )
+
+    def start(self) -> None:
+        """Begin with everything; returns at once.
+
+        Raises:
+            SpoolError: as `run` says.
+        """
+        config, storage = self._config, self._storage
+        _log.info("edgecam %s, %d cameras, pictures in %s", __version__, len(config.cameras), config.data_dir)
+        if storage is not None:
+            storage.open()
+        self._states.begin(self._marker.begin())  # the spool is ours alone from here on
+        self._node.start()
+        if storage is not None:
+            storage.start(self._node)
+        self._logins.start(self._node.reconnect)
+        self._transports.start()
+        if self._page is not None:
+            self._page.start()
+
+    def stop(self) -> None:
+        """The cameras first; then the brokers are told, then what was just recorded is sent."""
+        last_moment_s = _LAST_MOMENT_S + (_LAST_UPLOADS_S if self._storage else 0)
+        last_moment_s += _LAST_STATES_S if self._transports else 0
+        last_moment = threading.Timer(last_moment_s, _give_up, (last_moment_s,))
+        last_moment.daemon = True
+        last_moment.start()
+        self._logins.stop()
+        self._node.stop(timeout_s=_STOP_TIMEOUT_S)
+        self._transports.stop(timeout_s=_LAST_STATES_S)
+        if self._storage is not None:
+            self._storage.stop(timeout_s=_LAST_UPLOADS_S)
+        self._marker.end()  # at once: the spool is open to the next node
+        if self._page is not None:
+            self._page.stop()
+        last_moment.cancel()
 
 
 def _awaited_end(timeout_s: float | None) -> str:
@@ -84,6 +140,13 @@ def _awaited_end(timeout_s: float | None) -> str:
         return signal.Signals(signal.sigwait(_SIGNALS)).name
     received = signal.sigtimedwait(_SIGNALS, timeout_s)
     return f"{timeout_s:g} s are over" if received is None else signal.Signals(received.si_signo).name
+
+
+def _marker_path(config: NodeConfig) -> Path:
+    """On the spool's disk where there is one; see `last_end.py`."""
+    if config.bucket is not None:
+        return Path(config.spool.path) / SPOOL_MARKER
+    return marker_in(config.data_dir, config.cameras[0].id)
 
 
 def _storage(config: NodeConfig) -> Uploading | None:

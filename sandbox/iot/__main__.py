@@ -15,6 +15,7 @@ from pathlib import Path
 from sandbox.errors import StartError
 from sandbox.gcs.certificate import Certificate
 from sandbox.iot.bridge import Bridge
+from sandbox.iot.clearblade_api import ClearBladeApi
 from sandbox.iot.clock import ServerClock
 from sandbox.iot.control import Control
 from sandbox.iot.faults import Faults
@@ -34,17 +35,11 @@ def main() -> None:
     parser.add_argument("--api-port", type=int, required=True, help="of the DeviceManager API, on 127.0.0.1")
     parser.add_argument("--mqtt-port", type=int, required=True, help="of the MQTT bridge, on 127.0.0.1")
     parser.add_argument("--folder", type=Path, required=True, help="where the bridge's certificate lies")
-    parser.add_argument("--verbose", action="store_true", help="tell what the broker does")
     options = parser.parse_args()
-    logging.basicConfig(
-        stream=sys.stdout,
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(asctime)s %(name)s: %(message)s",
-    )
-    if not options.verbose:
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    for noisy in ("amqtt", "transitions"):
         # Whatever a client does wrong is a warning of amqtt's; here the gate keeps account of it.
-        logging.getLogger("amqtt").setLevel(logging.CRITICAL)
-        logging.getLogger("transitions").setLevel(logging.CRITICAL)
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         asyncio.run(serve(options.api_port, options.mqtt_port, options.folder))
     except StartError as error:
@@ -65,13 +60,16 @@ async def serve(api_port: int, mqtt_port: int, folder: Path) -> None:
     registries = Registries(clock)
     gate = Gate(registries, clock)
     bridge = Bridge(mqtt_port, Certificate.make(folder).server_context(), registries, gate)
-    api, control = GoogleApi(registries, bridge), Control(registries, gate, bridge, faults, clock, loop)
+    google = GoogleApi(registries, bridge)
+    clearblade = ClearBladeApi(registries, google, f"http://localhost:{api_port}/clearblade")
+    control = Control(registries, gate, bridge, faults, clock, loop)
+    routes = [*google.routes(), *clearblade.routes(), *control.routes()]
     try:
         await bridge.up()
     except OSError as error:
         raise StartError(f"The embedded Cloud IoT cannot start: {error}") from error
     try:
-        front = Front(api_port, [*api.routes(), *control.routes()], faults)
+        front = Front(api_port, routes, faults)
     except OSError as error:
         await bridge.down()
         raise StartError(f"The embedded Cloud IoT cannot listen on port {api_port}: {error}") from error

@@ -17,7 +17,8 @@ from sandbox.iot.registries import KEPT, Registries
 
 COMMAND_TIMEOUT_S = 10.0
 MOST_COMMAND_BYTES = 256 * 1024
-MOST_PAGE = 10_000
+MOST_PAGE = 500
+"""https://cloud.google.com/iot/quotas"""
 
 _LOCATION = r"projects/[^/]+/locations/[^/]+"
 _REGISTRY = rf"{_LOCATION}/registries/[^/:]+"
@@ -75,14 +76,21 @@ class GoogleApi:
         return _answer(inquiry, self._registries.create_device(inquiry.parts["parent"], given))
 
     def _list_devices(self, inquiry: Inquiry) -> Document:
+        found, token = self.devices_page(inquiry.parts["parent"], inquiry)
+        return {"devices": [_answer(inquiry, device) for device in found], **token}
+
+    def devices_page(self, registry: str, inquiry: Inquiry) -> tuple[Sequence[Any], Document]:
+        """The devices that the query asks for, and what leads to the next page."""
+        numbers = inquiry.query.get("deviceNumIds", ())
+        if not all(number.isdecimal() for number in numbers):
+            raise ApiError(Status.INVALID_ARGUMENT, f"deviceNumIds: expected numbers, found {numbers}")
         found = self._registries.devices(
-            inquiry.parts["parent"],
+            registry,
             ids=frozenset(inquiry.query.get("deviceIds", ())),
-            numbers=frozenset(int(number) for number in inquiry.query.get("deviceNumIds", ())),
+            numbers=frozenset(int(number) for number in numbers),
             mask=messages.read_mask(inquiry.value("fieldMask")),
         )
-        shown, token = page(found, inquiry)
-        return {"devices": [_answer(inquiry, device) for device in shown], **token}
+        return page(found, inquiry)
 
     def _get_device(self, inquiry: Inquiry) -> Document:
         mask: FieldMask = messages.read_mask(inquiry.value("fieldMask"))
@@ -98,36 +106,44 @@ class GoogleApi:
         return {}
 
     def _list_states(self, inquiry: Inquiry) -> Document:
-        return {"deviceStates": [_answer(inquiry, state) for state in self.newest_states(inquiry)]}
+        found = self.newest_states(inquiry.parts["name"], inquiry)
+        return {"deviceStates": [_answer(inquiry, state) for state in found]}
 
-    def newest_states(self, inquiry: Inquiry) -> list[Any]:
+    def newest_states(self, device: str, inquiry: Inquiry) -> list[messages.Message]:
         """The states that `numStates` asks for, 0 or nothing meaning as many as are kept."""
-        count = inquiry.number("numStates") or KEPT
-        found = self._registries.states(inquiry.parts["name"])[: min(count, KEPT)]
+        count = min(inquiry.number("numStates") or KEPT, KEPT)
         return [
             messages.DeviceState(update_time=messages.timestamp(state.at_s), binary_data=state.data)
-            for state in found
+            for state in self._registries.states(device)[:count]
         ]
 
     def _list_configs(self, inquiry: Inquiry) -> Document:
-        count = inquiry.number("numVersions") or KEPT
-        found = self._registries.configs(inquiry.parts["name"])[: min(count, KEPT)]
+        found = self.newest_configs(inquiry.parts["name"], inquiry)
         return {"deviceConfigs": [_answer(inquiry, config) for config in found]}
 
+    def newest_configs(self, device: str, inquiry: Inquiry) -> list[messages.Message]:
+        """The versions that `numVersions` asks for, 0 or nothing meaning as many as are kept."""
+        count = min(inquiry.number("numVersions") or KEPT, KEPT)
+        return self._registries.configs(device)[:count]
+
     def _modify_config(self, inquiry: Inquiry) -> Document:
-        given = messages.read(inquiry.document, messages.ConfigRequest())
-        made = self._registries.modify_config(
-            inquiry.parts["name"], given.binary_data, given.version_to_update
-        )
-        return _answer(inquiry, made)
+        return _answer(inquiry, self.modify_config(inquiry.parts["name"], inquiry.document))
+
+    def modify_config(self, device: str, document: Document) -> messages.Message:
+        """Give a device the configuration of a ModifyCloudToDeviceConfigRequest."""
+        given = messages.read(document, messages.ConfigRequest())
+        return self._registries.modify_config(device, given.binary_data, given.version_to_update)
 
     def _send_command(self, inquiry: Inquiry) -> Document:
-        given = messages.read(inquiry.document, messages.CommandRequest())
-        name = inquiry.parts["name"]
-        self._registries.device(name)
+        return self.send_command(inquiry.parts["name"], inquiry.document)
+
+    def send_command(self, device: str, document: Document) -> Document:
+        """Send the command of a SendCommandToDeviceRequest."""
+        given = messages.read(document, messages.CommandRequest())
+        self._registries.device(device)
         if len(given.binary_data) > MOST_COMMAND_BYTES:
             raise ApiError(Status.INVALID_ARGUMENT, "binary_data: expected 256 KB at most")
-        self._bridge.command(name, given.binary_data, given.subfolder, COMMAND_TIMEOUT_S)
+        self._bridge.command(device, given.binary_data, given.subfolder, COMMAND_TIMEOUT_S)
         return {}
 
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from sandbox.iot import credentials, names
 from sandbox.iot.clock import ServerClock
+from sandbox.iot.masks import masked, merge
 from sandbox.iot.messages import (
     Device,
     DeviceConfig,
@@ -25,6 +24,7 @@ from sandbox.iot.messages import (
     timestamp,
 )
 from sandbox.iot.problems import ApiError, RefusedError, Status, Why
+from sandbox.iot.records import Event, Record, StateRecord
 from sandbox.iot.tokens import PublicKey
 
 KEPT = 10
@@ -43,29 +43,6 @@ _DEVICE_FIELDS = frozenset(("credentials", "blocked", "log_level", "metadata", "
 _DEVICE_IN_LISTS = FieldMask(paths=["id", "name", "num_id"])
 
 
-class Event(NamedTuple):
-    """What a device told besides its state; `at_s` in seconds since 1970."""
-
-    at_s: float
-    subfolder: str
-    data: bytes
-
-
-class StateRecord(NamedTuple):
-    """A state that a device told; `at_s` in seconds since 1970."""
-
-    at_s: float
-    data: bytes
-
-
-@dataclass
-class _Record:
-    device: Message
-    configs: list[Message]
-    states: list[StateRecord] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-
-
 class Registries:
     """Safe to use from any thread. Messages that come out are copies.
 
@@ -78,7 +55,7 @@ class Registries:
         self._clock = clock
         self._lock = threading.RLock()
         self._registries: dict[str, Message] = {}
-        self._records: dict[str, _Record] = {}
+        self._records: dict[str, Record] = {}
         self._next_number = _FIRST_NUMBER
         self.on_end: Callable[[str, Why], None] = lambda *_: None
         self.on_config: Callable[[str], None] = lambda _: None
@@ -119,7 +96,7 @@ class Registries:
         """projects.locations.registries.patch"""
         with self._lock:
             found = self._registry(name)
-            _merge(given, found, mask, _REGISTRY_FIELDS)
+            merge(given, found, mask, _REGISTRY_FIELDS)
             return copy_of(found)
 
     def delete_registry(self, name: str) -> None:
@@ -152,7 +129,7 @@ class Registries:
             made.gateway_config.CopyFrom(given.gateway_config)
             made.credentials.extend(given.credentials)
             made.metadata.update(dict(given.metadata))
-            record = _Record(made, [])
+            record = Record(made, [])
             self._records[name] = record
             self._add_config(record, given.config.binary_data)
             return copy_of(made)
@@ -160,7 +137,7 @@ class Registries:
     def device(self, name: str, mask: FieldMask | None = None) -> Message:
         """projects.locations.registries.devices.get"""
         with self._lock:
-            return _masked(self._record(name).device, mask)
+            return masked(self._record(name).device, mask)
 
     def devices(
         self,
@@ -179,14 +156,14 @@ class Registries:
                 if name.startswith(f"{parent}/devices/")
                 and ((not ids and not numbers) or record.device.id in ids or record.device.num_id in numbers)
             ]
-            return [_masked(device, mask if mask and mask.paths else _DEVICE_IN_LISTS) for device in found]
+            return [masked(device, mask if mask and mask.paths else _DEVICE_IN_LISTS) for device in found]
 
     def update_device(self, name: str, given: Message, mask: FieldMask) -> Message:
         """projects.locations.registries.devices.patch"""
         with self._lock:
             record = self._record(name)
             changed = copy_of(record.device)
-            _merge(given, changed, mask, _DEVICE_FIELDS)
+            merge(given, changed, mask, _DEVICE_FIELDS)
             credentials.check_device(changed)
             record.device = changed
             if changed.blocked:
@@ -308,13 +285,13 @@ class Registries:
             raise ApiError(Status.NOT_FOUND, f"The registry {name!r} was not found.")
         return self._registries[name]
 
-    def _record(self, name: str) -> _Record:
+    def _record(self, name: str) -> Record:
         self._registry(names.device_name(name).registry)
         if name not in self._records:
             raise ApiError(Status.NOT_FOUND, f"The device {name!r} was not found.")
         return self._records[name]
 
-    def _add_config(self, record: _Record, data: bytes) -> Message:
+    def _add_config(self, record: Record, data: bytes) -> Message:
         version = record.configs[0].version + 1 if record.configs else 1
         added = DeviceConfig(version=version, cloud_update_time=self._now(), binary_data=data)
         record.configs.insert(0, added)
@@ -323,26 +300,3 @@ class Registries:
 
     def _now(self) -> Message:
         return timestamp(self._clock.now_s())
-
-
-def _masked(device: Message, mask: FieldMask | None) -> Message:
-    if mask is None or not mask.paths:
-        return copy_of(device)
-    shown = Device(id=device.id, name=device.name, num_id=device.num_id)
-    _check_mask(mask, frozenset(Device.DESCRIPTOR.fields_by_name))
-    mask.MergeMessage(device, shown)
-    return shown
-
-
-def _merge(given: Message, found: Message, mask: FieldMask, fields: frozenset[str]) -> None:
-    if not mask.paths:
-        raise ApiError(Status.INVALID_ARGUMENT, "update_mask: expected at least one field, found none")
-    _check_mask(mask, fields)
-    mask.MergeMessage(given, found, replace_message_field=True, replace_repeated_field=True)
-
-
-def _check_mask(mask: FieldMask, fields: frozenset[str]) -> None:
-    for path in mask.paths:
-        if path.split(".")[0] not in fields:
-            expected = ", ".join(sorted(fields))
-            raise ApiError(Status.INVALID_ARGUMENT, f"field mask: expected {expected}, found {path!r}")

@@ -16,9 +16,6 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,72 +23,17 @@ from urllib.parse import quote, urlencode
 
 from sandbox.errors import CloudError, StartError
 from sandbox.iot import environment
+from sandbox.iot.reports import Connections, Ending, Event, State, endings_of, time_of
 from sandbox.ports import check_free, free_port
 from sandbox.process import POLL_S, Process
+
+__all__ = ["Connections", "EmbeddedCloudIot", "Ending", "Event", "State"]
 
 START_TIMEOUT_S = 60.0
 """One second is usual; an idle machine's first import of everything may take many times that."""
 REQUEST_TIMEOUT_S = 30.0
 CLEARBLADE_PATH = "/clearblade"
 PASSED_THROUGH = ("PATH", "HOME", "LANG", "TMPDIR")
-
-
-@dataclass(frozen=True)
-class State:
-    """A state as it arrived at the bridge."""
-
-    time: datetime
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Event:
-    """What a device told besides its state."""
-
-    time: datetime
-    subfolder: str
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Ending:
-    """A connection, message or subscription that was refused, or a connection that ended.
-
-    Attributes:
-        why: One word: `signature`, `token-expired`, `taken-over`, `by-client` … (`sandbox.iot.problems.Why`).
-        message: A sentence for a person.
-    """
-
-    time: datetime
-    why: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Connections:
-    """The connections of one client id in this run, oldest first.
-
-    Attributes:
-        accepted: How many were opened.
-        is_open: Whether one is open now.
-        refused: Connections, messages and subscriptions that were refused.
-        closed: Connections that were open and are over, for whatever reason.
-    """
-
-    accepted: int
-    is_open: bool
-    refused: tuple[Ending, ...]
-    closed: tuple[Ending, ...]
-
-    @property
-    def refusals(self) -> list[str]:
-        """The word of each refusal."""
-        return [ending.why for ending in self.refused]
-
-    @property
-    def endings(self) -> list[str]:
-        """The word of each connection's end."""
-        return [ending.why for ending in self.closed]
 
 
 class EmbeddedCloudIot:
@@ -168,9 +110,18 @@ class EmbeddedCloudIot:
         self._call("POST", f"/v1/{registry}/devices", {"id": device_id, "credentials": credentials})
         return device_path
 
-    def set_keys(self, device_path: str, *public_keys_pem: str | bytes, format: str = "ES256_PEM") -> None:  # noqa: A002
-        """Replace the device's credentials."""
+    def set_keys(
+        self,
+        device_path: str,
+        *public_keys_pem: str | bytes,
+        format: str = "ES256_PEM",  # noqa: A002 - the API's name
+        expires_s: float | None = None,
+    ) -> None:
+        """Replace the device's credentials; they end at `expires_s`, seconds since 1970, or never."""
         credentials = [_credential(key, format) for key in public_keys_pem]
+        if expires_s is not None:
+            end = time_of(expires_s).isoformat().replace("+00:00", "Z")
+            credentials = [credential | {"expirationTime": end} for credential in credentials]
         self._call("PATCH", f"/v1/{device_path}?updateMask=credentials", {"credentials": credentials})
 
     def block(self, device_path: str, *, blocked: bool = True) -> None:
@@ -195,13 +146,13 @@ class EmbeddedCloudIot:
     def states(self, device_path: str) -> list[State]:
         """All states of this run, newest first."""
         found = self._look("states", device_path)["states"]
-        return [State(_time(state["at_s"]), base64.b64decode(state["data"])) for state in found]
+        return [State(time_of(state["at_s"]), base64.b64decode(state["data"])) for state in found]
 
     def events(self, device_path: str) -> list[Event]:
         """All events of this run, oldest first."""
         found = self._look("events", device_path)["events"]
         return [
-            Event(_time(event["at_s"]), event["subfolder"], base64.b64decode(event["data"]))
+            Event(time_of(event["at_s"]), event["subfolder"], base64.b64decode(event["data"]))
             for event in found
         ]
 
@@ -211,8 +162,8 @@ class EmbeddedCloudIot:
         return Connections(
             accepted=found["accepted"],
             is_open=found["is_open"],
-            refused=_endings(found["refused"]),
-            closed=_endings(found["closed"]),
+            refused=endings_of(found["refused"]),
+            closed=endings_of(found["closed"]),
         )
 
     def set_config(self, device_path: str, data: bytes) -> int:
@@ -331,11 +282,3 @@ class EmbeddedCloudIot:
 def _credential(public_key_pem: str | bytes, key_format: str) -> dict[str, Any]:
     pem = public_key_pem.decode() if isinstance(public_key_pem, bytes) else public_key_pem
     return {"publicKey": {"format": key_format, "key": pem}}
-
-
-def _endings(found: Sequence[dict[str, Any]]) -> tuple[Ending, ...]:
-    return tuple(Ending(_time(ending["at_s"]), ending["why"], ending["message"]) for ending in found)
-
-
-def _time(at_s: float) -> datetime:
-    return datetime.fromtimestamp(at_s, UTC)

@@ -6,16 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.core_device import exact_secret
-from stacks.gcp.packing import TAG_DIGITS, content_hash
+from stacks.gcp.login import login_properties, read_secrets
+from stacks.gcp.packing import GCS_BUCKET, command, content_hash
 from stacks.handler_function import HandlerFunction
-from stacks.settings_gcp import Gcp, Login
-
-PACKED_FOLDER = "build/handlers"
-"""Where the function's zip is made, below the folder in which the CDK command line runs."""
+from stacks.settings_gcp import Gcp, RecordingBucket
 
 _TIMEOUT = cdk.Duration.minutes(5)
 
@@ -33,6 +29,7 @@ class GcsBucket(Construct):
         construct_id: str,
         *,
         gcp: Gcp,
+        bucket: RecordingBucket,
         prefixes: Sequence[str],
         checked_with: str,
     ) -> None:
@@ -41,7 +38,8 @@ class GcsBucket(Construct):
         Args:
             scope: The stack.
             construct_id: The construct's id.
-            gcp: The settings; a bucket is made by them.
+            gcp: The settings.
+            bucket: Those of the bucket, which is made.
             prefixes: Below which sites put their objects, empty text for the whole bucket.
             checked_with: What leads to a check of the bucket when it changes.
         """
@@ -53,7 +51,7 @@ class GcsBucket(Construct):
             description="Makes the bucket of the recordings at Google, and sees to its settings.",
             module="gcs_bucket",
             timeout=_TIMEOUT,
-            statements=_statements(gcp.login),
+            statements=read_secrets(gcp.login.secret if gcp.login is not None else None),
             packed=_packed(self),
             # Google is told this name before there is a function: see design/google-side.md.
             role_name=f"EdgecamGcsBucket-{region}",
@@ -65,32 +63,22 @@ class GcsBucket(Construct):
             resource_type="Custom::EdgecamGcsBucket",
             service_token=function.function.attr_arn,
             service_timeout=_TIMEOUT,
-            properties={**_properties(gcp, prefixes), "Checked": checked_with},
+            properties={**_properties(gcp, bucket, prefixes), "Checked": checked_with},
         )
         self.resource.node.add_dependency(function)
 
 
 def _packed(scope: Construct) -> cdk.FileAssetLocation:
     content = content_hash()
-    tag = content[:TAG_DIGITS]
     return cdk.Stack.of(scope).synthesizer.add_file_asset(
         source_hash=content,
-        executable=["stacks/gcp/build", "--tag", tag, "--output", f"{PACKED_FOLDER}/gcs-bucket-{tag}.zip"],
+        executable=command(GCS_BUCKET, content),
         display_name="function that makes buckets",
     )
 
 
-def _statements(login: Login | None) -> list[iam.PolicyStatement]:
-    """What the function may do on AWS: nothing, unless its login is a secret."""
-    if login is None or login.secret is None:
-        return []
-    action, secret = "secretsmanager:GetSecretValue", exact_secret(login.secret)
-    return [iam.PolicyStatement(sid="ReadLogin", actions=[action], resources=[secret])]
-
-
-def _properties(gcp: Gcp, prefixes: Sequence[str]) -> Mapping[str, Any]:
+def _properties(gcp: Gcp, bucket: RecordingBucket, prefixes: Sequence[str]) -> Mapping[str, Any]:
     """As texts, which is what CloudFormation makes of them; what is not set is left out."""
-    bucket, login = gcp.bucket, gcp.login or Login.model_construct()
     texts = {
         "Bucket": bucket.name,
         "Project": gcp.project,
@@ -100,14 +88,9 @@ def _properties(gcp: Gcp, prefixes: Sequence[str]) -> Mapping[str, Any]:
         "DeleteAfterDays": bucket.delete_after_days,
         "DeleteWithStack": "true" if bucket.delete_with_stack else "false",
     }
-    names = {
-        "Audience": login.audience,
-        "ServiceAccount": login.service_account,
-        "Secret": login.secret,
-    }
     return {
         **{key: str(value) for key, value in texts.items() if value is not None},
-        "Login": {key: value for key, value in names.items() if value is not None},
+        "Login": login_properties(gcp.login),
         "Writers": list(bucket.writers),
         "Prefixes": list(prefixes),
     }

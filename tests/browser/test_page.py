@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from camera_process import CameraProcess
 from playwright.sync_api import Browser, Page, Request, expect
-from reporting import ReportedNode, ReportedStorage, recorded, report
+from reporting import MOMENT, ReportedNode, ReportedStorage, links, recorded, report
 from running_node import RunningNode
 
 from edgecam.http import PageServer
+from sandbox.clocks import BEGINNING, HandClock
 
 PATIENCE_MS = 20_000
 
@@ -152,6 +153,22 @@ def test_recording_and_a_bucket_that_is_away_are_shown(browser: Browser, tmp_pat
     expect(page.locator("#storage")).to_have_text(
         f"The bucket takes no chunks, they wait in the spool (15.4 MB of 10.0 GB used): {message}"
     )
+    context.close()
+    server.stop()
+
+
+def test_card_says_who_is_told_and_since_when_not(browser: Browser, tmp_path: Path) -> None:
+    clock = HandClock()
+    clock.advance((MOMENT - BEGINNING).total_seconds() + 180)
+    server = PageServer(ReportedNode(tmp_path, report(), report("plain")), 0, clock=clock, links=links)
+    server.start()
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"http://localhost:{server.port}/")
+    told = page.locator("[data-camera=lobby] .told")
+    expect(told).to_have_text("told:AWS IoT CoreCloud IoT Core (not for 3 min)", timeout=PATIENCE_MS)
+    expect(told.get_by_text("Cloud IoT Core (")).to_have_attribute("title", "no such device")
+    expect(page.locator("[data-camera=plain] .told")).to_be_hidden()
     context.close()
     server.stop()
 

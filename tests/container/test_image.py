@@ -152,6 +152,11 @@ def test_aws_is_trusted_through_the_same_authorities_as_cameras(run: Run) -> Non
     assert run("python3", "-c", program).stdout.strip() == "/etc/ssl/certs/ca-certificates.crt"
 
 
+def test_buckets_and_brokers_are_trusted_through_them_too(run: Run) -> None:
+    program = "import ssl; print(len(ssl.create_default_context().get_ca_certs()))"
+    assert int(run("python3", "-c", program).stdout) > 100
+
+
 def test_the_secrets_client_can_be_made(run: Run) -> None:
     program = (
         "from botocore.session import Session;"

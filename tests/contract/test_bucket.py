@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from store_doubles import FreePace
 
 from edgecam.errors import ChunkDamaged, StoreConflict, StoreError, StoreUnavailable
 from edgecam.store import checksum
@@ -140,6 +141,26 @@ def test_bucket_without_prefix_stores_at_its_top(
     receipt = put(bucket, chunk(tmp_path, 10), pace, session, name=f"site-7/{NAME}")
     assert receipt.name == f"site-7/{NAME}"
     assert len(places.place.look(NAME).content) == 10
+
+
+class ChangingPace(FreePace):
+    """The rate is changed before each piece."""
+
+    @property
+    def piece_bytes(self) -> int:
+        return (1024, 256 * 1024, 100_000, 7)[len(self.sent) % 4]
+
+    @piece_bytes.setter
+    def piece_bytes(self, _value: int) -> None:
+        """As the field of a `FreePace`."""
+
+
+def test_content_is_whole_however_the_rate_changes_meanwhile(
+    places: Any, bucket: Bucket, tmp_path: Path, session: Any
+) -> None:
+    path = chunk(tmp_path, 3 * MB)
+    put(bucket, path, ChangingPace(), session)
+    assert places.place.look(NAME).content == path.read_bytes()
 
 
 class Interrupted(StoreUnavailable):

@@ -51,3 +51,12 @@ def test_another_failure_ends_the_slowness() -> None:
     delays(backoff, 12, was_refused=True)
     assert delays(backoff, 1)[0] <= LONGEST_DELAY_S * 1.2
     assert not backoff.is_slowed
+
+
+def test_others_than_cameras_are_asked_in_their_own_time() -> None:
+    bridge = {"first_s": 1.0, "longest_s": 30.0, "longest_refused_s": 300.0, "jitter": 0.5}
+    found = delays(Backoff(Random(1), **bridge), 50)
+    assert 0.5 <= found[0] <= 1.5
+    assert all(15 <= delay <= 45 for delay in found[5:])
+    assert max(found[5:]) - min(found[5:]) > 15  # spread: many devices lose one bridge at the same moment
+    assert 150 <= delays(Backoff(Random(1), **bridge), 20, was_refused=True)[-1] <= 450

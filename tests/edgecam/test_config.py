@@ -291,6 +291,36 @@ def test_age_limit_follows_the_rate_unless_it_is_set(frames: Frames, limit_s: fl
     assert frames.age_limit_s == pytest.approx(limit_s)
 
 
+CLOUD_IOT = {"project": "our-project", "region": "europe-west1", "registry": "cameras"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistake"),
+    [
+        (
+            {"host": "mqtt.googleapis.com"},
+            "cloud_iot.host: expected a bridge that is in service, such as europe-west1-mqtt.clearblade.com: "
+            "Google ended Cloud IoT Core on 2023-08-16, ClearBlade goes on with its devices and protocol, "
+            'found "mqtt.googleapis.com"',
+        ),
+        (
+            {"host": "https://bridge"},
+            "cloud_iot.host: expected the name of a host, such as europe-west1-mqtt.clearblade.com, found "
+            '"https://bridge"',
+        ),
+        (
+            {"host": "bridge", "port": 0},
+            "cloud_iot.port: expected a number greater than or equal to 1, found 0",
+        ),
+    ],
+)
+def test_mistake_about_the_bridge_names_path_expected_and_found(
+    settings: dict[str, Any], mistake: str
+) -> None:
+    camera = {"id": "lobby", "uri": RTSP, "device": {"key": {"file": "/k.pem"}}}
+    assert mistakes_in(node(camera, cloud_iot={**CLOUD_IOT, **settings})) == [mistake]
+
+
 def test_configuration_cannot_be_changed_afterwards() -> None:
     config = validate(NodeConfig, node())
     with pytest.raises(ValidationError):

@@ -128,6 +128,28 @@ def test_a_chunk_that_cannot_be_written_is_tried_again_before_long() -> None:
     assert offer(cutting, 20, key=True) is Step.ADD
 
 
+def test_a_shorter_length_ends_a_chunk_that_is_longer_already_at_the_next_keyframe() -> None:
+    cutting = cutter(chunk_s=3600)
+    offer(cutting, 0, key=True)
+    assert offer(cutting, 20, key=True) is Step.ADD
+    cutting.change(6)
+    assert offer(cutting, 21) is Step.ADD
+    assert offer(cutting, 22, key=True) is Step.BEGIN
+    assert keyframes_of_chunks(cutting, [28 + 2.0 * n for n in range(7)]) == [3, 3]
+
+
+def test_a_greater_length_holds_from_the_next_chunk_on_with_room_for_it() -> None:
+    cutting = cutter(chunk_s=4)
+    offer(cutting, 0, key=True)
+    room_ns = cutting.span_ns
+    cutting.change(8)
+    assert cutting.span_ns == room_ns
+    assert offer(cutting, 4, key=True) is Step.BEGIN
+    assert cutting.span_ns > 8 * NS_PER_S
+    assert offer(cutting, 8, key=True) is Step.ADD
+    assert offer(cutting, 12, key=True) is Step.BEGIN
+
+
 def test_parameter_sets_are_found_before_the_first_slice_each_once() -> None:
     sps, pps, slice_ = b"\x67\x64\x00\x28", b"\x68\xee", b"\x65\x88\x80"
     start, long_start = b"\x00\x00\x01", b"\x00\x00\x00\x01"

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reporting import MOMENT, ReportedNode, ReportedStorage, away, recorded, report
+from reporting import MOMENT, ReportedNode, ReportedStorage, away, links, recorded, report
 
+from edgecam.answers import Answers
+from edgecam.clock import SystemClock
 from edgecam.errors import InstallationError
 from edgecam.http import MOST_CONNECTIONS, PageServer
 from edgecam.redaction import SECRETS
@@ -146,10 +148,39 @@ def test_health_is_200_when_all_deliver_and_503_with_reasons_otherwise(ask: Ask,
     node.told = (report(),)
     answer, body = ask("/healthz")
     assert answer.status == 200
-    assert json.loads(body) == {"healthy": True, "cameras": 1, "reasons": []}
+    assert json.loads(body) == {"healthy": True, "cameras": 1, "reasons": [], "brokers_away": []}
     node.told = (report(frame_age_s=5.1),)
     answer, body = ask("/healthz")
     assert (answer.status, json.loads(body)["reasons"][0]["reason"]) == (503, "stale")
+
+
+def test_broker_that_is_away_is_named_and_no_reason_for_503(node: ReportedNode) -> None:
+    node.told = (report(),)
+    answers = Answers(node, SystemClock(), links=links)
+    answer = answers.to("/healthz")
+    assert answer.status == 200
+    assert json.loads(answer.body)["brokers_away"] == [
+        {"broker": "cloud-iot", "camera": "lobby", "reason": "refused", "message": "no such device"}
+    ]
+
+
+def test_reports_say_who_is_told_and_since_when_not(node: ReportedNode) -> None:
+    lobby, gate = json.loads(Answers(node, SystemClock(), links=links).to("/cameras").body)["cameras"]
+    assert [(told["broker"], told["connected"], told["sent_total"]) for told in lobby["told"]] == [
+        ("aws-iot", True, 7),
+        ("cloud-iot", False, 3),
+    ]
+    assert lobby["told"][1]["since"] == "2026-11-21T09:45:35.123Z"
+    assert gate["told"] == []
+
+
+def test_secret_in_what_a_broker_said_is_hidden(node: ReportedNode) -> None:
+    SECRETS.remember("no such device")
+    try:
+        for path in ("/cameras", "/healthz"):
+            assert b"no such device" not in Answers(node, SystemClock(), links=links).to(path).body
+    finally:
+        SECRETS.forget("no such device")
 
 
 def test_metrics_are_served_as_prometheus_reads_them(ask: Ask) -> None:

@@ -247,6 +247,14 @@ def test_what_is_no_private_key_is_named_without_a_character_of_it(keys: Path, n
     assert mistakes(**REGISTRY, PRIVATE_KEY_FILE=str(file)) == [f"PRIVATE_KEY_FILE: {expected}"]
 
 
+def test_key_in_the_place_of_its_file_is_not_repeated(keys: Path) -> None:
+    pem = (keys / "rsa.pem").read_text()
+    expected = "expected the name of a file (the text belongs into PRIVATE_KEY), found a private key"
+    assert mistakes(**REGISTRY, PRIVATE_KEY_FILE=pem) == [f"PRIVATE_KEY_FILE: {expected}"]
+    # argparse takes a name that is cut short.
+    assert mistakes("--private-key", pem, **REGISTRY) == [f"--private-key-file: {expected}"]
+
+
 def test_the_key_itself_is_no_argument(keys: Path) -> None:
     pem = (keys / "rsa.pem").read_text()
     done = subprocess.run(

@@ -180,6 +180,79 @@ def test_a_stream_whose_time_begins_anew_goes_on_giving_pictures() -> None:
     assert not gate.rhythm.reorders
 
 
+def test_a_rate_that_is_raised_holds_from_the_next_picture_on() -> None:
+    gate = Gate(max_fps=0.1, decode=Decode.ALL)
+    units = list(stream(20))
+    before = shown(run(gate, units[:150]))
+    gate.follow(10)
+    after = shown(run(gate, units[150:]))
+    assert before == [0]
+    assert after[0] == pytest.approx(5)
+    assert len(after) == 150
+    steps = [later - earlier for earlier, later in itertools.pairwise(after)]
+    assert max(steps) - min(steps) <= 1.01 / 30
+
+
+def test_a_rate_that_is_lowered_brings_no_picture_early() -> None:
+    gate = Gate(max_fps=10, decode=Decode.ALL)
+    units = list(stream(20))
+    last = shown(run(gate, units[:150]))[-1]
+    gate.follow(0.5)
+    after = shown(run(gate, units[150:]))
+    assert [later - earlier for earlier, later in itertools.pairwise([last, *after])] == pytest.approx(
+        [2] * 7, abs=0.04
+    )
+
+
+def test_the_same_rate_again_moves_nothing() -> None:
+    gate = Gate(max_fps=1, decode=Decode.ALL)
+    times = []
+    for item in stream(20):
+        gate.follow(1)
+        times += shown(run(gate, [item]))
+    assert times == pytest.approx(shown(run(Gate(max_fps=1, decode=Decode.ALL), stream(20))))
+
+
+def test_the_mode_follows_the_rate_from_the_next_keyframe_on() -> None:
+    gate = Gate(max_fps=0.5, decode=Decode.AUTO)
+    units = list(stream(20))
+    run(gate, units[:300])
+    assert gate.mode is DecodeMode.KEYFRAMES
+    gate.follow(5)
+    assert run(gate, units[301:359]) == []  # nothing to decode them from
+    assert len(shown(run(gate, units[360:]))) == 40
+    assert gate.mode is DecodeMode.CATCH_UP
+    gate.follow(0.5)
+    run(gate, stream(4))
+    assert gate.mode is DecodeMode.KEYFRAMES
+
+
+@pytest.mark.parametrize("decode", [Decode.ALL, Decode.AUTO])
+def test_a_picture_asked_for_comes_at_once_with_all_it_needs(decode: Decode) -> None:
+    gate = Gate(max_fps=1, decode=decode)
+    units = list(stream(30))
+    before = run(gate, units[:75])
+    release = gate.offer(units[75], at_once=True)
+    assert release is not None
+    assert release.shown is units[75]
+    needed = [item for given in (*before, release) for item in given.units]
+    assert needed[-16:] == units[60:76]
+    # And those after it come when they would have come anyway.
+    assert shown(run(gate, units[76:])) == pytest.approx(list(range(3, 30)))
+
+
+def test_a_picture_asked_for_is_the_next_keyframe_where_only_these_are_decoded() -> None:
+    gate = Gate(max_fps=0.1, decode=Decode.KEYFRAMES)
+    run(gate, [unit(0, key=True)])
+    assert gate.offer(unit(1), at_once=True) is None
+    assert gate.offer(unit(2, key=True)) is None
+    release = gate.offer(unit(4, key=True), at_once=True)
+    assert release is not None
+    assert release.is_complete
+    assert gate.offer(unit(6, key=True)) is None
+    assert gate.offer(unit(10, key=True)) is not None
+
+
 def test_pace_takes_the_next_grid_point_after_a_gap() -> None:
     pace = Pace(1)
     pace.take(0)

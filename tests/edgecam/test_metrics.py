@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
-from reporting import MOMENT, ReportedNode, ReportedStorage, away, recorded, report
+from reporting import MOMENT, ReportedNode, ReportedStorage, away, links, recorded, report
 
 from edgecam import __version__, metrics
 from edgecam.status import CameraState, DecodeMode
@@ -81,6 +81,19 @@ def test_recording_spool_and_upload_are_metrics_where_something_is_recorded(tmp_
 def test_bucket_that_is_away_and_a_full_spool_are_metrics(tmp_path: Path) -> None:
     found = samples(ReportedNode(tmp_path), ReportedStorage(is_full=True, reason="unavailable"))
     assert (found[("edgecam_bucket_reachable",)], found[("edgecam_spool_full",)]) == (0, 1)
+
+
+def test_each_broker_and_camera_has_its_connection_as_metrics(tmp_path: Path) -> None:
+    node = ReportedNode(tmp_path, report())
+    text = metrics.text(metrics.registry(node.reports, links=links)).decode()
+    assert 'edgecam_broker_connected{broker="aws-iot",camera="lobby"} 1.0' in text
+    assert 'edgecam_broker_connected{broker="cloud-iot",camera="lobby"} 0.0' in text
+    assert 'edgecam_broker_states_sent_total{broker="cloud-iot",camera="lobby"} 3.0' in text
+    assert 'edgecam_broker_reconnects_total{broker="cloud-iot",camera="lobby"} 5.0' in text
+
+
+def test_node_that_tells_nobody_has_no_metrics_of_brokers(tmp_path: Path) -> None:
+    assert b"broker" not in metrics.text(metrics.registry(ReportedNode(tmp_path, report()).reports))
 
 
 def test_node_that_records_nothing_has_no_metrics_of_recording(tmp_path: Path) -> None:

@@ -34,7 +34,11 @@ AWKWARD = string.ascii_letters + string.digits + "!\"#$%&'()*+,-./:;<=>?@[\\]^_`
         ("rtspsrc location=rtsp://h/x user-pw=geheim ! x", "rtspsrc location=rtsp://h/x user-pw=*** ! x"),
         ('rtspsrc user-pw="ge heim" latency=5', "rtspsrc user-pw=*** latency=5"),
         ("PASSWORD = geheim", "PASSWORD = ***"),
+        ("token eyJhbGciOi.eyJhdWQiOi.c2lnbmF0-_ refused", "token *** refused"),
+        ("-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\nafter", "***\nafter"),
+        ("key: -----BEGIN EC PRIVATE KEY-----\\nMHcCAQ", "key: ***"),
         # What only looks like it stays readable.
+        ("-----BEGIN PUBLIC KEY-----\nMFkw", "-----BEGIN PUBLIC KEY-----\nMFkw"),
         ("rtsp://h:554/a@b", "rtsp://h:554/a@b"),
         ("rtsp://[fe80::1]:554/a@b", "rtsp://[fe80::1]:554/a@b"),
         ("rtsp://h/stream?channel=1&subtype=0", "rtsp://h/stream?channel=1&subtype=0"),

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from sandbox import pictures, secrecy, waiting
+from sandbox import fleet, pictures, secrecy, waiting
 from sandbox.aws.environment import REPOSITORY
 from sandbox.checks_recording import RecordingChecks
+from sandbox.checks_status import StatusChecks
 from sandbox.deploy import STACK
 from sandbox.ports import free_port
 from sandbox.preflight import CONTAINER, check_no_container
@@ -122,6 +123,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, tree: Path) -> Iterator[Sys
     try:
         running.start_cameras()
         running.start_gcs()
+        running.start_iot()
         running.start_aws()
         running.bootstrap()
         running.deploy(project=tree)
@@ -149,6 +151,12 @@ def test_deploy_made_the_bucket_and_both_cameras_are_recorded_into_it(system: Sy
     recorded.arrive()
     recorded.companions()
     assert recorded.lacks(recorded.chunks()) == []
+
+
+def test_deploy_made_devices_whose_states_follow_the_cameras(system: System) -> None:
+    status = StatusChecks(system)
+    status.connected()
+    status.follow()
 
 
 def test_unchanged_tree_deploys_as_nothing(system: System, tree: Path) -> None:
@@ -222,10 +230,14 @@ def test_password_of_the_camera_stands_nowhere(system: System) -> None:
     assert searched > 15
 
 
-@pytest.mark.parametrize("text", ["rtsp://guard:{}@camera/", "PUT /upload?upload_id=0123456789abcdef"])
+@pytest.mark.parametrize(
+    "text", ["rtsp://guard:{password}@camera/", "PUT /upload?upload_id=0123456789abcdef", "key: {key}"]
+)
 def test_secret_would_be_found_where_it_stands(system: System, text: str) -> None:
     planted = system.settings.logs / "planted.log"
-    planted.write_text(text.format(system.password))
+    keys = secrecy.private_keys(system)
+    assert len(keys) == len(fleet.DEVICES)
+    planted.write_text(text.format(password=system.password, key=next(iter(keys.values()))))
     try:
         assert secrecy.leaks(system)[1] == ["logs/planted.log"]
     finally:

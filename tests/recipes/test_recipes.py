@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from edgecam.aws_iot import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
+from sandbox.access_control import allows
 from sandbox.recipe import read
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
@@ -125,7 +127,39 @@ def test_each_pointer_has_a_default_so_that_the_component_starts(recipe: dict[st
     defaults = recipe["ComponentConfiguration"]["DefaultConfiguration"]
     values = recipe["Manifests"][0]["Lifecycle"]["Setenv"].values()
     pointers = {match[2] for value in values for match in VARIABLE.finditer(value) if match[2]}
-    assert pointers == {f"/{key}" for key in defaults}
+    assert pointers == {f"/{key}" for key in defaults} - {"/accessControl"}  # which the nucleus itself reads
+
+
+@pytest.mark.parametrize("thing", ["gate-core", "Core_7:a", "c" * 128])
+@pytest.mark.parametrize("camera", ["lobby", "c" * 63])
+def test_component_may_publish_the_states_of_its_cameras(
+    recipe: dict[str, Any], thing: str, camera: str
+) -> None:
+    access = recipe["ComponentConfiguration"]["DefaultConfiguration"]["accessControl"]
+    assert allows(access, ACCESS_SERVICE, ACCESS_OPERATION, topic_of(thing, camera))
+
+
+def test_component_may_do_nothing_else_by_way_of_the_nucleus(recipe: dict[str, Any]) -> None:
+    access = recipe["ComponentConfiguration"]["DefaultConfiguration"]["accessControl"]
+    for topic in (
+        "edgecam/gate-core/lobby",
+        "edgecam/gate-core/lobby/state/more",
+        "edgecam/gate-core/lobby/config",
+        "edgecam/gate-core/state",
+        "other/gate-core/lobby/state",
+        "$aws/things/gate-core/shadow/update",
+        "edgecam/#",
+    ):
+        assert not allows(access, ACCESS_SERVICE, ACCESS_OPERATION, topic), topic
+    assert not allows(access, ACCESS_SERVICE, "aws.greengrass#SubscribeToIoTCore", topic_of("c", "lobby"))
+    assert list(access) == [ACCESS_SERVICE]
+
+
+def test_name_of_a_policy_is_the_components_own_since_it_must_be_alone_on_a_core(
+    recipe: dict[str, Any],
+) -> None:
+    access = recipe["ComponentConfiguration"]["DefaultConfiguration"]["accessControl"]
+    assert [name.partition(":")[0] for name in access[ACCESS_SERVICE]] == [recipe["ComponentName"]]
 
 
 def test_defaults_hold_neither_nulls_nor_empty_objects(recipe: dict[str, Any]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -12,6 +14,8 @@ from typing import Any
 
 import psutil
 import pytest
+
+from sandbox.aws.topics import Topics
 
 # The shell would tell of its sleep that was terminated with it.
 SERVE = "echo started $VALUE; trap 'echo asked to stop; exit 0' TERM; exec 2>&-; while :; do sleep 0.1; done"
@@ -70,6 +74,50 @@ def test_dependency_on_token_exchange_gives_its_address(core: Any, component_nam
     )
     core.finished(core.deploy({component_name: wanted("1.0.0")}))
     assert core.output(component_name).splitlines() == ["200", "started"]
+
+
+def tell_aws_iot(topic: str) -> str:
+    """A script that publishes as edgecam does, and says what came of it."""
+    program = f"""
+import os
+from edgecam.nucleus import Nucleus, address
+with Nucleus(*address(os.environ)) as nucleus:
+    nucleus.update_state("RUNNING")
+    try:
+        nucleus.publish("{topic}", b"connected")
+        print("published")
+    except Exception as error:
+        print(type(error).__name__)
+"""
+    return f"{sys.executable} -c {shlex.quote(program)}; {SERVE}"
+
+
+ACCESS = {
+    "aws.greengrass.ipc.mqttproxy": {
+        "states:1": {"operations": ["aws.greengrass#PublishToIoTCore"], "resources": ["edgecam/+/+/state"]}
+    }
+}
+
+
+def test_component_publishes_to_aws_iot_core_what_its_access_control_allows(
+    core: Any, component_name: str, until: Until
+) -> None:
+    topic = f"edgecam/{core.thing}/{component_name}/state"
+    defaults = {"ComponentConfiguration": {"DefaultConfiguration": {"accessControl": ACCESS}}}
+    core.register(component_name, "1.0.0", tell_aws_iot(topic), **defaults)
+    with Topics(core.aws.url, "edgecam/+/+/state") as topics:
+        core.finished(core.deploy({component_name: wanted("1.0.0")}))
+        until(lambda: topics.newest(topic) == b"connected", "the state is in the cloud")
+    assert core.output(component_name).splitlines()[0] == "published"
+
+
+def test_component_without_access_control_may_not_publish(
+    core: Any, component_name: str, until: Until
+) -> None:
+    core.register(component_name, "1.0.0", tell_aws_iot(f"edgecam/{core.thing}/lobby/state"))
+    core.finished(core.deploy({component_name: wanted("1.0.0")}))
+    until(lambda: "started" in core.output(component_name), "the component runs")
+    assert core.output(component_name).splitlines()[0] == "UnauthorizedError"
 
 
 def test_token_of_a_component_that_was_removed_is_worth_nothing(core: Any, component_name: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from container.image_inputs import GCS_UPLOADER
 from sandbox import fleet
+from stacks.devices import devices_of
 from stacks.settings import Fleet, load_fleet
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:edgecam/sandbox/yard-AbCdEf"
@@ -36,6 +37,12 @@ def test_rendered_fleet_records_both_cameras_into_the_bucket_that_it_makes(tmp_p
     assert (whole.gcp.bucket.name, whole.gcp.endpoint) == (fleet.BUCKET, "http://localhost:8004")
 
 
+def test_rendered_fleet_makes_the_devices_that_the_checks_read(tmp_path: Path) -> None:
+    registry = f"projects/{fleet.PROJECT}/locations/{fleet.IOT_REGION}/registries/{fleet.REGISTRY}"
+    made = {f"{registry}/devices/{device.id}" for device in devices_of(_fleet(tmp_path))}
+    assert made == set(fleet.DEVICES)
+
+
 def test_both_sites_look_at_the_same_cameras_from_folders_and_ports_of_their_own(tmp_path: Path) -> None:
     first, second = _fleet(tmp_path).sites.values()
     assert [camera.uri for camera in first.cameras] == [camera.uri for camera in second.cameras]
@@ -56,6 +63,9 @@ def _fleet(folder: Path, width: str = fleet.UNCHANGED_WIDTH, delivery: str = "s3
         recorder_page_port=8003,
         spool=folder / "spool",
         gcs_port=8004,
+        cloud_iot_port=8005,
+        mqtt_port=8006,
+        mqtt_ca_file=folder / "ca.pem",
         cameras_port=8002,
         yard_secret=SECRET,
         lobby_width=width,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,7 +14,10 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from fleets import FLEET, PROJECT, RECORDED, Synthesize, Templates
+from cloud_iot_rig import PROVIDERS, Camera, Handler
+from fleets import DEVICES, FLEET, PROJECT, RECORDED, Synthesize, Templates
+
+from sandbox.iot.server import EmbeddedCloudIot
 
 # Node's age is not what these tests are about, and jsii prints pages about it.
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
@@ -62,7 +66,9 @@ def _templates(fleet: Path, outdir: Path) -> Templates:
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
     with (
         mock.patch("stacks.container_image.image_hash", pinned_hash),
+        mock.patch("stacks.cloud_iot.image_hash", pinned_hash),
         mock.patch("stacks.gcp.bucket.content_hash", return_value=pinned_hash("gcs-bucket", "", "")),
+        mock.patch("stacks.gcp.registry.content_hash", return_value=pinned_hash("cloud-iot", "", "")),
     ):
         build(app, load_fleet(fleet))
     assembly = app.synth()
@@ -79,6 +85,12 @@ def templates(synthesize: Synthesize) -> Templates:
 def recorded(synthesize: Synthesize) -> Templates:
     """The templates of RECORDED, by stack."""
     return synthesize(RECORDED)
+
+
+@pytest.fixture(scope="session")
+def devices(synthesize: Synthesize) -> Templates:
+    """The templates of DEVICES, by stack."""
+    return synthesize(DEVICES)
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +113,22 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], An
 
 
 @pytest.fixture(scope="session")
+def packed_for(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Packs a function that makes devices, as the CDK does, for Lambda's Python or another."""
+    done: dict[tuple[str, str | None], Path] = {}
+
+    def pack(name: str, python: str | None = None) -> Path:
+        if (name, python) not in done:
+            target = done[name, python] = tmp_path_factory.mktemp(name) / "function.zip"
+            command = [str(PROJECT / "stacks" / "gcp" / "build"), "--function", name, "--output", str(target)]
+            other = ["--python", python] if python is not None else []
+            subprocess.run([*command, *other], cwd=PROJECT, check=True, capture_output=True)
+        return done[name, python]
+
+    return pack
+
+
+@pytest.fixture(scope="session")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip of the function that makes buckets, as the CDK makes it: by the command, in a process."""
     target = tmp_path_factory.mktemp("packed") / "function.zip"
@@ -109,3 +137,52 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [str(target)]
     return target
+
+
+@pytest.fixture(scope="session")
+def cloud_iot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloudIot]:
+    """An embedded Cloud IoT."""
+    with EmbeddedCloudIot(tmp_path_factory.mktemp("cloud-iot")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def secrets(aws: Callable[[str], Any]) -> Any:
+    """The client of AWS Secrets Manager."""
+    return aws("secretsmanager")
+
+
+@pytest.fixture(scope="session")
+def lambda_environment(secrets: Any, cloud_iot: EmbeddedCloudIot) -> dict[str, str]:
+    """What a function finds around it."""
+    return {
+        "AWS_ENDPOINT_URL": secrets.meta.endpoint_url,
+        "AWS_ACCESS_KEY_ID": "123456789012",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "CLOUD_IOT_ENDPOINT": cloud_iot.url,
+    }
+
+
+@pytest.fixture(scope="session")
+def handlers(
+    lambda_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Handler]]:
+    """The handler of registry and devices, by provider."""
+    with contextlib.ExitStack() as stack:
+        running = {}
+        for provider in PROVIDERS:
+            folder = tmp_path_factory.mktemp(provider)
+            running[provider] = Handler(provider, folder=folder, environment=lambda_environment)
+            stack.callback(running[provider].stop)
+        yield running
+
+
+@pytest.fixture(params=PROVIDERS)
+def camera(
+    request: pytest.FixtureRequest, handlers: dict[str, Handler], cloud_iot: EmbeddedCloudIot, secrets: Any
+) -> Iterator[Camera]:
+    """A camera that is to be a device, at each provider."""
+    yield Camera(handler=handlers[request.param], cloud=cloud_iot, secrets=secrets)
+    cloud_iot.heal()

@@ -78,6 +78,45 @@ gcp:
 
 RECORDED = RECORDED_SITES + GCP
 
+DEVICE_SITES = """
+sites:
+  lobby:
+    thing_group: lobby-cores
+    cameras:
+      - {id: entrance, uri: "rtsp://192.0.2.10/1"}
+  gate:
+    thing: gate-core
+    devices: true
+    cameras:
+      - {id: gate, uri: "rtsp://192.0.2.20/1"}
+      - {id: bell, uri: "rtsp://192.0.2.21/1"}
+    device_ids: {bell: front-bell}
+"""
+"""A site with devices, and one without."""
+
+ACCOUNT_SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clearblade-AbCdEf"
+
+REGISTRY = f"""
+gcp:
+  project: our-project
+  registry:
+    name: cameras
+    region: europe-west1
+    provider: clearblade
+    secret: {ACCOUNT_SECRET}
+    token_s: 1800
+    event_topic: projects/our-project/topics/events
+"""
+"""Added to it: the registry is made."""
+
+DEVICES = DEVICE_SITES + REGISTRY
+
+EVERY_STACK = (
+    RECORDED.replace("    thing: dock-core\n", "    thing: dock-core\n    devices: true\n")
+    + REGISTRY.partition("project: our-project\n")[2]
+)
+"""RECORDED, and a site of it has devices."""
+
 Templates = dict[str, dict[str, Any]]
 Synthesize = Callable[[str], Templates]
 

@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 from fleets import FLEET, SECRET, Synthesize, Templates, flat
 
+from edgecam.aws_iot import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
+from sandbox.access_control import allows
+from sandbox.configuration import resolve
+from stacks.component import render_recipe
+
 STACK = "EdgecamFrameGrabber"
 COMPONENT = "com.edgecam.frame-grabber"
 
@@ -85,6 +90,44 @@ def test_site_without_secrets_or_on_lite_gets_no_secret_manager(templates: Templ
     deployment = deployments(templates)[f"edgecam {site}"]
     assert list(deployment["Components"]) == [COMPONENT]
     assert "accessControl" not in merged(deployment)
+
+
+def rendered_defaults() -> dict[str, Any]:
+    """The recipe's default configuration, as the service keeps it."""
+    recipe = json.loads(
+        render_recipe("frame-grabber", name=COMPONENT, version="1.0.0", bucket="b", artifacts=[])
+    )
+    defaults: dict[str, Any] = recipe["ComponentConfiguration"]["DefaultConfiguration"]
+    return defaults
+
+
+def test_both_accesses_survive_the_reset_of_the_configuration(synthesize: Synthesize) -> None:
+    templates = synthesize(
+        f'sites: {{a: {{thing: gate-core, cameras: [{{id: lobby, uri: "rtsp://h/1", credentials: {{secret: "{SECRET}"}}}}], aws_iot: {{enabled: true}}}}}}'
+    )
+    update = deployments(templates)["edgecam a"]["Components"][COMPONENT]["ConfigurationUpdate"]
+    on_the_core = resolve(
+        rendered_defaults(), {"accessControl": {}}, update["Reset"], json.loads(update["Merge"])
+    )
+    access = on_the_core["accessControl"]
+    assert allows(access, "aws.greengrass.SecretManager", "aws.greengrass#GetSecretValue", SECRET)
+    assert allows(access, ACCESS_SERVICE, ACCESS_OPERATION, topic_of("gate-core", "lobby"))
+    assert not allows(access, ACCESS_SERVICE, ACCESS_OPERATION, topic_of("another-core", "lobby"))
+
+
+def test_secret_managers_access_leaves_the_recipes_own(templates: Templates) -> None:
+    update = deployments(templates)["edgecam gate"]["Components"][COMPONENT]["ConfigurationUpdate"]
+    access = resolve(rendered_defaults(), None, update["Reset"], json.loads(update["Merge"]))["accessControl"]
+    assert allows(access, ACCESS_SERVICE, ACCESS_OPERATION, topic_of("gate-core", "gate"))
+
+
+def test_cores_of_a_group_keep_the_recipes_access_since_their_names_are_not_known(
+    synthesize: Synthesize,
+) -> None:
+    templates = synthesize(
+        'sites: {a: {thing_group: cores, cameras: [{id: lobby, uri: "test://"}], aws_iot: {enabled: true}}}'
+    )
+    assert "accessControl" not in merged(deployments(templates)["edgecam a"])
 
 
 def test_other_components_are_deployed_beside_ours(synthesize: Synthesize) -> None:

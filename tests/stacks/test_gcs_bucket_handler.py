@@ -14,7 +14,7 @@ from json_api import refusal, serving
 from sandbox.gcs.server import EmbeddedGcs
 from stacks.handlers.custom_resources import gcs_bucket
 from stacks.handlers.custom_resources.answer import Refused
-from stacks.handlers.custom_resources.gcs_settings import OWNER_LABEL
+from stacks.handlers.custom_resources.ownership import OWNER_LABEL, owner_of
 
 Event = dict[str, Any]
 STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/EdgecamGcsUploader/1"
@@ -173,10 +173,10 @@ def test_stack_destroyed_and_made_again_adopts_its_bucket(google: Client, name: 
 def test_owner_label_is_what_google_takes() -> None:
     long = STACK.replace("EdgecamGcsUploader", "Edgecam" * 18)
     for stack in (STACK, long):
-        owner = gcs_bucket.owner_of({"StackId": stack})
+        owner = owner_of({"StackId": stack})
         assert len(owner) <= 63
         assert owner == owner.lower()
-    assert gcs_bucket.owner_of({"StackId": STACK}).startswith("edgecamgcsuploader-")
+    assert owner_of({"StackId": STACK}).startswith("edgecamgcsuploader-")
 
 
 def test_deleting_keeps_data(google: Client, name: str) -> None:
@@ -295,7 +295,7 @@ def test_refusal_becomes_a_sentence_with_what_to_do(answers: dict[str, Any], sai
 
 
 def test_bucket_made_by_a_lost_request_is_adopted_by_the_next() -> None:
-    owner = gcs_bucket.owner_of({"StackId": STACK})
+    owner = owner_of({"StackId": STACK})
     mine = {"name": "b-1", "location": "US", "metageneration": "1", "labels": {OWNER_LABEL: owner}}
     with serving(
         {

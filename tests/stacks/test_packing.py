@@ -1,20 +1,25 @@
-"""The zip of the function that makes buckets."""
+"""The zips of the functions that work at Google and ClearBlade."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stacks.gcp import packing
 
+OF_DEVICES = {"cloud-iot-google": "google/cloud/iot_v1", "cloud-iot-clearblade": "clearblade/cloud/iot_v1"}
+"""Functions that make devices, and where the library of each is. That they work: CloudFormation's test."""
+
 
 def test_zip_holds_our_modules_and_googles_library_for_lambdas_processor(packed: Path) -> None:
     names = zipfile.ZipFile(packed).namelist()
-    assert {f"custom_resources/{name}.py" for name in packing.MODULE_NAMES} <= set(names)
+    assert {f"custom_resources/{name}.py" for name in packing.GCS_BUCKET.modules} <= set(names)
     assert "custom_resources/component_version.py" not in names
     assert "google/cloud/storage/client.py" in names
     compiled = [name for name in names if name.endswith(".so") and "abi3" not in name]
@@ -73,3 +78,24 @@ def test_installer_that_fails_is_quoted_and_leaves_nothing(
         packing.pack(output=tmp_path / "out" / "function.zip")
     assert str(caught.value).endswith("no index here")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", OF_DEVICES)
+def test_zip_of_devices_holds_its_providers_library_alone(packed_for: Callable[..., Path], name: str) -> None:
+    names = zipfile.ZipFile(packed_for(name)).namelist()
+    assert {f"custom_resources/{each}.py" for each in packing.FUNCTIONS[name].modules} == {
+        each for each in names if each.startswith("custom_resources/")
+    }
+    held = {library for library in OF_DEVICES.values() if any(each.startswith(library) for each in names)}
+    assert held == {OF_DEVICES[name]}
+    # Lambda has it.
+    assert not [each for each in names if each.startswith("boto")]
+    compiled = [each for each in names if each.endswith(".so") and "abi3" not in each]
+    assert all("cpython-313-x86_64" in each for each in compiled)
+
+
+def test_hash_changes_with_modules_lock_and_python() -> None:
+    functions = list(packing.FUNCTIONS.values())
+    hashes = {packing.content_hash(function) for function in functions}
+    hashes |= {packing.content_hash(replace(function, python="3.12")) for function in functions}
+    assert len(hashes) == 2 * len(functions)

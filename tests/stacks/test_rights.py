@@ -130,14 +130,15 @@ def test_whole_secret_arn_is_granted_as_it_is_and_a_partial_one_with_its_six_cha
 def test_iot_policy_names_each_core_where_all_are_known(synthesize: Synthesize) -> None:
     template = synthesize('sites: {a: {thing: core-7, cameras: [{id: a, uri: "rtsp://h/1"}]}}')
     (policy,) = of_type(template["EdgecamFoundation"], "AWS::IoT::Policy")
-    statements = {
-        action: [flat(arn) for arn in _several(statement["Resource"])]
-        for statement in policy["PolicyDocument"]["Statement"]
-        for action in _several(statement["Action"])
-    }
+    statements: dict[str, list[str]] = {}
+    for statement in policy["PolicyDocument"]["Statement"]:
+        for action in _several(statement["Action"]):
+            statements.setdefault(action, []).extend(map(flat, _several(statement["Resource"])))
     iot = "arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>"
     assert statements["iot:Connect"] == [f"{iot}:client/core-7*"]
-    assert all("core-7*" in arn for arn in statements["iot:Publish"] + statements["iot:Subscribe"])
+    states = f"{iot}:topic/edgecam/core-7/*/state"
+    assert statements["iot:Publish"] == [*statements["iot:Receive"], states]
+    assert all("core-7*" in arn for arn in statements["iot:Receive"] + statements["iot:Subscribe"])
     assert statements["iot:UpdateThingShadow"] == [f"{iot}:thing/core-7*"]
     assert statements["iot:AssumeRoleWithCertificate"] == ["<CoresRoleAlias.RoleAliasArn>"]
 

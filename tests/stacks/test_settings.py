@@ -36,7 +36,10 @@ def test_commented_example_of_the_shipped_fleet_is_valid_too(write_fleet: Write)
     fleet = load_fleet(write_fleet(text[:begin] + example + text[end:]))
     assert sorted(fleet.sites_of("gcs-uploader")) == ["dock"]
     assert fleet.gcp is not None
+    assert fleet.gcp.bucket is not None
     assert fleet.gcp.bucket.create
+    assert fleet.gcp.registry is not None
+    assert fleet.has_devices
 
 
 @pytest.mark.parametrize(
@@ -224,6 +227,7 @@ def test_rule_that_changes_nothing_is_not_made(write_fleet: Write) -> None:
         gcp = f"gcp: {{project: our-project, {LOGIN}, bucket: {{name: recordings, location: EU, {bucket}}}}}"
         found = load_fleet(write_fleet(UPLOADER + gcp)).gcp
         assert found is not None
+        assert found.bucket is not None
         return found.bucket.to_nearline_after_days
 
     assert days("delete_after_days: 90") == 30

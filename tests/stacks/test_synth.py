@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from fleets import FLEET, PROJECT, RECORDED
+from fleets import EVERY_STACK, FLEET, PROJECT
 
 PARTS = ("app.py", "cdk.json", "fleet.yaml", "pyproject.toml", "uv.lock", "stacks", "recipes", "container")
 IGNORED = shutil.ignore_patterns("__pycache__", "build", "*.pyc")
-STACKS = ("EdgecamFoundation", "EdgecamFrameGrabber", "EdgecamGcsUploader")
+STACKS = ("EdgecamCloudIot", "EdgecamFoundation", "EdgecamFrameGrabber", "EdgecamGcsUploader")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def copy(tmp_path: Path) -> Path:
             shutil.copytree(PROJECT / part, target / part, ignore=IGNORED)
         else:
             shutil.copy2(PROJECT / part, target / part)
-    (target / "fleet.yaml").write_text(RECORDED)
+    (target / "fleet.yaml").write_text(EVERY_STACK)
     return target
 
 
@@ -88,13 +88,14 @@ def test_synth_needs_no_docker_network_credentials_git_and_is_the_same_everywher
 
 
 def test_delivery_by_ecr_needs_no_more_than_that(copy: Path, tmp_path: Path) -> None:
-    (copy / "fleet.yaml").write_text(f"{RECORDED}image: {{delivery: ecr, architectures: [amd64, arm64]}}\n")
+    by_ecr = f"{EVERY_STACK}image: {{delivery: ecr, architectures: [amd64, arm64]}}\n"
+    (copy / "fleet.yaml").write_text(by_ecr)
     environment = bare(tmp_path)
     here = synth(copy, copy / "cdk.out", environment)
     other = tmp_path / "moved"
     copy.rename(other)
     assert synth(other, other / "cdk.out", environment) == here
-    for stack in STACKS[1:]:
+    for stack in STACKS[2:]:
         images = json.loads(json.dumps(here[f"{stack}.assets.json"]["dockerImages"])).values()
         assert [image["source"]["executable"][0] for image in images] == ["../container/build"] * 2
 
@@ -110,6 +111,7 @@ def test_images_and_packages_are_made_at_publish_time_by_commands_that_name_no_m
         programs[stack] = sorted(command[0] for command in commands if command)
         assert not [part for command in commands if command for part in command if part.startswith("/")]
     assert programs == {
+        "EdgecamCloudIot": ["stacks/gcp/build"],
         "EdgecamFoundation": [],
         "EdgecamFrameGrabber": ["container/build"],
         "EdgecamGcsUploader": ["container/build", "stacks/gcp/build"],

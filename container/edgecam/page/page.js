@@ -36,7 +36,7 @@ function age(seconds) {
   return `${Math.round(seconds / 3600)} h`;
 }
 
-function show(report) {
+function show(report, now) {
   const { article, part } = card(report.id);
   const stale = report.frame !== null && !report.fresh;
   const word = report.state === "connected" && stale ? "stale" : report.state;
@@ -50,6 +50,7 @@ function show(report) {
   const trouble = report.delivering ? "" : report.message || report.reason || "";
   const message = trouble || report.recording?.problem || "";
   showRecording(part(".recording"), report.recording);
+  showTold(part(".told"), report.told, now);
   part(".message").textContent = message;
   part(".message").hidden = !message;
 }
@@ -68,6 +69,22 @@ function showRecording(line, recording) {
   if (recording === null) return;
   const spans = recorded(recording).map(([text, name]) => Object.assign(document.createElement("span"), { textContent: text, className: name }));
   line.replaceChildren("recording:", ...spans);
+}
+
+const BROKERS = { "aws-iot": "AWS IoT Core", "cloud-iot": "Cloud IoT Core" };
+
+// Who is told of a camera, and since when not: an aside, since a broker that is away changes nothing here.
+function showTold(line, told, now) {
+  line.hidden = told.length === 0;
+  const spans = told.map(({ broker, connected, since, message }) => {
+    const name = BROKERS[broker] ?? broker;
+    const away = since === null ? "not yet" : `not for ${age(Math.max(0, now - Date.parse(since)) / 1000)}`;
+    const span = Object.assign(document.createElement("span"), { textContent: connected ? name : `${name} (${away})` });
+    span.className = connected ? "" : "away";
+    span.title = message ?? "";
+    return span;
+  });
+  line.replaceChildren("told:", ...spans);
 }
 
 function showStorage(storage) {
@@ -140,10 +157,10 @@ async function round() {
   try {
     const answer = await ask("/cameras");
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const { cameras, storage, version } = await answer.json();
+    const { cameras, storage, time, version } = await answer.json();
     complain("");
     byId("version").textContent = `edgecam ${version}`;
-    cameras.forEach(show);
+    cameras.forEach((report) => show(report, Date.parse(time)));
     showStorage(storage);
     summarise(cameras);
     cameras.forEach((report) => void refresh(report)); // not awaited: a slow picture holds up no other

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from sandbox.aws.plugin import builds, ecr, greengrass_api, greengrass_resources, host, role_aliases
+from sandbox.aws.plugin import (
+    builds,
+    ecr,
+    greengrass_api,
+    greengrass_resources,
+    host,
+    policy_variables,
+    role_aliases,
+)
 
 
 def main() -> None:
@@ -12,6 +20,7 @@ def main() -> None:
     host.listen_for_devices_on_loopback()
     ecr.install()
     builds.install()
+    policy_variables.install()
     role_aliases.install()
     greengrass_api.install()
     greengrass_resources.install()

@@ -123,7 +123,7 @@ def _run_phase(
 
 
 def _environment(record: dict[str, Any], project: dict[str, Any], folder: str) -> dict[str, str]:
-    session = host.role_session(project["serviceRole"], "AWSCodeBuild", 3600)
+    session = host.role_session(project["serviceRole"], "AWSCodeBuild", 3600, {})
     declared = project.get("environment", {}).get("environmentVariables") or []
     return {
         **{name: os.environ[name] for name in PASSED_THROUGH if name in os.environ},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import dataclasses
 import importlib.metadata
 import json
 import threading
@@ -207,6 +208,60 @@ def listen_for_devices_on_loopback() -> None:
     iot._mtls_start_locked = start
 
 
+def fill_policy_variables(fill: Callable[[str, Callable[[str], str | None]], str]) -> None:
+    """Let `fill` put values into the resources and conditions of policies of version 2012-10-17.
+
+    Args:
+        fill: Gets a text of a policy and a function that looks up a condition key; returns the text.
+    """
+    parse, first_match = iam_evaluator.parse_policy_document, iam_evaluator._first_match
+
+    def parse_with_version(document: Any) -> list[Any]:
+        statements: list[Any] = parse(document)
+        whole = json.loads(document) if isinstance(document, str) else document
+        for statement in statements:
+            statement.has_variables = whole.get("Version") == "2012-10-17"
+        return statements
+
+    def filled(statement: Any, context: Any) -> Any:
+        def value_of(key: str) -> str | None:
+            found = iam_evaluator._resolve_condition_key(key, context)
+            return found if isinstance(found, str) else None
+
+        def deep(value: Any) -> Any:
+            if isinstance(value, str):
+                return fill(value, value_of)
+            if isinstance(value, list):
+                return [deep(entry) for entry in value]
+            return {key: deep(entry) for key, entry in value.items()} if isinstance(value, dict) else value
+
+        if not getattr(statement, "has_variables", False):
+            return statement
+        return dataclasses.replace(
+            statement,
+            resources=deep(statement.resources),
+            not_resources=deep(statement.not_resources),
+            conditions=deep(statement.conditions),
+        )
+
+    def first_match_filled(context: Any, statements: list[Any], effect: str) -> Any:
+        return first_match(context, [filled(statement, context) for statement in statements], effect)
+
+    iam_evaluator.parse_policy_document = parse_with_version
+    iam_evaluator._first_match = first_match_filled
+
+
+def show_session_keys() -> None:
+    """Let policies see the condition keys that `role_session` was given."""
+    original = iam_evaluator._principal_keys
+
+    def keys_of(credential: Any) -> dict[str, Any]:
+        session = sts._sessions.get(credential.access_key_id) or {}
+        return {**original(credential), **session.get("ConditionKeys", {})}
+
+    iam_evaluator._principal_keys = keys_of
+
+
 def extend_iot(prefix: str, handler: Handler) -> None:
     """Route control-plane requests of AWS IoT below `prefix` to `handler`, all others as before."""
     original: Handler = iot.handle_request
@@ -277,8 +332,10 @@ def role_trust(role_arn: str) -> dict[str, Any] | None:
     return trust
 
 
-def role_session(role_arn: str, session_name: str, duration_s: int) -> dict[str, str]:
-    """Temporary credentials of a role, as AssumeRole would register them."""
+def role_session(
+    role_arn: str, session_name: str, duration_s: int, condition_keys: Mapping[str, str]
+) -> dict[str, str]:
+    """Temporary credentials of a role, as AssumeRole would register them; policies see `condition_keys`."""
     access_key = sts._gen_session_access_key()
     secret, token = sts._gen_secret(), sts._gen_session_token()
     role_name = role_arn.rpartition("/")[2]
@@ -296,6 +353,7 @@ def role_session(role_arn: str, session_name: str, duration_s: int) -> dict[str,
             "SourcePrincipalArn": f"arn:aws:iam::{account_id()}:root",
             "SessionTags": {},
             "SessionPolicies": None,
+            "ConditionKeys": {key.lower(): value for key, value in condition_keys.items()},
         },
     )
     return {"accessKeyId": access_key, "secretAccessKey": secret, "sessionToken": token}

@@ -3,7 +3,8 @@
 A core names a role alias to exchange its certificate for the credentials of a role:
 `GET /role-aliases/<alias>/credentials` with its thing in the header x-amzn-iot-thingname. AWS IoT answers
 that on an endpoint of its own, after a look at the certificate and its policy; here the account's signature
-must do. The role must trust credentials.iot.amazonaws.com, as there.
+must do. The role must trust credentials.iot.amazonaws.com, as there, and its policies know the thing's name
+as `${credentials-iot:ThingName}`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sandbox.aws.plugin.trust import trusts
 PREFIX = "/role-aliases"
 CREDENTIALS = "/credentials"
 PROVIDER = "credentials.iot.amazonaws.com"
+THING_NAME_KEY = "credentials-iot:ThingName"
 DEFAULT_DURATION_S = 3600
 MIN_DURATION_S, MAX_DURATION_S = 900, 43_200
 
@@ -85,7 +87,7 @@ def credentials(name: str, thing_name: str) -> dict[str, str]:
     duration_s = alias["credentialDurationSeconds"]
     expiration = datetime.now(UTC) + timedelta(seconds=duration_s)
     return {
-        **host.role_session(alias["roleArn"], thing_name, duration_s),
+        **host.role_session(alias["roleArn"], thing_name, duration_s, {THING_NAME_KEY: thing_name}),
         "expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 

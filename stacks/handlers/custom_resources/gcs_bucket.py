@@ -17,8 +17,6 @@ when it changes). Attributes: Name, Uri. The resource's id is the bucket's URI.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,8 +26,9 @@ from google.cloud.storage import Bucket, Client
 
 from .answer import Answer, Event, Refused, answer, logger
 from .gcs_login import client_for
-from .gcs_settings import OWNER_LABEL, Wanted, mend
+from .gcs_settings import Wanted, mend
 from .gcs_writers import mend_writers
+from .ownership import OWNER_LABEL, owner_of
 
 _ADVICE = {
     400: "see gcp in fleet.yaml",
@@ -64,16 +63,6 @@ def apply(event: Event, connect: Callable[[Any], Client]) -> Answer:
             client = connect(event["ResourceProperties"])
             _ensure(client, wanted, owner_of(event), has_writers=bool(wanted.writers or former))
     return Answer(physical_id=wanted.uri, attributes={"Name": wanted.name, "Uri": wanted.uri})
-
-
-def owner_of(event: Event) -> str:
-    """The label's value for the stack of this event: readable, and different for each stack anywhere.
-
-    From arn:…:REGION:ACCOUNT:stack/NAME/ID without the id: a stack destroyed and made again has another.
-    """
-    stack = event["StackId"].rpartition("/")[0]
-    readable = re.sub(r"[^a-z0-9-]", "-", stack.rpartition("/")[2].lower())
-    return f"{readable[:40]}-{hashlib.sha256(stack.encode()).hexdigest()[:12]}"
 
 
 def _ensure(client: Client, wanted: Wanted, owner: str, *, has_writers: bool) -> None:

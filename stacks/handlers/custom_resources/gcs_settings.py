@@ -9,8 +9,7 @@ from typing import Any
 from google.cloud.storage import Bucket
 from google.cloud.storage.constants import PUBLIC_ACCESS_PREVENTION_ENFORCED
 
-OWNER_LABEL = "edgecam-stack"
-"""The label that says which stack made a bucket and looks after it."""
+from .ownership import OWNER_LABEL
 
 Rule = Mapping[str, Any]
 

@@ -112,6 +112,59 @@ def test_pieces_are_small_where_the_rate_is_low_and_never_more_than_uploads_take
     assert piece_bytes(20_000_000) == 256 * 1024
 
 
+def test_a_changed_rate_holds_at_once_and_saves_nothing_up() -> None:
+    clock = HandClock()
+    flow = Flow(requests_per_s=1, bytes_per_s=2 * PIECE, clock=clock)
+    grants(flow, clock, 20)
+    for per_s in (20 * PIECE, 5 * PIECE):
+        begun_s = clock.monotonic_s()
+        flow.change(requests_per_s=1, bytes_per_s=per_s)
+        found = grants(flow, clock, 100)
+        assert found[-1][0] - begun_s == pytest.approx(100 * PIECE / per_s, rel=0.03)
+        assert most_in_a_window(found, 1.0) <= 1.1 * per_s + PIECE
+
+
+def test_who_waits_already_goes_by_the_changed_rate() -> None:
+    flow = Flow(requests_per_s=0.001, bytes_per_s=1, clock=SystemClock())
+    flow.request()
+    asked, served = threading.Semaphore(0), []
+
+    def ask(number: int) -> None:
+        asked.release()
+        (flow.request if number % 2 else lambda: flow.send(PIECE))()
+        served.append(number)
+
+    threads = []
+    for number in range(4):
+        threads.append(threading.Thread(target=ask, args=(number,), daemon=True))
+        threads[-1].start()
+        asked.acquire()
+    flow.change(requests_per_s=100, bytes_per_s=100 * PIECE)
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert sorted(served) == [0, 1, 2, 3]
+
+
+def test_a_lowered_rate_holds_for_what_was_granted_and_not_paid() -> None:
+    clock = HandClock()
+    flow = Flow(requests_per_s=1, bytes_per_s=10 * PIECE, clock=clock)
+    flow.send(11 * PIECE)
+    flow.change(requests_per_s=1, bytes_per_s=PIECE)
+    begun_s = clock.monotonic_s()
+    assert [round(at - begun_s) for at, _ in grants(flow, clock, 3)] == [1, 2, 3]
+
+
+def test_pieces_follow_the_rate_and_the_end_holds_after_a_change() -> None:
+    flow = Flow(requests_per_s=1, bytes_per_s=20_000_000, clock=HandClock())
+    flow.change(requests_per_s=1, bytes_per_s=64_000)
+    assert flow.piece_bytes == 16_000
+    flow.end()
+    flow.change(requests_per_s=1, bytes_per_s=64_000)
+    with pytest.raises(StoreUnavailable, match="ending"):
+        flow.send(1)
+
+
 def test_a_hold_keeps_every_request_waiting_and_lets_what_is_under_way_go_on() -> None:
     clock = HandClock()
     flow = Flow(requests_per_s=100, bytes_per_s=10 * PIECE, clock=clock)

@@ -104,6 +104,7 @@ class Node:
     latest: Latest = field(default_factory=lambda: Latest(every_s=5))
     status: StatusObjects = field(default_factory=lambda: StatusObjects(every_s=60))
     stop_s: float = 4.0
+    asked_at: tuple[int, ...] = ()
 
     def new_picture(self, content: bytes = JPEG) -> None:
         self.folder.joinpath("frame.jpg").write_bytes(content)
@@ -135,6 +136,8 @@ class Node:
             upload_report=lambda: self.upload,
             clock=self.clock,
         )
+        for second in self.asked_at:
+            self.clock.each_second[second] = lambda: publisher.hurry("lobby")
         self.clock.ends_s = until_s
         publisher.start()
         if self.latest.enabled or self.status.enabled:
@@ -179,6 +182,18 @@ def test_the_newest_picture_is_written_as_it_is_at_most_every_so_often(node: Nod
     gaps = [after.at_s - before.at_s for before, after in itertools.pairwise(written)]
     assert len(gaps) >= 3
     assert all(5 <= gap <= 5.5 for gap in gaps)
+
+
+def test_a_picture_asked_for_is_written_at_once_but_no_object_more_than_once_a_second(node: Node) -> None:
+    node.new_picture()
+    node.latest = Latest(every_s=3600)
+    node.asked_at = (20, 21, 22, 40)
+    node.run(until_s=60)
+    times = [each.at_s for each in node.bucket.of("latest/lobby.jpg")]
+    assert times[0] == 0
+    assert len(times) == 5
+    assert all(after - before >= 1 for before, after in itertools.pairwise(times))
+    assert all(abs(at_s - asked_s) <= 1.5 for at_s, asked_s in zip(times[1:], node.asked_at, strict=True))
 
 
 def test_a_stale_picture_is_not_written_again(node: Node) -> None:

@@ -53,6 +53,18 @@ def test_what_is_finished_before_the_end_is_sent_before_the_end(tmp_path: Path) 
     assert len(list((tmp_path / "bucket").rglob("*ms.mp4"))) == 5
 
 
+def test_an_upload_under_way_goes_by_a_limit_that_is_raised(tmp_path: Path, eventually: Eventually) -> None:
+    it = uploading(tmp_path, upload={"max_bytes_per_s": 4096})
+    it.open()
+    it.start(NoCameras())
+    camera = MadeUpCamera("lobby", sink=it.chunks, clock=SystemClock(), period_s=1, chunk_bytes=4_000_000)
+    camera.record(0)
+    eventually(lambda: list((tmp_path / "bucket").rglob("*.part")))
+    it.limit(max_requests_per_s=20, max_bytes_per_s=100_000_000)
+    eventually(lambda: waiting(it) == 0)
+    it.stop(STOP_S)
+
+
 def test_what_an_earlier_run_has_left_is_sent_by_the_next(tmp_path: Path, eventually: Eventually) -> None:
     earlier = uploading(tmp_path)
     earlier.open()

@@ -1,0 +1,28 @@
+"""Who a function is at Google, as its resources are told, and what it may read for that."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_iam as iam
+
+from stacks.core_device import exact_secret
+from stacks.settings_gcp import Login
+
+
+def login_properties(login: Login | None) -> dict[str, str]:
+    """`gcp.login` as a property of a custom resource; what is not set is left out."""
+    if login is None:
+        return {}
+    names = {
+        "Audience": login.audience,
+        "ServiceAccount": login.service_account,
+        "Secret": login.secret,
+    }
+    return {key: value for key, value in names.items() if value is not None}
+
+
+def read_secrets(secret: str | None) -> list[iam.PolicyStatement]:
+    """What the function may do on AWS for its login: nothing, unless that is a secret."""
+    if secret is None:
+        return []
+    action, resource = "secretsmanager:GetSecretValue", exact_secret(secret)
+    return [iam.PolicyStatement(sid="ReadLogin", actions=[action], resources=[resource])]

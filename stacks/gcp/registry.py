@@ -1,0 +1,173 @@
+"""The registry of the devices, and each device, as resources of a stack."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.devices import SECRETS, FleetDevice
+from stacks.gcp.login import login_properties, read_secrets
+from stacks.gcp.packing import (
+    CLOUD_IOT_AT_CLEARBLADE,
+    CLOUD_IOT_AT_GOOGLE,
+    Function,
+    command,
+    content_hash,
+)
+from stacks.handler_function import HandlerFunction
+from stacks.nag import acknowledge, acknowledge_wildcard
+from stacks.settings_gcp import Gcp
+from stacks.settings_registry import Registry
+
+_TIMEOUT = cdk.Duration.minutes(5)
+
+_SECRET_ACTIONS = [
+    "secretsmanager:CreateSecret",
+    "secretsmanager:DeleteSecret",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:RestoreSecret",
+    # A secret is made with a tag.
+    "secretsmanager:TagResource",
+    "secretsmanager:UpdateSecretVersionStage",
+]
+
+
+class DeviceRegistry(Construct):
+    """The function behind both kinds of resources, and the registry, where the settings ask for one.
+
+    Attributes:
+        function: The function.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, gcp: Gcp, registry: Registry) -> None:
+        """Make the function and the registry.
+
+        Args:
+            scope: The stack.
+            construct_id: The construct's id.
+            gcp: The settings.
+            registry: Those of the registry.
+        """
+        super().__init__(scope, construct_id)
+        self._gcp, self._settings = gcp, registry
+        login = (
+            gcp.login.secret if gcp.login is not None and registry.provider == "google" else registry.secret
+        )
+        packed = _function(registry)
+        self.function = HandlerFunction(
+            self,
+            "Maker",
+            description="Makes the registry of the devices, the devices, and their keys.",
+            module="iot_resources",
+            timeout=_TIMEOUT,
+            statements=[*read_secrets(login), _keys(self)],
+            packed=_packed(self, packed),
+            # Google is told this name before there is a function: see design/google-side.md.
+            role_name=f"EdgecamCloudIot-{cdk.Stack.of(self).region}",
+            environment={"CLOUD_IOT_ENDPOINT": registry.endpoint} if registry.endpoint else None,
+            runtime=f"python{packed.python}",
+        )
+        acknowledge_wildcard(
+            self.function.policy,
+            _secrets(self),
+            "It makes and removes one secret for each device, also of those that are in the fleet no longer, "
+            "and Secrets Manager ends a name by chance.",
+        )
+        acknowledge(
+            self.function.function,
+            "AwsSolutions-L1",
+            "Google's library for Cloud IoT, whose last release this is, needs protobuf 4, which loads on no "
+            "newer Python.",
+        )
+        self._resource = self._made() if registry.create else None
+
+    def device(self, device: FleetDevice, *, checked_with: str) -> cdk.CustomResource:
+        """Make a device.
+
+        Args:
+            device: Which one.
+            checked_with: What leads to a check of the device when it changes.
+        """
+        settings = self._settings
+        properties = {
+            **self._where(),
+            "Device": device.id,
+            "Secret": device.secret,
+            "Algorithm": settings.algorithm,
+            "KeyVersion": str(settings.key_version),
+            "KeyDays": str(settings.key_days),
+            "RecoveryDays": str(settings.recovery_days),
+            "Checked": checked_with,
+        }
+        made = self._custom(f"Device-{device.site}-{device.camera}", "Device", properties)
+        if self._resource is not None:
+            made.node.add_dependency(self._resource)
+        return made
+
+    def _made(self) -> cdk.CustomResource:
+        topic = self._settings.event_topic
+        return self._custom(
+            "Registry", "Registry", {**self._where(), "EventTopics": [topic] if topic is not None else []}
+        )
+
+    def _where(self) -> dict[str, Any]:
+        """Which registry, and how its provider is reached."""
+        settings = self._settings
+        login: dict[str, str] = {} if settings.secret is None else {"Secret": settings.secret}
+        return {
+            "Project": self._gcp.project,
+            "Region": settings.region,
+            "Registry": settings.name,
+            "Provider": settings.provider,
+            "Login": login if settings.provider == "clearblade" else login_properties(self._gcp.login),
+        }
+
+    def _custom(self, construct_id: str, kind: str, properties: Mapping[str, Any]) -> cdk.CustomResource:
+        resource = cdk.CustomResource(
+            self,
+            construct_id,
+            resource_type=f"Custom::EdgecamCloudIot{kind}",
+            service_token=self.function.function.attr_arn,
+            service_timeout=_TIMEOUT,
+            properties=properties,
+        )
+        resource.node.add_dependency(self.function)
+        return resource
+
+
+def _function(registry: Registry) -> Function:
+    function = CLOUD_IOT_AT_GOOGLE if registry.provider == "google" else CLOUD_IOT_AT_CLEARBLADE
+    if registry.endpoint is None:
+        return function
+    # An embedded AWS runs functions with this machine's Python, and modules in machine code fit one alone.
+    return replace(function, python=f"{sys.version_info.major}.{sys.version_info.minor}")
+
+
+def _packed(scope: Construct, function: Function) -> cdk.FileAssetLocation:
+    content = content_hash(function)
+    return cdk.Stack.of(scope).synthesizer.add_file_asset(
+        source_hash=content,
+        executable=command(function, content),
+        display_name="function that makes devices",
+    )
+
+
+def _keys(scope: Construct) -> iam.PolicyStatement:
+    return iam.PolicyStatement(sid="KeepDeviceKeys", actions=_SECRET_ACTIONS, resources=[_secrets(scope)])
+
+
+def _secrets(scope: Construct) -> str:
+    return cdk.Stack.of(scope).format_arn(
+        service="secretsmanager",
+        resource="secret",
+        resource_name=f"{SECRETS}/*",
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )

@@ -1,0 +1,21 @@
+"""Which stack a thing outside of AWS belongs to."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from .answer import Event
+
+OWNER_LABEL = "edgecam-stack"
+"""The label that says which stack made something and looks after it."""
+
+
+def owner_of(event: Event) -> str:
+    """The label's value for the stack of this event: readable, and different for each stack anywhere.
+
+    From arn:…:REGION:ACCOUNT:stack/NAME/ID without the id: a stack destroyed and made again has another.
+    """
+    stack = event["StackId"].rpartition("/")[0]
+    readable = re.sub(r"[^a-z0-9-]", "-", stack.rpartition("/")[2].lower())
+    return f"{readable[:40]}-{hashlib.sha256(stack.encode()).hexdigest()[:12]}"

@@ -1,0 +1,205 @@
+"""The node as a process, and whom it tells how its cameras are doing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nucleus_socket import THING, NucleusSocket
+
+from sandbox.ports import free_port
+
+Eventually = Callable[..., Any]
+BALL = f"edgecam/{THING}/ball/state"
+
+
+class NodeProcess:
+    """`edgecam run`, as a nucleus starts it."""
+
+    def __init__(self, folder: Path, nucleus: NucleusSocket, **settings: Any) -> None:
+        self.port = free_port()
+        self._document = {
+            "cameras": [{"id": "ball", "uri": "test://?pattern=ball&fps=10", "frames": {"max_fps": 5}}],
+            "data_dir": str(folder / "frames"),
+            "aws_iot": {"enabled": True},
+            "http": {"port": self.port},
+        } | settings
+        self._environment = (
+            dict(os.environ) | nucleus.environment | {"EDGECAM_NODE": json.dumps(self._document)}
+        )
+        self._log = folder / "run.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "edgecam", "run"], stderr=log, env=self._environment
+            )
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """The exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+    def brokers_away(self) -> list[dict[str, Any]]:
+        """What /healthz says of them; empty while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://localhost:{self.port}/healthz", timeout=5) as answer:
+                told: dict[str, Any] = json.load(answer)
+        except OSError:
+            return []  # 503 while there is no picture yet is one as well
+        away: list[dict[str, Any]] = told["brokers_away"]
+        return away
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+
+@pytest.fixture
+def nucleus(tmp_path: Path) -> Iterator[NucleusSocket]:
+    started = NucleusSocket(tmp_path / "ipc.socket")
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def node(tmp_path: Path, nucleus: NucleusSocket) -> Iterator[Callable[..., NodeProcess]]:
+    made: list[NodeProcess] = []
+
+    def make(**settings: Any) -> NodeProcess:
+        made.append(NodeProcess(tmp_path, nucleus, **settings))
+        return made[-1]
+
+    yield make
+    for each in made:
+        if each.process is not None and each.process.poll() is None:
+            each.process.kill()
+            each.process.wait()
+
+
+def told(nucleus: NucleusSocket) -> list[dict[str, Any]]:
+    assert set(nucleus.topics()) <= {BALL}
+    return [json.loads(each.payload) for each in nucleus.published]
+
+
+def is_connected(nucleus: NucleusSocket) -> bool:
+    return bool(nucleus.published) and told(nucleus)[-1]["state"] == "connected"
+
+
+def test_node_tells_what_its_camera_does_until_its_clean_end_and_the_next_start_knows(
+    nucleus: NucleusSocket, node: Callable[..., NodeProcess], eventually: Eventually
+) -> None:
+    running = node()
+    running.start()
+    eventually(lambda: is_connected(nucleus))
+    assert told(nucleus)[-1]["previous_end"] is None
+    assert told(nucleus)[-1]["config"] == {"in_force": {"max_fps": 5.0}, "refused": None}
+    assert running.end() == 0
+    assert told(nucleus)[-1]["state"] == "disconnected"
+    assert nucleus.states == ["RUNNING"]
+
+    nucleus.published.clear()
+    running.start()
+    eventually(lambda: is_connected(nucleus))
+    assert told(nucleus)[-1]["previous_end"] == "clean"
+
+
+def test_node_that_was_killed_says_so_at_its_next_start(
+    nucleus: NucleusSocket, node: Callable[..., NodeProcess], eventually: Eventually
+) -> None:
+    running = node()
+    running.start()
+    eventually(lambda: is_connected(nucleus))
+    running.end(signal.SIGKILL)
+    assert told(nucleus)[-1]["state"] == "connected"  # nobody was left to say more
+    nucleus.published.clear()
+    running.start()
+    eventually(lambda: bool(nucleus.published))
+    assert told(nucleus)[0]["previous_end"] == "unclean"
+
+
+def test_recording_node_keeps_how_it_ended_on_the_disk_of_its_spool(
+    tmp_path: Path, nucleus: NucleusSocket, node: Callable[..., NodeProcess], eventually: Eventually
+) -> None:
+    (tmp_path / "bucket").mkdir()
+    spool = tmp_path / "spool"
+    running = node(bucket=f"file://{tmp_path / 'bucket'}", spool={"path": str(spool)})
+    running.start()
+    eventually(lambda: is_connected(nucleus))
+    assert told(nucleus)[-1]["spool_bytes"] == 0
+    running.end(signal.SIGKILL)
+    assert (spool / ".node.json").exists()
+    nucleus.published.clear()
+    running.start()
+    eventually(lambda: bool(nucleus.published))
+    assert told(nucleus)[0]["previous_end"] == "unclean"
+    assert running.end() == 0
+    assert "other files" not in running.log()
+
+
+def test_fault_of_the_node_is_told_to_the_nucleus(
+    nucleus: NucleusSocket, node: Callable[..., NodeProcess]
+) -> None:
+    running = node()
+    with socket.create_server(("127.0.0.1", running.port)):
+        running.start()
+        assert running.process is not None
+        assert running.process.wait(20) == 2
+    assert nucleus.states == ["ERRORED"]
+
+
+def test_camera_that_is_away_is_a_state_and_no_fault_of_the_node(
+    nucleus: NucleusSocket, node: Callable[..., NodeProcess], eventually: Eventually
+) -> None:
+    running = node(cameras=[{"id": "ball", "uri": f"rtsp://127.0.0.1:{free_port()}/none"}])
+    running.start()
+    eventually(lambda: bool(nucleus.published) and told(nucleus)[-1]["reason"] == "refused")
+    assert running.end() == 0
+    assert nucleus.states == ["RUNNING"]
+
+
+def test_brokers_that_are_away_are_named_and_the_node_ends_in_time(
+    nucleus: NucleusSocket, node: Callable[..., NodeProcess], tmp_path: Path, eventually: Eventually
+) -> None:
+    nucleus.close()
+    key = tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", str(key)], check=True
+    )
+    running = node(
+        cameras=[{"id": "ball", "uri": "test://?pattern=ball&fps=10", "device": {"key": {"file": str(key)}}}],
+        cloud_iot={
+            "project": "our-project",
+            "region": "europe-west1",
+            "registry": "cameras",
+            "host": "127.0.0.1",
+            "port": free_port(),
+        },
+    )
+    running.start()
+    away = eventually(lambda: {each["broker"]: each["reason"] for each in running.brokers_away()})
+    assert set(away) == {"aws-iot", "cloud-iot"}
+    eventually(lambda: all(each["reason"] for each in running.brokers_away()))
+    assert running.end() == 0
+    assert "something hanging" not in running.log()
+
+
+def test_broker_that_is_away_changes_nothing_for_the_cameras(
+    nucleus: NucleusSocket, node: Callable[..., NodeProcess], tmp_path: Path, eventually: Eventually
+) -> None:
+    nucleus.close()
+    running = node()
+    running.start()
+    eventually((tmp_path / "frames" / "ball" / "frame.jpg").exists)
+    assert running.end() == 0
+    assert "AWS IoT Core is not told of the states" in running.log()
