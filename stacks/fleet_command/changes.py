@@ -78,6 +78,12 @@ def _changes(old: SiteState, new: SiteState) -> Iterator[Change]:
     for path in ("target", "variant", "stack"):
         if (before := getattr(old, path)) != (after := getattr(new, path)):
             yield Change(path, before, after)
+    if old.target == new.target and old.group_stack and old.group_stack != new.group_stack:
+        # What CloudFormation deletes is empty afterwards, even when it is made again.
+        path = "thing group, whose cores have to join anew"
+        yield Change(
+            path, f"made in {old.group_stack}", f"made in {new.group_stack}" if new.group_stack else None
+        )
     if old.version != new.version:
         yield Change(new.variant, old.version, new.version)
     lone = old.camera_ids ^ new.camera_ids

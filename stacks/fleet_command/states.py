@@ -18,6 +18,7 @@ from container.image_inputs import VARIANTS
 Template = Mapping[str, Any]
 
 _DEPLOYMENT = "AWS::GreengrassV2::Deployment"
+_GROUP = "AWS::IoT::ThingGroup"
 _NAME = "edgecam "
 """How the names of our deployments begin (stacks/deployment.py)."""
 
@@ -35,6 +36,7 @@ class SiteState:
         variant: Which of ours runs there.
         version: Of that component.
         stack: Where the deployment stands.
+        group_stack: Where the thing group is made; empty when it is not ours.
         camera_ids: Its cameras.
         settings: What reaches the cores, by the path of a setting: `cameras.door.uri`, `docker.memory`,
             `components.NAME.version`, `rollout.…`.
@@ -45,6 +47,7 @@ class SiteState:
     variant: str
     version: str
     stack: str
+    group_stack: str
     camera_ids: frozenset[str]
     settings: Mapping[str, Any]
 
@@ -62,26 +65,34 @@ def states_in(folder: Path) -> States:
 
 def states_of(templates: Iterable[tuple[str, Template]]) -> States:
     """The sites of these stacks."""
-    found: States = {}
-    for stack, template in templates:
-        for resource in template.get("Resources", {}).values():
-            properties = resource.get("Properties", {})
-            if resource["Type"] == _DEPLOYMENT and str(properties.get("DeploymentName")).startswith(_NAME):
-                state = _state(stack, properties)
-                found[state.name] = state
-    return found
+    resources = [
+        (stack, resource["Type"], resource.get("Properties", {}))
+        for stack, template in templates
+        for resource in template.get("Resources", {}).values()
+    ]
+    groups = {
+        f"thinggroup/{each['ThingGroupName']}": stack for stack, kind, each in resources if kind == _GROUP
+    }
+    states = [
+        _state(stack, each, groups)
+        for stack, kind, each in resources
+        if kind == _DEPLOYMENT and str(each.get("DeploymentName")).startswith(_NAME)
+    ]
+    return {state.name: state for state in states}
 
 
-def _state(stack: str, properties: Mapping[str, Any]) -> SiteState:
+def _state(stack: str, properties: Mapping[str, Any], groups: Mapping[str, str]) -> SiteState:
     components = properties.get("Components", {})
     own = next((name for name in components if name.rpartition(".")[2] in VARIANTS), "")
     configuration = _merge(components.get(own, {}))
+    target = _text(properties["TargetArn"]).rpartition(":")[2]
     return SiteState(
         name=properties["DeploymentName"].removeprefix(_NAME),
-        target=_text(properties["TargetArn"]).rpartition(":")[2],
+        target=target,
         variant=own.rpartition(".")[2],
         version=_text(components.get(own, {}).get("ComponentVersion", "")),
         stack=stack,
+        group_stack=groups.get(target, ""),
         camera_ids=frozenset(camera["id"] for camera in configuration.get("node", {}).get("cameras", [])),
         settings={
             **dict(_flat(_as_settings(configuration))),
