@@ -10,6 +10,7 @@ from edgecam.core_paths import mistakes_on_core
 from edgecam.errors import Mistake
 from stacks.core_checks import mistakes_of_cores
 from stacks.placement import mistakes_of_placement
+from stacks.wave_plan import mistakes_of_waves
 
 if TYPE_CHECKING:
     from stacks.settings import Fleet, Site
@@ -29,6 +30,7 @@ def mistakes_of(fleet: Fleet) -> list[Mistake]:
         _unused_bucket(fleet),
         mistakes_of_placement(fleet),
         mistakes_of_cores(fleet),
+        mistakes_of_waves(fleet),
     )
     return [mistake for check in checks for mistake in check]
 

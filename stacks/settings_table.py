@@ -20,6 +20,7 @@ from stacks.settings import Aws, Fleet, Image, Site
 from stacks.settings_cores import Cores
 from stacks.settings_gcp import Gcp
 from stacks.settings_watch import Watch
+from stacks.settings_waves import Wave
 
 README = Path(__file__).parent.parent / "README.md"
 MARKERS = ("<!-- settings: made by `make docs` -->", "<!-- end of settings -->")
@@ -40,6 +41,7 @@ def tables() -> str:
         ("The Google side: `gcp`", _rows(Gcp)),
         ("The core devices: `cores`", _rows(Cores)),
         ("Alarms and dashboard: `watch`", _rows(Watch)),
+        ("Waves: `waves[]`", _rows(Wave)),
     ]
     head = "| setting | values | default | |\n| --- | --- | --- | --- |\n"
     return "\n".join(f"### {title}\n\n{head}" + "\n".join(rows) + "\n" for title, rows in sections)
