@@ -46,6 +46,7 @@ class SiteChange:
         target: Of the deployment; of a removed site the former one.
         variant: Likewise.
         changes: The settings that differ; for a new site its version and number of cameras.
+        cores_keep: Of a removed site: whether its cores keep what they have.
     """
 
     site: str
@@ -53,6 +54,7 @@ class SiteChange:
     target: str
     variant: str
     changes: tuple[Change, ...]
+    cores_keep: bool = True
 
 
 def changes_between(before: States, after: States) -> list[SiteChange]:
@@ -62,7 +64,7 @@ def changes_between(before: States, after: States) -> list[SiteChange]:
         old, new = before.get(name), after.get(name)
         if new is None:
             assert old is not None  # noqa: S101 - one of them has it
-            found.append(SiteChange(name, "removed", old.target, old.variant, ()))
+            found.append(SiteChange(name, "removed", old.target, old.variant, (), not old.leaves_cores))
         elif old is None:
             facts = (
                 Change(new.variant, None, new.version),

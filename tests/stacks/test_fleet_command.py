@@ -335,7 +335,7 @@ GROUP = {"ThingGroupName": "lobby-cores"}
 
 
 def state(name: str, **settings: Any) -> SiteState:
-    return SiteState(name, f"thing/{name}", "frame-grabber", "1.0.0", "S", "", frozenset(), settings)
+    return SiteState(name, f"thing/{name}", "frame-grabber", "1.0.0", "S", "", False, frozenset(), settings)
 
 
 def test_same_change_at_many_sites_is_told_once_unless_all_are_asked_for() -> None:
@@ -399,3 +399,15 @@ def test_thing_group_that_would_be_made_anew_is_told_before_its_cores_are_lost()
     assert str(change) == (
         "thing group, whose cores have to join anew: made in EdgecamFoundation → made in EdgecamFoundation-Groups-03"
     )
+
+
+def test_removed_site_whose_components_leave_its_cores_is_told_so() -> None:
+    removal = {"Type": "Custom::EdgecamRemoval", "Properties": {"Site": "lobby"}}
+    deployment = {"Type": "AWS::GreengrassV2::Deployment", "Properties": LOBBY}
+    for resources, expected in (
+        ({"D": deployment, "R": removal}, "its components leave its cores"),
+        ({"D": deployment}, "its cores keep what they have"),
+    ):
+        before = states_of([("S", {"Resources": resources})])
+        text = changes_table(changes_between(before, {}), every_site=False)
+        assert f"removed: its deployment is deleted, {expected}\n" in text
