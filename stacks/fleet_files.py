@@ -97,7 +97,12 @@ def _read(path: Path, name: str, hint: str = "") -> Sourced:
         raise ConfigurationError(
             [Mistake("", f"a readable file{hint}", problem)], document=str(path) if hint else name
         ) from None
-    return sourced(parse_document(text, name=name), name)
+    try:
+        return sourced(parse_document(text, name=name), name)
+    except RecursionError:
+        raise ConfigurationError(
+            [Mistake("", "anchors that do not hold themselves", "one that does")], document=name
+        ) from None
 
 
 def _included(main: Sourced, path: Path, findings: Findings) -> Iterator[tuple[Path, Sourced]]:
