@@ -13,6 +13,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from core_fleets import EVERYTHING
+from deployed_stacks import synthesized
 from fleets import FLEET, PROJECT, RECORDED, Synthesize, Templates
 
 # Node's age is not what these tests are about, and jsii prints pages about it.
@@ -79,6 +81,12 @@ def templates(synthesize: Synthesize) -> Templates:
 def recorded(synthesize: Synthesize) -> Templates:
     """The templates of RECORDED, by stack."""
     return synthesize(RECORDED)
+
+
+@pytest.fixture(scope="session")
+def assembly(write_fleet: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cloud assembly of a fleet that has everything, for tests that deploy its stacks."""
+    return synthesized(write_fleet(EVERYTHING), tmp_path_factory.mktemp("assembly"))
 
 
 @pytest.fixture(scope="session")
