@@ -112,7 +112,8 @@ def test_check_tells_mistakes_and_ends_with_1(run: Run, tmp_path: Path) -> None:
     assert run("check", "--fleet", fleet) == (
         1,
         "",
-        'fleet.yaml: templates.shop.docker.memory: expected a text such as "512m" or "1g", found 512\n',
+        'fleet.yaml: templates.shop.docker.memory: expected a text such as "512m" or "1g", found 512, '
+        "for sites shop-0000, shop-0001, shop-0002 and 17 more\n",
     )
 
 
