@@ -28,13 +28,19 @@ MARKERS = ("<!-- settings: made by `make docs` -->", "<!-- end of settings -->")
 _SHARED = ("include", "defaults", "templates")
 """Keys of the file that have no table of their own."""
 
+_MANY_CAMERAS = (
+    '| `for` | mapping |  | Many cameras of one entry: names and what they run through, such as `{n: "1-4"}` '
+    'or `{side: [north, south]}`; `id: "door-{n}"` and other texts name them. |'
+)
+"""The one key of a camera that is not the node's: it is resolved before (stacks/placeholders.py)."""
+
 
 def tables() -> str:
     """All settings of `fleet.yaml` as Markdown."""
     shared = [row for name in _SHARED for row in _field_rows(name, Fleet.model_fields[name])]
     sections = [
         ("The file: `fleet.yaml`", shared),
-        ("A camera: `sites.<name>.cameras[]`", _rows(Camera)),
+        ("A camera: `sites.<name>.cameras[]`", [*_rows(Camera), _MANY_CAMERAS]),
         ("A site: `sites.<name>`", [row for row in _rows(Site) if not row.startswith("| `cameras[].")]),
         ("The image: `image`", _rows(Image)),
         ("The account: `aws`", _rows(Aws)),
