@@ -80,6 +80,9 @@ def _changes(old: SiteState, new: SiteState) -> Iterator[Change]:
     for path in ("target", "variant", "stack"):
         if (before := getattr(old, path)) != (after := getattr(new, path)):
             yield Change(path, before, after)
+    if old.stack != new.stack and old.leaves_cores:
+        # The stack that forgets the site is deployed first, or at the same time.
+        yield Change("remove_on_destroy", "its cores lose their components", "and get them again")
     if old.target == new.target and old.group_stack and old.group_stack != new.group_stack:
         # What CloudFormation deletes is empty afterwards, even when it is made again.
         path = "thing group, whose cores have to join anew"

@@ -412,3 +412,13 @@ def test_removed_site_whose_components_leave_its_cores_is_told_so() -> None:
         before = states_of([("S", {"Resources": resources})])
         text = changes_table(changes_between(before, {}), every_site=False)
         assert f"removed: its deployment is deleted, {expected}\n" in text
+
+
+def test_moved_site_whose_cores_are_emptied_in_between_is_told_so() -> None:
+    removal = {"Type": "Custom::EdgecamRemoval", "Properties": {"Site": "lobby"}}
+    deployment = {"Type": "AWS::GreengrassV2::Deployment", "Properties": LOBBY}
+    for resources, warned in (({"D": deployment, "R": removal}, True), ({"D": deployment}, False)):
+        before, after = (states_of([(stack, {"Resources": resources})]) for stack in ("S", "S-Sites-07"))
+        text = changes_table(changes_between(before, after), every_site=False)
+        assert "stack: S → S-Sites-07" in text
+        assert ("remove_on_destroy: its cores lose their components → and get them again" in text) is warned
