@@ -68,6 +68,11 @@ def test_null_takes_out_what_stands_below(write_fleet: Write) -> None:
     assert load(write_fleet, SHOPS).sites["bonn"].docker_options == {"root": True, "cpus": 1.0}
 
 
+def test_null_takes_out_whole_mappings_too(write_fleet: Write) -> None:
+    text = SHOPS.replace("docker: {root: true, memory: null}", "docker: null")
+    assert load(write_fleet, text).sites["bonn"].docker_options == {}
+
+
 def test_lists_are_replaced(write_fleet: Write) -> None:
     fleet = load(
         write_fleet,
@@ -208,6 +213,17 @@ def test_mistake_in_a_template_is_told_in_the_template_once(write_fleet: Write) 
     ]
     (line,) = mistakes(write_fleet, SHOPS.replace("max_fps: 2", "max_fsp: 2"))
     assert line.startswith("fleet.yaml: defaults.camera.frames.max_fsp: expected one of the keys ")
+
+
+def test_key_with_dots_is_traced_to_where_it_stands(write_fleet: Write) -> None:
+    text = """
+        templates: {t: {components: {org: 1.0.0}}}
+        sites: {a: {template: t, thing: c, cameras: [{id: a, uri: "test://"}], components: {org.example: 1.0}}}
+        """
+    assert mistakes(write_fleet, text) == [
+        "fleet.yaml: sites.a.components.org.example.version: expected a version of three numbers, such as "
+        '"2.3.7", found "1.0"'
+    ]
 
 
 def test_what_a_site_lacks_is_told_at_the_site(write_fleet: Write) -> None:
