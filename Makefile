@@ -58,3 +58,4 @@ bench: ## the measurements of bench/README.md (about an hour on a quiet machine)
 	.venv/bin/python -m bench.upload
 	.venv/bin/python -m bench.faults
 	.venv/bin/python -m bench.image_size
+	.venv/bin/python -m bench.synth

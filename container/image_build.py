@@ -111,8 +111,8 @@ def build_image(
     bill = PROJECT / "build" / f"edgecam-{variant}-{architecture}-{expected_tag}{SUFFIX}"
     if not bill.exists():
         with tempfile.TemporaryDirectory(prefix="edgecam-bill-") as folder:
-            tarball = Path(folder) / "image.tar.gz"
-            save(name, tarball)
+            tarball = Path(folder) / "image.tar"
+            docker("save", "--output", str(tarball), name)
             write_bill(tarball, bill, variant, architecture, base_image)
     return name
 

@@ -14,6 +14,7 @@ from edgecam.validation import validate
 from stacks.core_checks import mistakes_of_cores
 from stacks.devices import devices_of, node_of
 from stacks.placement import mistakes_of_placement
+from stacks.wave_plan import mistakes_of_waves
 
 if TYPE_CHECKING:
     from stacks.settings import Fleet, Site
@@ -36,6 +37,7 @@ def mistakes_of(fleet: Fleet) -> list[Mistake]:
         _same_devices(fleet),
         mistakes_of_placement(fleet),
         mistakes_of_cores(fleet),
+        mistakes_of_waves(fleet),
     )
     return [mistake for check in checks for mistake in check]
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from edgecam.document import parse_document
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.validation import Model, validate
-from stacks.placeholders import Findings
+from stacks.findings import Finding, Findings, told_once
 from stacks.site_templates import SiteTemplates
 from stacks.sourced import Sourced, plain, sourced, traced
 
@@ -51,11 +51,14 @@ class FleetDocument:
 
     def traced(self, mistakes: list[Mistake]) -> ConfigurationError:
         """What was found in the merged document, told in terms of the files: a template's mistake once."""
-        told: dict[tuple[str, Mistake], None] = {}
+        found: list[Finding] = []
         for mistake in mistakes:
             file, path = traced(self._tree, mistake.path)
-            told[file, Mistake(path, mistake.expected, mistake.found)] = None
-        return _error(self.name, list(told))
+            is_shared = mistake.path.startswith("sites.") and not path.startswith("sites.")
+            # Names of sites hold no dots.
+            site = mistake.path.split(".")[1] if is_shared else ""
+            found.append((file, replace(mistake, path=path), site))
+        return _error(self.name, told_once(found))
 
     def file_of(self, site: str) -> str:
         """The name of the file in which a site stands."""
@@ -82,7 +85,7 @@ def read_fleet(path: Path) -> FleetDocument:
         templates = SiteTemplates(main, findings)
         sites = sites.holding({key: templates.site(str(key), site) for key, site in sites.value.items()})
     if findings:
-        raise _error(name, [(at.file, mistake) for at, mistake in findings])
+        raise _error(name, findings.told())
     parts = dict(main.value)
     if sites is not None:
         parts["sites"] = sites
@@ -97,7 +100,12 @@ def _read(path: Path, name: str, hint: str = "") -> Sourced:
         raise ConfigurationError(
             [Mistake("", f"a readable file{hint}", problem)], document=str(path) if hint else name
         ) from None
-    return sourced(parse_document(text, name=name), name)
+    try:
+        return sourced(parse_document(text, name=name), name)
+    except RecursionError:
+        raise ConfigurationError(
+            [Mistake("", "anchors that do not hold themselves", "one that does")], document=name
+        ) from None
 
 
 def _included(main: Sourced, path: Path, findings: Findings) -> Iterator[tuple[Path, Sourced]]:

@@ -31,6 +31,7 @@ class HandlerFunction(Construct):
 
     Attributes:
         function: The function.
+        role: What it runs as.
         policy: What it may do: the given statements, and write its own log.
         log_group_name: Where its output goes.
     """
@@ -69,7 +70,7 @@ class HandlerFunction(Construct):
         log_group = aws_logs.CfnLogGroup(self, "Log", retention_in_days=30)
         log_group.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
         self.log_group_name: str = log_group.ref
-        role = iam.Role(
+        self.role = role = iam.Role(
             self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), role_name=role_name
         )
         self.policy = iam.Policy(self, "Rights", roles=[role], statements=[_own_log(log_group), *statements])

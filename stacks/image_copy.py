@@ -6,7 +6,7 @@ What the library gets wrong, and what is done about it here. tests/stacks/test_i
 a test for each, which fails when the library has mended it, so that the mend can go.
 
 - It bundles its functions at synth, which takes esbuild, a package lock and a TMPDIR below the project. Its
-  constructor is left before that, at its CodeBuild project; all that comes after it is replaced anyway.
+  constructor is left before that (stacks/image_deployment_library.py); what comes after is replaced anyway.
 - Those functions run on Node.js 16, with an SDK that later versions lack. Ours is one of the handlers.
 - Its custom resource has the time in its logical id: no two templates are equal, every deploy copies again.
 - It says nothing about the digest of what it copied.
@@ -23,22 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
-import jsii
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs
-from cdk_docker_image_deployment import (
-    Destination,
-    DestinationConfig,
-    DockerImageDeployment,
-    LoginConfig,
-    Source,
-    SourceConfig,
-)
 from constructs import Construct
 
 from stacks.handler_function import HandlerFunction
+from stacks.image_deployment_library import role_of_project
 from stacks.nag import acknowledge, acknowledge_wildcard
 
 STEP = Path(__file__).resolve().parent / "build_steps" / "copy_image.py"
@@ -114,7 +106,7 @@ class CopyProject(Construct):
         self, scope: Construct, construct_id: str, *, image: ImageToCopy, repository: ecr.IRepository
     ) -> None:
         super().__init__(scope, construct_id)
-        role = _role_of_library(self, image, repository)
+        role = role_of_project(self, published=image.published, repository=repository, tag=image.tag)
         log_group = aws_logs.CfnLogGroup(self, "Log", retention_in_days=30)
         log_group.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
         rights = iam.Policy(
@@ -171,78 +163,6 @@ def build_specification() -> dict[str, Any]:
             "build": {"commands": [f"python3 - <<'END_OF_STEP'\n{step}END_OF_STEP"]},
         },
     }
-
-
-class _FarEnough(Exception):  # noqa: N818 - not an error: there is nothing to be had beyond
-    """The library's constructor has come to its project."""
-
-
-@jsii.implements(cdk.IPropertyInjector)
-class _Threshold:
-    """Hears of the library's CodeBuild project before it is made, and ends the constructor there."""
-
-    reached = False
-
-    @property
-    def construct_unique_id(self) -> str:
-        """The construct that is waited for."""
-        return codebuild.Project.PROPERTY_INJECTION_ID
-
-    def inject(self, original_props: Any, *where: Any, **more: Any) -> Any:
-        """Called by the CDK with what the library asks for, and where."""
-        del original_props, where, more
-        self.reached = True
-        raise _FarEnough
-
-
-class _Published(Source):
-    """An image that the CDK publishes: the library knows folders with a Dockerfile only."""
-
-    def __init__(self, location: cdk.DockerImageAssetLocation) -> None:
-        super().__init__()
-        self._location = location
-
-    def bind(self, scope: Construct, *context: Any, **more: Any) -> SourceConfig:
-        """Say where it is; rights come from `_build_statements`, not wider than they have to be."""
-        del scope, context, more
-        return SourceConfig(
-            image_uri=self._location.image_uri,
-            image_tag=self._location.image_tag or "",
-            login_config=LoginConfig(login_command="true"),
-        )
-
-
-class _Ours(Destination):
-    """A tag in our repository. Remembers the role that the library made for its project."""
-
-    role: iam.IRole | None = None
-
-    def __init__(self, repository: ecr.IRepository, tag: str) -> None:
-        super().__init__()
-        self._repository, self._tag = repository, tag
-
-    def bind(self, role: Any) -> DestinationConfig:
-        """Say where it goes; the library's own destination would let the project pull from there, too."""
-        self.role = role
-        return DestinationConfig(
-            destination_uri=self._repository.repository_uri,
-            destination_tag=self._tag,
-            login_config=LoginConfig(login_command="true"),
-        )
-
-
-def _role_of_library(scope: Construct, image: ImageToCopy, repository: ecr.IRepository) -> iam.IRole:
-    """Have the library make the role of its project, with source and destination bound, and nothing more."""
-    threshold, ours = _Threshold(), _Ours(repository, image.tag)
-    cdk.PropertyInjectors.of(scope).add(threshold)
-    try:
-        DockerImageDeployment(scope, "Deployment", source=_Published(image.published), destination=ours)
-    except RuntimeError:  # what jsii makes of _FarEnough
-        if not threshold.reached:
-            raise
-    if ours.role is None:
-        raise RuntimeError("cdk-docker-image-deployment: expected a role for its project, found none")
-    return ours.role
 
 
 def _build_statements(

@@ -81,11 +81,17 @@ def lite_config_command(registration: Registration) -> str:
         [
             "system:",
             f"  rootPath: {LITE_ROOT}",
+            # Empty, and filled in when the core has registered.
+            *(
+                f"  {name}: ''"
+                for name in ("privateKeyPath", "certificateFilePath", "rootCaPath", "thingName")
+            ),
             "services:",
             "  aws.greengrass.NucleusLite:",
             "    componentType: NUCLEUS",
             "    configuration:",
             f"      awsRegion: {registration.region}",
+            *(f"      {name}: ''" for name in ("iotCredEndpoint", "iotDataEndpoint")),
             f"      iotRoleAlias: {registration.role_alias}",
             "      runWithDefault: {posixUser: gg_component:gg_component}",
             "  aws.greengrass.fleet_provisioning:",
@@ -125,7 +131,7 @@ def lite_install_command() -> str:
         [
             "apt-get install -y ./aws-greengrass-lite-*.deb",
             *_claim_in(LITE_ROOT),
-            f"chown -R ggcore:ggcore {LITE_ROOT}/claim",
+            f"install -d {LITE_ROOT}/credentials",
             "install -D config.yaml /etc/greengrass/config.yaml",
             "systemctl restart greengrass-lite.target",
             "$(command -v fleet-provisioning || echo /usr/local/bin/fleet-provisioning)",

@@ -9,8 +9,7 @@ import itertools
 import re
 from collections.abc import Mapping
 
-from edgecam.errors import Mistake
-from edgecam.validation import found_text
+from stacks.findings import Findings
 from stacks.sourced import Sourced
 
 NAME = r"[a-z][a-z0-9_]*"
@@ -22,14 +21,6 @@ MOST_CAMERAS = 1000
 
 Value = str | int
 Values = Mapping[str, Value]
-
-
-class Findings(list[tuple[Sourced, Mistake]]):
-    """Mistakes, and where they were made."""
-
-    def say(self, at: Sourced, expected: str, found: str | None = None) -> None:
-        """Something else was expected at this place."""
-        self.append((at, Mistake(at.where, expected, found or found_text(at.path, at.value))))
 
 
 def filled(tree: Sourced, values: Values, findings: Findings) -> Sourced:

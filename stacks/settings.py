@@ -31,6 +31,7 @@ from stacks.settings_cores import Cores
 from stacks.settings_gcp import Gcp
 from stacks.settings_pipeline import Pipeline
 from stacks.settings_watch import Watch
+from stacks.settings_waves import Wave
 
 SECRET_MANAGER = "aws.greengrass.SecretManager"  # noqa: S105 - a component's name
 TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
@@ -125,6 +126,11 @@ class Rollout(Model):
     )
     component_update: ComponentUpdate = Field(
         default=ComponentUpdate(), description="How running components are told."
+    )
+    remove_on_destroy: bool = Field(
+        default=False,
+        description="true takes the components from the cores when the site or its stack is removed; else "
+        "they go on running.",
     )
 
 
@@ -369,6 +375,9 @@ class Fleet(Model):
     gcp: Gcp | None = Field(default=None, description="The Google side: recordings and devices.")
     cores: Cores = Field(default=Cores(), description="The core devices: how they register, and their logs.")
     watch: Watch | None = Field(default=None, description="Alarms and a dashboard; default none.")
+    waves: tuple[Wave, ...] = Field(
+        default=(), description="Sites that come first, in this order; default all at once."
+    )
 
     @field_validator("sites")
     @classmethod

@@ -20,6 +20,7 @@ from stacks.settings import Aws, Fleet, Image, Site
 from stacks.settings_cores import Cores
 from stacks.settings_gcp import Gcp
 from stacks.settings_watch import Watch
+from stacks.settings_waves import Wave
 
 README = Path(__file__).parent.parent / "README.md"
 MARKERS = ("<!-- settings: made by `make docs` -->", "<!-- end of settings -->")
@@ -27,19 +28,26 @@ MARKERS = ("<!-- settings: made by `make docs` -->", "<!-- end of settings -->")
 _SHARED = ("include", "defaults", "templates")
 """Keys of the file that have no table of their own."""
 
+_MANY_CAMERAS = (
+    '| `for` | mapping |  | Many cameras of one entry: names and what they run through, such as `{n: "1-4"}` '
+    'or `{side: [north, south]}`; `id: "door-{n}"` and other texts name them. |'
+)
+"""The one key of a camera that is not the node's: it is resolved before (stacks/placeholders.py)."""
+
 
 def tables() -> str:
     """All settings of `fleet.yaml` as Markdown."""
     shared = [row for name in _SHARED for row in _field_rows(name, Fleet.model_fields[name])]
     sections = [
         ("The file: `fleet.yaml`", shared),
-        ("A camera: `sites.<name>.cameras[]`", _rows(Camera)),
+        ("A camera: `sites.<name>.cameras[]`", [*_rows(Camera), _MANY_CAMERAS]),
         ("A site: `sites.<name>`", [row for row in _rows(Site) if not row.startswith("| `cameras[].")]),
         ("The image: `image`", _rows(Image)),
         ("The account: `aws`", _rows(Aws)),
         ("The Google side: `gcp`", _rows(Gcp)),
         ("The core devices: `cores`", _rows(Cores)),
         ("Alarms and dashboard: `watch`", _rows(Watch)),
+        ("Waves: `waves[]`", _rows(Wave)),
     ]
     head = "| setting | values | default | |\n| --- | --- | --- | --- |\n"
     return "\n".join(f"### {title}\n\n{head}" + "\n".join(rows) + "\n" for title, rows in sections)

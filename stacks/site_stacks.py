@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import aws_cdk as cdk
@@ -11,6 +12,7 @@ from stacks.component import Component
 from stacks.deployment import SiteDeployment
 from stacks.devices import node_of
 from stacks.placement import MAIN, place_of
+from stacks.removal import Removals
 from stacks.settings import Fleet, Site
 
 
@@ -50,6 +52,17 @@ class SiteStacks:
                 description=f"Deployment of site {name} to {site.target}.",
             )
         return deployed
+
+    def remove_with_stack(self, sites: Mapping[str, Site], deployments: Mapping[str, SiteDeployment]) -> None:
+        """In each stack, what takes the components of its sites from the cores when they go, where asked."""
+        for stack in self._stacks.values():
+            going = {
+                name: site
+                for name, site in sites.items()
+                if site.rollout.remove_on_destroy and cdk.Stack.of(deployments[name]) is stack
+            }
+            if going:
+                Removals(stack, "Removals", sites=going, deployments=deployments)
 
     def _new_stack(self, place: str) -> cdk.Stack:
         scope = cast("Construct", self._main.node.scope)

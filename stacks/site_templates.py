@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from stacks.placeholders import NAME, Findings, Value, Values, combinations, filled, is_value, names_in
+from stacks.findings import Findings
+from stacks.placeholders import NAME, Value, Values, combinations, filled, is_value, names_in
 from stacks.sourced import Sourced, merged, stack_up
 
 _ONLY_WHILE_MERGING = ("values", "camera")
@@ -35,6 +36,7 @@ class SiteTemplates:
         """The site `name` whole, of its own settings and what they stand on."""
         if not own.is_mapping:
             return own  # the model says what a site is
+        self._findings.site = name
         below = [self._defaults, self._template(own)]
         values = self._values(name, [*below, own])
         layers = [self._filled(layer, values) for layer in below]

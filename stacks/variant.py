@@ -13,6 +13,7 @@ from stacks.component import Component
 from stacks.delivery import Delivery, by_bucket, by_repository
 from stacks.settings import Fleet
 from stacks.site_stacks import SiteStacks
+from stacks.waves import Waves
 
 
 class VariantStack(cdk.Stack):
@@ -50,6 +51,9 @@ class VariantStack(cdk.Stack):
         self.deployments = {
             name: further.deploy(name, site, self.component) for name, site in fleet.sites_of(variant).items()
         }
+        further.remove_with_stack(fleet.sites_of(variant), self.deployments)
+        if fleet.waves:
+            Waves(self, "Waves", fleet=fleet, deployments=self.deployments)
 
     def deploy_after(self, needed: IDependable) -> None:
         """No site is deployed before `needed` is there."""

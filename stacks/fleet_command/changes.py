@@ -46,6 +46,7 @@ class SiteChange:
         target: Of the deployment; of a removed site the former one.
         variant: Likewise.
         changes: The settings that differ; for a new site its version and number of cameras.
+        cores_keep: Of a removed site: whether its cores keep what they have.
     """
 
     site: str
@@ -53,6 +54,7 @@ class SiteChange:
     target: str
     variant: str
     changes: tuple[Change, ...]
+    cores_keep: bool = True
 
 
 def changes_between(before: States, after: States) -> list[SiteChange]:
@@ -62,7 +64,7 @@ def changes_between(before: States, after: States) -> list[SiteChange]:
         old, new = before.get(name), after.get(name)
         if new is None:
             assert old is not None  # noqa: S101 - one of them has it
-            found.append(SiteChange(name, "removed", old.target, old.variant, ()))
+            found.append(SiteChange(name, "removed", old.target, old.variant, (), not old.leaves_cores))
         elif old is None:
             facts = (
                 Change(new.variant, None, new.version),
@@ -78,6 +80,15 @@ def _changes(old: SiteState, new: SiteState) -> Iterator[Change]:
     for path in ("target", "variant", "stack"):
         if (before := getattr(old, path)) != (after := getattr(new, path)):
             yield Change(path, before, after)
+    if old.stack != new.stack and old.leaves_cores:
+        # The stack that forgets the site is deployed first, or at the same time.
+        yield Change("remove_on_destroy", "its cores lose their components", "and get them again")
+    if old.target == new.target and old.group_stack and old.group_stack != new.group_stack:
+        # What CloudFormation deletes is empty afterwards, even when it is made again.
+        path = "thing group, whose cores have to join anew"
+        yield Change(
+            path, f"made in {old.group_stack}", f"made in {new.group_stack}" if new.group_stack else None
+        )
     if old.version != new.version:
         yield Change(new.variant, old.version, new.version)
     lone = old.camera_ids ^ new.camera_ids

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from container.image_inputs import VARIANTS
 Template = Mapping[str, Any]
 
 _DEPLOYMENT = "AWS::GreengrassV2::Deployment"
+_GROUP = "AWS::IoT::ThingGroup"
+_REMOVAL = "Custom::EdgecamRemoval"
 _NAME = "edgecam "
 """How the names of our deployments begin (stacks/deployment.py)."""
 
@@ -35,6 +37,8 @@ class SiteState:
         variant: Which of ours runs there.
         version: Of that component.
         stack: Where the deployment stands.
+        group_stack: Where the thing group is made; empty when it is not ours.
+        leaves_cores: Whether our components are taken from the cores when the site goes.
         camera_ids: Its cameras.
         settings: What reaches the cores, by the path of a setting: `cameras.door.uri`, `docker.memory`,
             `components.NAME.version`, `rollout.…`.
@@ -45,6 +49,8 @@ class SiteState:
     variant: str
     version: str
     stack: str
+    group_stack: str
+    leaves_cores: bool
     camera_ids: frozenset[str]
     settings: Mapping[str, Any]
 
@@ -62,30 +68,48 @@ def states_in(folder: Path) -> States:
 
 def states_of(templates: Iterable[tuple[str, Template]]) -> States:
     """The sites of these stacks."""
-    found: States = {}
-    for stack, template in templates:
-        for resource in template.get("Resources", {}).values():
-            properties = resource.get("Properties", {})
-            if resource["Type"] == _DEPLOYMENT and str(properties.get("DeploymentName")).startswith(_NAME):
-                state = _state(stack, properties)
-                found[state.name] = state
-    return found
+    resources = [
+        (stack, resource["Type"], resource.get("Properties", {}))
+        for stack, template in templates
+        for resource in template.get("Resources", {}).values()
+    ]
+    groups = {
+        f"thinggroup/{each['ThingGroupName']}": stack for stack, kind, each in resources if kind == _GROUP
+    }
+    leaving = {each["Site"] for _, kind, each in resources if kind == _REMOVAL}
+    states = [
+        _state(stack, each, groups, leaving)
+        for stack, kind, each in resources
+        if kind == _DEPLOYMENT and str(each.get("DeploymentName")).startswith(_NAME)
+    ]
+    return {state.name: state for state in states}
 
 
-def _state(stack: str, properties: Mapping[str, Any]) -> SiteState:
+def _state(
+    stack: str, properties: Mapping[str, Any], groups: Mapping[str, str], leaving: Collection[str]
+) -> SiteState:
+    name = properties["DeploymentName"].removeprefix(_NAME)
     components = properties.get("Components", {})
     own = next((name for name in components if name.rpartition(".")[2] in VARIANTS), "")
     configuration = _merge(components.get(own, {}))
+    target = _text(properties["TargetArn"]).rpartition(":")[2]
     return SiteState(
-        name=properties["DeploymentName"].removeprefix(_NAME),
-        target=_text(properties["TargetArn"]).rpartition(":")[2],
+        name=name,
+        target=target,
         variant=own.rpartition(".")[2],
         version=_text(components.get(own, {}).get("ComponentVersion", "")),
         stack=stack,
+        group_stack=groups.get(target, ""),
+        leaves_cores=name in leaving,
         camera_ids=frozenset(camera["id"] for camera in configuration.get("node", {}).get("cameras", [])),
         settings={
             **dict(_flat(_as_settings(configuration))),
-            **{path: value for name in components if name != own for path, value in _extra(name, components)},
+            **{
+                path: value
+                for extra in components
+                if extra != own
+                for path, value in _extra(extra, components)
+            },
             **dict(_flat({"rollout": {**properties.get("DeploymentPolicies", {}), **_jobs(properties)}})),
         },
     )

@@ -52,7 +52,8 @@ def _group_rows(group: Sequence[SiteChange], every_site: bool) -> list[Row]:
 
 def _what(change: SiteChange) -> str:
     if change.kind == "removed":
-        return "removed: its deployment is deleted, its cores keep what they have"
+        kept = "its cores keep what they have" if change.cores_keep else "its components leave its cores"
+        return f"removed: its deployment is deleted, {kept}"
     if change.kind == "new":
         return "new: " + ", ".join(f"{each.path} {each.new}" for each in change.changes)
     return "\n".join(map(str, change.changes))

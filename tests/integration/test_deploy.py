@@ -221,6 +221,37 @@ def test_both_variants_run_from_images_that_are_copied_once_and_pulled_by_digest
     wait_for_width(system, "lobby", 1920)
 
 
+def test_program_that_crashes_gives_way_to_the_former_one_and_the_deployment_says_why(
+    system: System, tree: Path, tmp_path: Path
+) -> None:
+    image = running_image()
+    crashing = copy_tree(tree, tmp_path / "crashing")
+    program = crashing / "container" / "edgecam" / "__main__.py"
+    # The build looks whether the program can be imported, and the recipe whether it takes its configuration:
+    # what they cannot find out shows when it runs.
+    runs, crashes = (
+        "run.set_defaults(command=_run)",
+        'run.set_defaults(command=lambda _: sys.exit("cannot go on"))',
+    )
+    text = program.read_text()
+    assert runs in text
+    program.write_text(text.replace(runs, crashes))
+    system.deploy(project=crashing, stacks=(STACK,))
+    execution = until(
+        lambda: found if (found := system.execution()).get("coreDeviceExecutionStatus") == "FAILED" else None,
+        "the core gives the crashing version up",
+        system,
+    )
+    assert "frame-grabber is BROKEN" in execution["reason"]
+    assert "cannot go on" in execution["reason"]
+    assert "Rolled back to" in execution["reason"]
+    until(lambda: container_is_there() and running_image() == image, "the former image runs again", system)
+    wait_for_width(system, "lobby", 1920)
+    system.deploy(project=tree, stacks=(STACK,))
+    settle(system)
+    wait_for_width(system, "lobby", 1920)
+
+
 def test_password_of_the_camera_stands_nowhere(system: System) -> None:
     wait_for_width(system, "yard", 1280)
     searched, leaks = secrecy.leaks(system)

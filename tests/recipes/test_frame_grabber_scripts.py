@@ -162,6 +162,58 @@ def test_install_says_when_the_architecture_is_wrong(
     assert f"runs {environment['EDGECAM_ARCHITECTURE']} containers, and the image is for s390x" in done.stderr
 
 
+SERVER = """\
+Client:
+ OS/Arch:           linux/{client}
+
+Server: Docker Engine - Community
+ Engine:
+  Version:          28.2.2
+  OS/Arch:          linux/{server}
+"""
+"""What `docker version` says, where the client may be another than the server: DOCKER_HOST, or emulation."""
+
+
+@pytest.mark.parametrize(
+    ("image_is_for", "server", "taken"),
+    [
+        ("amd64", "arm64", False),
+        ("arm64", "amd64", False),
+        ("arm64", "arm", False),  # a 32-bit system on a 64-bit processor
+        ("arm64", "arm64", True),
+        ("arm64", "arm64/v8", True),
+    ],
+)
+def test_image_for_another_architecture_is_refused_before_it_is_loaded(
+    lifecycle: dict[str, str],
+    environment: dict[str, str],
+    tmp_path: Path,
+    image_is_for: str,
+    server: str,
+    taken: bool,
+) -> None:
+    (tmp_path / "version").write_text(SERVER.format(client=image_is_for, server=server))
+    stand_in = tmp_path / "docker"
+    stand_in.write_text(
+        f'#!/bin/sh\necho "$*" >>{tmp_path}/asked\ncase $1 in version) cat {tmp_path}/version ;; esac\n'
+    )
+    stand_in.chmod(0o755)
+    path = f"{tmp_path}:{environment.get('PATH', os.environ['PATH'])}"
+    done = run_to_end(
+        lifecycle["install"], {**environment, "PATH": path, "EDGECAM_ARCHITECTURE": image_is_for}
+    )
+    asked = (tmp_path / "asked").read_text().splitlines()
+    if taken:
+        assert done.returncode == 0
+        assert len(asked) > 1
+    else:
+        assert done.returncode == 1
+        assert asked == ["version"]
+        assert (
+            f"runs {server} containers, and the image is for {image_is_for}. Add the right one" in done.stderr
+        )
+
+
 def test_install_loads_the_image_once(
     lifecycle: dict[str, str], environment: dict[str, str], image: TestImage
 ) -> None:

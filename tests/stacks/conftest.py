@@ -15,6 +15,8 @@ from unittest import mock
 
 import pytest
 from cloud_iot_rig import PROVIDERS, Camera, Handler
+from core_fleets import EVERYTHING
+from deployed_stacks import synthesized
 from fleets import DEVICES, FLEET, PROJECT, RECORDED, Synthesize, Templates
 
 from sandbox.iot.server import EmbeddedCloudIot
@@ -91,6 +93,12 @@ def recorded(synthesize: Synthesize) -> Templates:
 def devices(synthesize: Synthesize) -> Templates:
     """The templates of DEVICES, by stack."""
     return synthesize(DEVICES)
+
+
+@pytest.fixture(scope="session")
+def assembly(write_fleet: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cloud assembly of a fleet that has everything, for tests that deploy its stacks."""
+    return synthesized(write_fleet(EVERYTHING), tmp_path_factory.mktemp("assembly"))
 
 
 @pytest.fixture(scope="session")

@@ -220,9 +220,17 @@ def test_deployments_wait_for_the_component_version(templates: Templates) -> Non
 
 
 @pytest.mark.parametrize(
-    ("target", "cameras", "warns"), [("thing", 90, True), ("thing", 3, False), ("thing_group", 90, False)]
+    ("target", "cameras", "role", "warns"),
+    [
+        ("thing", 90, "aws: {token_exchange_role: OurRole}", True),
+        ("thing", 3, "aws: {token_exchange_role: OurRole}", False),
+        ("thing_group", 90, "aws: {token_exchange_role: OurRole}", False),
+        ("thing", 90, "", False),
+    ],
 )
-def test_large_deployment_is_warned_about(write_fleet: Any, target: str, cameras: int, warns: bool) -> None:
+def test_large_deployment_is_warned_about_where_the_cores_have_an_iot_policy_of_their_own(
+    write_fleet: Any, target: str, cameras: int, role: str, warns: bool
+) -> None:
     import aws_cdk as cdk
     from aws_cdk.assertions import Annotations, Match
 
@@ -234,7 +242,7 @@ def test_large_deployment_is_warned_about(write_fleet: Any, target: str, cameras
         for number in range(cameras)
     )
     app = cdk.App()
-    build(app, load_fleet(write_fleet(f"sites:\n  a:\n    {target}: c\n    cameras:{listed}\n")))
+    build(app, load_fleet(write_fleet(f"sites:\n  a:\n    {target}: c\n    cameras:{listed}\n{role}\n")))
     found = Annotations.from_stack(app.node.find_child(STACK)).find_warning(
         "*", Match.string_like_regexp("sites.a: the deployment has .*GetDeploymentConfiguration")
     )

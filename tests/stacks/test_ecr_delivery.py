@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,6 @@ from fleets import EXISTING, FLEET, RECORDED, Synthesize, Templates, flat, of_ty
 from syrupy.assertion import SnapshotAssertion
 from test_rights import Rights, rights
 from test_templates import masked
-
-from edgecam.errors import ConfigurationError
-from stacks.settings import load_fleet
 
 ARCHITECTURES = ("amd64", "arm64")
 VARIANTS = {"EdgecamFrameGrabber": "frame-grabber", "EdgecamGcsUploader": "gcs-uploader"}
@@ -45,12 +41,6 @@ def test_frame_grabber_by_ecr(synthesize: Synthesize, snapshot: SnapshotAssertio
 
 def test_gcs_uploader_by_ecr(delivered: Templates, snapshot: SnapshotAssertion) -> None:
     assert masked(delivered["EdgecamGcsUploader"]) == snapshot
-
-
-def test_delivery_that_there_is_not_is_a_mistake_in_the_settings(write_fleet: Callable[[str], Path]) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        load_fleet(write_fleet(FLEET.replace("image:\n", "image:\n  delivery: docker-hub\n")))
-    assert str(caught.value) == ("fleet.yaml: image.delivery: expected 's3' or 'ecr', found \"docker-hub\"")
 
 
 def test_repository_keeps_every_image_that_has_a_tag_and_its_tag(delivered: Templates) -> None:

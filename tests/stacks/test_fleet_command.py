@@ -20,7 +20,7 @@ from bench.many_sites import write_fleet as write_many
 from stacks.fleet_command.__main__ import main
 from stacks.fleet_command.changes import SiteChange, changes_between, shown_value
 from stacks.fleet_command.sources import Tree, synthesized
-from stacks.fleet_command.states import SiteState, States
+from stacks.fleet_command.states import SiteState, States, states_of
 from stacks.fleet_command.tables import changes_table
 
 PARTS = ("app.py", "cdk.json", "pyproject.toml", "uv.lock", "stacks", "recipes", "container")
@@ -112,7 +112,8 @@ def test_check_tells_mistakes_and_ends_with_1(run: Run, tmp_path: Path) -> None:
     assert run("check", "--fleet", fleet) == (
         1,
         "",
-        'fleet.yaml: templates.shop.docker.memory: expected a text such as "512m" or "1g", found 512\n',
+        'fleet.yaml: templates.shop.docker.memory: expected a text such as "512m" or "1g", found 512, '
+        "for sites shop-0000, shop-0001, shop-0002 and 17 more\n",
     )
 
 
@@ -326,8 +327,16 @@ def test_missing_credentials_are_told_with_the_ways_that_need_none(
     )
 
 
+LOBBY = {
+    "DeploymentName": "edgecam lobby",
+    "TargetArn": "arn:aws:iot:eu-central-1:123456789012:thinggroup/lobby-cores",
+    "Components": {"com.edgecam.frame-grabber": {"ComponentVersion": "1.0.0"}},
+}
+GROUP = {"ThingGroupName": "lobby-cores"}
+
+
 def state(name: str, **settings: Any) -> SiteState:
-    return SiteState(name, f"thing/{name}", "frame-grabber", "1.0.0", "S", frozenset(), settings)
+    return SiteState(name, f"thing/{name}", "frame-grabber", "1.0.0", "S", "", False, frozenset(), settings)
 
 
 def test_same_change_at_many_sites_is_told_once_unless_all_are_asked_for() -> None:
@@ -375,3 +384,41 @@ def test_changed_value_that_is_not_shown_is_told_as_another_one() -> None:
     (change,) = changes_between(before, after)
     assert isinstance(change, SiteChange)
     assert str(change.changes[0]) == "password: *** → ***, another one"
+
+
+def test_thing_group_that_would_be_made_anew_is_told_before_its_cores_are_lost() -> None:
+    before, after = (
+        states_of(
+            [
+                ("S", {"Resources": {"D": {"Type": "AWS::GreengrassV2::Deployment", "Properties": LOBBY}}}),
+                (stack, {"Resources": {"G": {"Type": "AWS::IoT::ThingGroup", "Properties": GROUP}}}),
+            ]
+        )
+        for stack in ("EdgecamFoundation", "EdgecamFoundation-Groups-03")
+    )
+    ((change,),) = [found.changes for found in changes_between(before, after)]
+    assert str(change) == (
+        "thing group, whose cores have to join anew: made in EdgecamFoundation → made in EdgecamFoundation-Groups-03"
+    )
+
+
+def test_removed_site_whose_components_leave_its_cores_is_told_so() -> None:
+    removal = {"Type": "Custom::EdgecamRemoval", "Properties": {"Site": "lobby"}}
+    deployment = {"Type": "AWS::GreengrassV2::Deployment", "Properties": LOBBY}
+    for resources, expected in (
+        ({"D": deployment, "R": removal}, "its components leave its cores"),
+        ({"D": deployment}, "its cores keep what they have"),
+    ):
+        before = states_of([("S", {"Resources": resources})])
+        text = changes_table(changes_between(before, {}), every_site=False)
+        assert f"removed: its deployment is deleted, {expected}\n" in text
+
+
+def test_moved_site_whose_cores_are_emptied_in_between_is_told_so() -> None:
+    removal = {"Type": "Custom::EdgecamRemoval", "Properties": {"Site": "lobby"}}
+    deployment = {"Type": "AWS::GreengrassV2::Deployment", "Properties": LOBBY}
+    for resources, warned in (({"D": deployment, "R": removal}, True), ({"D": deployment}, False)):
+        before, after = (states_of([(stack, {"Resources": resources})]) for stack in ("S", "S-Sites-07"))
+        text = changes_table(changes_between(before, after), every_site=False)
+        assert "stack: S → S-Sites-07" in text
+        assert ("remove_on_destroy: its cores lose their components → and get them again" in text) is warned

@@ -147,3 +147,8 @@ def test_hidden_files_and_folders_are_no_fleet_files(tmp_path: Path) -> None:
     (tmp_path / "sites" / ".#a.yaml").write_text("{")
     path = fleet(tmp_path, "include: [sites/*.yaml]", a=f"sites: {{oslo: {{thing: oslo, {CAMERA}}}}}")
     assert [file.name for file in read_fleet(path).files] == ["fleet.yaml", "a.yaml"]
+
+
+def test_anchor_within_itself_is_told(tmp_path: Path) -> None:
+    path = fleet(tmp_path, "sites: &all {a: *all}")
+    assert mistakes(path) == ["fleet.yaml: expected anchors that do not hold themselves, found one that does"]

@@ -16,8 +16,7 @@ from urllib.request import urlopen
 import paho.mqtt.client as mqtt
 import pytest
 import yaml
-from core_fleets import EVERYTHING
-from deployed_stacks import DeployedStack, patiently, synthesized
+from deployed_stacks import DeployedStack, patiently
 from paho.mqtt.enums import CallbackAPIVersion
 
 from sandbox.aws.server import EmbeddedAws
@@ -98,13 +97,11 @@ def connected(account: Account, files: tuple[Path, Path], client_id: str) -> Ite
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+def account(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     folder = tmp_path_factory.mktemp("provisioning")
-    fleet = folder / "fleet.yaml"
-    fleet.write_text(EVERYTHING)
     iot_port = free_port()
     with EmbeddedAws(port=free_port(), folder=folder, iot_port=iot_port) as aws:
-        stack = DeployedStack(aws.client, synthesized(fleet, folder / "cdk.out"), "EdgecamFoundation")
+        stack = DeployedStack(aws.client, assembly, "EdgecamFoundation")
         yield Account(aws, iot_port, stack, folder)
 
 

@@ -82,7 +82,10 @@ def test_commented_example_of_the_shipped_fleet_is_valid_too(write_fleet: Write)
             "fleet.yaml: sites.lobby.rollout.exponential: expected one of after_notified and after_succeeded, "
             "found a mapping with the keys base_per_minute, factor",
         ),
-        (SITE % "" + "image: {delivery: ecr}", "fleet.yaml: image.delivery: expected 's3', found \"ecr\""),
+        (
+            SITE % "" + "image: {delivery: scp}",
+            "fleet.yaml: image.delivery: expected 's3' or 'ecr', found \"scp\"",
+        ),
         (
             SITE % "" + "image: {architectures: [amd64, amd64]}",
             "fleet.yaml: image.architectures: expected one or more of amd64, arm64, each once, found a list of 2",

@@ -68,6 +68,11 @@ def test_null_takes_out_what_stands_below(write_fleet: Write) -> None:
     assert load(write_fleet, SHOPS).sites["bonn"].docker_options == {"root": True, "cpus": 1.0}
 
 
+def test_null_takes_out_whole_mappings_too(write_fleet: Write) -> None:
+    text = SHOPS.replace("docker: {root: true, memory: null}", "docker: null")
+    assert load(write_fleet, text).sites["bonn"].docker_options == {}
+
+
 def test_lists_are_replaced(write_fleet: Write) -> None:
     fleet = load(
         write_fleet,
@@ -204,10 +209,21 @@ def test_mistake_in_a_camera_by_pattern_is_told_at_its_entry_once(write_fleet: W
 
 def test_mistake_in_a_template_is_told_in_the_template_once(write_fleet: Write) -> None:
     assert mistakes(write_fleet, SHOPS.replace("memory: 512m", "memory: 512")) == [
-        'fleet.yaml: templates.shop.docker.memory: expected a text such as "512m" or "1g", found 512',
+        'fleet.yaml: templates.shop.docker.memory: expected a text such as "512m" or "1g", found 512, for site berlin',
     ]
     (line,) = mistakes(write_fleet, SHOPS.replace("max_fps: 2", "max_fsp: 2"))
     assert line.startswith("fleet.yaml: defaults.camera.frames.max_fsp: expected one of the keys ")
+
+
+def test_key_with_dots_is_traced_to_where_it_stands(write_fleet: Write) -> None:
+    text = """
+        templates: {t: {components: {org: 1.0.0}}}
+        sites: {a: {template: t, thing: c, cameras: [{id: a, uri: "test://"}], components: {org.example: 1.0}}}
+        """
+    assert mistakes(write_fleet, text) == [
+        "fleet.yaml: sites.a.components.org.example.version: expected a version of three numbers, such as "
+        '"2.3.7", found "1.0"'
+    ]
 
 
 def test_what_a_site_lacks_is_told_at_the_site(write_fleet: Write) -> None:
@@ -262,13 +278,19 @@ def test_what_a_site_builds_on_is_named_when_it_is_not_there(
     assert mistakes(write_fleet, text)[0] == f"fleet.yaml: {expected}"
 
 
-def test_value_that_a_site_lacks_is_told_at_the_placeholder(write_fleet: Write) -> None:
-    assert mistakes(write_fleet, SHOPS.replace("values: {net: 10.17.3}", "values: {}")) == [
-        "fleet.yaml: templates.shop.cameras[0].uri: expected one of {doors}, {site} (or {{net}} for the braces "
-        "themselves), found {net}",
-        "fleet.yaml: templates.shop.cameras[1].uri: expected one of {doors}, {n}, {site} (or {{net}} for the braces "
-        "themselves), found {net}",
-    ]
+def test_value_that_sites_lack_is_told_at_the_placeholder_once_with_the_sites(write_fleet: Write) -> None:
+    lacking = SHOPS.replace("values: {net: 10.17.3}", "values: {}")
+    more = "".join(f"  more-{number}: {{template: shop}}\n" for number in range(4))
+    for text, sites in (
+        (lacking, "site berlin"),
+        (lacking + more, "sites berlin, more-0, more-1 and 2 more"),
+    ):
+        assert mistakes(write_fleet, text) == [
+            "fleet.yaml: templates.shop.cameras[0].uri: expected one of {doors}, {site} (or {{net}} for the braces "
+            f"themselves), found {{net}}, for {sites}",
+            "fleet.yaml: templates.shop.cameras[1].uri: expected one of {doors}, {n}, {site} (or {{net}} for the "
+            f"braces themselves), found {{net}}, for {sites}",
+        ]
 
 
 def test_password_that_a_value_brings_into_a_uri_is_refused_and_not_repeated(write_fleet: Write) -> None:

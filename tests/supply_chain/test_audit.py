@@ -125,7 +125,7 @@ def test_every_lock_of_the_project_is_audited() -> None:
     assert set(locks()) == found
 
 
-@pytest.mark.parametrize("lock", locks(), ids=lambda lock: lock.parent.name)
+@pytest.mark.parametrize("lock", locks(), ids=lambda lock: lock.relative_to(PROJECT).as_posix())
 def test_every_lock_can_be_read(lock: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert audit(lock.parent, ["--dry-run"]) == 0
     assert "would have audited" in capfd.readouterr().err

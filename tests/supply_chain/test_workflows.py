@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 import yaml
 
-from container.image_inputs import ARCHITECTURES, PROJECT, VARIANTS
+from container.image_inputs import ARCHITECTURES, DEFAULT_BASE_IMAGE, PROJECT, VARIANTS
 from stacks.settings_pipeline import Pipeline
 from supply_chain.audit import locks
 
 GITHUB = PROJECT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 PROGRAMS = Path(sys.executable).parent
-SCHEMAS = {"ci.yml": "github-workflows", "deploy.yml": "github-workflows", "dependabot.yml": "dependabot"}
+BOTS = (GITHUB / "dependabot.yml", GITHUB / "renovate.json")
+SCHEMAS = {"dependabot.yml": "dependabot", "renovate.json": "renovate"}
 
 
 def zizmor(folder: Path) -> list[str]:
@@ -34,7 +35,7 @@ def zizmor(folder: Path) -> list[str]:
 
 def schema_says(file: Path) -> str:
     """What is wrong by the schema that GitHub's own editor goes by; the linter brings it along."""
-    schema = f"vendor.{SCHEMAS[file.name]}"
+    schema = f"vendor.{SCHEMAS.get(file.name, 'github-workflows')}"
     command = [str(PROGRAMS / "check-jsonschema"), "--builtin-schema", schema, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stdout
@@ -64,7 +65,7 @@ def test_the_linter_would_see_an_action_that_can_change(copy: Path) -> None:
     assert set(zizmor(copy)) == {"unpinned-uses"}
 
 
-@pytest.mark.parametrize("file", [*WORKFLOWS, GITHUB / "dependabot.yml"], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*WORKFLOWS, *BOTS], ids=lambda file: file.name)
 def test_the_schema_is_kept(file: Path) -> None:
     assert schema_says(file) == ""
 
@@ -145,8 +146,23 @@ def test_everything_that_is_locked_is_kept_fresh() -> None:
         update["package-ecosystem"]: update.get("directories", [update.get("directory")])
         for update in updates
     }
-    assert set(folders) == {"uv", "npm", "docker", "github-actions"}
+    assert set(folders) == {"uv", "npm", "github-actions"}
     places = [PROJECT / folder.strip("/") for folder in folders["uv"]]
     assert sorted(places) == sorted(lock.parent for lock in locks())
     assert (PROJECT / folders["npm"][0].strip("/") / "package-lock.json").is_file()
-    assert (PROJECT / folders["docker"][0].strip("/") / "Dockerfile").is_file()
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_the_base_image_is_kept_fresh_where_it_is_named(quote: str) -> None:
+    settings = json.loads((GITHUB / "renovate.json").read_text())
+    (manager,) = settings["customManagers"]
+    (pattern,) = manager["matchStrings"]
+    digest = f"sha256:{'a1' * 32}"
+    found = re.search(
+        pattern.replace("(?<", "(?P<"), f"image:\n  base: {quote}{DEFAULT_BASE_IMAGE}@{digest}{quote}\n"
+    )
+    assert found
+    assert found.groupdict() == {"depName": "debian", "currentValue": "trixie-slim", "currentDigest": digest}
+    dockerfile = (PROJECT / "container/Dockerfile").read_text()
+    assert f"\nARG BASE_IMAGE={DEFAULT_BASE_IMAGE}\n" in dockerfile
+    assert "dockerfile" in settings["enabledManagers"]

@@ -17,6 +17,7 @@ def main() -> None:
     """Add what is missing, then serve until SIGTERM."""
     host.check_version()
     host.take_transport_as_secure()
+    host.know_metric_namespaces()
     host.listen_for_devices_on_loopback()
     ecr.install()
     builds.install()

@@ -157,10 +157,12 @@ def _list_cores(body: Body, query: Query) -> host.Answer:
     del body
     group_arn = _first(query, "thingGroupArn")
     members = None if group_arn is None else host.things_in_group(group_arn.rpartition("/")[2])
+    status = _first(query, "status")
     listed = [
         {key: core[key] for key in core if key not in ("components", "coreVersion")}
         for core in _cores.values()
-        if members is None or core["coreDeviceThingName"] in members
+        if (members is None or core["coreDeviceThingName"] in members)
+        and (status is None or core["status"] == status)
     ]
     return _page("coreDevices", listed, query)
 

@@ -189,6 +189,23 @@ def take_transport_as_secure() -> None:
     iam_evaluator._resolve_condition_key = resolve
 
 
+def know_metric_namespaces() -> None:
+    """Answer the IAM condition key cloudwatch:namespace with what a PutMetricData request says.
+
+    ministack knows no keys of CloudWatch, and would deny what a policy allows for one namespace.
+    """
+    original = iam_actions.request_tag_context
+
+    def context(service: str, action: str, body: bytes, params: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = original(service, action, body, params)
+        if action != "cloudwatch:PutMetricData":
+            return found
+        # JSON is what boto3 speaks to CloudWatch.
+        return {**found, "cloudwatch:namespace": json.loads(body).get("Namespace", "")}
+
+    iam_actions.request_tag_context = context
+
+
 def listen_for_devices_on_loopback() -> None:
     """Let devices connect from this machine alone, and no sooner than they can be answered.
 

@@ -29,6 +29,10 @@ class Refused(Exception):  # noqa: N818 - a refusal that CloudFormation shows to
     """What was asked for cannot be done; the message says why, in a sentence."""
 
 
+class AnsweredLater(Exception):  # noqa: N818 - no error either
+    """Another call of the function, which knows of the request, answers it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What CloudFormation is to remember: the resource's id, and attributes for `Fn::GetAtt`."""
@@ -51,6 +55,9 @@ def answer(event: Event, context: Any, apply: Callable[[Event], Answer], *, fall
     try:
         done = apply(event)
         body |= {"Status": "SUCCESS", "PhysicalResourceId": done.physical_id, "Data": dict(done.attributes)}
+    except AnsweredLater:
+        logger.info("%s of %s goes on in another call", event["RequestType"], event["LogicalResourceId"])
+        return
     except Exception as error:  # whatever happens, CloudFormation must hear of it
         logger.exception("%s of %s failed", event["RequestType"], event["LogicalResourceId"])
         reason = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"

@@ -1,6 +1,6 @@
 """Looks at the states of all cameras, by a schedule, and tells CloudWatch how many are in trouble.
 
-One look reads the whole table, 1 MB a request: ten thousand cameras are about 4 MB. It writes a dozen numbers
+One look reads the whole table, 1 MB a request: ten thousand cameras are about 3 MB. It writes a dozen numbers
 without dimensions, however many cameras there are, and names the cameras and cores in trouble in its log, one
 JSON object a line, where the dashboard finds them.
 """

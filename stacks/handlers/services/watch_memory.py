@@ -1,7 +1,7 @@
 """What the watch remembers from one look to the next: how far each recording was, and since when.
 
 A state says how many chunks there are, not when the last one came. The memory is kept in rows of the table,
-a few thousand cameras each (DynamoDB takes 400 KB a row), so that nothing is lost when Lambda starts anew.
+many cameras each, so that nothing is lost when Lambda starts anew.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 from .camera_states import MEMORY
 
-CAMERAS_A_ROW = 2_000
-"""At most: a name has 192 characters, so a row stays below 400 KB."""
+CAMERAS_A_ROW = 1_500
+"""At most: with the longest names, of 192 characters, a row stays below DynamoDB's 400 KB."""
 
 
 @dataclass(frozen=True)

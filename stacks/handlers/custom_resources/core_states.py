@@ -1,0 +1,76 @@
+"""How far a deployment has come on the cores of its target, asked of Greengrass core by core.
+
+The cores of a thing group are the things directly in it that Greengrass knows as cores. ListCoreDevices with
+a group lists only cores that a deployment to the group has succeeded on (its API reference), which leaves out
+exactly those that matter here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SUCCEEDED = ("SUCCEEDED", "COMPLETED")
+FAILED = ("FAILED", "REJECTED", "TIMED_OUT", "CANCELED")
+WAITING = "QUEUED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreState:
+    """What a deployment came to on one core, in Greengrass' words; `reason` may have several lines."""
+
+    status: str
+    reason: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes from this core."""
+        return self.status in SUCCEEDED + FAILED
+
+
+class Cores:
+    """The cores of one deployment; each is asked until it has ended."""
+
+    def __init__(self, greengrass: Any, iot: Any, *, target_arn: str, deployment_id: str) -> None:
+        """Ask with the clients `greengrass` (version 2) and `iot`."""
+        self._greengrass = greengrass
+        self._iot = iot
+        self._kind, _, self._name = target_arn.rpartition(":")[2].partition("/")
+        self._deployment_id = deployment_id
+        self._ended: dict[str, CoreState] = {}
+
+    def states(self) -> Mapping[str, CoreState]:
+        """State of each core, by its name; empty when the target has no cores."""
+        found = {}
+        for name in self._members():
+            state = self._ended.get(name) or self._ask(name)
+            if state is not None:
+                found[name] = state
+        self._ended = {name: state for name, state in found.items() if state.ended}
+        return found
+
+    def _members(self) -> list[str]:
+        if self._kind == "thing":
+            return [self._name]
+        pages = self._iot.get_paginator("list_things_in_thing_group").paginate(thingGroupName=self._name)
+        return [thing for page in pages for thing in page["things"]]
+
+    def _ask(self, name: str) -> CoreState | None:
+        """The state on one core; None when the thing is no core (yet)."""
+        pages = self._greengrass.get_paginator("list_effective_deployments").paginate(
+            coreDeviceThingName=name
+        )
+        try:
+            listed = [entry for page in pages for entry in page["effectiveDeployments"]]
+        except self._greengrass.exceptions.ResourceNotFoundException:
+            return None
+        for entry in listed:
+            if entry["deploymentId"] == self._deployment_id:
+                return CoreState(status=entry["coreDeviceExecutionStatus"], reason=_reason(entry))
+        return CoreState(status=WAITING)
+
+
+def _reason(entry: Mapping[str, Any]) -> str:
+    stack = entry.get("statusDetails", {}).get("errorStack", [])
+    return str(entry.get("reason") or ", ".join(stack))

@@ -1,0 +1,71 @@
+"""The memory of the watch, in a table of an embedded AWS."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from stacks.handlers.services import camera_states, watch_memory
+from stacks.handlers.services.watch_memory import Progress
+
+
+@pytest.fixture
+def table(aws: Callable[[str], Any]) -> str:
+    name = f"cameras-{uuid.uuid4().hex[:8]}"
+    aws("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[
+            {"AttributeName": "thing", "KeyType": "HASH"},
+            {"AttributeName": "camera", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "thing", "AttributeType": "S"},
+            {"AttributeName": "camera", "AttributeType": "S"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return name
+
+
+def rows(dynamodb: Any, table: str) -> list[dict[str, Any]]:
+    return list(camera_states.read_rows(dynamodb, table))
+
+
+def test_memory_of_a_large_fleet_takes_several_rows_and_comes_back_whole(
+    aws: Callable[[str], Any], table: str
+) -> None:
+    memory = {f"core-{number}/ramp": Progress(number, 1.5, 0) for number in range(2_500)}
+    watch_memory.write(aws("dynamodb"), table, memory, former_rows=0)
+    kept = rows(aws("dynamodb"), table)
+    assert len(kept) == 2
+    assert watch_memory.read(kept) == memory
+
+
+def test_rows_that_a_smaller_fleet_does_not_need_go(aws: Callable[[str], Any], table: str) -> None:
+    dynamodb = aws("dynamodb")
+    watch_memory.write(
+        dynamodb, table, {f"core-{number}/a": Progress(1, 0, 0) for number in range(2_500)}, former_rows=0
+    )
+    watch_memory.write(dynamodb, table, {"core/a": Progress(1, 0, 0)}, former_rows=2)
+    assert watch_memory.read(rows(dynamodb, table)) == {"core/a": Progress(1, 0, 0)}
+
+
+def test_row_of_the_longest_names_fits_into_dynamodb() -> None:
+    written: list[dict[str, Any]] = []
+
+    class Table:
+        """Takes what is put."""
+
+        def put_item(self, **request: Any) -> None:
+            written.append(request["Item"])
+
+    memory = {
+        f"{number:0128}/{'c' * 63}": Progress(10**9, 1_800_000_000.123456, 10**6)
+        for number in range(watch_memory.CAMERAS_A_ROW)
+    }
+    watch_memory.write(Table(), "cameras", memory, former_rows=0)
+    (row,) = written
+    assert len(row["cameras"]["S"].encode()) < 399 * 1024
