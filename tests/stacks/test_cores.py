@@ -168,7 +168,9 @@ def test_log_manager_of_a_site_stays_as_the_site_says(write_fleet: Any) -> None:
     fleet = fleet_of(
         write_fleet, WATCHED_SITES.replace("thing: dock-core", f"thing: dock-core\n    {theirs}")
     )
-    components = components_of(fleet.sites["dock"], "ours", "1.0.0", fleet.cores.logs)
+    components = components_of(
+        fleet.sites["dock"], fleet.sites["dock"].node, "ours", "1.0.0", fleet.cores.logs
+    )
     assert components[LOG_MANAGER] == {"version": "2.3.7", "merge": {}}
 
 
