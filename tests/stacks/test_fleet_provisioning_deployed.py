@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import socket
 import ssl
 import subprocess
 import uuid
@@ -170,6 +171,12 @@ def test_claim_may_do_nothing_but_register(account: Account) -> None:
         device.client.subscribe("edgecam/#", qos=1)
         # AWS IoT refuses by closing the connection or by its answer.
         assert not _first_of(device.subscribed, device.connected)
+
+
+def test_devices_connect_from_this_machine_only(account: Account) -> None:
+    # Who listens on every interface answers on every loopback address.
+    with socket.create_connection(("127.0.0.1", account.iot_port)), pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", account.iot_port))
 
 
 def test_install_commands_are_outputs_that_write_what_each_nucleus_reads(
