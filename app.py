@@ -17,6 +17,7 @@ from stacks.pipeline import PipelineStack
 from stacks.settings import Fleet, fleet_path, load_fleet
 from stacks.template_limits import check_templates
 from stacks.variant import VariantStack
+from stacks.watch import WatchStack
 
 
 def build(app: cdk.App, fleet: Fleet) -> None:
@@ -38,9 +39,6 @@ def build(app: cdk.App, fleet: Fleet) -> None:
         if isinstance(made, VariantStack):
             made.deploy_after_stacks(foundation, *foundation.thing_groups)
     if fleet.watch is not None:
-        # Imported here: what it is made of takes half a second, and who watches nothing does without.
-        from stacks.watch import WatchStack
-
         WatchStack(app, "EdgecamWatch", fleet=fleet, watch=fleet.watch, env=env)
     if fleet.aws.pipeline is not None:
         PipelineStack(app, "EdgecamPipeline", pipeline=fleet.aws.pipeline, env=env)
