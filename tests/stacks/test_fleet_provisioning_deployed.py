@@ -140,6 +140,14 @@ def test_thing_of_a_site_is_known_without_further_settings(account: Account) -> 
     assert groups_of(account, "dock-core") == ["edgecam-cores"]
 
 
+def test_thing_that_was_there_before_its_core_stays_in_its_groups(account: Account) -> None:
+    account.iot.create_thing(thingName="yard-core")
+    account.iot.add_thing_to_thing_group(thingName="yard-core", thingGroupName="lobby-cores")
+    kind, _, _ = registered(account, "yard-core")
+    assert kind == "accepted"
+    assert sorted(groups_of(account, "yard-core")) == ["edgecam-cores", "lobby-cores"]
+
+
 def test_core_cannot_choose_its_group(account: Account) -> None:
     kind, _, _ = registered(account, "lobby-door", ThingGroupName="edgecam-cores")
     assert kind == "accepted"
