@@ -18,6 +18,7 @@ from stacks.pipeline import PipelineStack
 from stacks.settings import Fleet, fleet_path, load_fleet
 from stacks.template_limits import check_templates
 from stacks.variant import VariantStack
+from stacks.watch import WatchStack
 
 
 def build(app: cdk.App, fleet: Fleet) -> None:
@@ -45,9 +46,6 @@ def build(app: cdk.App, fleet: Fleet) -> None:
             if any(site.devices for site in fleet.sites_of(variant_stack.variant).values()):
                 variant_stack.add_stack_dependency(devices)
     if fleet.watch is not None:
-        # Imported here: what it is made of takes half a second, and who watches nothing does without.
-        from stacks.watch import WatchStack
-
         WatchStack(app, "EdgecamWatch", fleet=fleet, watch=fleet.watch, env=env)
     if fleet.aws.pipeline is not None:
         PipelineStack(app, "EdgecamPipeline", pipeline=fleet.aws.pipeline, env=env)

@@ -27,6 +27,9 @@ CHUNKS_OVERDUE = 3
 SPOOL_SHARE = 0.8
 """Of its limit, from which on a spool is filling: there is time to do something yet."""
 
+_MOST_NAMED = 10
+"""Sites in one message."""
+
 _LOOK_TIMEOUT = cdk.Duration.seconds(60)
 """A look at ten thousand cameras takes a few seconds."""
 
@@ -38,6 +41,7 @@ class WatchStack(cdk.Stack):
         self, scope: Construct, construct_id: str, *, fleet: Fleet, watch: Watch, **stack: Any
     ) -> None:
         super().__init__(scope, construct_id, description="edgecam: alarms and dashboard", **stack)
+        self._say_what_is_not_watched(fleet)
         cameras = CameraTable(self, "Cameras")
         events_of_cores = CoreEvents(self, "Cores", component_prefix=fleet.aws.component_prefix)
         function = self._function(cameras, limits_of(fleet, watch))
@@ -63,6 +67,16 @@ class WatchStack(cdk.Stack):
         cdk.CfnOutput(
             self, "CameraTableName", value=cameras.table.ref, description="The last state of every camera."
         )
+
+    def _say_what_is_not_watched(self, fleet: Fleet) -> None:
+        names = [name for name, site in fleet.sites.items() if not site.aws_iot.enabled]
+        if names:
+            some = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+            cdk.Annotations.of(self).add_info_v2(
+                "edgecam:not-watched",
+                f"{len(names)} of {len(fleet.sites)} sites are not watched, since their cores do not tell "
+                f"the states of cameras (aws_iot: {{enabled: true}}): {some}",
+            )
 
     def _function(self, cameras: CameraTable, limits: dict[str, float | None]) -> ServiceFunction:
         tell = iam.PolicyStatement(

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -41,17 +42,20 @@ def environment(image: TestImage) -> dict[str, str]:
 
 
 def run_to_end(
-    script: str, environment: dict[str, str], user: int | None = None
+    script: str, environment: dict[str, str], user: int | None = None, folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["sh", "-c", script],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=WAIT_S,
-        check=False,
-        **({"user": user, "group": user, "extra_groups": []} if user else {}),
-    )
+    """Run a script in its component's work folder, by default a new one."""
+    with tempfile.TemporaryDirectory() as fresh:
+        return subprocess.run(
+            ["sh", "-c", script],
+            env=environment,
+            cwd=folder or fresh,
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+            check=False,
+            **({"user": user, "group": user, "extra_groups": []} if user else {}),
+        )
 
 
 class Running:
@@ -61,7 +65,12 @@ class Running:
         self._log = folder / f"{uuid.uuid4().hex}.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                ["sh", "-c", script], env=environment, stdout=log, stderr=subprocess.STDOUT, **identity
+                ["sh", "-c", script],
+                env=environment,
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                **identity,
             )
 
     def output(self) -> str:

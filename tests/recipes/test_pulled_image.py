@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from recipe_image import docker
@@ -122,3 +123,31 @@ def test_superseded_images_go_those_that_were_pulled_and_those_that_were_loaded(
         assert not is_here(loaded)
         assert is_here(other)
         assert is_here(pulled)
+
+
+def test_image_that_ran_before_stays_for_a_rollback_and_the_one_before_that_goes(
+    lifecycle: dict[str, str],
+    environment: dict[str, str],
+    repository: Repository,
+    variant: str,
+    pulled: str,
+    tmp_path: Path,
+) -> None:
+    with tiny_image(edgecam_variant=variant) as second, tiny_image(edgecam_variant=variant) as third:
+
+        def starts(image: str) -> str:
+            done = run_to_end(lifecycle["run"], {**environment, "EDGECAM_IMAGE": image}, folder=tmp_path)
+            assert done.returncode == NO_PROGRAM, done.stderr
+            return done.stderr
+
+        starts(pulled)
+        second = repository.pulled(second)
+        # It crashes, and is started again as often as the nucleus does.
+        for _ in range(3):
+            starts(second)
+        assert is_here(pulled)
+        # The core goes back, and later to a third one.
+        assert "has gone" not in starts(pulled)
+        third = repository.pulled(third)
+        starts(third)
+        assert (is_here(second), is_here(pulled), is_here(third)) == (False, True, True)

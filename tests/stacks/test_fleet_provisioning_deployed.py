@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import socket
 import ssl
 import subprocess
 import uuid
@@ -139,6 +140,14 @@ def test_thing_of_a_site_is_known_without_further_settings(account: Account) -> 
     assert groups_of(account, "dock-core") == ["edgecam-cores"]
 
 
+def test_thing_that_was_there_before_its_core_stays_in_its_groups(account: Account) -> None:
+    account.iot.create_thing(thingName="yard-core")
+    account.iot.add_thing_to_thing_group(thingName="yard-core", thingGroupName="lobby-cores")
+    kind, _, _ = registered(account, "yard-core")
+    assert kind == "accepted"
+    assert sorted(groups_of(account, "yard-core")) == ["edgecam-cores", "lobby-cores"]
+
+
 def test_core_cannot_choose_its_group(account: Account) -> None:
     kind, _, _ = registered(account, "lobby-door", ThingGroupName="edgecam-cores")
     assert kind == "accepted"
@@ -170,6 +179,12 @@ def test_claim_may_do_nothing_but_register(account: Account) -> None:
         device.client.subscribe("edgecam/#", qos=1)
         # AWS IoT refuses by closing the connection or by its answer.
         assert not _first_of(device.subscribed, device.connected)
+
+
+def test_devices_connect_from_this_machine_only(account: Account) -> None:
+    # Who listens on every interface answers on every loopback address.
+    with socket.create_connection(("127.0.0.1", account.iot_port)), pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", account.iot_port))
 
 
 def test_install_commands_are_outputs_that_write_what_each_nucleus_reads(

@@ -87,6 +87,14 @@ def test_full_site_stack_is_a_mistake_that_says_what_helps(tmp_path: Path) -> No
     ]
 
 
+def test_site_that_takes_its_components_along_needs_the_room_of_two(tmp_path: Path) -> None:
+    path = write_fleet(tmp_path, 500, site_stacks=2)
+    assert len(places(path)) == 500
+    path.write_text(path.read_text().replace("timeout_min: 30", "remove_on_destroy: true"))
+    found = [line.rpartition(" found ")[2] for line in mistakes(path)]
+    assert sum(int(line.split()[0]) for line in found) == 1000
+
+
 def test_more_thing_groups_than_a_stack_holds_are_a_mistake(tmp_path: Path) -> None:
     path = write_fleet(tmp_path, 451, site_stacks=8)
     path.write_text(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -157,3 +159,20 @@ def test_dashboard_is_json_and_shows_all_alarms_and_logs(template: dict[str, Any
 def test_watching_changes_no_other_stack(synthesize: Synthesize) -> None:
     plain, watched = synthesize(WATCHED_SITES), synthesize(WATCHED_SITES + WATCH)
     assert {name: watched[name] for name in plain} == plain
+
+
+def test_sites_that_are_not_watched_are_named_at_synth(
+    write_fleet: Callable[[str], Path],
+) -> None:
+    import aws_cdk as cdk
+    from aws_cdk.assertions import Annotations, Match
+
+    from stacks.settings import load_fleet
+    from stacks.watch import WatchStack
+
+    fleet = load_fleet(write_fleet(EVERYTHING))
+    assert fleet.watch is not None
+    stack = WatchStack(cdk.App(), "EdgecamWatch", fleet=fleet, watch=fleet.watch)
+    (found,) = Annotations.from_stack(stack).find_info("*", Match.any_value())
+    assert str(found.entry.data).startswith("1 of 3 sites are not watched")
+    assert "yard" in str(found.entry.data)

@@ -86,10 +86,12 @@ def test_long_reason_keeps_its_beginning_and_its_end(rollout: Rollout) -> None:
 
 def test_core_that_says_nothing_is_named_when_the_time_is_over(rollout: Rollout) -> None:
     thing, site = rollout.core_site("hq")
+    during = Time()
     with pytest.raises(
         Refused, match=rf"^not within 1 min: wave 0, site hq: {thing} is QUEUED; 0 of 1 cores succeeded"
     ):
-        apply(rollout, request(rollout, site))
+        apply(rollout, request(rollout, site), during)
+    assert during.now == pytest.approx(60, abs=wave.POLL_S)
 
 
 def test_group_is_done_when_enough_of_its_cores_are(rollout: Rollout) -> None:
