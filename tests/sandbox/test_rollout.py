@@ -34,14 +34,19 @@ class Stack:
     """The stack of a small fleet: site `canary` first, then `rest`."""
 
     def __init__(
-        self, aws: Any, folder: Path, eventually: Eventually, component: str, things: dict[str, str]
+        self,
+        aws: Any,
+        folder: Path,
+        eventually: Eventually,
+        component: str,
+        targets: dict[str, dict[str, str]],
     ) -> None:
         self.name = f"Rollout-{uuid.uuid4().hex[:8]}"
         self._aws = aws
         self._folder = folder
         self._eventually = eventually
         self._component = component
-        self._things = things
+        self._targets = targets
         self._client = aws.client("cloudformation")
 
     def deploy(self, version: str, *waves: str, call_s: int | None = None) -> str:
@@ -104,8 +109,8 @@ class Stack:
         fleet = Fleet.model_validate(
             {
                 "sites": {
-                    site: {"thing": thing, "cameras": [camera], "rollout": {"remove_on_destroy": True}}
-                    for site, thing in self._things.items()
+                    site: {**target, "cameras": [camera], "rollout": {"remove_on_destroy": True}}
+                    for site, target in self._targets.items()
                 },
                 "waves": [{"sites": [site], "within_min": 2} for site in waves],
             }
@@ -162,8 +167,11 @@ def cores(core_as: Callable[[str | None], Any], component_name: str) -> dict[str
 def stack(
     embedded_aws: Any, tmp_path: Path, eventually: Eventually, component_name: str, cores: dict[str, Any]
 ) -> Stack:
-    things = {site: core.thing for site, core in cores.items()}
-    return Stack(embedded_aws, tmp_path, eventually, component_name, things)
+    iot, rest = embedded_aws.client("iot"), cores["rest"].thing
+    iot.create_thing_group(thingGroupName=f"{rest}-group")
+    iot.add_thing_to_thing_group(thingGroupName=f"{rest}-group", thingName=rest)
+    targets = {"canary": {"thing": cores["canary"].thing}, "rest": {"thing_group": f"{rest}-group"}}
+    return Stack(embedded_aws, tmp_path, eventually, component_name, targets)
 
 
 def running(core: Any) -> dict[str, str]:
