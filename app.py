@@ -41,10 +41,8 @@ def build(app: cdk.App, fleet: Fleet) -> None:
         made.deploy_after_stacks(foundation, *foundation.thing_groups)
     if fleet.has_devices:
         devices = CloudIotStack(app, "EdgecamCloudIot", fleet=fleet, env=env)
-        for variant_stack in variants:
-            # A node finds its key when it starts; but a fleet's other stack need not wait.
-            if any(site.devices for site in fleet.sites_of(variant_stack.variant).values()):
-                variant_stack.add_stack_dependency(devices)
+        for made in variants:
+            devices.deploy_before(made.deployments)
     if fleet.watch is not None:
         WatchStack(app, "EdgecamWatch", fleet=fleet, watch=fleet.watch, env=env)
     if fleet.aws.pipeline is not None:

@@ -40,7 +40,26 @@ def entry(number: int) -> str:
     return f"  {shop(number)}: {{template: shop, values: {{net: 10.{number // 250}.{number % 250}}}}}\n"
 
 
-def write_fleet(folder: Path, sites: int, *, site_stacks: int | None = None, cameras: int = CAMERAS) -> Path:
+DEVICES = """\
+gcp:
+  project: our-project
+  registry:
+    name: cameras
+    region: europe-west1
+    provider: clearblade
+    secret: arn:aws:secretsmanager:eu-central-1:123456789012:secret:clearblade-AbCdEf
+"""
+"""What a fleet says in which cameras are devices."""
+
+
+def write_fleet(
+    folder: Path,
+    sites: int,
+    *,
+    site_stacks: int | None = None,
+    cameras: int = CAMERAS,
+    devices: bool = False,
+) -> Path:
     """Write `fleet.yaml` and `sites/*.yaml`; returns the former.
 
     Args:
@@ -48,11 +67,15 @@ def write_fleet(folder: Path, sites: int, *, site_stacks: int | None = None, cam
         sites: How many.
         site_stacks: The setting of that name; None leaves it out.
         cameras: Of each site.
+        devices: Whether each camera is a device.
     """
     (folder / "sites").mkdir(parents=True, exist_ok=True)
     placement = "" if site_stacks is None else f"  site_stacks: {site_stacks}\n"
     path = folder / "fleet.yaml"
-    path.write_text(HEAD.format(placement=placement, cameras=cameras), encoding="utf-8")
+    text = HEAD.format(placement=placement, cameras=cameras)
+    if devices:
+        text = DEVICES + text.replace("    camera:\n", "    devices: true\n    camera:\n")
+    path.write_text(text, encoding="utf-8")
     for name, text in _files(sites):
         (folder / "sites" / name).write_text(text, encoding="utf-8")
     return path

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import aws_cdk as cdk
 from constructs import Construct
 
 from container.image_inputs import image_hash, image_tag
+from stacks.deployment import SiteDeployment
 from stacks.devices import devices_of
 from stacks.gcp.registry import DeviceRegistry
+from stacks.placement import MAIN, place_of
 from stacks.settings import Fleet
 
 
 class CloudIotStack(cdk.Stack):
     """Registry → devices, each with a key in AWS Secrets Manager.
 
-    The stacks that deploy nodes come after it; they share no values with it, since a node finds its key by
-    name.
+    The devices of a large fleet stand in stacks beside this one, dealt as their sites are: the device of a
+    camera is in `EdgecamCloudIot-Sites-07` where its deployment is in `EdgecamFrameGrabber-Sites-07`. Those
+    come after this one, which has the function that makes them all, and the registry.
+
+    The stacks that deploy nodes come after those of their devices; they share no values with them, since a
+    node finds its key by name.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, fleet: Fleet, **stack: Any) -> None:
@@ -30,10 +37,20 @@ class CloudIotStack(cdk.Stack):
         if fleet.gcp is None or fleet.gcp.registry is None:
             raise ValueError("expected gcp.registry, found none")
         settings = fleet.gcp.registry
+        self._arguments = stack
+        self._stacks: dict[str, cdk.Stack] = {MAIN: self}
+        self._of_site: dict[str, cdk.Stack] = {}
         registry = DeviceRegistry(self, "Devices", gcp=fleet.gcp, registry=settings)
+        versions = _versions(fleet)
         for device in devices_of(fleet):
+            site = fleet.sites[device.site]
+            stands_in = self._stack_at(place_of(device.site, site, fleet.aws.site_stacks))
+            self._of_site[device.site] = stands_in
             # A new version for a core is an occasion to see whether its devices still are as they should be.
-            registry.device(device, checked_with=_version(fleet, device.site))
+            registry.device(device, checked_with=versions[site.variant], stack=stands_in)
+        if fleet.aws.site_stacks is not None or len(self._stacks) > 1:
+            # Also while no site stands elsewhere: it cannot be taken back as long as a stack imports it.
+            registry.export_function()
         cdk.CfnOutput(
             self,
             "Registry",
@@ -41,9 +58,36 @@ class CloudIotStack(cdk.Stack):
             description="Where the devices are.",
         )
 
+    def deploy_before(self, deployments: Mapping[str, SiteDeployment]) -> None:
+        """The stack of each of these deployments comes after that of its site's devices.
 
-def _version(fleet: Fleet, site: str) -> str:
-    """What stands for the version of the component that a site gets."""
+        A node finds its key when it starts; but what has no devices need not wait.
+        """
+        waiting = {
+            (cdk.Stack.of(deployed), self._of_site[name])
+            for name, deployed in deployments.items()
+            if name in self._of_site
+        }
+        for stack, needed in sorted(waiting, key=lambda pair: [each.stack_name for each in pair]):
+            stack.add_stack_dependency(needed)
+
+    def _stack_at(self, place: str) -> cdk.Stack:
+        if place not in self._stacks:
+            stack = cdk.Stack(
+                cast("Construct", self.node.scope),
+                f"{self.stack_name}-Sites-{place}",
+                description="edgecam devices: those of a part of the sites",
+                **self._arguments,
+            )
+            stack.add_stack_dependency(self)
+            self._stacks[place] = stack
+        return self._stacks[place]
+
+
+def _versions(fleet: Fleet) -> dict[str, str]:
+    """What stands for the version of the component that a site gets, by variant."""
     image = fleet.image
-    digest = image_hash(fleet.sites[site].variant, image.architectures[0], image.base)
-    return image_tag(digest)
+    variants = {site.variant for site in fleet.sites.values() if site.devices}
+    return {
+        variant: image_tag(image_hash(variant, image.architectures[0], image.base)) for variant in variants
+    }

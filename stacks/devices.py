@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stacks.settings import Fleet
+    from stacks.settings import Fleet, Site
     from stacks.settings_registry import Registry
 
 SECRETS = "edgecam/devices"
@@ -39,10 +39,15 @@ class FleetDevice:
 def devices_of(fleet: Fleet) -> Iterator[FleetDevice]:
     """Every device that is made, in the order of the settings."""
     for name, site in fleet.sites.items():
-        if site.devices and site.thing is not None:
-            for camera in site.cameras:
-                device_id = site.device_ids.get(camera.id, f"{name}-{camera.id}")
-                yield FleetDevice(site=name, thing=site.thing, camera=camera.id, id=device_id)
+        yield from devices_at(name, site)
+
+
+def devices_at(name: str, site: Site) -> Iterator[FleetDevice]:
+    """Those of one site."""
+    if site.devices and site.thing is not None:
+        for camera in site.cameras:
+            device_id = site.device_ids.get(camera.id, f"{name}-{camera.id}")
+            yield FleetDevice(site=name, thing=site.thing, camera=camera.id, id=device_id)
 
 
 def node_of(fleet: Fleet, name: str, *, secrets: str) -> dict[str, Any]:
@@ -60,7 +65,7 @@ def node_of(fleet: Fleet, name: str, *, secrets: str) -> dict[str, Any]:
     node = site.node
     if not site.devices or fleet.gcp is None or fleet.gcp.registry is None:
         return node
-    found = {device.camera: device for device in devices_of(fleet) if device.site == name}
+    found = {device.camera: device for device in devices_at(name, site)}
     node["cloud_iot"] = _told(fleet.gcp.project, fleet.gcp.registry)
     node["cameras"] = [
         {**camera, "device": _device(found[camera["id"]], secrets)} for camera in node["cameras"]

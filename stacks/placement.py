@@ -4,6 +4,8 @@ A small fleet has the deployments beside the component, in the stack of the vari
 `aws.site_stacks`: a number of stacks, chosen once, to which sites are dealt by a hash of their names. So a
 site's place depends on its own name and that number alone: sites that come and go move nobody. A site that
 says `stack: NAME` stands there instead, whatever the number is; `main` is the stack of the variant.
+
+The devices of a site stand at the same place beside `EdgecamCloudIot` (stacks/cloud_iot.py).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from edgecam.errors import Mistake
+from stacks.devices import devices_at
 
 if TYPE_CHECKING:
     from stacks.settings import Fleet, Site
@@ -30,6 +33,10 @@ MOST_SITES = {True: 180, False: 450}
 """That one stack takes: in the main one (True) each has an output, and other outputs stand beside them; in
 the others a resource alone (two with `rollout.remove_on_destroy`). What is left is room for what such a stack
 may need besides."""
+
+MOST_DEVICES = 480
+"""Devices that one stack takes: each is a resource; in the main one their function, its rights and the
+registry stand beside them."""
 
 MOST_GROUPS = 450
 """Thing groups that one stack takes."""
@@ -59,6 +66,7 @@ def dealt(name: str, count: int) -> str:
 def mistakes_of_placement(fleet: Fleet) -> Iterator[Mistake]:
     """What would not fit into stacks and policies."""
     yield from _full_stacks(fleet)
+    yield from _full_device_stacks(fleet)
     yield from _full_group_stacks(fleet)
     yield from _too_many_secrets(fleet)
     yield from _secrets_elsewhere(fleet)
@@ -85,6 +93,27 @@ def _full_stacks(fleet: Fleet) -> Iterator[Mistake]:
                 f"at most {most} sites in one stack (one with remove_on_destroy counts twice): say stack: "
                 "NAME, of another one, in new sites"
             )
+        yield Mistake("aws.site_stacks", expected, found)
+
+
+def _full_device_stacks(fleet: Fleet) -> Iterator[Mistake]:
+    counts: Counter[str] = Counter()
+    for name, site in fleet.sites.items():
+        counts[place_of(name, site, fleet.aws.site_stacks)] += len(list(devices_at(name, site)))
+    for place, count in sorted(counts.items()):
+        if count <= MOST_DEVICES:
+            continue
+        expected = (
+            f"at most {MOST_DEVICES} devices in one stack, where each camera of a site with devices: true "
+        )
+        if place == MAIN:
+            expected += (
+                "is one: say how many further stacks there are, such as 32 "
+                f"(and stack: {MAIN} in sites that are deployed already: they stay where they are)"
+            )
+        else:
+            expected += "is one: say stack: NAME, of another one, in new sites"
+        found = f"{count} in " + ("one" if place == MAIN else f'"{place}"')
         yield Mistake("aws.site_stacks", expected, found)
 
 

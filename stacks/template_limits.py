@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from edgecam.errors import EdgecamError
+from stacks.devices import SECRETS
 from stacks.placement import MAIN, OUTPUT_LIMIT, RESOURCE_LIMIT, TEMPLATE_LIMIT_BYTES
 
 _DEPLOYMENT = "AWS::GreengrassV2::Deployment"
+_DEVICE = "Custom::EdgecamCloudIotDevice"
 _LARGEST = 3
+
+_MOVE = (
+    "Say stack: NAME in new sites, or "
+    f"aws.site_stacks (and stack: {MAIN} in the sites that are deployed already)"
+)
 
 
 def check_templates(folder: Path) -> None:
@@ -43,6 +51,9 @@ def _beyond_limits(path: Path) -> Iterator[str]:
 
 def _advice(template: dict[str, Any]) -> str:
     """Which sites take most, and how to move them."""
+    if devices := _devices_by_core(template):
+        named = ", ".join(f"{core} ({count:,})" for core, count in devices.most_common(_LARGEST))
+        return f"; of its {devices.total():,} devices most are those of the cores {named}. {_MOVE}"
     sizes = {
         found["Properties"]["DeploymentName"]: len(json.dumps(found, indent=1))
         for found in template.get("Resources", {}).values()
@@ -52,7 +63,13 @@ def _advice(template: dict[str, Any]) -> str:
         return ""
     largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:_LARGEST]
     named = ", ".join(f"{name.removeprefix('edgecam ')} ({sizes[name]:,} bytes)" for name in largest)
-    return (
-        f"; of its {len(sizes)} sites the largest are {named}. Say stack: NAME in new sites, or "
-        f"aws.site_stacks (and stack: {MAIN} in the sites that are deployed already)"
+    return f"; of its {len(sizes)} sites the largest are {named}. {_MOVE}"
+
+
+def _devices_by_core(template: dict[str, Any]) -> Counter[str]:
+    """A core is known by the names of its devices' secrets, `edgecam/devices/CORE/CAMERA/key`."""
+    return Counter(
+        found["Properties"]["Secret"].removeprefix(f"{SECRETS}/").partition("/")[0]
+        for found in template.get("Resources", {}).values()
+        if found["Type"] == _DEVICE
     )

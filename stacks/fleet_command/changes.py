@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,8 @@ class SiteChange:
         kind: `new`, `removed` or `changed`.
         target: Of the deployment; of a removed site the former one.
         variant: Likewise.
-        changes: The settings that differ; for a new site its version and number of cameras.
+        changes: The settings that differ, and how many devices are made and removed; of a new site its
+            version and number of cameras beside, of a removed one nothing else.
         cores_keep: Of a removed site: whether its cores keep what they have.
     """
 
@@ -64,11 +65,13 @@ def changes_between(before: States, after: States) -> list[SiteChange]:
         old, new = before.get(name), after.get(name)
         if new is None:
             assert old is not None  # noqa: S101 - one of them has it
-            found.append(SiteChange(name, "removed", old.target, old.variant, (), not old.leaves_cores))
+            gone = tuple(_devices(old.devices, {}))
+            found.append(SiteChange(name, "removed", old.target, old.variant, gone, not old.leaves_cores))
         elif old is None:
             facts = (
                 Change(new.variant, None, new.version),
                 Change("cameras", None, str(len(new.camera_ids))),
+                *_devices({}, new.devices),
             )
             found.append(SiteChange(name, "new", new.target, new.variant, facts))
         elif changes := tuple(_changes(old, new)):
@@ -91,6 +94,7 @@ def _changes(old: SiteState, new: SiteState) -> Iterator[Change]:
         )
     if old.version != new.version:
         yield Change(new.variant, old.version, new.version)
+    yield from _devices(old.devices, new.devices)
     lone = old.camera_ids ^ new.camera_ids
     for camera in sorted(lone):
         yield _change(
@@ -102,6 +106,17 @@ def _changes(old: SiteState, new: SiteState) -> Iterator[Change]:
         values = old.settings.get(path), new.settings.get(path)
         if values[0] != values[1]:
             yield _change(path, *values)
+
+
+def _devices(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
+    """Devices made and removed, with their keys, and those that move to another stack."""
+    if gone := len(old.keys() - new.keys()):
+        yield Change("devices", str(gone), None)
+    if made := len(new.keys() - old.keys()):
+        yield Change("devices", None, str(made))
+    for before, after in sorted({(old[name], new[name]) for name in old.keys() & new.keys()}):
+        if before != after:
+            yield Change("devices", f"made in {before}", f"made in {after}")
 
 
 def _change(path: str, old: Any, new: Any) -> Change:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from container.image_inputs import VARIANTS
+from stacks.devices import SECRETS
 
 Template = Mapping[str, Any]
 
 _DEPLOYMENT = "AWS::GreengrassV2::Deployment"
 _GROUP = "AWS::IoT::ThingGroup"
 _REMOVAL = "Custom::EdgecamRemoval"
+_DEVICE = "Custom::EdgecamCloudIotDevice"
 _NAME = "edgecam "
 """How the names of our deployments begin (stacks/deployment.py)."""
 
@@ -42,6 +44,7 @@ class SiteState:
         camera_ids: Its cameras.
         settings: What reaches the cores, by the path of a setting: `cameras.door.uri`, `docker.memory`,
             `components.NAME.version`, `rollout.…`.
+        devices: The devices that are made of its cameras, each with the stack in which it is.
     """
 
     name: str
@@ -53,9 +56,13 @@ class SiteState:
     leaves_cores: bool
     camera_ids: frozenset[str]
     settings: Mapping[str, Any]
+    devices: Mapping[str, str] = field(default_factory=dict)
 
 
 States = dict[str, SiteState]
+
+Devices = Mapping[tuple[str, str], tuple[str, str]]
+"""By target and camera: its device, and in which stack that is."""
 
 
 def states_in(folder: Path) -> States:
@@ -77,22 +84,37 @@ def states_of(templates: Iterable[tuple[str, Template]]) -> States:
         f"thinggroup/{each['ThingGroupName']}": stack for stack, kind, each in resources if kind == _GROUP
     }
     leaving = {each["Site"] for _, kind, each in resources if kind == _REMOVAL}
+    devices = _devices((stack, each) for stack, kind, each in resources if kind == _DEVICE)
     states = [
-        _state(stack, each, groups, leaving)
+        _state(stack, each, groups, leaving, devices)
         for stack, kind, each in resources
         if kind == _DEPLOYMENT and str(each.get("DeploymentName")).startswith(_NAME)
     ]
     return {state.name: state for state in states}
 
 
+def _devices(found: Iterable[tuple[str, Mapping[str, Any]]]) -> Devices:
+    """By the name of the secret with the key, `edgecam/devices/CORE/CAMERA/key`."""
+    devices: dict[tuple[str, str], tuple[str, str]] = {}
+    for stack, properties in found:
+        core, camera, _ = properties["Secret"].removeprefix(f"{SECRETS}/").rsplit("/", 2)
+        devices[f"thing/{core}", camera] = (properties["Device"], stack)
+    return devices
+
+
 def _state(
-    stack: str, properties: Mapping[str, Any], groups: Mapping[str, str], leaving: Collection[str]
+    stack: str,
+    properties: Mapping[str, Any],
+    groups: Mapping[str, str],
+    leaving: Collection[str],
+    devices: Devices,
 ) -> SiteState:
     name = properties["DeploymentName"].removeprefix(_NAME)
     components = properties.get("Components", {})
     own = next((name for name in components if name.rpartition(".")[2] in VARIANTS), "")
     configuration = _merge(components.get(own, {}))
     target = _text(properties["TargetArn"]).rpartition(":")[2]
+    camera_ids = frozenset(camera["id"] for camera in configuration.get("node", {}).get("cameras", []))
     return SiteState(
         name=name,
         target=target,
@@ -101,7 +123,7 @@ def _state(
         stack=stack,
         group_stack=groups.get(target, ""),
         leaves_cores=name in leaving,
-        camera_ids=frozenset(camera["id"] for camera in configuration.get("node", {}).get("cameras", [])),
+        camera_ids=camera_ids,
         settings={
             **dict(_flat(_as_settings(configuration))),
             **{
@@ -112,6 +134,7 @@ def _state(
             },
             **dict(_flat({"rollout": {**properties.get("DeploymentPolicies", {}), **_jobs(properties)}})),
         },
+        devices=dict(devices[target, camera] for camera in camera_ids if (target, camera) in devices),
     )
 
 

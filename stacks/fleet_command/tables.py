@@ -53,7 +53,8 @@ def _group_rows(group: Sequence[SiteChange], every_site: bool) -> list[Row]:
 def _what(change: SiteChange) -> str:
     if change.kind == "removed":
         kept = "its cores keep what they have" if change.cores_keep else "its components leave its cores"
-        return f"removed: its deployment is deleted, {kept}"
+        gone = "".join(f", {each.old} {each.path} with their keys go" for each in change.changes)
+        return f"removed: its deployment is deleted, {kept}{gone}"
     if change.kind == "new":
         return "new: " + ", ".join(f"{each.path} {each.new}" for each in change.changes)
     return "\n".join(map(str, change.changes))

@@ -58,6 +58,10 @@ class DeviceRegistry(Construct):
         """
         super().__init__(scope, construct_id)
         self._gcp, self._settings = gcp, registry
+        self._main = cdk.Stack.of(self)
+        self._owner = self._main.stack_name
+        self._export = f"{self._owner}-DeviceMaker"
+        self._imported = cdk.Fn.import_value(self._export)
         login = (
             gcp.login.secret if gcp.login is not None and registry.provider == "google" else registry.secret
         )
@@ -89,12 +93,29 @@ class DeviceRegistry(Construct):
         )
         self._resource = self._made() if registry.create else None
 
-    def device(self, device: FleetDevice, *, checked_with: str) -> cdk.CustomResource:
+    def export_function(self) -> None:
+        """Let other stacks of this account and Region use the function.
+
+        By a name that is written here, not one that the CDK makes of ids. The lock that comes with it is
+        wanted: CloudFormation keeps the function as long as there are devices that only it can remove.
+        """
+        cdk.CfnOutput(
+            self._main,
+            "DeviceMaker",
+            value=self.function.function.attr_arn,
+            description="What makes devices, for the stacks that hold those of a part of the sites.",
+            export_name=self._export,
+        )
+
+    def device(
+        self, device: FleetDevice, *, checked_with: str, stack: cdk.Stack | None = None
+    ) -> cdk.CustomResource:
         """Make a device.
 
         Args:
             device: Which one.
             checked_with: What leads to a check of the device when it changes.
+            stack: The one that it stands in, which comes after this one; default this one.
         """
         settings = self._settings
         properties = {
@@ -107,14 +128,19 @@ class DeviceRegistry(Construct):
             "RecoveryDays": str(settings.recovery_days),
             "Checked": checked_with,
         }
-        made = self._custom(f"Device-{device.site}-{device.camera}", "Device", properties)
+        name = f"Device-{device.site}-{device.camera}"
+        if stack is not None and stack is not self._main:
+            # A device that moves to another stack has the same owner, and stays the device that it is.
+            properties["OwnerStack"] = self._owner
+            return _custom(stack, name, "Device", function=self._imported, properties=properties)
+        made = self._own(name, "Device", properties)
         if self._resource is not None:
             made.node.add_dependency(self._resource)
         return made
 
     def _made(self) -> cdk.CustomResource:
         topic = self._settings.event_topic
-        return self._custom(
+        return self._own(
             "Registry", "Registry", {**self._where(), "EventTopics": [topic] if topic is not None else []}
         )
 
@@ -130,17 +156,24 @@ class DeviceRegistry(Construct):
             "Login": login if settings.provider == "clearblade" else login_properties(self._gcp.login),
         }
 
-    def _custom(self, construct_id: str, kind: str, properties: Mapping[str, Any]) -> cdk.CustomResource:
-        resource = cdk.CustomResource(
-            self,
-            construct_id,
-            resource_type=f"Custom::EdgecamCloudIot{kind}",
-            service_token=self.function.function.attr_arn,
-            service_timeout=_TIMEOUT,
-            properties=properties,
-        )
+    def _own(self, construct_id: str, kind: str, properties: Mapping[str, Any]) -> cdk.CustomResource:
+        function = self.function.function.attr_arn
+        resource = _custom(self, construct_id, kind, function=function, properties=properties)
         resource.node.add_dependency(self.function)
         return resource
+
+
+def _custom(
+    scope: Construct, construct_id: str, kind: str, *, function: str, properties: Mapping[str, Any]
+) -> cdk.CustomResource:
+    return cdk.CustomResource(
+        scope,
+        construct_id,
+        resource_type=f"Custom::EdgecamCloudIot{kind}",
+        service_token=function,
+        service_timeout=_TIMEOUT,
+        properties=properties,
+    )
 
 
 def _function(registry: Registry) -> Function:

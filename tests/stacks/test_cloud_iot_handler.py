@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cloud_iot_rig import DEVICES, PROJECT, Camera, DiedError, public_key_of, refused
+from cloud_iot_rig import DEVICES, PROJECT, STACK, Camera, DiedError, public_key_of, refused
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -116,6 +116,20 @@ def test_deleted_device_leaves_a_secret_that_can_be_restored_for_some_days(camer
     assert camera.handler(camera.of_device())["id"] == camera.device
     assert camera.text() == before
     assert camera.public_keys() == [public_key_of(before)]
+
+
+def test_device_goes_from_stack_to_stack_of_one_owner_in_either_order(camera: Camera) -> None:
+    camera.make()
+    key, places = camera.text(), (f"{STACK[:-2]}-Sites-01/1", f"{STACK[:-2]}-Sites-02/1")
+    first, second = ({"stack": place, "OwnerStack": "EdgecamCloudIot"} for place in places)
+    for made, left in ((first, {}), (second, first), ({}, second)):
+        assert camera.handler(camera.of_device(**made))["id"] == camera.device
+        camera.handler(camera.of_device("Delete", **left))
+        assert (camera.is_device(), camera.secret_state(), camera.text()) == (True, "kept", key)
+    camera.handler(camera.of_device("Delete"))
+    assert (camera.is_device(), camera.secret_state()) == (False, "deleted")
+    assert camera.handler(camera.of_device(**first))["id"] == camera.device
+    assert camera.public_keys() == [public_key_of(key)]
 
 
 def test_restored_secret_waits_for_its_end_again_when_the_creation_fails(camera: Camera) -> None:

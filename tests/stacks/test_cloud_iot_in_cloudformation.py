@@ -147,7 +147,32 @@ class DeviceStack:
                 },
             }
             before = camera.capitalize()
-        return json.dumps({"Resources": resources})
+        maker = {"Value": {"Fn::GetAtt": ["Maker", "Arn"]}, "Export": {"Name": f"{self.name}-DeviceMaker"}}
+        return json.dumps({"Resources": resources, "Outputs": {"DeviceMaker": maker}})
+
+
+class FurtherStack(DeviceStack):
+    """A stack beside another one, with devices that are made by the other one's function."""
+
+    def __init__(self, main: DeviceStack, place: str) -> None:
+        self.name = f"{main.name}-Sites-{place}"
+        self._main, self._client = main, main._client
+
+    def _template(self, cameras: dict[str, dict[str, str]]) -> str:
+        function = {"Fn::ImportValue": f"{self._main.name}-DeviceMaker"}
+        devices = {
+            name: {
+                "Type": resource["Type"],
+                "Properties": {
+                    **resource["Properties"],
+                    "ServiceToken": function,
+                    "OwnerStack": self._main.name,
+                },
+            }
+            for name, resource in json.loads(self._main._template(cameras))["Resources"].items()
+            if resource["Type"] == "Custom::EdgecamCloudIotDevice"
+        }
+        return json.dumps({"Resources": devices})
 
 
 @pytest.fixture
@@ -200,3 +225,28 @@ def test_rollback_leaves_a_key_that_can_be_restored_and_of_the_failure_nothing(
     assert stack.secrets.describe_secret(SecretId=stack.secret("north"))["DeletedDate"]
     with pytest.raises(stack.secrets.exceptions.ResourceNotFoundException):
         stack.secrets.describe_secret(SecretId=stack.secret("south"))
+
+
+def test_device_that_moves_to_a_further_stack_keeps_its_key_and_goes_with_it(
+    stack: DeviceStack, cloud_iot: EmbeddedCloudIot, eventually: Callable[..., Any]
+) -> None:
+    def outcome(of: DeviceStack, arn: str) -> str:
+        status: str = eventually(lambda: of.ended(arn))
+        return status
+
+    further = FurtherStack(stack, "07")
+    assert outcome(stack, stack.create(north={}, south={})) == "CREATE_COMPLETE", stack.events()
+    before = keys(cloud_iot, stack, "north")
+
+    assert outcome(further, further.create(north={})) == "CREATE_COMPLETE", further.events()
+    # What no longer has it here must not take it from there.
+    assert outcome(stack, stack.update(south={})) == "UPDATE_COMPLETE", stack.events()
+    assert keys(cloud_iot, stack, "north") == before
+    assert "DeletedDate" not in stack.secrets.describe_secret(SecretId=stack.secret("north"))
+
+    assert outcome(further, further.delete()) == "DELETE_COMPLETE"
+    assert cloud_iot.devices(stack.registry) == ["gate-south"]
+    assert stack.secrets.describe_secret(SecretId=stack.secret("north"))["DeletedDate"]
+    assert outcome(stack, stack.delete()) == "DELETE_COMPLETE"
+    with pytest.raises(CloudError, match="NOT_FOUND"):
+        cloud_iot.devices(stack.registry)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleets import PROJECT
+from fleets import DEVICE_SITES, DEVICES, PROJECT
 
 from bench.many_sites import write_fleet as write_many
 from stacks.fleet_command.__main__ import main
@@ -422,3 +422,32 @@ def test_moved_site_whose_cores_are_emptied_in_between_is_told_so() -> None:
         text = changes_table(changes_between(before, after), every_site=False)
         assert "stack: S → S-Sites-07" in text
         assert ("remove_on_destroy: its cores lose their components → and get them again" in text) is warned
+
+
+IDS = "    device_ids: {bell: front-bell}\n"
+GATE = '      - {id: gate, uri: "rtsp://192.0.2.20/1"}\n'
+
+
+def test_devices_that_are_made_and_removed_are_counted(tmp_path: Path) -> None:
+    for name, text in (
+        ("none", DEVICE_SITES.replace("    devices: true\n", "").replace(IDS, "")),
+        ("made", DEVICES),
+        ("fewer", DEVICES.replace("front-bell", "back-bell").replace(GATE, "")),
+        ("moved", DEVICES.replace("  gate:\n", "  gate:\n    stack: north\n")),
+        ("gone", DEVICE_SITES.partition("  gate:")[0]),
+    ):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    names = ("none", "made", "fewer", "moved", "gone")
+    found = dict(zip(names, synthesized(*(Tree(tmp_path / f"{name}.yaml") for name in names)), strict=True))
+
+    def told(before: str, after: str) -> list[str]:
+        text = changes_table(changes_between(found[before], found[after]), every_site=False)
+        return [line for line in text.splitlines() if "devices" in line]
+
+    assert [line.split("devices: ")[1] for line in told("none", "made")] == ["2 (new)"]
+    assert [line.split("devices: ")[1] for line in told("made", "fewer")] == ["2 (taken out)", "1 (new)"]
+    assert [line.split("devices: ")[1] for line in told("made", "moved")] == [
+        "made in EdgecamCloudIot → made in EdgecamCloudIot-Sites-north"
+    ]
+    assert "cores keep what they have, 2 devices with their keys go" in told("made", "gone")[0]
+    assert "cameras 2, devices 2" in told("gone", "made")[0]

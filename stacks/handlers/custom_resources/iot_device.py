@@ -4,13 +4,15 @@
   the one that the node reads. At each step a request that is repeated goes on where the former one stopped.
 - Another `KeyVersion` makes another key. Both are valid until the device's newest state names the new one;
   the next request then drops the others. Never more than three.
-- A device or a secret that this stack did not make is refused and not touched.
+- A device or a secret that this stack did not make is refused and not touched. With `OwnerStack`, the name of
+  another stack, that one's are this one's too, and a device that moves between them stays.
 - What a failed creation has made is removed at once, the secret without recovery.
 - Delete: the device goes, and its secret, which can be restored for `RecoveryDays`; a later creation does.
 
 Properties: Project, Region, Registry, Device, Secret, Algorithm, KeyVersion, KeyDays, RecoveryDays, Checked
-(whatever is to lead to a check when it changes), and how the provider is reached (see iot_resources). The
-resource's id is the device's name. The private key is in no event, answer, log or id.
+(whatever is to lead to a check when it changes), OwnerStack where there is one, and how the provider is
+reached (see iot_resources). The resource's id is the device's name. The private key is in no event, answer,
+log or id.
 """
 
 from __future__ import annotations

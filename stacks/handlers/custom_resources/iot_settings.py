@@ -8,8 +8,8 @@ from .answer import Event
 from .ownership import OWNER_LABEL, owner_of
 
 RESOURCE_LABEL = "edgecam-resource"
-"""The metadata that says which resource of its stack a device is: where a site has got another name, the new
-resource has the device by the time that the former one is deleted."""
+"""The metadata that says which resource of its stack a device is: where a site has got another name or stands
+in another stack, the new resource has the device by the time that the former one is deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +47,22 @@ class WantedDevice:
             key_version=properties["KeyVersion"],
             key_days=int(properties["KeyDays"]),
             recovery_days=int(properties["RecoveryDays"]),
-            owner=owner_of(event),
-            resource=event["LogicalResourceId"],
+            owner=owner_of(event, properties.get("OwnerStack")),
+            resource=_resource(event),
         )
 
     @property
     def labels(self) -> dict[str, str]:
         """The metadata by which we know it again."""
         return {OWNER_LABEL: self.owner, RESOURCE_LABEL: self.resource}
+
+
+def _resource(event: Event) -> str:
+    """Where several stacks are one owner, an id alone is not one resource."""
+    resource = str(event["LogicalResourceId"])
+    if "OwnerStack" not in event["ResourceProperties"]:
+        return resource
+    return f"{event['StackId'].split('/')[1]}.{resource}"
 
 
 def name_of(event: Event) -> str:
