@@ -15,8 +15,9 @@ from edgecam.broker import StateSource
 from edgecam.device_state import LONGEST_TEXT, NodeStates
 from edgecam.last_end import LastEnd
 from edgecam.redaction import SECRETS
-from edgecam.status import CameraState
+from edgecam.status import CameraReport, CameraState
 from sandbox.clocks import HandClock
+from stacks.camera_table import TOLD
 
 
 class Settings:
@@ -91,6 +92,15 @@ def test_what_is_not_known_is_null(node: ReportedNode, clock: HandClock) -> None
         "key_version",
         "previous_end",
     ]
+
+
+@pytest.mark.parametrize("camera", [report(), recorded(), away("lobby")])
+def test_every_state_says_what_the_watch_selects_of_it(
+    tmp_path: Path, clock: HandClock, camera: CameraReport
+) -> None:
+    _, told = told_by(ReportedNode(tmp_path, camera), clock, storage=ReportedStorage())
+    # A rule of AWS IoT leaves out what a message does not have, and nobody would hear of it.
+    assert set(TOLD) <= told.state("lobby").values.keys()
 
 
 def test_state_is_as_old_as_the_asking_and_no_older(node: ReportedNode, clock: HandClock) -> None:
