@@ -127,7 +127,8 @@ def test_a_refused_document_changes_nothing_and_says_why(
         "upload.max_bytes_per_s: expected a number greater than or equal to 4096, found 1"
     )
     assert it.control.refused("lobby") is None
-    assert [entry.levelno for entry in caplog.records] == [logging.WARNING]
+    warned = [entry for entry in caplog.records if entry.levelno >= logging.WARNING]
+    assert [entry.levelno for entry in warned] == [logging.WARNING]
     it.configure("yard", chunk_s=4)
     assert it.control.refused("yard") is None
     assert it.control.in_force("yard") == before

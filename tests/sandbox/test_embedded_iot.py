@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,13 @@ def test_answer_that_is_lost_was_work_that_is_done(cloud: EmbeddedCloudIot, path
 # Who may connect
 
 
+@dataclass(frozen=True)
+class _Ahead:
+    """So many seconds after the moment of the test, which may come long after it was collected."""
+
+    by_s: float
+
+
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
 def test_device_with_its_key_connects_and_tells_its_state(
     cloud: EmbeddedCloudIot, path: str, connect: Callable[..., Device], algorithm: str
@@ -250,8 +258,8 @@ def test_device_with_its_key_connects_and_tells_its_state(
     [
         ({"aud": "other-project"}, "audience"),
         ({"aud": [PROJECT]}, "audience"),
-        ({"exp": time.time() - SKEW_S - 60, "iat": time.time() - SKEW_S - 120}, "token-expired"),
-        ({"iat": time.time() + SKEW_S + 60}, "token-early"),
+        ({"exp": _Ahead(-SKEW_S - 60), "iat": _Ahead(-SKEW_S - 120)}, "token-expired"),
+        ({"iat": _Ahead(SKEW_S + 60)}, "token-early"),
         ({"life_s": 24 * 3600 + SKEW_S + 60}, "token-life"),
         ({"exp": "tomorrow"}, "malformed-token"),
         ({"algorithm": "HS256"}, "algorithm"),
@@ -267,7 +275,11 @@ def test_token_that_is_not_as_it_must_be_is_refused(
     claims: dict[str, Any],
     why: str,
 ) -> None:
-    assert not connect(path, key.token(**claims)).is_connected
+    now_s = time.time()
+    told = {
+        name: now_s + value.by_s if isinstance(value, _Ahead) else value for name, value in claims.items()
+    }
+    assert not connect(path, key.token(**told)).is_connected
     assert cloud.connections(path).refusals == [why]
     assert cloud.device(path)["lastErrorStatus"]["code"] == 16
 
