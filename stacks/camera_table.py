@@ -29,6 +29,7 @@ TOLD = (
     "chunks_waiting",
     "chunks_lost",
     "spool_bytes",
+    "spool_limit_bytes",
 )
 """Of a state message (edgecam's device_state.py): what the watch reads. A row stays below 1 KB, which is what
 one write costs; the rest of the message does not need to be kept."""

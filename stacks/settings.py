@@ -338,7 +338,7 @@ class Aws(Model):
         ge=2,
         le=100,
         description="For fleets of more than a hundred sites: how many stacks hold their deployments, such "
-        "as 32. Choose it once: another number moves most sites to another stack.",
+        "as 32, and as many their devices. Choose it once: another number moves most sites to another stack.",
     )
 
     pipeline: Pipeline | None = Field(

@@ -25,7 +25,7 @@ class Alarms(Model):
         default=1, description="Cameras that send pictures, of which no chunk is finished."
     )
     filling_spools: Count | None = Field(
-        default=1, description="Cores with more than `spool_bytes` in their spool."
+        default=1, description="Cores with at least `spool_bytes` in their spool."
     )
     lost_chunks: Count | None = Field(default=1, description="Chunks lost between two looks.")
     unhealthy_cores: Count | None = Field(default=1, description="Cores with a broken component.")
@@ -63,7 +63,7 @@ class Watch(Model):
     spool_bytes: int | None = Field(
         default=None,
         ge=1,
-        description="What a spool may hold; default four fifths of the smallest `spool.max_bytes`.",
+        description="What a spool may hold; default four fifths of its own limit, `spool.max_bytes`.",
     )
     forget_after_days: int = Field(
         default=7, ge=1, le=365, description="A camera that was silent for so long is not watched any more."

@@ -24,9 +24,6 @@ LEAST_NO_CHUNKS_S = 300
 CHUNKS_OVERDUE = 3
 """A recording is given the time of so many of its chunks."""
 
-SPOOL_SHARE = 0.8
-"""Of its limit, from which on a spool is filling: there is time to do something yet."""
-
 _MOST_NAMED = 10
 """Sites in one message."""
 
@@ -130,13 +127,11 @@ def limits_of(fleet: Fleet, watch: Watch) -> dict[str, float | None]:
         for camera in site.cameras
         if camera.recording.enabled
     ]
-    spools = [site.spool.max_bytes for site in fleet.sites.values() if site.bucket is not None]
     usual_s = max([LEAST_NO_CHUNKS_S, *(CHUNKS_OVERDUE * chunk_s for chunk_s in chunks)])
-    usual_bytes = int(SPOOL_SHARE * min(spools)) if spools else None
     return {
         "late_s": watch.late_s,
         "trouble_after_s": watch.trouble_after_s,
         "no_chunks_after_s": usual_s if watch.no_chunks_after_s is None else watch.no_chunks_after_s,
-        "spool_bytes": usual_bytes if watch.spool_bytes is None else watch.spool_bytes,
+        "spool_bytes": watch.spool_bytes,
         "forget_after_s": 86_400 * watch.forget_after_days,
     }

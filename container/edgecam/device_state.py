@@ -6,17 +6,19 @@ One JSON object; Cloud IoT Core gets it on `/devices/<device>/state`, AWS IoT Co
     {"id": "lobby", "state": "connected", "since": "2026-01-01T12:00:00.000Z",
      "reason": null, "message": null, "frame_age_s": 0.4 or null,
      "chunks_recorded": 9, "chunks_stored": 7, "chunks_waiting": 2, "chunks_lost": 0,
-     "spool_bytes": 10485760,
+     "newest_chunk": "2026-01-01T12:00:00.000Z" or null,
+     "spool_bytes": 10485760, "spool_limit_bytes": 10737418240,
      "version": "0.1.0", "key_version": "1" or null, "previous_end": "clean", "unclean" or null,
      "config": {"in_force": {"max_fps": 1.0}, "refused": null or "a sentence"},
      "sent_at": "2026-01-01T12:00:05.000Z", "every_s": 60.0}
 
 `state` is one of connecting, connected, stalled, disconnected; a node that ends leaves `disconnected` behind.
-The `chunks_` and `spool_bytes` are null where nothing is recorded; the chunks count since the node started,
-and the spool is the whole node's. `key_version` is that of the key with which the device shows who it is,
-null where none is known. `previous_end` says how the node ended before it started this time (`last_end.py`).
-`config.in_force` has the form of a `config` message. A reader takes a node for away when `sent_at` is older
-than `every_s` and what the network may take.
+The `chunks_`, `newest_chunk` and the `spool_` are null where nothing is recorded; the chunks count since the
+node started, `newest_chunk` is when the newest of them ends, and the spool is the whole node's, with
+`spool_limit_bytes` the most that may wait. `key_version` is that of the key with which the device shows who
+it is, null where none is known. `previous_end` says how the node ended before it started this time
+(`last_end.py`). `config.in_force` has the form of a `config` message. A reader takes a node for away when
+`sent_at` is older than `every_s` and what the network may take.
 
 Texts have their secrets hidden and are cut at `LONGEST_TEXT`: Nucleus Lite takes 10,000 bytes a message.
 """
@@ -155,7 +157,9 @@ class NodeStates:
             "message": _short(report.message or recording["problem"]),
             "frame_age_s": None if report.frame_age_s is None else round(report.frame_age_s, 3),
             **{name: recording[name] for name in _CHUNKS},
+            "newest_chunk": _newest_chunk(report),
             "spool_bytes": moment.spool.spool_bytes if moment.spool is not None else None,
+            "spool_limit_bytes": moment.spool.limit_bytes if moment.spool is not None else None,
             "version": __version__,
             "key_version": key_version,
             "previous_end": None if self._previous_end is None else str(self._previous_end),
@@ -174,6 +178,11 @@ class _States:
 
     def state(self, camera_id: str) -> DeviceState:
         return self.node.state(camera_id, self.every_s)
+
+
+def _newest_chunk(report: CameraReport) -> str | None:
+    newest_end = report.recording.newest_end if report.recording is not None else None
+    return None if newest_end is None else time_text(newest_end)
 
 
 def _short(text: str | None) -> str | None:

@@ -131,7 +131,7 @@ class Recorder:
 
     def report(self) -> RecordingReport:
         """How the recording is doing; from any thread."""
-        return RecordingReport(self._chunks, self._bytes, self._lost, self._problem)
+        return RecordingReport(self._chunks, self._bytes, self._lost, self._problem, self._recorded_until)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -63,12 +63,14 @@ class RecordingReport:
         bytes_total: The sum of their sizes.
         lost_total: Chunks that could not be written or kept, since the node started.
         problem: A sentence for a person about what keeps it from recording, or None.
+        newest_end: When the newest of these chunks ends, UTC; None before the first.
     """
 
     chunks_total: int
     bytes_total: int
     lost_total: int
     problem: str | None
+    newest_end: datetime | None = None
 
 
 @dataclass(frozen=True)

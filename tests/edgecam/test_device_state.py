@@ -15,7 +15,7 @@ from edgecam.broker import StateSource
 from edgecam.device_state import LONGEST_TEXT, NodeStates
 from edgecam.last_end import LastEnd
 from edgecam.redaction import SECRETS
-from edgecam.status import CameraReport, CameraState
+from edgecam.status import CameraReport, CameraState, RecordingReport
 from sandbox.clocks import HandClock
 from stacks.camera_table import TOLD
 
@@ -69,7 +69,9 @@ def test_state_of_a_recorded_camera_has_everything_a_program_asks_for(
         "chunks_stored": 7,
         "chunks_waiting": 3,
         "chunks_lost": 3,
+        "newest_chunk": "2026-11-21T09:45:35.123Z",
         "spool_bytes": 15_400_000,
+        "spool_limit_bytes": 10_000_000_000,
         "version": __version__,
         "key_version": "3",
         "previous_end": "unclean",
@@ -88,7 +90,9 @@ def test_what_is_not_known_is_null(node: ReportedNode, clock: HandClock) -> None
         "chunks_stored",
         "chunks_waiting",
         "chunks_lost",
+        "newest_chunk",
         "spool_bytes",
+        "spool_limit_bytes",
         "key_version",
         "previous_end",
     ]
@@ -101,6 +105,13 @@ def test_every_state_says_what_the_watch_selects_of_it(
     _, told = told_by(ReportedNode(tmp_path, camera), clock, storage=ReportedStorage())
     # A rule of AWS IoT leaves out what a message does not have, and nobody would hear of it.
     assert set(TOLD) <= told.state("lobby").values.keys()
+
+
+def test_recording_without_a_chunk_yet_has_no_newest_one(tmp_path: Path, clock: HandClock) -> None:
+    camera = report(recording=RecordingReport(0, 0, 0, None))
+    _, told = told_by(ReportedNode(tmp_path, camera), clock, storage=ReportedStorage())
+    values = told.state("lobby").values
+    assert (values["chunks_recorded"], values["newest_chunk"]) == (0, None)
 
 
 def test_state_is_as_old_as_the_asking_and_no_older(node: ReportedNode, clock: HandClock) -> None:

@@ -104,6 +104,7 @@ def test_a_film_becomes_chunks_that_play_and_join(studio: Callable[..., Studio])
     assert all(each.begins_with_keyframe for each in probed)
     report = place.recorder.report()
     assert (report.chunks_total, report.lost_total, report.problem) == (4, 0, None)
+    assert report.newest_end == place.sink.chunks[-1].end
     assert report.bytes_total == sum(place.sink.path(chunk).stat().st_size for chunk in place.sink.chunks)
 
 
@@ -155,7 +156,7 @@ def test_a_spool_without_room_is_said_once_and_tried_again(
         place.await_end()
         place.cut()
     report = place.recorder.report()
-    assert report.chunks_total == 0
+    assert (report.chunks_total, report.newest_end) == (0, None)
     assert report.lost_total == 3
     assert len(caplog.records) == 1
     assert "expected room" in str(report.problem)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stacks.handlers.services.camera_states import CameraState, state_of
-from stacks.handlers.services.camera_trouble import Limits, Look, look
+from stacks.handlers.services.camera_trouble import Limits, Look, Trouble, look
 from stacks.handlers.services.watch_memory import Progress
 
 NOW_S = 1_800_000_000.0
@@ -25,6 +25,7 @@ WELL = CameraState(
     chunks_waiting=None,
     chunks_lost=None,
     spool_bytes=None,
+    spool_limit_bytes=None,
 )
 RECORDING = replace(WELL, chunks_recorded=9, chunks_waiting=2, chunks_lost=0, spool_bytes=500)
 
@@ -106,6 +107,17 @@ def test_spool_is_one_of_its_core_however_many_cameras_tell_of_it() -> None:
 
 def test_spool_below_its_limit_is_not_filling() -> None:
     assert troubles(replace(RECORDING, spool_bytes=799)) == []
+
+
+@pytest.mark.parametrize(
+    ("limit_bytes", "filling"), [(1_000, ["core: 800 bytes, of 800"]), (1_002, []), (None, [])]
+)
+def test_spool_is_filling_by_its_own_limit_unless_a_setting_says_how_much(
+    limit_bytes: int | None, filling: list[str]
+) -> None:
+    cameras = [replace(RECORDING, spool_bytes=size, spool_limit_bytes=limit_bytes) for size in (799, 800, 0)]
+    found = look(cameras, {}, replace(LIMITS, spool_bytes=None), NOW_S).found
+    assert [f"{one.name}: {one.reason}" for one in found if one.trouble is Trouble.SPOOL_FILLING] == filling
 
 
 def test_chunks_are_counted_from_look_to_look() -> None:

@@ -92,7 +92,7 @@ def test_group_that_a_core_is_named_in_goes_before_that_of_all_cores(
     assert known_cores(fleet) == {"yard-core": "edgecam-cores", "dock-core": "dock-cores"}
 
 
-def test_fleet_that_records_nothing_has_no_spool_to_fill(write_fleet: Callable[[str], Path]) -> None:
+def test_fleet_that_records_nothing_has_the_usual_limits(write_fleet: Callable[[str], Path]) -> None:
     site = "{thing: c, aws_iot: {enabled: true}, cameras: [{id: a, uri: 'rtsp://h/1'}]}"
     fleet = load_fleet(write_fleet(f"sites: {{a: {site}}}\nwatch: {{}}\n"))
     assert fleet.watch is not None

@@ -93,12 +93,12 @@ def test_every_alarm_looks_at_a_metric_that_the_function_tells() -> None:
 def test_limits_are_those_that_the_function_reads(template: dict[str, Any]) -> None:
     (function,) = of_type(template, "AWS::Lambda::Function")
     limits = Limits(**json.loads(function["Environment"]["Variables"]["LIMITS"]))
-    # Three of the longest chunks, which are 120 s; four fifths of the smallest spool; a week.
+    # Three of the longest chunks, which are 120 s; each spool by its own limit; a week.
     assert limits == Limits(
         late_s=120,
         trouble_after_s=300,
         no_chunks_after_s=360,
-        spool_bytes=800_000_000,
+        spool_bytes=None,
         forget_after_s=604_800,
     )
 

@@ -35,6 +35,7 @@ class CameraState:
         chunks_waiting: For the cloud's receipt; None where nothing is recorded.
         chunks_lost: None where nothing is recorded.
         spool_bytes: Of the whole node; None where nothing is recorded.
+        spool_limit_bytes: The most that it may hold; None where nothing is recorded.
     """
 
     name: str
@@ -47,6 +48,7 @@ class CameraState:
     chunks_waiting: int | None
     chunks_lost: int | None
     spool_bytes: int | None
+    spool_limit_bytes: int | None
 
     @property
     def thing(self) -> str:
@@ -78,6 +80,7 @@ def state_of(row: Mapping[str, Any], now_s: float) -> CameraState:
         chunks_waiting=_whole(row.get("chunks_waiting")),
         chunks_lost=_whole(row.get("chunks_lost")),
         spool_bytes=_whole(row.get("spool_bytes")),
+        spool_limit_bytes=_whole(row.get("spool_limit_bytes")),
     )
 
 

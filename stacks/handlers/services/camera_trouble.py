@@ -38,6 +38,10 @@ METRIC_OF = {
 """How many there are."""
 
 
+SPOOL_SHARE = 0.8
+"""Of its limit, from which on a spool is filling: there is time to do something yet."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """When something is trouble.
@@ -46,7 +50,7 @@ class Limits:
         late_s: So much later than promised a state may arrive.
         trouble_after_s: So long a camera may be stalled or away.
         no_chunks_after_s: So long a recording may finish no chunk.
-        spool_bytes: So much a spool may hold; None: nothing is recorded.
+        spool_bytes: So much a spool may hold; None: `SPOOL_SHARE` of its own limit.
         forget_after_s: A camera that was silent for so long is not there any more.
     """
 
@@ -87,7 +91,7 @@ class Look:
 def look(states: Iterable[CameraState], memory: Memory, limits: Limits, now_s: float) -> Look:
     """Judge all cameras at `now_s` (seconds since 1970), knowing what `memory` kept of the former look."""
     seen = Look()
-    spools: dict[str, int] = {}
+    fullest: dict[str, CameraState] = {}
     kept: list[CameraState] = []
     for state in states:
         if state.age_s > limits.forget_after_s:
@@ -97,17 +101,17 @@ def look(states: Iterable[CameraState], memory: Memory, limits: Limits, now_s: f
         if (progress := progress_of(state, memory.get(state.name), now_s)) is not None:
             seen.memory[state.name] = progress
         if state.spool_bytes is not None:
-            spools[state.thing] = max(spools.get(state.thing, 0), state.spool_bytes)
+            fullest[state.thing] = max(fullest.get(state.thing, state), state, key=_spool_bytes)
         if (found := trouble_of(state, seen.memory.get(state.name), limits, now_s)) is not None:
             seen.found.append(found)
-    seen.found += _filling(spools, limits)
+    seen.found += _filling(fullest, limits)
     seen.metrics = {
         "Cameras": len(kept),
         "ConnectedCameras": sum(
             state.state == "connected" and not is_silent(state, limits) for state in kept
         ),
         "WaitingChunks": sum(state.chunks_waiting or 0 for state in kept),
-        "LargestSpoolBytes": max(spools.values(), default=0),
+        "LargestSpoolBytes": max(map(_spool_bytes, fullest.values()), default=0),
         **_grown(seen.memory, memory),
         **{metric: sum(found.trouble is trouble for found in seen.found) for trouble, metric in _OURS},
     }
@@ -145,12 +149,19 @@ def progress_of(state: CameraState, former: Progress | None, now_s: float) -> Pr
     return Progress(state.chunks_recorded, grew_s, state.chunks_lost or 0)
 
 
-def _filling(spools: dict[str, int], limits: Limits) -> Iterator[Found]:
-    if limits.spool_bytes is None:
-        return
-    for thing, size in sorted(spools.items()):
-        if size >= limits.spool_bytes:
-            yield Found(thing, Trouble.SPOOL_FILLING, f"{size} bytes, of {limits.spool_bytes}")
+def _spool_bytes(state: CameraState) -> int:
+    return state.spool_bytes or 0
+
+
+def _filling(fullest: dict[str, CameraState], limits: Limits) -> Iterator[Found]:
+    """Cores whose spool is filling, by the state that told most of it: all cameras of a core share one."""
+    for thing, state in sorted(fullest.items()):
+        may_hold = limits.spool_bytes
+        if may_hold is None and state.spool_limit_bytes is not None:
+            may_hold = int(SPOOL_SHARE * state.spool_limit_bytes)
+        size = _spool_bytes(state)
+        if may_hold is not None and size >= may_hold:
+            yield Found(thing, Trouble.SPOOL_FILLING, f"{size} bytes, of {may_hold}")
 
 
 def _grown(memory: Memory, former: Memory) -> dict[str, float]:
