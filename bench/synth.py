@@ -22,12 +22,18 @@ from pathlib import Path
 
 import psutil
 
-from bench.many_sites import entry, write_fleet
+from bench.many_sites import CAMERAS, entry, write_fleet
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-FLEETS = ((10, None), (100, None), (2000, 32), (10_000, 64))
-"""Sites, and `aws.site_stacks`."""
+FLEETS = (
+    (10, None, False),
+    (100, None, False),
+    (2000, 32, False),
+    (2000, 32, True),
+    (10_000, 64, False),
+)
+"""Sites, `aws.site_stacks`, and whether each camera is a device."""
 
 _LOOK_EVERY_S = 0.05
 
@@ -37,6 +43,7 @@ class Row:
     """One fleet. Memory is the sum over all processes at its highest, resident, MB of 10^6 bytes."""
 
     sites: int
+    devices: int
     stacks: int
     check_s: float
     app_s: float
@@ -57,17 +64,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=PROJECT / "bench/results/synth.json")
     options = parser.parse_args()
     rows = []
-    for sites, site_stacks in FLEETS:
+    for sites, site_stacks, devices in FLEETS:
         with tempfile.TemporaryDirectory() as folder:
-            rows.append(_measured(Path(folder), sites, site_stacks))
+            rows.append(_measured(Path(folder), sites, site_stacks, devices))
         print(json.dumps(asdict(rows[-1])), flush=True)
     _print(rows)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
 
 
-def _measured(folder: Path, sites: int, site_stacks: int | None) -> Row:
-    fleet = write_fleet(folder / "fleet", sites, site_stacks=site_stacks)
+def _measured(folder: Path, sites: int, site_stacks: int | None, devices: bool) -> Row:
+    fleet = write_fleet(folder / "fleet", sites, site_stacks=site_stacks, devices=devices)
     python, cdk = sys.executable, str(PROJECT / "node_modules/.bin/cdk")
     check_s, _ = _run([python, "-m", "stacks.fleet_command", "check", "--fleet", str(fleet)], {})
     app_s, _ = _run([python, "app.py"], _for_app(fleet, folder / "app"))
@@ -80,6 +87,7 @@ def _measured(folder: Path, sites: int, site_stacks: int | None) -> Row:
     texts = [path.read_bytes() for path in (folder / "app").glob("*.template.json")]
     return Row(
         sites=sites,
+        devices=CAMERAS * sites if devices else 0,
         stacks=len(before),
         check_s=round(check_s, 1),
         app_s=round(app_s, 1),
@@ -146,16 +154,16 @@ def _changed(
 
 def _print(rows: Sequence[Row]) -> None:
     print(
-        "| sites | stacks | check s | app.py s | cdk synth s | cdk synth MB | most resources | most outputs "
-        "| largest template kB | all templates MB | resources that one more site changes |"
+        "| sites | devices | stacks | check s | app.py s | cdk synth s | cdk synth MB | most resources "
+        "| most outputs | largest template kB | all templates MB | resources that one more site changes |"
     )
-    print("| " + "--- | " * 11)
+    print("| " + "--- | " * 12)
     for row in rows:
         print(
-            f"| {row.sites:,} | {row.stacks} | {row.check_s} | {row.app_s} | {row.cdk_synth_s} | "
-            f"{row.cdk_synth_mb:,.0f} | {row.largest_resources} | {row.largest_outputs} | "
-            f"{row.largest_template_bytes / 1e3:.0f} | {row.templates_bytes / 1e6:.2f} | "
-            f"{row.changed_by_one_more} |"
+            f"| {row.sites:,} | {row.devices:,} | {row.stacks} | {row.check_s} | {row.app_s} | "
+            f"{row.cdk_synth_s} | {row.cdk_synth_mb:,.0f} | {row.largest_resources} | "
+            f"{row.largest_outputs} | {row.largest_template_bytes / 1e3:.0f} | "
+            f"{row.templates_bytes / 1e6:.2f} | {row.changed_by_one_more} |"
         )
 
 
