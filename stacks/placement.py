@@ -58,7 +58,7 @@ def group_place_of(site: Site, site_stacks: int | None) -> str:
 
 
 def dealt(name: str, count: int) -> str:
-    """One of `count` places, as two digits: for a name always the same one."""
+    """One of `count` places, as two digits or more: for a name always the same one."""
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % count
     return f"{number:02}"
 
@@ -112,7 +112,10 @@ def _full_device_stacks(fleet: Fleet) -> Iterator[Mistake]:
                 f"(and stack: {MAIN} in sites that are deployed already: they stay where they are)"
             )
         else:
-            expected += "is one: say stack: NAME, of another one, in new sites"
+            expected += (
+                "is one: say stack: NAME, of another one, in new sites (or a larger site_stacks, as long as "
+                "nothing is deployed)"
+            )
         found = f"{count} in " + ("one" if place == MAIN else f'"{place}"')
         yield Mistake("aws.site_stacks", expected, found)
 

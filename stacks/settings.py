@@ -336,7 +336,7 @@ class Aws(Model):
     site_stacks: int | None = Field(
         default=None,
         ge=2,
-        le=100,
+        le=500,
         description="For fleets of more than a hundred sites: how many stacks hold their deployments, such "
         "as 32, and as many their devices. Choose it once: another number moves most sites to another stack.",
     )
