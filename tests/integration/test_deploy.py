@@ -198,6 +198,38 @@ def test_changed_program_makes_a_new_version_and_reverting_it_conflicts_with_not
     wait_for_width(system, "lobby", 1920)
 
 
+def test_password_of_the_camera_stands_nowhere(system: System) -> None:
+    wait_for_width(system, "yard", 1280)
+    searched, leaks = secrecy.leaks(system)
+    assert leaks == []
+    names = {name.split()[0] for name, _ in secrecy.places(system)}
+    assert {"docker", "deployment", "the"} <= names
+    assert searched > 15
+
+
+@pytest.mark.parametrize(
+    "text", ["rtsp://guard:{password}@camera/", "PUT /upload?upload_id=0123456789abcdef", "key: {key}"]
+)
+def test_secret_would_be_found_where_it_stands(system: System, text: str) -> None:
+    planted = system.settings.logs / "planted.log"
+    keys = secrecy.private_keys(system)
+    assert len(keys) == len(fleet.DEVICES)
+    planted.write_text(text.format(password=system.password, key=next(iter(keys.values()))))
+    try:
+        assert secrecy.leaks(system)[1] == ["logs/planted.log"]
+    finally:
+        planted.unlink()
+
+
+# Before the tests that deploy the recorder anew: a node that begins does not know what is missing.
+def test_sigterm_to_the_recorders_core_ends_the_recording_whole(system: System) -> None:
+    recorded = RecordingChecks(system)
+    recorded.arrive()
+    recorded.end()
+    recorded.everything_plays()
+    system.start_core(system.settings.recorder)
+
+
 def test_both_variants_run_from_images_that_are_copied_once_and_pulled_by_digest(
     system: System, tree: Path
 ) -> None:
@@ -250,37 +282,6 @@ def test_program_that_crashes_gives_way_to_the_former_one_and_the_deployment_say
     system.deploy(project=tree, stacks=(STACK,))
     settle(system)
     wait_for_width(system, "lobby", 1920)
-
-
-def test_password_of_the_camera_stands_nowhere(system: System) -> None:
-    wait_for_width(system, "yard", 1280)
-    searched, leaks = secrecy.leaks(system)
-    assert leaks == []
-    names = {name.split()[0] for name, _ in secrecy.places(system)}
-    assert {"docker", "deployment", "the"} <= names
-    assert searched > 15
-
-
-@pytest.mark.parametrize(
-    "text", ["rtsp://guard:{password}@camera/", "PUT /upload?upload_id=0123456789abcdef", "key: {key}"]
-)
-def test_secret_would_be_found_where_it_stands(system: System, text: str) -> None:
-    planted = system.settings.logs / "planted.log"
-    keys = secrecy.private_keys(system)
-    assert len(keys) == len(fleet.DEVICES)
-    planted.write_text(text.format(password=system.password, key=next(iter(keys.values()))))
-    try:
-        assert secrecy.leaks(system)[1] == ["logs/planted.log"]
-    finally:
-        planted.unlink()
-
-
-def test_sigterm_to_the_recorders_core_ends_the_recording_whole(system: System) -> None:
-    recorded = RecordingChecks(system)
-    recorded.arrive()
-    recorded.end()
-    recorded.everything_plays()
-    system.start_core(system.settings.recorder)
 
 
 def test_sigterm_to_the_core_leaves_no_container(system: System) -> None:
