@@ -61,9 +61,15 @@ class Artifact:
 def render_recipe(
     variant: str, *, name: str, version: str, bucket: str, artifacts: Sequence[Artifact]
 ) -> str:
-    """The recipe of `variant`, filled in, as JSON; the manifest is repeated for each artifact."""
+    """The recipe of `variant`, filled in, as JSON; the manifest is repeated for each artifact.
+
+    Comments are for who reads the file: with both architectures they would not fit into a recipe.
+    """
     template = yaml.safe_load((RECIPES / f"{variant}.yaml").read_text(encoding="utf-8"))
     (manifest,) = template.pop("Manifests")
+    for step in manifest["Lifecycle"].values():
+        if "Script" in step:
+            step["Script"] = _without_comments(step["Script"])
     known = {"COMPONENT_NAME": name, "COMPONENT_VERSION": version, "VARIANT": variant}
     recipe = _filled(template, known)
     if not all(artifact.key for artifact in artifacts):
@@ -226,6 +232,12 @@ def _artifact_values(artifact: Artifact, bucket: str) -> dict[str, str]:
         "ARCHIVE": f"{{artifacts:path}}/{artifact.key.rpartition('/')[2]}" if artifact.key else "",
         "ARTIFACT_URI": f"s3://{bucket}/{artifact.key}" if artifact.key else f"docker:{artifact.image}",
     }
+
+
+def _without_comments(script: str) -> str:
+    """The script without the lines that are comments or empty."""
+    lines = (line for line in script.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _filled(value: Any, known: Mapping[str, str]) -> Any:

@@ -32,7 +32,12 @@ def test_the_fleets_of_the_readme_are_valid(tmp_path: Path) -> None:
     for example in blocks("yaml"):
         path.write_text(example)
         found.append(set(load_fleet(path).sites))
-    assert found == [{"headquarters", "shops"}, {"archive"}, {"warehouse"}, {"berlin-1", "berlin-2", "hamburg-1"}]
+    assert found == [
+        {"headquarters", "shops"},
+        {"archive"},
+        {"warehouse"},
+        {"berlin-1", "berlin-2", "hamburg-1"},
+    ]
 
 
 def test_the_mistake_of_the_readme_reads_as_it_says(tmp_path: Path) -> None:
