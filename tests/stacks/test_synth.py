@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -62,10 +63,19 @@ def without_network() -> list[str]:
     return []
 
 
-def synth(project: Path, outdir: Path, environment: dict[str, str]) -> dict[str, dict[str, object]]:
+def on_another_day() -> list[str]:
+    """A command's beginning that makes it another day, for Python and for Node.js."""
+    faketime = shutil.which("faketime")
+    assert faketime, "expected the program faketime: sandbox/install test installs it"
+    return [faketime, "-f", "+40d"]
+
+
+def synth(
+    project: Path, outdir: Path, environment: dict[str, str], day: Sequence[str] = ()
+) -> dict[str, dict[str, object]]:
     """Templates and asset manifests, by file name."""
     subprocess.run(
-        [*without_network(), sys.executable, "app.py"],
+        [*without_network(), *day, sys.executable, "app.py"],
         cwd=project,
         env={**environment, "CDK_OUTDIR": str(outdir), "PYTHONDONTWRITEBYTECODE": "1"},
         check=True,
@@ -74,7 +84,7 @@ def synth(project: Path, outdir: Path, environment: dict[str, str]) -> dict[str,
     return {name: json.loads((outdir / name).read_text()) for name in names}
 
 
-def test_synth_needs_no_docker_network_credentials_git_and_is_the_same_everywhere(
+def test_synth_needs_no_docker_network_credentials_git_and_is_the_same_everywhere_and_any_day(
     copy: Path, tmp_path: Path
 ) -> None:
     environment = bare(tmp_path)
@@ -84,7 +94,8 @@ def test_synth_needs_no_docker_network_credentials_git_and_is_the_same_everywher
     (other / "stacks" / "__pycache__").mkdir(exist_ok=True)
     (other / "stacks" / "handlers" / "custom_resources" / "__pycache__").mkdir()
     (other / "stacks" / "handlers" / "custom_resources" / "__pycache__" / "left.pyc").write_bytes(b"x")
-    assert synth(other, tmp_path / "out again", environment) == here
+    elsewhere = environment | {"TZ": "Asia/Tokyo", "LANG": "C"}
+    assert synth(other, tmp_path / "out again", elsewhere, on_another_day()) == here
 
 
 def test_delivery_by_ecr_needs_no_more_than_that(copy: Path, tmp_path: Path) -> None:
@@ -94,7 +105,7 @@ def test_delivery_by_ecr_needs_no_more_than_that(copy: Path, tmp_path: Path) -> 
     here = synth(copy, copy / "cdk.out", environment)
     other = tmp_path / "moved"
     copy.rename(other)
-    assert synth(other, other / "cdk.out", environment) == here
+    assert synth(other, other / "cdk.out", environment, on_another_day()) == here
     for stack in STACKS[2:]:
         images = json.loads(json.dumps(here[f"{stack}.assets.json"]["dockerImages"])).values()
         assert [image["source"]["executable"][0] for image in images] == ["../container/build"] * 2
