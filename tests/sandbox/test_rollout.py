@@ -121,7 +121,9 @@ class Stack:
         there = cdk.CfnWaitConditionHandle(stack, "There")
         component: Any = SimpleNamespace(name=self._component, version=version, resource=there)
         deployments = {
-            name: SiteDeployment(stack, f"Site-{name}", name=name, site=site, component=component)
+            name: SiteDeployment(
+                stack, f"Site-{name}", name=name, site=site, node=site.node, component=component
+            )
             for name, site in fleet.sites.items()
         }
         Removals(stack, "Removals", sites=fleet.sites, deployments=deployments)
