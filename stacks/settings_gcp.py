@@ -11,13 +11,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from edgecam.config_types import AUDIENCE, PROJECT_ID, SECRET_ARN
 from edgecam.validation import Model
-from stacks.settings_registry import Registry
-
-_AUDIENCE = (
-    r"^//iam\.googleapis\.com/projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+"
-    r"/providers/[a-z0-9-]+$"
-)
+from stacks.settings_registry import Registry, embedded
 
 
 def _bucket_name(name: str) -> str:
@@ -37,14 +33,6 @@ def _member(text: str) -> str:
     return text
 
 
-def _endpoint(url: str) -> str:
-    if not re.fullmatch(r"http://(localhost|127\.0\.0\.1):\d{1,5}", url):
-        raise ValueError(
-            "expected http://localhost:PORT: it is for an embedded store, which asks for no login"
-        )
-    return url
-
-
 GcsBucketName = Annotated[str, AfterValidator(_bucket_name)]
 Member = Annotated[str, AfterValidator(_member)]
 
@@ -53,7 +41,7 @@ class Login(Model):
     """Who makes the bucket: the function's AWS role by federation, or a service account's key."""
 
     audience: str | None = Field(
-        default=None, pattern=_AUDIENCE, description="The full name of the workload identity provider."
+        default=None, pattern=AUDIENCE, description="The full name of the workload identity provider."
     )
     service_account: str | None = Field(
         default=None,
@@ -62,7 +50,7 @@ class Login(Model):
     )
     secret: str | None = Field(
         default=None,
-        pattern=r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+$",
+        pattern=SECRET_ARN,
         description="In place of audience: ARN of an AWS Secrets Manager secret that holds the JSON key of a "
         "service account.",
     )
@@ -131,7 +119,7 @@ class Gcp(Model):
 
     project: str | None = Field(
         default=None,
-        pattern=r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$",
+        pattern=PROJECT_ID,
         description="Id of the project of bucket and registry.",
     )
     login: Login | None = Field(
@@ -144,7 +132,7 @@ class Gcp(Model):
         default=None,
         description="The registry of the sites with `devices: true`, by Cloud IoT Core's protocol.",
     )
-    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = Field(
+    endpoint: Annotated[str, embedded("an embedded store")] | None = Field(
         default=None,
         description="For tests: an embedded store, `http://localhost:PORT`, in place of Google's.",
     )

@@ -12,19 +12,22 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from edgecam.config_status import BridgeHost, CloudIot, StatePayload
-from edgecam.config_types import AbsolutePath
+from edgecam.config_types import SECRET_ARN, AbsolutePath
 from edgecam.validation import Model
 
 CLEARBLADE_REGIONS = ("asia-east1", "europe-west1", "us-central1")
 """Where ClearBlade IoT Core is (https://clearblade.atlassian.net/wiki/spaces/IC/pages/2203582552/Requirements)."""
 
 
-def _endpoint(url: str) -> str:
-    if not re.fullmatch(r"http://(localhost|127\.0\.0\.1):\d{1,5}", url):
-        raise ValueError(
-            "expected http://localhost:PORT: it is for an embedded Cloud IoT, which asks for no login"
-        )
-    return url
+def embedded(service: str) -> AfterValidator:
+    """Check the address of what stands in a provider's place; `service` says what that is."""
+
+    def check(url: str) -> str:
+        if not re.fullmatch(r"http://(localhost|127\.0\.0\.1):\d{1,5}", url):
+            raise ValueError(f"expected http://localhost:PORT: it is for {service}, which asks for no login")
+        return url
+
+    return AfterValidator(check)
 
 
 def _as_for_a_node(name: str) -> Any:
@@ -43,7 +46,7 @@ class Registry(Model):
     )
     secret: str | None = Field(
         default=None,
-        pattern=r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+$",
+        pattern=SECRET_ARN,
         description="With `clearblade`: ARN of an AWS Secrets Manager secret that holds the JSON of its "
         "service account.",
     )
@@ -83,7 +86,7 @@ class Registry(Model):
     token_s: int = _as_for_a_node("token_s")
     every_s: float = _as_for_a_node("every_s")
     payload: StatePayload = _as_for_a_node("payload")
-    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = Field(
+    endpoint: Annotated[str, embedded("an embedded Cloud IoT")] | None = Field(
         default=None,
         description="For tests: an embedded Cloud IoT, `http://localhost:PORT`, in place of the provider's.",
     )

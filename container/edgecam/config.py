@@ -17,7 +17,7 @@ from pydantic import Field, field_validator, model_validator
 from edgecam.config_recording import Recording
 from edgecam.config_status import AwsIot, CloudIot, Device, is_device_id
 from edgecam.config_store import BucketUri, Google, Latest, Spool, StatusObjects, Upload
-from edgecam.config_types import AbsolutePath, CameraId
+from edgecam.config_types import SECRET_ARN, AbsolutePath, CameraId
 from edgecam.document import parse_document
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.redaction import holds_password
@@ -59,7 +59,7 @@ class Credentials(Model):
 
     secret: str | None = Field(
         default=None,
-        pattern=r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+$",
+        pattern=SECRET_ARN,
         description="ARN of an AWS Secrets Manager secret: a JSON object with username and password.",
     )
     username: str | None = Field(default=None, min_length=1, description="User name at the camera.")

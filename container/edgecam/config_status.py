@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edgecam.config_types import AbsolutePath
+from edgecam.config_types import PROJECT_ID, SECRET_ARN, AbsolutePath
 from edgecam.validation import Model
 
 
@@ -54,7 +54,7 @@ class DeviceKey(Model):
 
     secret: str | None = Field(
         default=None,
-        pattern=r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+$",
+        pattern=SECRET_ARN,
         description="ARN of an AWS Secrets Manager secret, as the stack EdgecamCloudIot makes it.",
     )
     file: AbsolutePath | None = Field(default=None, description="PEM file on the core.")
@@ -83,9 +83,7 @@ class Device(Model):
 class CloudIot(Model):
     """A registry of Cloud IoT Core's protocol, at Google's successors or anywhere else."""
 
-    project: str = Field(
-        pattern=r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$", description="Id of the project."
-    )
+    project: str = Field(pattern=PROJECT_ID, description="Id of the project.")
     region: str = Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="Where the registry is: `europe-west1`.")
     registry: str = Field(
         pattern=r"^[a-zA-Z][a-zA-Z0-9._+~%-]{2,254}$", description="Id of the registry of the devices."

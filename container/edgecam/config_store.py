@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edgecam.config_types import AbsolutePath
+from edgecam.config_types import AUDIENCE, AbsolutePath
 from edgecam.validation import Model
 
 MB = 1_000_000
@@ -115,8 +115,7 @@ class Google(Model):
     )
     audience: str | None = Field(
         default=None,
-        pattern=r"^//iam\.googleapis\.com/projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+"
-        r"/providers/[a-z0-9-]+$",
+        pattern=AUDIENCE,
         description="For federation: the full name of the workload identity provider.",
     )
     service_account: str | None = Field(

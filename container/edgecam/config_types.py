@@ -8,6 +8,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+SECRET_ARN = r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+$"  # noqa: S105 - a form
+"""A secret in AWS Secrets Manager, with or without the six characters that end its name."""
+
+AUDIENCE = (
+    r"^//iam\.googleapis\.com/projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+"
+    r"/providers/[a-z0-9-]+$"
+)
+"""The full name of a workload identity provider at Google."""
+
+PROJECT_ID = r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$"
+"""A project at Google; older ones have the domain of their owner before a colon."""
+
 
 def _absolute(path: str) -> str:
     if not path.startswith("/") or ".." in PurePosixPath(path).parts or "\n" in path or "\0" in path:
