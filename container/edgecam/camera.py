@@ -51,7 +51,7 @@ _LOOK_EVERY_S = 0.4
 so that it never is noticed after."""
 _LOOKS_IN_LIMIT = 5  # a short limit is looked at more often
 _FIRST_LOOK_EVERY_S = 0.1
-"""The same until the first data of a camera that is only recorded: nothing wakes us then."""
+"""The same until the first picture: what comes instead is bounded."""
 _RECORDER_STOP_S = 1.0  # its chunk was finished when the connection ended
 _PATIENCE_S = 0.02  # so that a deadline that is looked at has surely passed
 
@@ -239,8 +239,6 @@ class CameraWorker:
     def _await_first_picture(self, delivery: Delivery, began_s: float) -> None:
         """Returns when a picture has come, or the camera is to be stopped."""
         deadline_s = began_s + self.camera.connect_timeout_s
-        is_announced = self.camera.frames.enabled and not delivery.source.is_fed_by_others
-        look_every_s = math.inf if is_announced else _FIRST_LOOK_EVERY_S
         while not delivery.has_begun and not self._nudged.is_set():
             now_s = self._clock.monotonic_s()
             if (awaited := delivery.source.waits(now_s)) is not None:
@@ -248,7 +246,7 @@ class CameraWorker:
                 self._say_waiting(awaited)
             if now_s >= deadline_s:
                 raise self._without_picture(delivery, self.camera.connect_timeout_s)
-            self._wait(delivery.connection, min(deadline_s - now_s, look_every_s))
+            self._wait(delivery.connection, min(deadline_s - now_s, _FIRST_LOOK_EVERY_S))
         if delivery.has_begun:
             self._connected_s = self._clock.monotonic_s()
             self._enter(CameraState.CONNECTED)

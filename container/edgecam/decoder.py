@@ -13,7 +13,7 @@ from typing import Any
 from edgecam.codec import JPEG, RAW, Codec
 from edgecam.config import Frames
 from edgecam.errors import InstallationError, SourceError, SourceUnsupported
-from edgecam.gst import Gst, guarded, has_element, link, make
+from edgecam.gst import Gst, add_probe, connect, guarded, has_element, link, make, set_sync_handler
 from edgecam.keyframes import AccessUnit, Release
 from edgecam.redaction import redact
 
@@ -76,7 +76,7 @@ class Decoder:
         self._pipeline = Gst.Pipeline.new(None)
         self._feed = make("appsrc", format="time", is_live=True, max_bytes=0, block=False)
         self._build(frames)
-        self._pipeline.get_bus().set_sync_handler(self._on_message)
+        set_sync_handler(self._pipeline.get_bus(), self._on_message)
         self._pipeline.set_state(Gst.State.PLAYING)
 
     def push(self, release: Release) -> bool:
@@ -111,7 +111,7 @@ class Decoder:
 
     def _build(self, frames: Frames) -> None:
         sink = make("appsink", emit_signals=True, sync=False, max_buffers=1, enable_last_sample=False)
-        sink.connect("new-sample", self._on_jpeg)
+        connect(sink, "new-sample", self._on_jpeg, Gst.FlowReturn.OK)
         chain = [self._feed, *self._steps(frames), sink]
         for element in chain:
             self._pipeline.add(element)
@@ -143,7 +143,7 @@ class Decoder:
             # One picture at a time is wanted soon, and cores are few: threads only add delay and memory.
             element.set_property("max-threads", 1)
         if not self._codec.is_intra:
-            element.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, self._on_decoded)
+            add_probe(element.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_decoded)
         if self._codec.parser is None or kind.startswith("avdec_"):
             return [element]
         # The others want start codes, and what is recorded comes in the form of files.

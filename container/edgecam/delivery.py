@@ -80,11 +80,14 @@ class Delivery:
         return max(frames.age_limit_s, 1 / frames.max_fps, (interval_ns or 0) / NS_PER_S) * 2
 
     def close(self) -> None:
-        """End connection and decoder."""
+        """End connection and decoder. Both call back into this object: it lets go of the decoder, and the
+        connection of it, so that pipelines and their descriptors are freed now and not by the garbage
+        collector some attempts later."""
         self.connection.close()
         self.source.close()
-        if self._decoder is not None:
-            self._decoder.close()
+        decoder, self._decoder = self._decoder, None
+        if decoder is not None:
+            decoder.close()
 
     def _on_format(self, codec: Codec) -> None:
         """On the source's streaming thread, before the first unit of `codec`."""

@@ -20,7 +20,9 @@
         ├── SourceUnauthorized  user name or password missing or wrong (401, 403)
         ├── SourceNotFound      the camera answers, the stream does not exist (404), or no such file
         ├── SourceUntrusted     the certificate of an rtsps camera cannot be verified
+        ├── SourceRedirected    the camera sends on to another host, to less protection, or in circles
         ├── SourceUnsupported   a codec or container that edgecam cannot read
+        ├── SourceFlooded       it sends more than a camera has to say, and no picture
         ├── SourceSilent        connected, but nothing comes
         ├── SourceWithoutKeyframe  data comes, but no picture can begin
         └── SourceEnded         the stream ended (end of stream counts as a disconnect)
@@ -103,6 +105,14 @@ class SourceUntrusted(SourceError):  # noqa: N818
 
 class SourceUnsupported(SourceError):  # noqa: N818
     reason = "unsupported"
+
+
+class SourceRedirected(SourceError):  # noqa: N818
+    reason = "redirected"
+
+
+class SourceFlooded(SourceError):  # noqa: N818
+    reason = "flooded"
 
 
 class SourceSilent(SourceError):  # noqa: N818

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -112,9 +113,53 @@ def link(*elements: Any) -> None:
             raise RuntimeError(f"cannot link {upstream.get_name()} to {downstream.get_name()}")
 
 
+def measured_bytes(identity: Any) -> int:
+    """How many bytes have passed through an `identity` element."""
+    return int(identity.get_property("stats").get_uint64("num-bytes")[1])
+
+
+def measured_buffers(identity: Any) -> int:
+    """How many buffers have passed through an `identity` element."""
+    return int(identity.get_property("stats").get_uint64("num-buffers")[1])
+
+
 def structure_of(caps: Any) -> Any:
     """The first structure of `caps`, or None when there is none."""
     return caps.get_structure(0) if caps is not None and caps.get_size() else None
+
+
+def connect(element: Any, signal: str, method: Callable[..., Any], otherwise: Any = None) -> None:
+    """Call the bound `method` at each `signal` of `element`, as long as the object behind the method lives.
+
+    Signal closures hold their callback strongly, and Python's garbage collector does not see a cycle that
+    goes through a C object: an object that owns an element and is called by it would live for ever, with the
+    element's descriptors, buffers and threads.
+
+    Args:
+        otherwise: What GStreamer is answered once the object is gone.
+    """
+    element.connect(signal, _weak(method, otherwise))
+
+
+def add_probe(pad: Any, kinds: Any, method: Callable[..., Any]) -> None:
+    """Call the bound `method` for what passes through `pad`; holds it as `connect` does."""
+    pad.add_probe(kinds, _weak(method, Gst.PadProbeReturn.OK))
+
+
+def set_sync_handler(bus: Any, method: Callable[..., Any]) -> None:
+    """Call the bound `method` for each message on `bus`, on the thread that posts it; holds it as `connect`
+    does."""
+    bus.set_sync_handler(_weak(method, Gst.BusSyncReply.DROP))
+
+
+def _weak(method: Callable[..., Any], otherwise: Any) -> Callable[..., Any]:
+    reference = weakref.WeakMethod(method)
+
+    def call(*args: Any) -> Any:
+        target = reference()
+        return otherwise if target is None else target(*args)
+
+    return call
 
 
 def guarded(

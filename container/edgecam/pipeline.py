@@ -6,7 +6,10 @@ a tap of its own, so neither's faults nor its pace can touch the other.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +17,18 @@ from typing import Any
 from edgecam.clock import Clock
 from edgecam.codec import CODECS, Codec, by_media_type
 from edgecam.diagnosis import Complaint
-from edgecam.errors import SourceEnded, SourceError, SourceUnsupported
-from edgecam.gst import NS_PER_S, Gst, guarded, link, make, structure_of
+from edgecam.errors import SourceEnded, SourceError, SourceFlooded, SourceUnsupported
+from edgecam.gst import (
+    NS_PER_S,
+    Gst,
+    connect,
+    guarded,
+    link,
+    make,
+    measured_buffers,
+    measured_bytes,
+    structure_of,
+)
 from edgecam.keyframes import AccessUnit
 from edgecam.redaction import redact
 from edgecam.source_base import FAULT_MESSAGE, Source
@@ -23,8 +36,14 @@ from edgecam.tap import Tap
 
 log = logging.getLogger(__name__)
 
+_CLOSE_PATIENCE_S = 1.0
+"""Taking a pipeline down takes 0.1 s; after this, whoever holds it up at the other end is cut off."""
 CLOSE_TIMEOUT_S = 3.0
-"""Taking a pipeline down takes 0.1 s; a camera that hangs in it is left behind after this."""
+"""One that hangs all the same is left behind after this."""
+WITHOUT_PICTURE_BYTES_LIMIT = 16_000_000
+"""What may come without a picture in it: four times the largest keyframe of an 8K camera. GStreamer's
+depayloaders and parsers collect a picture in memory for as long as it goes on."""
+_BOUNDS_LOOK_S = 0.1  # while nothing whole comes: at 1 Gbit/s, 12 MB
 _QUEUED_UNITS = (
     8  # the callback takes each at once; this bounds what piles up should the machine be overloaded
 )
@@ -70,6 +89,8 @@ class Connection:
         self._fault: SourceError | None = None
         self._offset_ns = 0  # grows with each loop of a file, so that its time never goes back
         self._last_end_ns = 0
+        self._last_units, self._bytes_at_last_unit = 0, 0
+        self._is_flooded = False
         self.codec: Codec | None = None
         self.dropped_units = 0
         self._pipeline = Gst.Pipeline.new(None)
@@ -100,7 +121,7 @@ class Connection:
         if self.tap is not None:
             link(way, self.tap.add_to(self._pipeline, sets_pace=self._on_unit is None))
             self._sink = self._sink or self.tap.sink
-        self._sink.get_static_pad("sink").connect("notify::caps", self._on_caps)
+        connect(self._sink.get_static_pad("sink"), "notify::caps", self._on_caps)
         self._play()
 
     def _add_frames(self, way: Any) -> None:
@@ -114,7 +135,7 @@ class Connection:
             sync=False,
             enable_last_sample=False,
         )
-        self._sink.connect("new-sample", self._on_sample)
+        connect(self._sink, "new-sample", self._on_sample, Gst.FlowReturn.OK)
         for element in (self._sieve, self._sink):
             self._pipeline.add(element)
         link(way, self._sieve, self._sink)
@@ -129,11 +150,13 @@ class Connection:
             raise SourceError(f"{self._source.name}: expected the pipeline to start, found that it does not")
 
     def wait(self, timeout_s: float) -> None:
-        """Sleep for `timeout_s` seconds, or until `wake`.
+        """Sleep for `timeout_s` seconds at the most, until `wake`, or until it is time to look at the bounds.
 
         Raises:
             SourceError: the connection has ended, and why.
         """
+        if self._fault is None:
+            timeout_s = min(timeout_s, self._look_at_bounds())
         kinds = Gst.MessageType.ERROR | Gst.MessageType.EOS | Gst.MessageType.APPLICATION
         message = self._bus.timed_pop_filtered(max(0, round(timeout_s * NS_PER_S)), kinds)
         if message is not None:
@@ -141,18 +164,43 @@ class Connection:
         if self._fault is not None:
             raise self._fault
 
+    def _look_at_bounds(self) -> float:
+        """See to it that what comes is bounded; returns in how many seconds to look again.
+
+        Raises:
+            SourceError: it is too much. The sender is cut off already: taking a pipeline down takes time, in
+                which it would send on.
+        """
+        try:
+            self._source.check(self._clock.monotonic_s())
+            return self._check_pictures()
+        except SourceError:
+            self._source.cut()
+            self._is_flooded = True
+            raise
+
+    def _check_pictures(self) -> float:
+        units, received_bytes = self.received_units, self._source.received_bytes()
+        if units != self._last_units:
+            self._last_units, self._bytes_at_last_unit = units, received_bytes
+            return math.inf
+        without = received_bytes - self._bytes_at_last_unit
+        if without > WITHOUT_PICTURE_BYTES_LIMIT:
+            raise SourceFlooded(
+                f"{self._source.name}: expected a picture within {WITHOUT_PICTURE_BYTES_LIMIT / 1e6:g} MB, "
+                f"found {without / 1e6:.0f} MB without one"
+            )
+        return _BOUNDS_LOOK_S if without else math.inf
+
     @property
     def received_units(self) -> int:
         """How many access units have come."""
-        return self._measured("num-buffers")
+        return measured_buffers(self._meter)
 
     @property
     def received_bytes(self) -> int:
         """The sum of their sizes."""
-        return self._measured("num-bytes")
-
-    def _measured(self, name: str) -> int:
-        return int(self._meter.get_property("stats").get_uint64(name)[1])
+        return measured_bytes(self._meter)
 
     def let_through(self, *, keyframes_only: bool) -> None:
         """From any thread: whether access units other than keyframes reach `on_unit` from now on."""
@@ -172,7 +220,14 @@ class Connection:
         """End the connection. Returns after `CLOSE_TIMEOUT_S` at the latest, even if GStreamer hangs."""
         closing = threading.Thread(target=self._pipeline.set_state, args=(Gst.State.NULL,), daemon=True)
         closing.start()
-        closing.join(CLOSE_TIMEOUT_S)
+        closing.join(_CLOSE_PATIENCE_S)
+        if closing.is_alive():
+            self._source.cut()
+            closing.join(CLOSE_TIMEOUT_S - _CLOSE_PATIENCE_S)
+        if self._is_flooded:
+            _give_back_memory()
+        # Each refers to an object that refers to this one: without them, all are freed now.
+        self._on_format, self._on_unit, self._fault = _ignore, None, None
         if closing.is_alive():
             log.warning(
                 "%s: expected the connection to close, found it hanging: left behind", self._source.name
@@ -245,6 +300,16 @@ class Connection:
         duration_ns = 0 if buffer.duration == Gst.CLOCK_TIME_NONE else buffer.duration
         self._last_end_ns = max(self._last_end_ns, moved.pts + duration_ns)
         return Gst.Sample.new(moved, sample.get_caps(), None, None)
+
+
+def _ignore(_codec: Codec) -> None:
+    """The format callback of a connection that is closed."""
+
+
+def _give_back_memory() -> None:
+    """What a flood left free in the heap goes back to the system; glibc alone keeps it (malloc_trim(3))."""
+    with contextlib.suppress(OSError, AttributeError):  # another libc has other habits
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _complaint(message: Any) -> Complaint:

@@ -15,7 +15,7 @@ from edgecam.codec import by_media_type
 from edgecam.config import Camera
 from edgecam.credentials import Login
 from edgecam.errors import SourceNotFound, SourceUnsupported
-from edgecam.gst import GLib, Gst, guarded, make, structure_of
+from edgecam.gst import GLib, Gst, add_probe, guarded, make, structure_of
 from edgecam.redaction import redact
 from edgecam.source_base import Source
 from edgecam.source_container import ContainerSource
@@ -68,7 +68,7 @@ class PipelineSource(Source):
                 f"found {'none' if end is None else 'several'}"
             )
         self._add(inner)
-        inner.get_static_pad("src").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
+        add_probe(inner.get_static_pad("src"), Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
 
     @guarded("the pipeline said what it delivers", Source._report, 1)
     def _on_event(self, pad: Any, info: Any) -> Any:

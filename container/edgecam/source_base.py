@@ -64,8 +64,28 @@ class Source(ABC):
         del now_s
         return None
 
-    def close(self) -> None:  # noqa: B027 - most own nothing
+    def received_bytes(self) -> int:
+        """What has come from outside so far, coded pictures or not; 0 where nobody outside sends."""
+        return 0
+
+    def check(self, now_s: float) -> None:
+        """From the connection's thread, several times a second.
+
+        Args:
+            now_s: By the clock that never steps.
+
+        Raises:
+            SourceError: what comes is beyond the bounds of this kind of source, or nothing more can come.
+        """
+        del now_s
+
+    def cut(self) -> None:  # noqa: B027 - most have nothing to cut
+        """From any thread: end every read from outside, since the pipeline does not end by itself."""
+
+    def close(self) -> None:
         """Let go of what the bin does not own. To be called once the pipeline around the bin has ended."""
+        # A raised error refers by its traceback to whoever holds it: neither would be freed before the other.
+        self.fault = None
 
     def explain(self, complaint: Complaint) -> SourceError:
         """What an error message from this bin means."""

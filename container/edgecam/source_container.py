@@ -8,7 +8,7 @@ from typing import Any
 from edgecam.codec import by_media_type
 from edgecam.config import Camera
 from edgecam.errors import SourceUnsupported
-from edgecam.gst import Gst, guarded, link, make, structure_of
+from edgecam.gst import Gst, add_probe, connect, guarded, link, make, structure_of
 from edgecam.source_base import Source
 
 
@@ -32,7 +32,7 @@ class ContainerSource(Source):
         parse = make("parsebin")
         self._add(reader, parse)
         link(reader, parse)
-        parse.connect("pad-added", self._on_pad)
+        connect(parse, "pad-added", self._on_pad)
 
     @guarded("a container's stream was found", Source._report, None)
     def _on_pad(self, _parse: Any, pad: Any) -> None:
@@ -57,7 +57,7 @@ class ContainerSource(Source):
         return Gst.PadProbeReturn.REMOVE
 
     def _discard(self, pad: Any) -> None:
-        pad.add_probe(Gst.PadProbeType.BUFFER, self._on_unread_data)
+        add_probe(pad, Gst.PadProbeType.BUFFER, self._on_unread_data)
         sink = make("fakesink", sync=False, **{"async": False})
         self._add(sink)
         sink.sync_state_with_parent()

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from edgecam.config import Camera
 from edgecam.errors import SourceNotFound, SourceUnsupported
-from edgecam.gst import NS_PER_S, Gst, guarded, link, make
+from edgecam.gst import NS_PER_S, Gst, connect, guarded, link, make
 from edgecam.source_base import Source
 
 _MAX_FPS = 120
@@ -112,7 +112,7 @@ class ImagesSource(Source):
         is_png = self._files[0].suffix.lower() == ".png"
         caps = Gst.Caps.from_string("image/png" if is_png else "image/jpeg")
         feed = make("appsrc", caps=caps, format="time", max_bytes=1, block=False)
-        feed.connect("need-data", self._on_need)
+        connect(feed, "need-data", self._on_need)
         self._add(feed)
         if not is_png:
             self._expose(feed.get_static_pad("src"))

@@ -6,8 +6,11 @@ own `open` until the pipe is opened here, so it can also be first.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+import sys
+import termios
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,13 +18,16 @@ from urllib.parse import unquote, urlsplit
 from edgecam.config import Camera
 from edgecam.diagnosis import Complaint
 from edgecam.errors import SourceEnded, SourceError, SourceNotFound, SourceUnsupported
-from edgecam.gst import Gst, link, make
+from edgecam.gst import Gst, add_probe, link, make, measured_bytes
 from edgecam.source_container import ContainerSource
 
 PIPE_MODE = 0o660
 """Whoever shares the group may write; what cameras see is not for everybody."""
 _PAUSE_S = 3.0
 """A program that has sent nothing for so long is waited for; a camera's keyframes come more often."""
+_STUCK_S = 2.0
+"""GStreamer's demuxers may swallow an end, or stop reading at damage, without a word: after this time a new
+pipeline begins where the old one stopped."""
 _FORMS = "FLV, MPEG-TS or fragmented MP4"
 
 
@@ -38,9 +44,12 @@ class PipeSource(ContainerSource):
         self._meter: Any = None
         self._read_bytes = 0
         self._read_s: float | None = None
+        self._has_ended = False
+        self._checked_bytes = 0
+        self._stuck_since_s: float | None = None
 
     def waits(self, now_s: float) -> str | None:
-        read_bytes = int(self._meter.get_property("stats").get_uint64("num-bytes")[1]) if self._meter else 0
+        read_bytes = self.received_bytes()
         if read_bytes != self._read_bytes:
             self._read_bytes, self._read_s = read_bytes, now_s
         if self._read_s is None:
@@ -49,7 +58,27 @@ class PipeSource(ContainerSource):
             return None
         return f"waiting for the program that has begun to write to {self._path} to go on"
 
+    def received_bytes(self) -> int:
+        return 0 if self._meter is None else measured_bytes(self._meter)
+
+    def check(self, now_s: float) -> None:
+        before, self._checked_bytes = self._checked_bytes, self.received_bytes()
+        reads_on = self._checked_bytes != before or not self._unread_bytes()
+        if reads_on and not self._has_ended:
+            self._stuck_since_s = None
+            return
+        self._stuck_since_s = self._stuck_since_s or now_s
+        if now_s - self._stuck_since_s < _STUCK_S:
+            return
+        if self._has_ended:
+            raise SourceEnded(
+                f"{self.name}: expected {_FORMS}, found that the program closed the pipe "
+                "before a picture came"
+            )
+        raise SourceUnsupported(f"{self.name}: expected {_FORMS}, found something that cannot be read on")
+
     def close(self) -> None:
+        super().close()
         # A pipeline that hangs may still read: better one open file too many than another's data in it.
         if self._file is not None and self._bin.get_state(0)[1] == Gst.State.NULL:
             os.close(self._file)
@@ -73,8 +102,20 @@ class PipeSource(ContainerSource):
         for element in (reader, self._meter):
             both.add(element)
         link(reader, self._meter)
+        add_probe(self._meter.get_static_pad("src"), Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
         both.add_pad(Gst.GhostPad.new("src", self._meter.get_static_pad("src")))
         return both
+
+    def _on_event(self, _pad: Any, info: Any) -> Any:
+        """On the reader's thread: the end is seen here even where no demuxer hands it on."""
+        self._has_ended = self._has_ended or info.get_event().type == Gst.EventType.EOS
+        return Gst.PadProbeReturn.OK
+
+    def _unread_bytes(self) -> int:
+        """What the program has written and nobody has read yet (ioctl_pipe: FIONREAD)."""
+        if self._file is None:
+            return 0
+        return int.from_bytes(fcntl.ioctl(self._file, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def _open(self) -> int:
         """The pipe, open for reading; nobody need write to it yet."""

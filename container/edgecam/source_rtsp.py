@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -10,11 +11,23 @@ from edgecam.codec import CODECS, by_rtp_name
 from edgecam.config import Camera
 from edgecam.credentials import Login
 from edgecam.diagnosis import Complaint, explain_connect
-from edgecam.errors import SourceError, SourceUnsupported, SourceUntrusted
-from edgecam.gst import Gio, GLib, guarded, make, structure_of
+from edgecam.errors import (
+    SourceError,
+    SourceFlooded,
+    SourceRedirected,
+    SourceUnsupported,
+    SourceUntrusted,
+)
+from edgecam.gst import Gio, GLib, connect, guarded, link, make, measured_bytes, structure_of
+from edgecam.own_socket import OwnSocket, claim_fresh
 from edgecam.source_base import Source
 
 log = logging.getLogger(__name__)
+
+_REDIRECTS_LIMIT = 3  # a camera sends to its stream, that one perhaps to a stream of the time: more is a loop
+_ANSWERS_BYTES_LIMIT = 4_000_000
+"""What may come before the first picture data: descriptions take a few kB, and what is sent after PLAY may
+already wait behind them in the kernel's buffer (net.ipv4.tcp_rmem)."""
 
 _DEFAULT_PORT = {"rtsp": 554, "rtsps": 322}
 _US_PER_S = 1_000_000
@@ -39,6 +52,36 @@ class RtspSource(Source):
         self._url = urlsplit(camera.uri)
         self._login = login or self._login_in_uri()
         self._is_selected = False
+        self._has_data = False
+        self._sockets_lock = threading.Lock()
+        self._socket: OwnSocket | None = None
+        self._connections = 0
+        self._earlier_bytes = 0
+        self._packets: Any = None
+
+    def received_bytes(self) -> int:
+        with self._sockets_lock:
+            over_tcp = self._earlier_bytes + (self._socket.received_bytes if self._socket else 0)
+        over_udp = 0 if self._packets is None else measured_bytes(self._packets)
+        return over_tcp + over_udp
+
+    def check(self, now_s: float) -> None:
+        del now_s
+        if not self._has_data and (found := self.received_bytes()) > _ANSWERS_BYTES_LIMIT:
+            raise SourceFlooded(
+                f"{self.name}: expected at most {_ANSWERS_BYTES_LIMIT / 1e6:g} MB of answers before the "
+                f"first picture data, found {found / 1e6:.0f} MB; is this a camera?"
+            )
+
+    def cut(self) -> None:
+        with self._sockets_lock:
+            if self._socket is not None:
+                self._socket.cut()
+
+    def close(self) -> None:
+        super().close()
+        with self._sockets_lock:
+            self._leave_socket()
 
     def explain(self, complaint: Complaint) -> SourceError:
         if self.offered and not self._is_selected:
@@ -77,9 +120,10 @@ class RtspSource(Source):
             self._keep_times(rtsp)
         self._set_trust(rtsp)
         self._add(rtsp)
-        rtsp.connect("select-stream", self._on_select)
-        rtsp.connect("pad-added", self._on_pad)
-        rtsp.connect("no-more-pads", self._on_all_pads)
+        connect(rtsp, "before-send", self._on_request, False)
+        connect(rtsp, "select-stream", self._on_select, False)
+        connect(rtsp, "pad-added", self._on_pad)
+        connect(rtsp, "no-more-pads", self._on_all_pads)
 
     def _keep_times(self, rtsp: Any) -> None:
         """What is recorded keeps the camera's own times: when pictures were taken, not when they came."""
@@ -95,7 +139,36 @@ class RtspSource(Source):
         if not tls.verify:
             rtsp.set_property("tls-validation-flags", Gio.TlsCertificateFlags(0))
         elif self._url.scheme == "rtsps":
-            rtsp.connect("accept-certificate", self._on_certificate)
+            connect(rtsp, "accept-certificate", self._on_certificate, False)
+
+    @guarded("a request was about to be sent", Source._report, False)
+    def _on_request(self, rtsp: Any, _message: Any) -> bool:
+        """On rtspsrc's own thread, before each request: whether it may be sent.
+
+        rtspsrc follows every redirect, wherever it leads, and logs in there when it is asked to.
+        """
+        target = urlsplit(rtsp.get_property("location"))
+        if (target.scheme, target.hostname) != (self._url.scheme, self._url.hostname):
+            raise SourceRedirected(
+                f"{self.name}: expected a redirect to stay at the same host and as well protected, "
+                f"found one to {target.scheme}://{target.hostname}; give the address that it leads to as uri"
+            )
+        with self._sockets_lock:
+            if self._socket is None or not self._socket.is_in_use:
+                self._leave_socket()
+                self._socket = claim_fresh(self._host, target.port or _DEFAULT_PORT[target.scheme])
+                self._connections += 1
+        if self._connections > 1 + _REDIRECTS_LIMIT:
+            raise SourceRedirected(
+                f"{self.name}: expected at most {_REDIRECTS_LIMIT} redirects, found that they go on"
+            )
+        return True
+
+    def _leave_socket(self) -> None:
+        if self._socket is not None:
+            self._earlier_bytes += self._socket.received_bytes
+            self._socket.close()
+            self._socket = None
 
     @guarded("a certificate was judged", Source._report, False)
     def _on_certificate(self, _rtsp: Any, _connection: Any, certificate: Any, flaws: Any) -> bool:
@@ -144,6 +217,7 @@ class RtspSource(Source):
     @guarded("a camera's stream appeared", Source._report, None)
     def _on_pad(self, _rtsp: Any, pad: Any) -> None:
         """On rtspsrc's own thread."""
+        self._has_data = True
         structure = structure_of(pad.get_current_caps() or pad.query_caps(None))
         codec = by_rtp_name(structure.get_string("encoding-name") or "")
         if codec is None or codec.depayloader is None:
@@ -152,7 +226,15 @@ class RtspSource(Source):
         self._add(depayloader)
         self._join(depayloader.get_static_pad("src"), codec)
         depayloader.sync_state_with_parent()
-        pad.link(depayloader.get_static_pad("sink"))
+        if self._camera.transport == "udp":
+            # Datagrams pass by the socket of the requests.
+            self._packets = make("identity")
+            self._add(self._packets)
+            link(self._packets, depayloader)
+            self._packets.sync_state_with_parent()
+            pad.link(self._packets.get_static_pad("sink"))
+        else:
+            pad.link(depayloader.get_static_pad("sink"))
 
     @guarded("a camera's streams were counted", Source._report, None)
     def _on_all_pads(self, _rtsp: Any) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from edgecam.gst import Gst, link, make
+from edgecam.gst import Gst, add_probe, link, make, measured_bytes
 
 HELD_BYTES_LIMIT = 8_000_000
 """Sixteen seconds at 4 Mbit/s: longer than a memory card takes to tidy itself up."""
@@ -52,7 +52,7 @@ class Tap:
         self._valve = make("valve")
         self._meter = make("identity")
         self.sink = make("appsink", sync=False, enable_last_sample=False)
-        self.sink.get_static_pad("sink").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
+        add_probe(self.sink.get_static_pad("sink"), Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
         self._taken_bytes = 0
         self._is_shut = False
         self._was_closed = False
@@ -76,7 +76,7 @@ class Tap:
     @property
     def held_bytes(self) -> int:
         """What waits to be taken."""
-        passed = int(self._meter.get_property("stats").get_uint64("num-bytes")[1])
+        passed = measured_bytes(self._meter)
         return passed - self._taken_bytes
 
     def limit(self) -> None:
