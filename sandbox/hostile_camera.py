@@ -203,9 +203,9 @@ class HostileCamera(AbstractContextManager["HostileCamera"]):
             accepted.close()
 
 
-def plain_film(folder: Path) -> list[bytes]:
-    """The access units of `FILM`, made once and kept in `folder`."""
-    return [picture.data for picture in load(FILM, folder)]
+def plain_film(folder: Path, film: Film = FILM) -> list[bytes]:
+    """The access units of `film`, made once and kept in `folder`."""
+    return [picture.data for picture in load(film, folder)]
 
 
 def alternating_film(folder: Path) -> list[bytes]:
