@@ -59,3 +59,8 @@ bench: ## the measurements of bench/README.md (about an hour on a quiet machine)
 	.venv/bin/python -m bench.faults
 	.venv/bin/python -m bench.image_size
 	.venv/bin/python -m bench.synth
+
+.PHONY: soak
+soak: ## MINUTES=120 of bad cameras, and whether anything grows
+	@sandbox/install test
+	.venv/bin/python -m bench.soak --minutes $(or $(MINUTES),120)
