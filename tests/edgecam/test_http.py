@@ -278,6 +278,7 @@ def test_report_of_a_recorded_camera_says_where_its_chunks_are(tmp_path: Path) -
     lobby, plain = document["cameras"]
     assert plain["recording"] is None
     assert lobby["recording"] == {
+        "reason": None,
         "problem": None,
         "chunks_recorded": 12,
         "chunks_stored": 7,
@@ -308,3 +309,12 @@ def test_full_spool_and_bucket_that_refuses_are_unhealthy(
     status, document = served(ReportedNode(tmp_path, recorded()), storage, "/healthz")
     assert status == 503
     assert reason.items() <= document["reasons"][0].items()
+
+
+def test_recording_in_trouble_is_unhealthy_and_says_why(tmp_path: Path) -> None:
+    node = ReportedNode(tmp_path, recorded(problem="spool: found: Read-only file system"), report("plain"))
+    status, document = served(node, ReportedStorage(), "/healthz")
+    assert status == 503
+    assert document["reasons"] == [
+        {"camera": "lobby", "recording": "disk", "message": "spool: found: Read-only file system"}
+    ]
