@@ -21,7 +21,7 @@ from container.image_inputs import (
 )
 from edgecam.config import NodeConfig
 from edgecam.config_status import DeviceId
-from edgecam.config_types import CameraId
+from edgecam.config_types import MOST_COUNTED, CameraId
 from edgecam.errors import EdgecamError
 from edgecam.launch import DockerOptions
 from edgecam.validation import Model
@@ -78,8 +78,12 @@ class ExponentialRate(Model):
 
     base_per_minute: int = Field(ge=1, le=1000, description="Cores a minute at first.")
     factor: float = Field(ge=1.1, le=5, description="By how much the rate grows.")
-    after_notified: int | None = Field(default=None, ge=1, description="Grows after so many notified cores.")
-    after_succeeded: int | None = Field(default=None, ge=1, description="Grows after so many successes.")
+    after_notified: int | None = Field(
+        default=None, ge=1, le=MOST_COUNTED, description="Grows after so many notified cores."
+    )
+    after_succeeded: int | None = Field(
+        default=None, ge=1, le=MOST_COUNTED, description="Grows after so many successes."
+    )
 
     @model_validator(mode="after")
     def _one_criterion(self) -> Self:
@@ -95,7 +99,9 @@ class AbortCriterion(Model):
         default="failed", description="What is counted."
     )
     percent: float = Field(gt=0, le=100, description="Share of the finished cores that is too much.")
-    at_least: int = Field(default=1, ge=1, description="Not before so many cores have finished.")
+    at_least: int = Field(
+        default=1, ge=1, le=MOST_COUNTED, description="Not before so many cores have finished."
+    )
 
 
 class ComponentUpdate(Model):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from edgecam.config_status import BridgeHost, CloudIot, StatePayload
-from edgecam.config_types import SECRET_ARN, AbsolutePath
+from edgecam.config_types import MOST_COUNTED, SECRET_ARN, AbsolutePath
 from edgecam.validation import Model
 
 CLEARBLADE_REGIONS = ("asia-east1", "europe-west1", "us-central1")
@@ -63,7 +63,10 @@ class Registry(Model):
         default="ES256", description="The devices' keys: P-256 (`ES256`), or RSA with 2048 bits (`RS256`)."
     )
     key_version: int = Field(
-        default=1, ge=1, description="Another number gives every device a new key, without a gap."
+        default=1,
+        ge=1,
+        le=MOST_COUNTED,
+        description="Another number gives every device a new key, without a gap.",
     )
     key_days: int = Field(
         default=365,

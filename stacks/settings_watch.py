@@ -6,9 +6,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from edgecam.config_store import MOST_SPOOL_BYTES
+from edgecam.config_types import MOST_COUNTED
 from edgecam.validation import Model
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=MOST_COUNTED)]
 
 
 class Alarms(Model):
@@ -63,6 +65,7 @@ class Watch(Model):
     spool_bytes: int | None = Field(
         default=None,
         ge=1,
+        le=MOST_SPOOL_BYTES,
         description="What a spool may hold; default four fifths of its own limit, `spool.max_bytes`.",
     )
     forget_after_days: int = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from edgecam.config_types import MOST_COUNTED
 from edgecam.validation import Model
 
 
@@ -19,7 +20,10 @@ class Wave(Model):
         default=100, gt=0, le=100, description="Share of a site's cores that have to succeed."
     )
     at_least: int = Field(
-        default=1, ge=0, description="Cores of each site that have to; `0` lets sites without cores pass."
+        default=1,
+        ge=0,
+        le=MOST_COUNTED,
+        description="Cores of each site that have to; `0` lets sites without cores pass.",
     )
     within_min: float = Field(
         default=30,

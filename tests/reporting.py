@@ -80,7 +80,8 @@ class ReportedNode:
 
 def recorded(camera_id: str = "lobby", problem: str | None = None) -> CameraReport:
     """A camera that is recorded."""
-    return report(camera_id, recording=RecordingReport(12, 60_000_000, 1, problem, MOMENT))
+    reason = None if problem is None else "disk"
+    return report(camera_id, recording=RecordingReport(12, 60_000_000, 1, problem, MOMENT, reason))
 
 
 class ReportedStorage:

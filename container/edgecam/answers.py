@@ -3,9 +3,9 @@
 /                           the page
 /cameras                    every camera's report as JSON, and which brokers are told of it
 /cameras/<id>/frame.jpg     the newest picture; 503 and why, when there is none
-/healthz                    200 when every camera delivers and no recording is in danger, else 503 with
-                            the reasons; brokers that are away are named and change nothing, since that is
-                            no fault that a restart of the node could mend
+/healthz                    200 when every camera delivers, is recorded where it is to be, and no chunk is
+                            in danger, else 503 with the reasons; brokers that are away are named and change
+                            nothing, since that is no fault that a restart of the node could mend
 /metrics                    for Prometheus
 """
 
@@ -29,6 +29,7 @@ from edgecam.log import hide_values
 from edgecam.report_values import (
     brokers_away,
     camera_values,
+    recordings_in_trouble,
     storage_values,
     time_text,
     told_values,
@@ -117,6 +118,7 @@ class Answers:
     def _health(self) -> Answer:
         reports = self._node.reports()
         reasons = [_why(report) for report in reports if not report.is_delivering]
+        reasons += recordings_in_trouble(reports)
         if self._storage is not None:
             reasons += trouble_of(self._storage.spool_report(), self._storage.upload_report())
         status = HTTPStatus.SERVICE_UNAVAILABLE if reasons or not reports else HTTPStatus.OK

@@ -32,6 +32,7 @@ from edgecam.nucleus import (
     address,
     problem,
 )
+from edgecam.outage import Outage
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ class AwsIotTransport:
         self._failures = 0
         self._jitter = random.Random()  # noqa: S311 - spreads load, guards nothing
         self._trouble: BrokerError | None = None
+        self._outage = Outage()
         self._since: datetime | None = None
         self._ending = threading.Event()
         self._deadline_s = 0.0
@@ -217,14 +219,21 @@ class AwsIotTransport:
         device.sent_s = now_s
         if self._trouble is not None:
             self._trouble, self._since, self._failures = None, self._clock.now(), 0
+            self._outage.ended(now_s)
+            self._outage.settled()
             log.info("AWS IoT Core is told of the states again")
 
     def _failed(self, error: BrokerError) -> float:
         """Note it; seconds until the next attempt."""
         if self._trouble is None:
             self._since = self._clock.now()
-        if self._trouble is None or self._trouble.reason != error.reason:
-            log.warning("AWS IoT Core is not told of the states: %s", error)
+        now_s = self._clock.monotonic_s()
+        self._outage.lasts(now_s)
+        lasting = self._outage.due(error.reason, now_s)
+        if lasting is not None:
+            log.warning(
+                "AWS IoT Core is not told of the states%s: %s", f", {lasting}" if lasting else "", error
+            )
         self._trouble = error
         self._failures += 1
         if error.reason in ("unauthorized", "refused", "no-nucleus"):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import select
 import ssl
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecam.bridge_faults import Faults, Trust
 from edgecam.clock import Clock
+from edgecam.config_runtime import MOST_BYTES
 from edgecam.config_status import CloudIot
 from edgecam.device_key_place import LEAST_PAUSE_S
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _QOS = 1  # 2 is refused, and 0 would leave open what has arrived
 _USER = "unused"  # the bridge asks for one and looks at the token alone
 _LONGEST_TURN_S = 1.0
+_MOST_PACKETS = 100
+"""Of one turn: a bridge that sends without end may not keep the device from its own messages."""
 _FAILURE = 0x80
 _KEEP_ALIVE_TIMEOUT = 0x8D
 """Reason codes as paho gives them: MQTT 5's, also for MQTT 3.1.1."""
@@ -46,7 +50,7 @@ class Limits(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What came from the bridge; `topic` without `/devices/D/`."""
+    """What came from the bridge; `topic` without `/devices/D/`, `payload` cut where it would be refused."""
 
     topic: str
     payload: bytes
@@ -75,6 +79,7 @@ class BridgeConnection:
         self._clock = clock
         self._limits = limits
         self._client: Client | None = None
+        self._socket: Any = None
         self._answer: tuple[int, str] | None = None
         self._has_ended = False
         self._fell_silent = False
@@ -108,7 +113,7 @@ class BridgeConnection:
                 raise self._faults.of_silence("the token to be taken", min(timeout_s, self._limits.answer_s))
             self._serve(left_s)
         if self._answer is None:
-            self._check_signs_of_life()
+            self._check_ways_to_end()
             raise self._faults.of_silent_refusal(key_name)
         code, said = self._answer
         if code:
@@ -158,10 +163,12 @@ class BridgeConnection:
 
     def _check(self) -> None:
         if self._has_ended:
-            self._check_signs_of_life()
+            self._check_ways_to_end()
             raise self._faults.of_end(self.lived_s)
 
-    def _check_signs_of_life(self) -> None:
+    def _check_ways_to_end(self) -> None:
+        if self._socket is not None and self._socket.too_long is not None:
+            raise self._faults.of_length(self._socket.too_long)
         if self._fell_silent:
             raise self._faults.of_silence("a sign of life", self._limits.keepalive_s)
 
@@ -172,17 +179,26 @@ class BridgeConnection:
         if client is None or socket is None:
             self._has_ended = True
             return
+        self._socket = socket  # paho forgets it when it ends, and why stands there
         poller = select.poll()
         poller.register(socket, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
         waits_s = 0.0 if _pending(socket) else min(timeout_s, _LONGEST_TURN_S)
         for _, event in poller.poll(waits_s * 1000):
             if event & ~select.POLLOUT:
-                client.loop_read()
-        while client.socket() is socket and _pending(socket):  # TLS has more than one packet in a record
-            client.loop_read()
+                self._read(client)
+        for _ in range(_MOST_PACKETS):
+            if client.socket() is not socket or not _pending(socket):  # TLS has several packets in a record
+                break
+            self._read(client)
         if client.want_write():
             client.loop_write()
         client.loop_misc()
+
+    def _read(self, client: Client) -> None:
+        try:
+            client.loop_read()
+        except (ValueError, LookupError, struct.error) as error:  # what paho says to packets cut short
+            raise self._faults.of_nonsense() from error
 
     def _new_client(self, token: str, timeout_s: float) -> Client:
         from paho.mqtt.client import Client
@@ -227,7 +243,8 @@ class BridgeConnection:
         self.refused_subscription = any(code.value >= _FAILURE for code in codes)
 
     def _on_message(self, _client: Any, _data: Any, message: Any) -> None:
-        self._messages.append(Message(message.topic.removeprefix(self._topics), bytes(message.payload)))
+        payload = bytes(message.payload[: MOST_BYTES + 1])  # by the one more it is refused as too long
+        self._messages.append(Message(message.topic.removeprefix(self._topics), payload))
 
 
 def _pending(socket: Any) -> bool:

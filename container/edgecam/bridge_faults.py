@@ -8,6 +8,7 @@ import ssl
 import threading
 
 from edgecam.backoff import STABLE_AFTER_S
+from edgecam.bridge_socket import BridgeSocket, PacketTooLong
 from edgecam.clock import Clock
 from edgecam.config_status import CloudIot
 from edgecam.errors import BrokerError
@@ -117,6 +118,14 @@ class Faults:
             "hangs, or the way to it is cut",
         )
 
+    def of_length(self, error: PacketTooLong) -> BrokerError:
+        """It sends what is longer than anything that the protocol knows."""
+        return self._error("nonsense", f"{error}; the connection was ended, check cloud_iot.host and port")
+
+    def of_nonsense(self) -> BrokerError:
+        """What it sends cannot be read."""
+        return self._error("nonsense", "expected MQTT 3.1.1, found packets that cannot be read")
+
     def of_end(self, lived_s: float) -> BrokerError:
         """The bridge closed the connection, or it broke: MQTT 3.1.1 gives no reason."""
         doubt = (
@@ -143,17 +152,6 @@ class Faults:
         return BrokerError(f"{self._bridge}: {sentence}", reason=reason)
 
 
-class _TidySocket(ssl.SSLSocket):
-    """Closed at once when there can be no TLS: paho leaves that to chance."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
-
-
 class Trust:
     """Whom the bridge's certificate is checked against: read once for all devices, for it takes 2 MB.
 
@@ -178,7 +176,7 @@ class Trust:
             if self._context is None:
                 context = ssl.create_default_context(cafile=self.ca_file)
                 context.minimum_version = ssl.TLSVersion.TLSv1_2
-                context.sslsocket_class = _TidySocket
+                context.sslsocket_class = BridgeSocket
                 self._context = context
             return self._context
 

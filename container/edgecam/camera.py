@@ -265,6 +265,8 @@ class CameraWorker:
         while not self._nudged.is_set():
             if connection.tap is not None:
                 connection.tap.limit()
+            if self._recorder is not None:
+                self._recorder.watch()
             units, now_s = connection.received_units, self._clock.monotonic_s()
             if frames is not self._wishes.frames:
                 frames, resumed_s = self._wishes.frames, now_s  # the last picture came in another pace

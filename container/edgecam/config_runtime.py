@@ -103,7 +103,7 @@ def _senseless(told: dict[str, Any], camera: Camera, has_bucket: bool) -> Iterat
 def _parsed(document: bytes) -> object:
     """JSON as plain values, without what is null; nothing at all is an empty object."""
     if len(document) > MOST_BYTES:
-        raise _no_json(f"at most {MOST_BYTES} bytes", f"{len(document)}")
+        raise _no_json(f"at most {MOST_BYTES} bytes", "more")
     if not document.strip():
         return {}
     try:

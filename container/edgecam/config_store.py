@@ -14,6 +14,9 @@ from edgecam.validation import Model
 MB = 1_000_000
 GB = 1_000_000_000
 
+MOST_SPOOL_BYTES = 1_000_000 * GB
+"""A petabyte: no disk of a core has more, and sums of it stay exact in every program that reads them."""
+
 DEFAULT_SPOOL = "/var/lib/edgecam/spool"
 
 _NAME = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
@@ -54,10 +57,14 @@ class Spool(Model):
     max_bytes: int = Field(
         default=10 * GB,
         ge=16 * MB,
+        le=MOST_SPOOL_BYTES,
         description="Most bytes that may wait; the default is about 5 hours at 4 Mbit/s.",
     )
     keep_free_bytes: int = Field(
-        default=1 * GB, ge=0, description="What stays free on the disk, whatever `max_bytes` would allow."
+        default=1 * GB,
+        ge=0,
+        le=MOST_SPOOL_BYTES,
+        description="What stays free on the disk, whatever `max_bytes` would allow.",
     )
     when_full: WhenFull = Field(
         default=WhenFull.EVICT,
@@ -65,8 +72,10 @@ class Spool(Model):
     )
 
 
-MaxRequestsPerS = Annotated[float, Field(gt=0, le=1000, description="Most requests a second.")]
-MaxBytesPerS = Annotated[int, Field(ge=4096, description="Most bytes a second.")]
+# A chunk takes two requests: one in ten seconds is half a camera's worth, and less would stop everything.
+MaxRequestsPerS = Annotated[float, Field(ge=0.1, le=1000, description="Most requests a second.")]
+# At the most what no line of a core carries, which is the same as no limit.
+MaxBytesPerS = Annotated[int, Field(ge=4096, le=10 * GB, description="Most bytes a second.")]
 
 
 class Upload(Model):
@@ -87,6 +96,7 @@ class Upload(Model):
     part_bytes: int = Field(
         default=8 * 1024**2,
         ge=256 * 1024,
+        le=4 * 1024**3,
         multiple_of=256 * 1024,
         description="Chunks larger than this go in resumable parts of this size.",
     )

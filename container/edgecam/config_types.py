@@ -20,6 +20,9 @@ AUDIENCE = (
 PROJECT_ID = r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$"
 """A project at Google; older ones have the domain of their owner before a colon."""
 
+MOST_COUNTED = 1_000_000
+"""Of cores, cameras, keys or losses that a setting counts: a hundred times the largest fleet."""
+
 
 def _absolute(path: str) -> str:
     if not path.startswith("/") or ".." in PurePosixPath(path).parts or "\n" in path or "\0" in path:

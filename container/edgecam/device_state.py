@@ -13,6 +13,7 @@ One JSON object; Cloud IoT Core gets it on `/devices/<device>/state`, AWS IoT Co
      "sent_at": "2026-01-01T12:00:05.000Z", "every_s": 60.0}
 
 `state` is one of connecting, connected, stalled, disconnected; a node that ends leaves `disconnected` behind.
+`reason` and `message` are the camera's, else its recording's.
 The `chunks_`, `newest_chunk` and the `spool_` are null where nothing is recorded; the chunks count since the
 node started, `newest_chunk` is when the newest of them ends, and the spool is the whole node's, with
 `spool_limit_bytes` the most that may wait. `key_version` is that of the key with which the device shows who
@@ -45,7 +46,7 @@ _KEPT_S = 0.2
 """Many devices ask many times a second: within this time all are told of the same moment."""
 
 _CHUNKS = ("chunks_recorded", "chunks_stored", "chunks_waiting", "chunks_lost")
-_NOT_RECORDED: Mapping[str, Any] = dict.fromkeys((*_CHUNKS, "problem"))
+_NOT_RECORDED: Mapping[str, Any] = dict.fromkeys((*_CHUNKS, "reason", "problem"))
 
 KeyVersion = Callable[[str], str | None]
 
@@ -153,7 +154,7 @@ class NodeStates:
             "id": report.camera_id,
             "state": str(report.state),
             "since": time_text(report.since),
-            "reason": report.reason,
+            "reason": report.reason or recording["reason"],
             "message": _short(report.message or recording["problem"]),
             "frame_age_s": None if report.frame_age_s is None else round(report.frame_age_s, 3),
             **{name: recording[name] for name in _CHUNKS},

@@ -9,29 +9,29 @@ from __future__ import annotations
 import errno
 import logging
 import re
-import socket
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from io import BytesIO
 from typing import Any
 
 from edgecam.answers import Answer, Answers, Reporter, failure
 from edgecam.broker import Links
 from edgecam.clock import Clock, SystemClock
 from edgecam.errors import InstallationError
+from edgecam.http_connections import MOST_HEAD_BYTES, Connections, Reply
 from edgecam.log import one_line
 from edgecam.status import StorageReporter
 
 ADDRESS = "127.0.0.1"
-MOST_CONNECTIONS = 32  # a browser opens six; a thread each, so there has to be an end
-_STOP_POLL_S = 0.1  # how soon the server notices that it is to end; ten looks a second cost 0.01 s a minute
-_TIMEOUT_S = 10.0  # for a whole answer to be taken, and for an idle connection
+_MOST_PATH = (
+    200  # of what somebody asked for, in the log; ours are shorter than a camera's id and 20 characters
+)
 
 _HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%s"
 )
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -67,9 +67,16 @@ class PageServer:
         storage: StorageReporter | None = None,
         links: Callable[[], Links] | None = None,
     ) -> None:
-        answers = Answers(node, clock or SystemClock(), storage, links)
+        clock = clock or SystemClock()
+        answers = Answers(node, clock, storage, links)
+        refusal = f"431 expected a request's head of at most {MOST_HEAD_BYTES} bytes\n".encode()
         try:
-            self._server = _Server(port, answers)
+            self._connections = Connections(
+                (ADDRESS, port),
+                clock=clock,
+                answer=lambda head: _Exchange(head, answers).reply(),
+                too_long=_TOO_LONG % (len(refusal), refusal),
+            )
         except OSError as error:
             in_use = error.errno == errno.EADDRINUSE
             raise InstallationError(
@@ -77,89 +84,59 @@ class PageServer:
                 f"found {'it in use by another program' if in_use else error.strerror}. "
                 "Set http.port to another one, or http.enabled to false"
             ) from None
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_STOP_POLL_S,), name="http", daemon=True
-        )
 
     @property
     def port(self) -> int:
         """The port it listens on."""
-        return int(self._server.server_address[1])
+        return self._connections.address[1]
 
     def start(self) -> None:
         """Answer from now on."""
-        self._thread.start()
+        self._connections.start()
         _log.info("the page is at http://localhost:%d/", self.port)
 
     def stop(self) -> None:
         """Answer nobody any more. Waits for no reader."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-        self._server.server_close()
+        self._connections.stop()
 
 
-class _Server(ThreadingHTTPServer):
-    """A thread a connection, up to `MOST_CONNECTIONS`; a slow reader holds up nobody but itself."""
+class _Exchange(BaseHTTPRequestHandler):
+    """One request and its answer, from bytes to bytes.
 
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 2 * MOST_CONNECTIONS
+    Args:
+        head: The request, up to the empty line.
+        answers: What is answered.
+    """
 
-    def __init__(self, port: int, answers: Answers) -> None:
-        self.answers = answers
-        self._slots = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        super().__init__((ADDRESS, port), _Handler)
-
-    def server_bind(self) -> None:
-        """Without http.server's look-up of this machine's name, which can wait for a name server."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = ADDRESS, self.server_address[1]
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._slots.acquire(blocking=False):
-            super().process_request(request, client_address)
-            return
-        with suppress(OSError):
-            request.setblocking(False)
-            request.send(_BUSY)
-        self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._slots.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the name is the library's
-        """Not the library's own, which prints."""
-        _log.debug("a connection to the page broke off", exc_info=True)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """One connection, on a thread of its own."""
-
-    server: _Server
     protocol_version = "HTTP/1.1"
-    timeout = _TIMEOUT_S
-    disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body in one packet
     error_content_type = "text/plain; charset=utf-8"
     error_message_format = "%(code)d %(message)s\n"
 
+    def __init__(self, head: bytes, answers: Answers) -> None:
+        # Not the library's own, which reads from a socket and waits for it.
+        self._answers = answers
+        self._written = BytesIO()
+        self.rfile, self.wfile = BytesIO(head), self._written
+        self.close_connection = True
+
+    def reply(self) -> Reply:
+        """The answer, and whether the connection may be used again."""
+        self.handle_one_request()
+        return Reply(self._written.getvalue(), keeps=not self.close_connection)
+
     def do_GET(self) -> None:
-        host = self.headers.get("Host", "")
-        if not _HOST.fullmatch(host):
+        lengths = self.headers.get_all("Content-Length", [])
+        if self.headers.defects or lengths not in ([], ["0"]) or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # a body that nobody reads must not become the next request
+        hosts = self.headers.get_all("Host", [])
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
             text = "expected the host localhost or 127.0.0.1; reach another machine's page through a tunnel"
             self._send(failure(HTTPStatus.MISDIRECTED_REQUEST, text))
             return
-        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
-            self.close_connection = True  # a body that nobody reads must not become the next request
         try:
-            answer = self.server.answers.to(self.path.partition("?")[0])
+            answer = self._answers.to(self.path.partition("?")[0])
         except Exception:
-            _log.exception("no answer to %s", self.path)
+            _log.exception("no answer to %s", self.path[:_MOST_PATH])
             answer = failure(HTTPStatus.INTERNAL_SERVER_ERROR, "a mistake in edgecam: see its log")
         self._send(answer)
 

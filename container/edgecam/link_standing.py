@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from edgecam.bridge_faults import PERSON_NEEDED
 from edgecam.errors import BrokerError, CredentialsError
+from edgecam.outage import Outage
 from edgecam.redaction import SECRETS
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,6 @@ SAID_AFTER_FAILURES = 3
 """Single failures are everyday matters of a network: counted, tried again, and not worth a line."""
 SAID_AFTER_REFUSALS = 2
 """A first refusal may mean that the key has just been changed; the new one is asked for at once."""
-SAID_AGAIN_AFTER_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,12 @@ class LinkStanding:
     def __init__(self, camera_id: str) -> None:
         self.trouble: Trouble | None = None
         self._about = {"camera": camera_id}
-        self._since_s = 0.0
         self._in_a_row = 0
-        self._said: str | None = None
-        self._said_s = 0.0
-        self._owes_recovery = False
-        self._is_over = True
+        self._outage = Outage()
 
     def failed(self, error: Exception, now_s: float) -> Trouble:
         """An attempt failed, or a connection ended before its time."""
-        if self._is_over:
-            self._since_s, self._is_over = now_s, False
+        self._outage.lasts(now_s)
         self._in_a_row += 1
         self.trouble = Trouble.of(error)
         if self.trouble.needs_person:
@@ -88,22 +83,23 @@ class LinkStanding:
 
     def told(self, now_s: float) -> None:
         """The bridge has confirmed a state."""
-        if self._owes_recovery:
-            self._owes_recovery = False
-            log.info("its state is told again after %.0f s", now_s - self._since_s, extra=self._about)
-        self.trouble, self._is_over = None, True
+        lasted_s = self._outage.ended(now_s)
+        if lasted_s is not None:
+            log.info("its state is told again after %.0f s", lasted_s, extra=self._about)
+        self.trouble = None
 
     def settled(self) -> None:
         """The connection has proved good: whatever comes next is another outage. One that breaks again and
         again (two nodes as the same device) is one outage, and said as rarely."""
-        self._in_a_row, self._said = 0, None
+        self._in_a_row = 0
+        self._outage.settled()
 
     def _say(self, level: int, what: str, now_s: float) -> None:
         """The first of its kind, and once an hour."""
         trouble = self.trouble
-        if trouble is None or (self._said == trouble.reason and now_s - self._said_s < SAID_AGAIN_AFTER_S):
+        lasting = None if trouble is None else self._outage.due(trouble.reason, now_s)
+        if trouble is None or lasting is None:
             return
-        lasting = "" if self._said is None else f", for {(now_s - self._since_s) / 60:.0f} min now"
-        self._said, self._said_s, self._owes_recovery = trouble.reason, now_s, True
         extra = self._about | {"reason": trouble.reason}
+        lasting = f", {lasting}" if lasting else ""
         log.log(level, "%s%s: %s", what, lasting, trouble.message, extra=extra)

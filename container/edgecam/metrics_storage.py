@@ -15,6 +15,11 @@ def recordings(reports: Sequence[CameraReport]) -> Iterator[Metric]:
     recorded = {report.camera_id: report.recording for report in reports if report.recording is not None}
     if not recorded:
         return
+    yield _gauge(
+        "edgecam_recording_well",
+        "1 when what the camera delivers is recorded, 0 from a loss until a whole chunk is kept.",
+        {camera_id: int(each.problem is None) for camera_id, each in recorded.items()},
+    )
     yield _counter(
         "edgecam_chunks_recorded",
         "Chunks finished.",

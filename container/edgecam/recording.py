@@ -2,12 +2,12 @@
 
 About once a second the recorder comes by, takes what waits in the connection's tap, and hands it to the chunk
 that is being written. Whatever happens here (a full disk, a muxer that refuses) stays here: connection and
-frames never notice. It is said once, counted, and recording goes on with the next chunk.
+frames never notice. It is counted, told until a chunk has been kept whole (`recording_standing.py`), and
+recording goes on with the next chunk.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections.abc import Iterator
@@ -24,10 +24,22 @@ from edgecam.config import Camera
 from edgecam.content_time import ContentTime, Sighting
 from edgecam.cutting import NS_PER_S, REORDER_NS, Cutter, Form, Step
 from edgecam.decode_times import DEPTH_LIMIT, DecodeTimes, Shown, reorder_depth
-from edgecam.errors import EdgecamError
+from edgecam.errors import EdgecamError, SpoolError, SpoolFull
 from edgecam.gst import structure_of
 from edgecam.jpeg import size_of
 from edgecam.parameter_sets import parameter_sets
+from edgecam.recording_standing import (
+    DISK_REASON,
+    FAULT_REASON,
+    FULL_REASON,
+    HANGING,
+    HANGS_AFTER_S,
+    KEYFRAME_REASON,
+    SLOW_REASON,
+    UNSUPPORTED_REASON,
+    DiskWatch,
+    RecordingStanding,
+)
 from edgecam.redaction import redact
 from edgecam.status import RecordingReport
 from edgecam.tap import Coded, Tap, taken_ns
@@ -38,6 +50,8 @@ LOOK_EVERY_S = 1.0
 """How often the recorder comes by: this much more is lost when the node is killed, and each time costs."""
 LEAVE_TIMEOUT_S = 2.0
 """How long the end of a connection waits for the recorder to take the last pictures."""
+KEYFRAME_WITHIN_S = 60.0
+"""How long pictures may come of which no chunk can begin; cameras send a keyframe every 20 s at the least."""
 _ROOM_BYTES = 16_000_000
 """What is asked for when the disk is full: some chunks' worth, or it would be full again at once."""
 _HEAD_BYTES = 1024  # parameter sets stand at the beginning, and have some hundred bytes
@@ -84,7 +98,10 @@ class Recorder:
         self._open: _Open | None = None
         self._recorded_until: datetime | None = None
         self._chunks = self._bytes = self._lost = 0
-        self._problem: str | None = None
+        self._standing = RecordingStanding(camera.id)
+        self._disk = DiskWatch(camera.id)
+        self._behind_since_s: float | None = None
+        self._chunkless_since_s: float | None = None
         self._tap: Tap | None = None
         self._followed: Tap | None = None
         self._left = threading.Event()
@@ -131,18 +148,32 @@ class Recorder:
 
     def report(self) -> RecordingReport:
         """How the recording is doing; from any thread."""
-        return RecordingReport(self._chunks, self._bytes, self._lost, self._problem, self._recorded_until)
+        trouble = self._disk.trouble(self._clock.monotonic_s()) or self._standing.trouble
+        return RecordingReport(
+            chunks_total=self._chunks,
+            bytes_total=self._bytes,
+            lost_total=self._lost,
+            problem=None if trouble is None else trouble.message,
+            newest_end=self._recorded_until,
+            reason=None if trouble is None else trouble.reason,
+        )
+
+    def watch(self) -> None:
+        """From the camera's thread, now and then: say that the disk hangs, which the recorder cannot."""
+        self._disk.say(self._clock.monotonic_s())
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._clock.wait(self._woken, LOOK_EVERY_S)
             self._woken.clear()
+            self._disk.begins(self._clock.monotonic_s())
             try:
                 self._come_by()
+                self._look_for_trouble()
             except Exception as error:
-                log.exception("unexpected fault in the recording", extra={"camera": self._camera_id})
-                self._problem = f"unexpected fault: {redact(str(error))}"
+                self._say(FAULT_REASON, f"unexpected fault: {redact(str(error))}", error)
                 self._abandon()
+            self._disk.ends()
         self._end_chunk()
 
     def _come_by(self) -> None:
@@ -150,6 +181,8 @@ class Recorder:
         self._rescue_if_broken()
         if followed is not None:
             is_behind = self._open is not None and self._open.file.is_behind
+            if not is_behind:
+                self._behind_since_s = None
             if tap is not followed or not is_behind:
                 self._take(followed)
         if tap is not followed:
@@ -157,6 +190,26 @@ class Recorder:
             self._followed = tap
         if tap is None:
             self._left.set()
+
+    def _look_for_trouble(self) -> None:
+        """What shows by nothing happening: a disk that takes nothing, pictures of which no chunk begins."""
+        now_s, present = self._clock.monotonic_s(), self._open
+        if present is not None and present.file.is_behind:
+            if self._behind_since_s is None:
+                self._behind_since_s = now_s
+            if now_s - self._behind_since_s >= HANGS_AFTER_S:
+                self._say(HANGING.reason, HANGING.message)
+        if present is not None or self._followed is None or self._newest_ns is None:
+            self._chunkless_since_s = None
+        elif self._chunkless_since_s is None:
+            self._chunkless_since_s = now_s
+        elif now_s - self._chunkless_since_s >= KEYFRAME_WITHIN_S and self._standing.trouble is None:
+            self._say(
+                KEYFRAME_REASON,
+                f"expected a keyframe within {KEYFRAME_WITHIN_S:g} s, found pictures that need one; "
+                "set a shorter keyframe interval at the camera",
+            )
+        self._standing.passes(now_s)
 
     def _part(self, tap: Tap | None) -> None:
         """The connection ends, and with it everything that was known of its stream."""
@@ -262,8 +315,9 @@ class Recorder:
         if codec is None or name is None or not can_hold(self._settings.format, codec):
             kind = codec.name if codec is not None else structure.get_name()
             self._say(
+                UNSUPPORTED_REASON,
                 f"expected video that can be recorded as {self._settings.format.value} without coding it "
-                f"anew, found {kind}; choose H.264 in the camera's settings"
+                f"anew, found {kind}; choose H.264 in the camera's settings",
             )
             return None
         self._codec = codec
@@ -304,7 +358,7 @@ class Recorder:
             path = self._sink.begin(chunk)
             self._open = _Open(chunk, path, ChunkFile(path, plan), zero_ns, times, newest_ns=pts_ns)
         except EdgecamError as error:
-            self._lose(str(error))
+            self._lose(error)
 
     def _gap_before(self, start: datetime) -> int | None:
         until = self._recorded_until
@@ -330,7 +384,7 @@ class Recorder:
             present.file.push(present.waiting)
             present.waiting = []
 
-    def _end_chunk(self, end: datetime | None = None) -> None:
+    def _end_chunk(self, end: datetime | None = None, *, proves_well: bool = True) -> None:
         """Finish the present chunk; it lasts until `end`, or as long as its last picture."""
         present, self._open = self._open, None
         if present is None:
@@ -341,9 +395,8 @@ class Recorder:
             end = self._time.end_at(present.newest_ns + self._shown.interval_ns)
         if not present.file.finish():
             self._salvage(present)
-        elif self._keep(present, max(1, _ms(end - present.chunk.start))) and self._problem is not None:
-            log.info("recording again", extra={"camera": self._camera_id})
-            self._problem = None
+        elif self._keep(present, max(1, _ms(end - present.chunk.start))) and proves_well:
+            self._standing.kept(self._clock.monotonic_s())
 
     def _keep(self, present: _Open, duration_ms: int) -> bool:
         chunk = present.chunk.lasting(duration_ms)
@@ -351,7 +404,7 @@ class Recorder:
             size_bytes = present.path.stat().st_size
             self._sink.finish(present.path, chunk)
         except (EdgecamError, OSError) as error:
-            self._lose(str(error))
+            self._lose(error)
             return False
         self._recorded_until = chunk.end
         self._chunks += 1
@@ -369,12 +422,13 @@ class Recorder:
     def _salvage(self, present: _Open) -> None:
         """The file cannot be written on: keep what of it plays."""
         found = present.file.fault
-        self._lose(f"{present.path.name}: expected to write it, found: {found.summary if found else '?'}")
+        found_text = found.summary if found else "?"
+        self._lose(SpoolError(f"{present.path.name}: expected to write it, found: {found_text}"))
         has_room = present.file.is_disk_full and self._sink.make_room(_ROOM_BYTES)
         try:
             saved = media.recover(present.path, self._settings.format)
         except EdgecamError as error:
-            self._say(str(error))
+            self._say(DISK_REASON, str(error))
             return
         if saved is None:
             self._sink.discard(present.path)
@@ -383,34 +437,35 @@ class Recorder:
         if has_room:
             self._cutter.end()
 
-    def _lose(self, problem: str) -> None:
+    def _lose(self, error: Exception) -> None:
         """The present chunk, or its rest, cannot be had."""
         self._lost += 1
         self._cutter.give_up()
-        self._say(problem)
+        self._say(FULL_REASON if isinstance(error, SpoolFull) else DISK_REASON, str(error))
 
     def _abandon(self) -> None:
         present, self._open = self._open, None
         self._lost += 1
         self._cutter.end()
         if present is not None:
-            present.file.finish()
-            with contextlib.suppress(EdgecamError, OSError):
+            try:
+                present.file.finish()
                 self._salvage(present)
+            except Exception:  # whatever it is: the recorder has to come by again
+                log.exception("a broken chunk cannot be saved", extra={"camera": self._camera_id})
 
     def _lose_stretch(self) -> None:
         """The disk was too slow, and pictures were dropped: what follows fits the present chunk no more."""
-        self._end_chunk()
+        self._end_chunk(proves_well=False)
         self._cutter.end()
         self._lost += 1
         self._say(
-            "the disk is too slow for this recording: pictures are left out, up to a keyframe each time"
+            SLOW_REASON,
+            "the disk is too slow for this recording: pictures are left out, up to a keyframe each time",
         )
 
-    def _say(self, problem: str) -> None:
-        if problem != self._problem:
-            log.error("recording: %s", problem, extra={"camera": self._camera_id})
-        self._problem = problem
+    def _say(self, reason: str, problem: str, error: Exception | None = None) -> None:
+        self._standing.failed(reason, problem, now_s=self._clock.monotonic_s(), error=error)
 
 
 def _parameter_sets(codec: str, keyframe: Coded) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -73,8 +74,10 @@ def _link_values(broker: str, link: LinkReport) -> dict[str, Any]:
 
 def worth_of(report: CameraReport) -> Worth:
     """What makes a state worth telling at once when it changes; counters and ages do not."""
-    problem = report.recording.problem if report.recording else None
-    return (report.state, report.since, report.reason, report.message, report.is_fresh, problem)
+    recording = (
+        report.recording.reason if report.recording else None
+    )  # its message counts bytes and names chunks
+    return (report.state, report.since, report.reason, report.message, report.is_fresh, recording)
 
 
 def as_ended(report: CameraReport, ended_at: datetime) -> CameraReport:
@@ -93,6 +96,7 @@ def recording_values(
         return None
     waiting = spool.cameras.get(report.camera_id, _NOTHING_SPOOLED) if spool else _NOTHING_SPOOLED
     return {
+        "reason": recording.reason,
         "problem": recording.problem,
         "chunks_recorded": recording.chunks_total,
         "chunks_stored": upload.stored_chunks_total.get(report.camera_id, 0) if upload else 0,
@@ -115,6 +119,19 @@ def storage_values(spool: SpoolReport, upload: UploadReport) -> dict[str, Any]:
         "reason": upload.reason,
         "message": upload.message,
     }
+
+
+def recordings_in_trouble(reports: Iterable[CameraReport]) -> list[dict[str, Any]]:
+    """Whose recording has a problem, until a chunk of it has been kept whole again."""
+    return [
+        {
+            "camera": report.camera_id,
+            "recording": report.recording.reason,
+            "message": report.recording.problem,
+        }
+        for report in reports
+        if report.recording is not None and report.recording.problem is not None
+    ]
 
 
 def trouble_of(spool: SpoolReport, upload: UploadReport) -> list[dict[str, Any]]:

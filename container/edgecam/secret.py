@@ -21,6 +21,10 @@ _CONNECT_TIMEOUT_S = 3
 _READ_TIMEOUT_S = 5
 _ATTEMPTS = 2  # the camera's own retry loop comes back; a long wait here would only delay it
 
+_MOST_CHARACTERS = 65_536
+"""AWS Secrets Manager holds no more in a secret (https://docs.aws.amazon.com/secretsmanager/latest/userguide/
+reference_limits.html)."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +56,7 @@ class SecretSource:
             ("AWS Secrets Manager", self._from_cloud),
         ):
             try:
-                return fetch(arn, latest)
+                return _measured(fetch(arn, latest))
             except _Unavailable as reason:
                 _log.debug("secret %s: not from %s: %s", arn, way, reason)
                 tried.append(f"{way}: {reason}")
@@ -104,6 +108,12 @@ class SecretSource:
 
 class _Unavailable(Exception):  # noqa: N818 - not an error yet: another way may do
     """This way does not lead to the value; the message says why and holds no secret."""
+
+
+def _measured(text: str) -> str:
+    if len(text) > _MOST_CHARACTERS:
+        raise _Unavailable(f"expected at most {_MOST_CHARACTERS} characters, found {len(text)}")
+    return text
 
 
 def _ask(nucleus: Nucleus, arn: str, latest: bool) -> str | None:

@@ -64,6 +64,7 @@ class RecordingReport:
         lost_total: Chunks that could not be written or kept, since the node started.
         problem: A sentence for a person about what keeps it from recording, or None.
         newest_end: When the newest of these chunks ends, UTC; None before the first.
+        reason: One word for the problem (`recording_standing.py`), or None.
     """
 
     chunks_total: int
@@ -71,6 +72,7 @@ class RecordingReport:
     lost_total: int
     problem: str | None
     newest_end: datetime | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,20 @@ def test_page_fits_a_telephone(browser: Browser, running_node: RunningNode) -> N
     context.close()
 
 
+def test_recording_in_trouble_is_shown_and_why(browser: Browser, tmp_path: Path) -> None:
+    server = PageServer(
+        ReportedNode(tmp_path, recorded(problem="the disk is read-only")), 0, storage=ReportedStorage()
+    )
+    server.start()
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{server.port}/")
+    lobby = page.locator("[data-camera=lobby]")
+    expect(lobby.locator(".recording")).to_contain_text("in trouble (disk)", timeout=PATIENCE_MS)
+    expect(lobby.locator(".message")).to_have_text("the disk is read-only")
+    page.close()
+    server.stop()
+
+
 def test_recording_and_a_bucket_that_is_away_are_shown(browser: Browser, tmp_path: Path) -> None:
     node = ReportedNode(tmp_path, recorded("lobby"), report("plain"))
     message = "gs://b: expected an answer, found the connection refused"

@@ -91,7 +91,7 @@ def test_true_is_no_number() -> None:
         (b"2", "expected a mapping, found 2"),
         (b"null", "expected a mapping, found nothing"),
         (b"[" * MOST_BYTES, "expected JSON, found numbers or brackets beyond all measure"),
-        (b" " * (MOST_BYTES + 1), "expected at most 4096 bytes, found 4097"),
+        (b" " * (MOST_BYTES + 1), "expected at most 4096 bytes, found more"),
     ],
 )
 def test_what_is_no_json_object_is_refused(document: bytes, mistake: str) -> None:
@@ -148,3 +148,29 @@ def test_the_same_limits_hold_as_for_what_is_deployed() -> None:
     ]:
         assert limits(deployed, name)
         assert limits(deployed, name) == optional(changed, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("max_bytes_per_s", "1" + "0" * 400),
+        ("max_bytes_per_s", "1e308"),
+        ("max_bytes_per_s", "10000000001"),
+        ("max_bytes_per_s", "-4096"),
+        ("max_requests_per_s", "1e-300"),
+        ("max_requests_per_s", "5e-324"),
+        ("max_requests_per_s", "0.099"),
+        ("max_requests_per_s", "1" + "0" * 400),
+        ("max_requests_per_s", "1e999"),
+    ],
+)
+def test_rate_that_would_stop_every_upload_is_refused(name: str, number: str) -> None:
+    (mistake,) = mistakes(f'{{"upload": {{"{name}": {number}}}}}'.encode())
+    assert "expected" in mistake
+    assert len(mistake) < 300
+
+
+@pytest.mark.parametrize("name", ["max_fps", "chunk_s"])
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "1e308", "1e-300", "0", "-1"])
+def test_other_numbers_have_bounds_as_well(name: str, number: str) -> None:
+    assert len(mistakes(f'{{"{name}": {number}}}'.encode())) == 1

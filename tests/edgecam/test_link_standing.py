@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from edgecam.errors import BrokerError, CredentialsError
-from edgecam.link_standing import SAID_AFTER_FAILURES, SAID_AGAIN_AFTER_S, LinkStanding
+from edgecam.link_standing import SAID_AFTER_FAILURES, LinkStanding
+from edgecam.outage import SAID_AGAIN_AFTER_S
 
 AWAY = BrokerError("bridge.example:8883: expected an answer, found none", reason="unreachable")
 REFUSED = BrokerError("bridge.example:8883: the bridge refuses the token", reason="unauthorized")

@@ -68,6 +68,7 @@ def test_recording_spool_and_upload_are_metrics_where_something_is_recorded(tmp_
     found = samples(ReportedNode(tmp_path, recorded()), ReportedStorage())
     assert found["edgecam_chunks_recorded_total", "lobby"] == 12
     assert found["edgecam_chunks_lost_total", "lobby"] == 1
+    assert found["edgecam_recording_well", "lobby"] == 1
     assert found["edgecam_spool_chunks", "lobby"] == 3
     assert found["edgecam_spool_oldest_timestamp_seconds", "lobby"] == MOMENT.timestamp()
     assert found["edgecam_spool_evicted_chunks_total", "lobby"] == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import pytest
 from recorded import ChunkFolder, probe
 
 from edgecam import chunk_file, tap
-from edgecam.clock import SystemClock
+from edgecam.chunk import ChunkSink
+from edgecam.clock import Clock, SystemClock
 from edgecam.config import Camera
 from edgecam.gst import Gst
 from edgecam.recording import Recorder
 from edgecam.tap import Tap
 from edgecam.validation import validate
+from sandbox.clocks import HandClock
 
 Eventually = Callable[..., Any]
 VIDEO = "video/x-raw,width=160,height=90,framerate=30/1"
@@ -31,18 +34,24 @@ H264 = (
 class Studio:
     """A recorder, and a source of pictures that it is joined to."""
 
-    def __init__(self, folder: Path, **recording: Any) -> None:
+    def __init__(
+        self, folder: Path, *, sink: ChunkSink | None = None, clock: Clock | None = None, **recording: Any
+    ) -> None:
         self.sink = ChunkFolder(folder)
         camera = {"id": "c0", "uri": "pipeline:x", "recording": {"enabled": True, "chunk_s": 2} | recording}
-        self.recorder = Recorder(validate(Camera, camera, name="camera"), sink=self.sink, clock=SystemClock())
+        self.recorder = Recorder(
+            validate(Camera, camera, name="camera"), sink=sink or self.sink, clock=clock or SystemClock()
+        )
         self.recorder.start()
         self._pipeline: Any = None
         self.tap: Tap | None = None
 
-    def show(self, description: str) -> Tap:
-        """Begin a connection that delivers what a gst-launch line makes."""
+    def show(self, description: str, *, keyframes: bool = True) -> Tap:
+        """Begin a connection that delivers what a gst-launch line makes, without its keyframes if wished."""
         self._pipeline = Gst.Pipeline.new(None)
         source = Gst.parse_bin_from_description(description, True)
+        if not keyframes:
+            source.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, _drop_keyframe)
         self.tap = Tap(on_end=self.recorder.hurry)
         self._pipeline.add(source)
         source.link(self.tap.add_to(self._pipeline, sets_pace=True))
@@ -76,6 +85,11 @@ class Studio:
         if self._pipeline is not None:
             self.cut()
         assert self.recorder.stop(5)
+
+
+def _drop_keyframe(_pad: Any, info: Any) -> Any:
+    is_keyframe = not info.get_buffer().has_flags(Gst.BufferFlags.DELTA_UNIT)
+    return Gst.PadProbeReturn.DROP if is_keyframe else Gst.PadProbeReturn.OK
 
 
 @pytest.fixture
@@ -242,3 +256,105 @@ def test_a_full_disk_keeps_what_was_written_and_goes_on_when_there_is_room(
     assert probe(place.sink.path(first)).begins_with_keyframe
     assert second.gap_before_ms == (second.start - first.end).total_seconds() * 1000
     probe(place.sink.path(second))
+
+
+class StandingClock(HandClock):
+    """Time passes when the test says so; who waits is woken often, and finds that none has passed."""
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        return event.wait(min(timeout_s, 0.02))
+
+
+def reason(place: Studio) -> str | None:
+    return place.recorder.report().reason
+
+
+def test_trouble_holds_until_a_whole_chunk_is_kept(studio: Callable[..., Studio]) -> None:
+    place = studio()
+    place.sink.fails_to_keep = True
+    place.film(2)
+    place.await_end()
+    place.cut()
+    assert reason(place) == "disk"
+    place.sink.fails_to_keep = False
+    assert reason(place) == "disk"
+    place.film(2)
+    place.await_end()
+    place.cut()
+    assert reason(place) is None
+
+
+def test_trouble_is_said_again_every_hour_though_nothing_is_tried(
+    studio: Callable[..., Studio], eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = StandingClock()
+    place = studio(clock=clock)
+    place.show(f"videotestsrc is-live=true ! {VIDEO} ! identity")
+    eventually(lambda: reason(place) == "unsupported")
+    for hour in range(1, 4):
+        clock.advance(3601)
+        eventually(lambda hour=hour: len(caplog.records) == hour + 1)
+    assert "choose H.264" in caplog.records[-1].getMessage()
+    assert "for 180 min now" in caplog.records[-1].getMessage()
+
+
+def test_disk_that_hangs_is_told_and_said_and_over_when_it_answers(
+    studio: Callable[..., Studio], eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = StandingClock()
+    place = studio(clock=clock)
+    place.sink.gate.clear()
+    place.live()
+    eventually(lambda: place.recorder._early is None and place.recorder._newest_ns)
+    place.recorder.watch()
+    assert reason(place) is None
+    clock.advance(31)
+    assert reason(place) == "disk"
+    for _ in range(2):
+        for _ in range(5):
+            place.recorder.watch()
+        clock.advance(3601)
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    place.sink.gate.set()
+    eventually(lambda: reason(place) is None)
+    place.recorder.watch()
+
+
+def test_file_that_is_behind_for_long_is_trouble(
+    studio: Callable[..., Studio], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = StandingClock()
+    place = studio(clock=clock)
+    place.live()
+    eventually(lambda: place.recorder._open is not None)
+    monkeypatch.setattr(chunk_file, "WAITING_BYTES_LIMIT", -1)
+    eventually(lambda: place.recorder._behind_since_s is not None)
+    assert reason(place) is None
+    clock.advance(31)
+    eventually(lambda: reason(place) == "disk")
+
+
+def test_pictures_of_which_no_chunk_can_begin_are_trouble(
+    studio: Callable[..., Studio], eventually: Eventually
+) -> None:
+    clock = StandingClock()
+    place = studio(clock=clock)
+    place.show(f"videotestsrc is-live=true ! {VIDEO} ! {H264}", keyframes=False)
+    eventually(lambda: place.recorder._chunkless_since_s is not None)
+    assert reason(place) is None
+    clock.advance(61)
+    eventually(lambda: reason(place) == "no-keyframe")
+
+
+def test_fault_of_ours_is_told_and_ends_nothing(
+    studio: Callable[..., Studio], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = studio()
+    place.live()
+    eventually(lambda: place.recorder._open is not None)
+    with monkeypatch.context() as broken:
+        broken.setattr(place.recorder, "_take", lambda _tap: 1 / 0)
+        broken.setattr(place.recorder, "_salvage", lambda _open: 1 / 0)
+        eventually(lambda: reason(place) == "fault" and place.recorder._open is None)
+    eventually(lambda: place.sink.chunks)
+    eventually(lambda: reason(place) is None)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
+import threading
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +168,40 @@ def test_binary_secret_is_refused(embedded_aws: EmbeddedAws) -> None:
     arn = client.create_secret(Name="cameras/binary", SecretBinary=b"\0\1")["ARN"]
     with pytest.raises(CredentialsError, match="binary data, expected text"):
         SecretSource({}).fetch(arn)
+
+
+def test_secret_that_is_longer_than_any_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ipc.socket"
+    server = NucleusSocket(path, "token-1", {ARN: "x" * 1_000_000})
+    try:
+        with pytest.raises(CredentialsError, match="expected at most 65536 characters, found 1000000"):
+            SecretSource({SOCKET_VARIABLE: str(path), TOKEN_VARIABLE: "token-1"}).fetch(ARN)
+    finally:
+        server.close()
+
+
+def test_message_of_a_nucleus_that_announces_its_giant_size_is_refused_unread(tmp_path: Path) -> None:
+    """The framing of event streams: total length, length of headers, checksum of both, four bytes each."""
+    path = tmp_path / "ipc.socket"
+    lengths = struct.pack(">II", 250_000_000, 0)
+    prelude = lengths + struct.pack(">I", zlib.crc32(lengths))
+    sent = []
+
+    def be_hostile() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(prelude)
+            for _ in range(250):
+                connection.sendall(bytes(1_000_000))
+                sent.append(1_000_000)
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        hostile = threading.Thread(target=be_hostile, daemon=True)
+        hostile.start()
+        with pytest.raises(CredentialsError, match="the nucleus' secret manager: "):
+            SecretSource({SOCKET_VARIABLE: str(path), TOKEN_VARIABLE: "token-1"}).fetch(ARN)
+        hostile.join(10)
+    assert sum(sent) < 20_000_000

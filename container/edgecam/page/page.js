@@ -57,7 +57,8 @@ function show(report, now) {
 
 // What became of a camera's recording, as words: [text, class].
 function recorded(recording) {
-  const words = [[`${recording.chunks_stored} stored`, ""]];
+  const words = recording.problem ? [[`in trouble (${recording.reason})`, "lost"]] : [];
+  words.push([`${recording.chunks_stored} stored`, ""]);
   if (recording.chunks_waiting) words.push([`${recording.chunks_waiting} waiting (${bytes(recording.waiting_bytes)})`, ""]);
   if (recording.chunks_aside) words.push([`${recording.chunks_aside} set aside`, "lost"]);
   if (recording.chunks_lost) words.push([`${recording.chunks_lost} lost`, "lost"]);

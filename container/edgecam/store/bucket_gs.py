@@ -195,11 +195,11 @@ class GsBucket:
         else:
             target = saved
             answer = self._ask("PUT", target, {"Content-Range": f"bytes */{chunk.size}"}, pace)
-            at = _kept(answer)
+            at = _kept(answer, chunk.size)
         while answer is None or answer.status == _NOT_YET:
             length = min(self._part_bytes, chunk.size - at)
             answer = self._part(chunk, target, at, length, pace)
-            now = _kept(answer)
+            now = _kept(answer, chunk.size)
             if answer.status == _NOT_YET and now <= at:
                 raise StoreUnavailable(f"{self.uri}: of a part of {chunk.name} nothing was kept")
             at = now
@@ -330,7 +330,10 @@ class GsBucket:
         return f"{self._prefix}/{name}" if self._prefix else name
 
 
-def _kept(answer: Answer) -> int:
-    """How many bytes the service has, by its answer 308."""
+def _kept(answer: Answer, size_bytes: int) -> int:
+    """How many bytes of an object of `size_bytes` the service has, by its answer 308; 0 where it says nothing
+    that can be."""
     _, _, last = answer.headers.get("Range", "").partition("-")
-    return int(last) + 1 if last.isascii() and last.isdigit() else 0
+    is_number = last.isascii() and last.isdigit() and len(last) <= len(str(size_bytes))
+    kept_bytes = int(last) + 1 if is_number else 0
+    return kept_bytes if kept_bytes < size_bytes else 0

@@ -13,6 +13,10 @@ from collections.abc import Callable
 from edgecam.clock import Clock
 from edgecam.errors import StoreUnavailable
 
+LEAST_PER_S, MOST_PER_S = 1e-3, 1e12
+"""What a rate may be: beyond them waiting is for ever, or arithmetic with floats ends."""
+MOST_HOLD_S = 3600.0
+"""Whoever asks for more is asked again: one answer of a store may not stop a node for a year."""
 _CREDIT_S = 0.1
 """What may be saved up while nothing is sent. Enough to make up for a thread that woke late, little enough
 that no second carries more than a tenth above the rate."""
@@ -32,19 +36,27 @@ class Rate:
     is below ten a second.
 
     Args:
-        per_s: The rate.
+        per_s: The rate, `LEAST_PER_S` to `MOST_PER_S`.
         clock: Time.
+
+    Raises:
+        ValueError: no such rate.
     """
 
     def __init__(self, per_s: float, *, clock: Clock) -> None:
-        self._per_s = per_s
+        self._per_s = _checked(per_s)
         self._clock = clock
         self._lock = threading.Lock()
         self._paid, self._paid_at_s = 0.0, clock.monotonic_s()
         self._granted = -self._credit
 
     def change(self, per_s: float) -> None:
-        """From now on so many a second, for what was granted already as well."""
+        """From now on so many a second, for what was granted already as well.
+
+        Raises:
+            ValueError: no such rate; nothing has changed.
+        """
+        per_s = _checked(per_s)
         with self._lock:
             now_s = self._clock.monotonic_s()
             self._paid, self._paid_at_s = self._paid_by(now_s), now_s
@@ -77,6 +89,9 @@ class Flow:
         requests_per_s: Most requests a second.
         bytes_per_s: Most bytes of content a second.
         clock: Time.
+
+    Raises:
+        ValueError: no such rate.
     """
 
     def __init__(self, *, requests_per_s: float, bytes_per_s: float, clock: Clock) -> None:
@@ -94,7 +109,12 @@ class Flow:
         return self._piece_bytes
 
     def change(self, *, requests_per_s: float, bytes_per_s: float) -> None:
-        """From now on these rates, for those who wait already as well. From any thread, one at a time."""
+        """From now on these rates, for those who wait already as well. From any thread, one at a time.
+
+        Raises:
+            ValueError: no such rate; nothing has changed.
+        """
+        requests_per_s, bytes_per_s = _checked(requests_per_s), _checked(bytes_per_s)
         self._requests.change(requests_per_s)
         self._bytes.change(bytes_per_s)
         self._piece_bytes = _piece_bytes(bytes_per_s)
@@ -122,7 +142,9 @@ class Flow:
         self._wait(lambda: self._bytes.due_in_s(place))
 
     def hold(self, duration_s: float) -> None:
-        """No request may be made for so many seconds from now: the store asked for it. From any thread."""
+        """No request may be made for so many seconds from now, `MOST_HOLD_S` at most: the store asked for it.
+        From any thread."""
+        duration_s = min(MOST_HOLD_S, duration_s) if duration_s > 0 else 0.0  # what is no number is none
         self._held_until_s = max(self._held_until_s, self._clock.monotonic_s() + duration_s)
 
     def end(self) -> None:
@@ -143,3 +165,11 @@ class Flow:
 
 def _piece_bytes(bytes_per_s: float) -> int:
     return max(_LEAST_PIECE_BYTES, min(_LARGEST_PIECE_BYTES, round(bytes_per_s * _PIECE_S)))
+
+
+def _checked(per_s: float) -> float:
+    # Compared before anything is done with it: a whole number of 400 digits is no float.
+    if not LEAST_PER_S <= per_s <= MOST_PER_S:
+        found = f"{per_s:g}" if isinstance(per_s, float) else "a whole number outside of that"
+        raise ValueError(f"rate: expected {LEAST_PER_S:g} to {MOST_PER_S:g} a second, found {found}")
+    return float(per_s)

@@ -37,6 +37,9 @@ CONTAINER_VARIABLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 
 RENEW_BEFORE_S = 600.0
 """So long before a token expires the next one is fetched, beside the uploads: time for some attempts."""
+_USUAL_LIFE_S = 3600.0
+_LONGEST_LIFE_S = 43_200.0
+"""Google's tokens live an hour, or twelve where an organisation extends that: more is not believed."""
 TOO_SHORT_S = 30.0
 """A token that is good for less is not sent any more: an upload may wait its turn for some seconds."""
 _PAUSE_S = 30.0  # between two attempts to renew a token that is still good
@@ -159,7 +162,7 @@ class Tokens:
             self._credentials.refresh(self._request)
         except _CoreCredentialsError as error:
             raise StoreUnavailable(f"{self._begin()}: {error}") from error
-        except (GoogleAuthError, OSError, ValueError, KeyError) as error:
+        except (GoogleAuthError, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise self._explained(error) from error
         before, self._token = self._token, str(self._credentials.token)
         SECRETS.remember(self._token)
@@ -316,5 +319,6 @@ def _lives_s(credentials: Any, clock: Clock) -> float:
     """How long the token is good, seconds; google-auth says it as a time of day, by the clock of just now."""
     expiry = credentials.expiry
     if expiry is None:
-        return 3600.0
-    return float(max(0.0, (expiry - clock.now().replace(tzinfo=None)).total_seconds()))
+        return _USUAL_LIFE_S
+    lives_s: float = (expiry - clock.now().replace(tzinfo=None)).total_seconds()
+    return min(max(0.0, lives_s), _LONGEST_LIFE_S)

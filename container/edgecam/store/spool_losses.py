@@ -15,6 +15,9 @@ from edgecam.store import durable
 
 log = logging.getLogger(__name__)
 
+_MOST_CHUNKS = 10**12
+"""A chunk a millisecond for thirty years: whatever says more is no count of ours."""
+
 
 class Losses:
     """The count, in a file. Not safe to use from several threads."""
@@ -43,11 +46,11 @@ class Losses:
         """
         try:
             told = json.loads(self._path.read_bytes())
-            chunks = {str(camera): int(count) for camera, count in told["evicted_chunks"].items()}
+            chunks = {str(camera): _count(count) for camera, count in told["evicted_chunks"].items()}
             leaving = tuple(str(name) for name in told["leaving"])
         except FileNotFoundError:
             return ()
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             log.warning(
                 "%s: expected the count of evicted chunks, found something else; it begins at 0", self._path
             )
@@ -68,3 +71,9 @@ class Losses:
         """
         told = {"evicted_chunks": self._chunks, "leaving": list(leaving)}
         durable.replace(self._path, json.dumps(told).encode())
+
+
+def _count(value: object) -> int:
+    if isinstance(value, int) and 0 <= value <= _MOST_CHUNKS:
+        return value
+    raise ValueError

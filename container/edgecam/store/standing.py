@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgecam.errors import StoreError, StoreRefused
+from edgecam.outage import Outage
 from edgecam.redaction import SECRETS
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,6 @@ FAULT_REASON = "fault"
 """The `reason` of what is no `StoreError`: a mistake of ours."""
 SAID_AFTER_FAILURES = 3
 """A single failure is an everyday matter: it is counted, tried again, and not worth a line."""
-SAID_AGAIN_AFTER_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,14 @@ class Standing:
     def __init__(self) -> None:
         self.trouble: Trouble | None = None
         self.failures_total = 0
-        self._since_s = 0.0
         self._in_a_row = 0
-        self._said: str | None = None
-        self._said_s = 0.0
+        self._outage = Outage()
 
     def failed(self, error: Exception, *, now_s: float, waiting: Callable[[], int]) -> None:
         """An attempt failed; `waiting` knows how many chunks wait."""
         if self.trouble is None:
-            self._since_s, self._in_a_row = now_s, 0
+            self._in_a_row = 0
+        self._outage.lasts(now_s)
         self.failures_total += 1
         self._in_a_row += 1
         self.trouble = Trouble.of(error)
@@ -65,28 +64,29 @@ class Standing:
 
     def stored(self, *, now_s: float, waiting: Callable[[], int]) -> None:
         """The store has taken something."""
-        if self._said is not None:
+        lasted_s = self._outage.ended(now_s)
+        if lasted_s is not None:
             log.info(
                 "storing again after %.0f s and %d failed attempts; %d chunks wait",
-                now_s - self._since_s,
+                lasted_s,
                 self._in_a_row,
                 waiting(),
             )
-        self.trouble = self._said = None
+        self._outage.settled()
+        self.trouble = None
 
     def _say(self, level: int, what: str, now_s: float, waiting: Callable[[], int]) -> None:
         """The first of its kind, and once an hour."""
         trouble = self.trouble
-        if trouble is None or (self._said == trouble.reason and now_s - self._said_s < SAID_AGAIN_AFTER_S):
+        lasting = None if trouble is None else self._outage.due(trouble.reason, now_s)
+        if trouble is None or lasting is None:
             return
-        lasting = "" if self._said is None else f"for {(now_s - self._since_s) / 60:.0f} min now, "
-        self._said, self._said_s = trouble.reason, now_s
         log.log(
             level,
             "%s: %s; %s%d chunks wait on the core",
             what,
             trouble.message,
-            lasting,
+            f"{lasting}, " if lasting else "",
             waiting(),
             extra={"reason": trouble.reason},
         )

@@ -30,10 +30,12 @@ from edgecam.errors import StoreRefused, StoreUnavailable
 from edgecam.redaction import redact
 from edgecam.store.bucket import Pace
 from edgecam.store.checksum import Running
+from edgecam.store.patience import LONGEST_ASKED_DELAY_S
 from edgecam.store.wire import Wire
 
 PIECE_BYTES = 256 * 1024
 _LONGEST_ANSWER_BYTES = 1024 * 1024
+_LONGEST_RETRY_AFTER = 64  # characters; a date has 29
 _HARDLY_SENT_BYTES = 2 * PIECE_BYTES
 """What the kernel may take in before it is known that the other side has closed."""
 
@@ -115,16 +117,18 @@ class Transfer:
             return answer
 
     def retry_after_s(self, answer: Answer) -> float | None:
-        """How long the service asks to be left alone, seconds; it says so in seconds or as a date."""
-        text = answer.headers.get("Retry-After", "").strip()
+        """How long the service asks to be left alone, seconds, `LONGEST_ASKED_DELAY_S` at most; it says so in
+        seconds or as a date."""
+        text = answer.headers.get("Retry-After", "").strip()[:_LONGEST_RETRY_AFTER]
         if text.isascii() and text.isdigit():
-            return float(text)
+            return min(float(text), LONGEST_ASKED_DELAY_S)
         try:
             until = parsedate_to_datetime(text)
-        except (TypeError, ValueError):
+            until = until if until.tzinfo else until.replace(tzinfo=UTC)
+            asked_s = (until - self._clock.now()).total_seconds()
+        except (TypeError, ValueError, IndexError, OverflowError):  # dates beyond all years among them
             return None
-        until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        return max(0.0, math.ceil((until - self._clock.now()).total_seconds()))
+        return min(max(0.0, math.ceil(asked_s)), LONGEST_ASKED_DELAY_S)
 
     def close(self) -> None:
         """Let go of idle connections."""

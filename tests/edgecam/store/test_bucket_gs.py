@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from store_doubles import FreePace, MemorySession
 
 from edgecam.clock import SystemClock
 from edgecam.errors import SessionLost, StoreConflict, StoreRefused, StoreUnavailable
-from edgecam.store import checksum
+from edgecam.store import bucket_gs, checksum
 from edgecam.store.bucket import Receipt
 from edgecam.store.bucket_gs import GsBucket
 from edgecam.store.google_login import Nobody
-from edgecam.store.transfer import Transfer
+from edgecam.store.transfer import Answer, Transfer
 from sandbox.gcs.faults import Fault, Kind
 from sandbox.gcs.server import BUCKET, EmbeddedGcs
 
@@ -136,6 +137,44 @@ def test_retry_after_is_understood_as_a_date(
         put(bucket, chunk(tmp_path, MB), session)
     assert caught.value.retry_after_s is not None
     assert 60 < caught.value.retry_after_s <= 90
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("99999999999999", 3600.0),
+        ("9" * 400, 3600.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 3600.0),
+        ("Sat, 01 Jan 0001 00:00:00 +2359", 0.0),
+        ("Fri, 99 Foo 99999 99:99:99 +999999", None),
+        ("-5", None),
+        ("1e999", None),
+        ("nan", None),
+    ],
+)
+def test_retry_after_is_an_hour_at_most_whatever_it_says(text: str, seconds: float | None) -> None:
+    headers = Message()
+    headers["Retry-After"] = text
+    transfer = Transfer("http://store.invalid", stall_timeout_s=1, clock=SystemClock())
+    assert transfer.retry_after_s(Answer(503, headers, b"")) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("bytes=0-41", 42),
+        ("bytes=0-98", 99),
+        ("bytes=0-99", 0),
+        ("bytes=0-" + "9" * 5000, 0),
+        ("bytes=0--1", 0),
+        ("", 0),
+    ],
+)
+def test_range_that_cannot_be_is_nothing_kept(text: str, kept: int) -> None:
+    headers = Message()
+    headers["Range"] = text
+    assert bucket_gs._kept(Answer(308, headers, b""), 100) == kept
 
 
 def test_unreadable_retry_after_is_none(

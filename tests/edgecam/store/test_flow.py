@@ -9,7 +9,7 @@ import pytest
 
 from edgecam.clock import SystemClock
 from edgecam.errors import StoreUnavailable
-from edgecam.store.flow import Flow
+from edgecam.store.flow import MOST_HOLD_S, Flow
 from sandbox.clocks import HandClock
 
 PIECE = 64 * 1024
@@ -173,3 +173,33 @@ def test_a_hold_keeps_every_request_waiting_and_lets_what_is_under_way_go_on() -
     assert clock.monotonic_s() < 1
     flow.request()
     assert clock.monotonic_s() >= 60
+
+
+NO_RATES = [0, -1, 1e-300, 5e-324, 1e308, 10**400, float("inf"), float("nan")]
+
+
+@pytest.mark.parametrize("rate", NO_RATES)
+def test_rate_that_is_none_is_refused_and_changes_nothing(rate: float) -> None:
+    clock = HandClock()
+    flow = Flow(requests_per_s=10, bytes_per_s=1000, clock=clock)
+    for wrong in ({"requests_per_s": rate, "bytes_per_s": 1}, {"requests_per_s": 1, "bytes_per_s": rate}):
+        with pytest.raises(ValueError, match=r"rate: expected 0\.001 to 1e\+12 a second, found"):
+            flow.change(**wrong)
+        with pytest.raises(ValueError, match="rate: expected"):
+            Flow(**wrong, clock=clock)
+    began_s = clock.monotonic_s()
+    for _ in range(20):
+        flow.request()
+    assert clock.monotonic_s() - began_s == pytest.approx(1.9, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "waited_s"),
+    [(60.0, 60.0), (1e12, MOST_HOLD_S), (float("inf"), MOST_HOLD_S), (float("nan"), 0.0), (-5.0, 0.0)],
+)
+def test_store_holds_a_node_for_an_hour_at_most(asked_s: float, waited_s: float) -> None:
+    clock = HandClock()
+    flow = Flow(requests_per_s=10, bytes_per_s=1000, clock=clock)
+    flow.hold(asked_s)
+    flow.request()
+    assert clock.monotonic_s() == pytest.approx(waited_s, abs=0.01)

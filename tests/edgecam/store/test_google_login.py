@@ -17,7 +17,7 @@ from google_service import GoogleService
 
 from edgecam.clock import SystemClock
 from edgecam.config_store import Google, GoogleLogin
-from edgecam.errors import StoreRefused, StoreUnavailable
+from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
 from edgecam.redaction import HIDDEN, SECRETS
 from edgecam.store.google_login import RENEW_BEFORE_S, Endpoints, Nobody, Tokens, open_login
 from sandbox.aws.clients import Credentials
@@ -148,6 +148,28 @@ def test_good_token_serves_while_the_token_service_is_away(
     clock.added_s = 3600
     with pytest.raises(StoreRefused):
         login.token()
+
+
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize("lives_s", [10**9, -5])
+def test_life_of_a_token_that_cannot_be_is_not_believed(
+    service: GoogleService, federated: Callable[..., Tokens], clock: SteppingClock, lives_s: int
+) -> None:
+    service.lives_s = lives_s
+    login = federated()
+    login.token()
+    clock.added_s = 12 * 3600 + 1
+    assert login.token() == "google-token-2"
+
+
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize("lives_s", [10**18, "often", [1]])
+def test_life_of_a_token_that_is_no_time_is_a_fault_of_the_service(
+    service: GoogleService, federated: Callable[..., Tokens], lives_s: Any
+) -> None:
+    service.lives_s = lives_s
+    with pytest.raises(StoreError):
+        federated().token()
 
 
 @pytest.mark.usefixtures("core")

@@ -201,6 +201,15 @@ def test_an_eviction_that_was_killed_halfway_is_finished_and_not_counted_twice(t
     assert again.report().cameras["lobby"].evicted_chunks_total == 1
 
 
+@pytest.mark.parametrize("count", ["1e400", "-1", '"9"', "[1]", "1" + "0" * 400, "NaN", "null", "1.5"])
+def test_count_of_losses_that_is_no_count_begins_at_0(tmp_path: Path, count: str) -> None:
+    opened(tmp_path).close()
+    (tmp_path / ".losses.json").write_text(f'{{"evicted_chunks": {{"lobby": {count}}}, "leaving": []}}')
+    spool = opened(tmp_path)
+    assert "lobby" not in spool.report().cameras
+    spool.close()
+
+
 def _leaving(folder: Path) -> str:
     text = (folder / ".losses.json").read_text()
     return text.split('"leaving": ["lobby/')[1].split('"')[0]

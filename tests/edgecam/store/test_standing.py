@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from edgecam.errors import StoreRefused, StoreUnavailable
-from edgecam.store.standing import SAID_AFTER_FAILURES, SAID_AGAIN_AFTER_S, Standing
+from edgecam.outage import SAID_AGAIN_AFTER_S
+from edgecam.store.standing import SAID_AFTER_FAILURES, Standing
 
 AWAY = StoreUnavailable("storage.example: expected an answer, found 503")
 
