@@ -28,7 +28,7 @@ from edgecam.errors import EdgecamError
 from edgecam.gst import structure_of
 from edgecam.jpeg import size_of
 from edgecam.parameter_sets import parameter_sets
-from edgecam.redaction import redact
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.status import RecordingReport
 from edgecam.tap import Coded, Tap, taken_ns
 
@@ -141,7 +141,7 @@ class Recorder:
                 self._come_by()
             except Exception as error:
                 log.exception("unexpected fault in the recording", extra={"camera": self._camera_id})
-                self._problem = f"unexpected fault: {redact(str(error))}"
+                self._problem = SECRETS.shown(f"unexpected fault: {error}", LONGEST_MESSAGE)
                 self._abandon()
         self._end_chunk()
 
