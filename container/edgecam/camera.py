@@ -34,7 +34,7 @@ from edgecam.errors import (
 from edgecam.frame import FrameWriter, NoFrame
 from edgecam.pipeline import Connection
 from edgecam.recording import Recorder
-from edgecam.redaction import SECRETS
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.source import source_for
 from edgecam.status import CameraReport, CameraState, DecodeMode
 from edgecam.tap import Tap
@@ -293,7 +293,7 @@ class CameraWorker:
         """Stalled, but not cut off: whoever feeds it may go on. Returns when more has come, or the camera is
         to be stopped or connected anew."""
         connection, units = delivery.connection, delivery.connection.received_units
-        self._enter(CameraState.STALLED, silence.reason, SECRETS.hide(str(silence)))
+        self._enter(CameraState.STALLED, silence.reason, SECRETS.shown(str(silence), LONGEST_MESSAGE))
         log.warning("stalled: %s", silence, extra={"camera": self.camera.id, "reason": silence.reason})
         while connection.received_units == units and not self._nudged.is_set():
             self._wait(connection, _LOOK_EVERY_S)
@@ -338,7 +338,7 @@ class CameraWorker:
         if self.camera.scheme == "pipe":
             delay_s = min(delay_s, _FED_DELAY_S)
         state = CameraState.STALLED if isinstance(error, SourceSilent) else CameraState.DISCONNECTED
-        message = SECRETS.hide(str(error))
+        message = SECRETS.shown(str(error), LONGEST_MESSAGE)
         self._enter(state, reason, message)
         slowly = (
             "; trying rarely, so that the camera does not lock the account" if self._backoff.is_slowed else ""

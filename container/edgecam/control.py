@@ -17,12 +17,12 @@ from edgecam.config import Camera, NodeConfig
 from edgecam.config_runtime import RuntimeConfig, UploadLimits, read_runtime
 from edgecam.errors import CommandError, ConfigurationError
 from edgecam.node import Node
-from edgecam.redaction import SECRETS
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.validation import found_text
 
 log = logging.getLogger(__name__)
 
-_MOST_NAMED = 10
+_MOST_NAMED = 5
 """So many mistakes of one document are told: whoever has made more has sent something else altogether."""
 
 
@@ -171,4 +171,4 @@ def _sentence(error: ConfigurationError) -> str:
     told = [str(mistake) for mistake in error.mistakes[:_MOST_NAMED]]
     if more := len(error.mistakes) - len(told):
         told.append(f"and {more} more mistakes")
-    return SECRETS.hide("; ".join(told))
+    return SECRETS.shown("; ".join(told), LONGEST_MESSAGE)

@@ -15,7 +15,7 @@ from edgecam.config import Frames
 from edgecam.errors import InstallationError, SourceError, SourceUnsupported
 from edgecam.gst import Gst, add_probe, connect, guarded, has_element, link, make, set_sync_handler
 from edgecam.keyframes import AccessUnit, Release
-from edgecam.redaction import redact
+from edgecam.redaction import SECRETS, redact
 
 log = logging.getLogger(__name__)
 
@@ -191,7 +191,7 @@ class Decoder:
             self._on_fault(
                 SourceUnsupported(
                     f"{self._name}: expected {self._codec.name} pictures that can be decoded, "
-                    f"found: {redact(error.message)}"
+                    f"found: {SECRETS.shown(error.message)}"
                 )
             )
         return Gst.BusSyncReply.DROP

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from edgecam.bridge_connection import BridgeConnection, Message
 from edgecam.broker import DeviceControl
 from edgecam.errors import CommandError
-from edgecam.redaction import SECRETS
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class DeviceOrders:
             self._control.command(self._camera_id, name)
             outcome["done"] = True
         except CommandError as error:
-            outcome["error"] = SECRETS.hide(str(error))
+            outcome["error"] = SECRETS.shown(str(error), LONGEST_MESSAGE)
         except Exception:
             log.exception("command %s: expected it to be done", name, extra=self._about)
             outcome["error"] = "expected it to be done, found a fault of edgecam; its log says more"

@@ -21,7 +21,7 @@ it is, null where none is known. `previous_end` says how the node ended before i
 (`last_end.py`). `config.in_force` has the form of a `config` message. A reader takes a node for away when
 `sent_at` is older than `every_s` and what the network may take.
 
-Texts have their secrets hidden and are cut at `LONGEST_TEXT`: Nucleus Lite takes 10,000 bytes a message.
+Texts have their secrets hidden and are cut at `LONGEST_MESSAGE`: Nucleus Lite takes 10,000 bytes a message.
 """
 
 from __future__ import annotations
@@ -35,12 +35,9 @@ from edgecam import __version__
 from edgecam.broker import DeviceState, RuntimeSettings, StateSource
 from edgecam.clock import Clock
 from edgecam.last_end import LastEnd
-from edgecam.redaction import SECRETS
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.report_values import as_ended, recording_values, time_text, worth_of
 from edgecam.status import CameraReport, SpoolReport, StorageReporter, UploadReport
-
-LONGEST_TEXT = 600
-"""Characters of a message; two of them, three bytes each and in base64, leave half of what Lite takes."""
 
 _KEPT_S = 0.2
 """Many devices ask many times a second: within this time all are told of the same moment."""
@@ -187,7 +184,4 @@ def _newest_chunk(report: CameraReport) -> str | None:
 
 
 def _short(text: str | None) -> str | None:
-    if text is None:
-        return None
-    hidden = SECRETS.hide(text)  # first: half a secret would not be recognised
-    return hidden if len(hidden) <= LONGEST_TEXT else f"{hidden[: LONGEST_TEXT - 1]}…"
+    return None if text is None else SECRETS.shown(text, LONGEST_MESSAGE)

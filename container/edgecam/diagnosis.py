@@ -27,7 +27,8 @@ _PREFLIGHT_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True)
 class Complaint:
-    """An error message from a pipeline's bus.
+    """An error message from a pipeline's bus. A camera may have written any part of it, so its texts are cut
+    and redacted here, before anything looks at them.
 
     Attributes:
         domain: `resource`, `stream`, `core` or `library`.
@@ -40,6 +41,10 @@ class Complaint:
     code: int
     text: str
     details: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", SECRETS.shown(self.text))
+        object.__setattr__(self, "details", SECRETS.shown(self.details))
 
     @property
     def summary(self) -> str:

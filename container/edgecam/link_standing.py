@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from edgecam.bridge_faults import PERSON_NEEDED
 from edgecam.errors import BrokerError, CredentialsError
 from edgecam.outage import Outage
-from edgecam.redaction import SECRETS
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Trouble:
 
     Attributes:
         reason: One word.
-        message: A sentence for a person, redacted.
+        message: A sentence for a person, redacted and cut.
     """
 
     reason: str
@@ -43,7 +43,7 @@ class Trouble:
             reason = error.reason
         else:
             reason = KEY_REASON if isinstance(error, CredentialsError) else FAULT_REASON
-        return cls(reason, SECRETS.hide(str(error) or type(error).__name__))
+        return cls(reason, SECRETS.shown(str(error) or type(error).__name__, LONGEST_MESSAGE))
 
     @property
     def needs_person(self) -> bool:

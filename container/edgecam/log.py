@@ -1,9 +1,10 @@
-"""What the node says on standard error: one line an event, no secrets, repeats summarised."""
+"""What the node says on standard error: one line an event, no secrets, repeats and floods summarised."""
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 import threading
 import traceback
@@ -16,14 +17,23 @@ from typing import Any, TextIO
 
 from edgecam.clock import Clock, SystemClock
 from edgecam.config import Log, LogFormat
-from edgecam.redaction import SECRETS
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 
 REPEAT_WINDOW_S = 60.0
 """A warning that comes again within this time is counted, not written: a camera that is away for a night,
 retried every half minute, must not fill a disk."""
 
+LINES_AT_ONCE = 20
+"""Lines about one camera, or of one part of the program, that are written as they come: enough for a camera
+that goes and comes back a few times."""
+LINE_EVERY_S = 30.0
+"""After those, one in this time, with how many were left out: a camera that says something else at each
+attempt writes a few MB a day, whatever it sends."""
+
 _CHATTY = ("asyncio", "awscrt", "awsiot", "boto3", "botocore", "urllib3")
 """Libraries that write whole answers, secrets included, at debug level: never below warning."""
+
+_LEFT_OUT = "%d more lines were left out: after %d at once, one is written every %g s"
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -67,7 +77,7 @@ class TextFormatter(logging.Formatter):
             details += [f"error={_error_text(record.exc_info[1])}", f"at={_frames(record.exc_info[1])}"]
         suffix = f" [{' '.join(details)}]" if details else ""
         line = f"{_time(record)} {record.levelname:<7} {subject}{record.getMessage()}{suffix}"
-        return one_line(SECRETS.hide(line))
+        return one_line(SECRETS.shown(line))
 
 
 class JsonFormatter(logging.Formatter):
@@ -98,17 +108,52 @@ class _Repeats:
     count: int = 0
 
 
+class _Allowance:
+    """How many lines may still be written about one thing. `left_out` counts what was not."""
+
+    def __init__(self, first: logging.LogRecord, now_s: float) -> None:
+        self._last = first
+        self._lines, self._counted_s = float(LINES_AT_ONCE), now_s
+        self.left_out = 0
+
+    def lines_at(self, now_s: float) -> float:
+        """How many may be written now."""
+        return min(LINES_AT_ONCE, self._lines + (now_s - self._counted_s) / LINE_EVERY_S)
+
+    def takes(self, record: logging.LogRecord, now_s: float) -> bool:
+        """Whether `record` may be written."""
+        lines = self.lines_at(now_s)
+        if lines < 1:
+            self.left_out += 1
+            self._last = record
+            return False
+        self._lines, self._counted_s = lines - 1, now_s
+        return True
+
+    def summary(self, now_s: float) -> logging.LogRecord:
+        """What was left out, as a line; begins to count anew."""
+        said = logging.makeLogRecord(_only_about(self._last) | {"msg": _LEFT_OUT, "created": now_s})
+        said.args = (self.left_out, LINES_AT_ONCE, LINE_EVERY_S)
+        said.left_out, self.left_out = self.left_out, 0
+        return said
+
+
 class SummarisingHandler(logging.StreamHandler[TextIO]):
     """Writes a warning or error once, then counts what comes again within `REPEAT_WINDOW_S`.
 
     Numbers in a message do not make it another message ("retry in 3.1 s"). What is said at info level about a
     camera ends the counting for that camera, so that the next failure after a recovery is seen at once.
+
+    What differs each time has an allowance for each camera and, where it is about none, for each logger;
+    errors have one of their own, so that nothing drowns them. What exceeds it is counted, and the count is
+    said with the next line that the allowance has room for.
     """
 
     def __init__(self, stream: TextIO, clock: Clock) -> None:
         super().__init__(stream)
         self._clock = clock
-        self._seen: dict[tuple[object, ...], _Repeats] = {}
+        self._seen: dict[tuple[object, ...], _Repeats] = {}  # no more than the allowances let through
+        self._allowances: dict[tuple[object, ...], _Allowance] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Called by `handle`, which holds the handler's lock. A record with a mistake is said, not raised."""
@@ -120,24 +165,43 @@ class SummarisingHandler(logging.StreamHandler[TextIO]):
     def _emit(self, record: logging.LogRecord) -> None:
         now_s = self._clock.monotonic_s()
         self._forget(lambda seen: now_s - seen.first_s >= REPEAT_WINDOW_S)
+        self._own_up(now_s)
         camera = _camera(record)
-        if record.levelno < logging.WARNING:
-            if camera is not None and record.levelno >= logging.INFO:
-                self._forget(lambda seen: _camera(seen.last) == camera)
-            super().emit(record)
-            return
-        key = (camera, record.name, record.levelno, record.msg, *_texts(record))
+        key = (camera, record.name, record.levelno, *_texts(record))
         seen = self._seen.get(key)
-        if seen is None:
-            self._seen[key] = _Repeats(now_s, record)
-            super().emit(record)
-        else:
+        if seen is not None:
             seen.count += 1
             seen.last = record
+        elif self._allows(record, camera, now_s):
+            if record.levelno >= logging.WARNING:
+                self._seen[key] = _Repeats(now_s, record)
+            elif camera is not None and record.levelno >= logging.INFO:
+                self._forget(lambda seen: _camera(seen.last) == camera)
+            super().emit(record)
+
+    def _allows(self, record: logging.LogRecord, camera: str | None, now_s: float) -> bool:
+        """Whether `record` is to be written; counts it where not."""
+        is_unasked = record.levelno >= (logging.INFO if camera is not None else logging.WARNING)
+        if not is_unasked:
+            return True  # the program's own course, or what somebody wants to see who asked for debug
+        is_error = record.levelno >= logging.ERROR
+        key = (camera, is_error) if camera is not None else (None, is_error, record.name)
+        allowance = self._allowances.setdefault(key, _Allowance(record, now_s))
+        return allowance.takes(record, now_s)
+
+    def _own_up(self, now_s: float) -> None:
+        """Say what was left out, where there is room again; keep no allowance that is as good as new."""
+        for key, allowance in list(self._allowances.items()):
+            lines = allowance.lines_at(now_s)
+            if allowance.left_out and lines >= 1:
+                super().emit(allowance.summary(self._clock.now().timestamp()))
+            if lines >= LINES_AT_ONCE:
+                del self._allowances[key]
 
     def close(self) -> None:
         with self.lock or threading.RLock():
             self._forget(lambda _: True)
+            self._own_up(math.inf)
         super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
@@ -154,6 +218,12 @@ class SummarisingHandler(logging.StreamHandler[TextIO]):
                 super().emit(_summary(seen, self._clock.now().timestamp()))
 
 
+def _only_about(record: logging.LogRecord) -> dict[str, object]:
+    """Whose the record is, without what it says."""
+    about = {"name": record.name, "levelno": record.levelno, "levelname": record.levelname}
+    return about if (camera := _camera(record)) is None else about | {"camera": camera}
+
+
 def _summary(seen: _Repeats, now_s: float) -> logging.LogRecord:
     times = "once more" if seen.count == 1 else f"{seen.count} more times"
     summary = logging.makeLogRecord(seen.last.__dict__)
@@ -164,8 +234,10 @@ def _summary(seen: _Repeats, now_s: float) -> logging.LogRecord:
 
 
 def _texts(record: logging.LogRecord) -> list[str]:
+    """What makes a record another one; short, for it is kept."""
     values = record.args.values() if isinstance(record.args, Mapping) else record.args or ()
-    return [str(value) for value in values if not isinstance(value, (int, float))]
+    texts = [record.msg, *(value for value in values if not isinstance(value, (int, float)))]
+    return [str(text)[:LONGEST_MESSAGE] for text in texts]
 
 
 def _camera(record: logging.LogRecord) -> str | None:
@@ -201,11 +273,11 @@ def one_line(text: str) -> str:
 
 
 def hide_values(value: Any) -> Any:
-    """`value` as JSON can carry it, with the secrets in every text of it hidden."""
+    """`value` as JSON can carry it, with the secrets in every text of it hidden, and each text cut."""
     if isinstance(value, Mapping):
-        return {SECRETS.hide(str(key)): hide_values(inner) for key, inner in value.items()}
+        return {SECRETS.shown(str(key)): hide_values(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [hide_values(inner) for inner in value]
     if value is None or isinstance(value, (bool, int, float)):
         return value
-    return SECRETS.hide(str(value))
+    return SECRETS.shown(str(value))

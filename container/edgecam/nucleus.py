@@ -13,7 +13,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
-from edgecam.redaction import redact
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 
 SOCKET_VARIABLE = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"
 TOKEN_VARIABLE = "SVCUID"  # noqa: S105 - the name of a variable, not its value
@@ -153,4 +153,4 @@ def problem(error: BaseException) -> str:
     """What went wrong, in one redacted line: the SDKs' errors often have no text of their own."""
     text = str(getattr(error, "message", None) or error).strip().replace("\n", " ")
     name = type(error).__name__
-    return redact(f"{name}: {text}" if text and text != name else name)
+    return SECRETS.shown(f"{name}: {text}" if text and text != name else name, LONGEST_MESSAGE)

@@ -32,7 +32,7 @@ from edgecam.findings import Failure, Findings, audio_names, notes_on
 from edgecam.gst import structure_of
 from edgecam.keyframes import AccessUnit, Release, Rhythm
 from edgecam.pipeline import Connection
-from edgecam.redaction import HIDDEN, SECRETS, holds_password, passwords_in, redact
+from edgecam.redaction import HIDDEN, LONGEST_MESSAGE, SECRETS, holds_password, passwords_in, redact
 from edgecam.source import source_for
 from edgecam.validation import validate
 
@@ -79,7 +79,7 @@ class Target:
         elif options.password_file is not None or options.password_env is not None:
             raise _wrong("--username", "a user name, since there is a password", "nothing")
         # What the model would refuse is allowed here, where it is typed by hand: put back below.
-        harmless = re.sub(rf"\s*=\s*{re.escape(HIDDEN)}", "", redact(uri))
+        harmless = re.sub(rf"(?<!\s)\s*=\s*{re.escape(HIDDEN)}", "", redact(uri))
         tls = {"ca_file": options.ca_file} if options.ca_file else {"verify": not options.insecure}
         document = {
             "id": camera_id(harmless),
@@ -221,7 +221,9 @@ class _Watch:
         found = Findings(
             uri=name,
             audio=audio_names(self._source.offered),
-            failure=None if failure is None else Failure(failure.reason, SECRETS.hide(str(failure))),
+            failure=None
+            if failure is None
+            else Failure(failure.reason, SECRETS.shown(str(failure), LONGEST_MESSAGE)),
         )
         if codec is None or self._first is None:
             return found

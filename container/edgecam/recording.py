@@ -40,7 +40,7 @@ from edgecam.recording_standing import (
     DiskWatch,
     RecordingStanding,
 )
-from edgecam.redaction import redact
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.status import RecordingReport
 from edgecam.tap import Coded, Tap, taken_ns
 
@@ -171,7 +171,7 @@ class Recorder:
                 self._come_by()
                 self._look_for_trouble()
             except Exception as error:
-                self._say(FAULT_REASON, f"unexpected fault: {redact(str(error))}", error)
+                self._say(FAULT_REASON, SECRETS.shown(f"unexpected fault: {error}", LONGEST_MESSAGE), error)
                 self._abandon()
             self._disk.ends()
         self._end_chunk()

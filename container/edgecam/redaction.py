@@ -14,41 +14,68 @@ from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 
+LONGEST_TEXT = 4_000
+"""Characters that are kept of a text from outside (a camera's, a bucket's): a long sentence with a URI."""
+LONGEST_MESSAGE = 600
+"""Characters of a sentence about a fault: two of them, three bytes each and in base64, leave half of the
+10,000 bytes that Nucleus Lite takes."""
+_OVERLAP = 2_000
+"""Characters that are looked at beyond a cut: a URI or a password that begins before it is seen whole."""
+_NOTE_LENGTH = 40  # of `… (N more characters)`
+
+# Every pattern takes time in proportion to the text: a camera writes it, and a search holds the interpreter.
 # rtsp://user:password@host: everything between the scheme and the last @ before the path. A password with a
 # slash in it (which belongs percent-encoded, but is typed as it is) goes on to the last @ of the word: what
-# stands behind the first colon is no port then.
-_SCHEME = r"([a-zA-Z][a-zA-Z0-9+.-]*://)"
+# stands behind the first colon is no port then. A word is searched up to its last @ alone, which `.*@` finds
+# at once; the other parts exclude the slash, so that no two searches cross the same characters.
+_WORD = re.compile(r"\S+")
 _NO_PORT = r"(?!\d{1,5}(?:[/?#\s\"']|$))"
-_USERINFO = re.compile(rf"{_SCHEME}(?:[^/\s\"']*@|[^/\s\"'@:\[]*:{_NO_PORT}[^\s]*@)")
+_USERINFO = re.compile(rf"://(?:[^/\s\"']*@|[^/\s\"'@:\[]*:{_NO_PORT}.*@)", re.DOTALL)
 # The same where the text is a URI and nothing else, so that not even a space ends the password.
-_WHOLE_URI = re.compile(rf"^{_SCHEME}[^/@:\[]*:{_NO_PORT}.*@", re.DOTALL)
-# password=… in a query, in a path (Dahua's /user=admin&password=…) or as a GStreamer property (user-pw=…).
+_WHOLE_URI = re.compile(rf"^([a-zA-Z][a-zA-Z0-9+.-]*)(://[^/@:\[]*:{_NO_PORT}.*@)", re.DOTALL)
+# password=… in a query, in a path (Dahua's /user=admin&password=…) or as a GStreamer property (user-pw=…); a
+# quoted one may be cut off.
 _PARAMETER = re.compile(
     r"((?:\b|[_-])(?:password|passwd|passphrase|pwd|pass|pw|token|secret|auth|apikey|api_key)\s*=\s*)"
-    r"(\"[^\"]*\"|'[^']*'|[^&\s;,/\"']+)",
+    r"(\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|[^&\s;,/\"']+)",
     re.IGNORECASE,
 )
 # The private key of a device, whole or cut off, and the JSON Web Token that it signs.
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL
 )
-_TOKEN = re.compile(r"eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]{6,}")
+# A word that only begins like a token is taken in as well, so that it is not searched again from within.
+_TOKEN = re.compile(r"eyJ(?:([\w-]{6,}+\.[\w-]{6,}+\.[\w-]{6,}+)|[\w-]*+)")
 
 
 def redact(text: str) -> str:
     """`text` with the user information of URIs, the values of password parameters, private keys (PEM) and
-    tokens (JSON Web Tokens) replaced by `***`."""
-    for pattern in (_WHOLE_URI, _USERINFO):
-        text = pattern.sub(rf"\1{HIDDEN}@", text)
+    tokens (JSON Web Tokens) replaced by `***`. Takes time in proportion to the text."""
+    text = _WHOLE_URI.sub(rf"\1://{HIDDEN}@", text)
+    text = _WORD.sub(_without_userinfo, text)
     text = _PARAMETER.sub(rf"\1{HIDDEN}", text)
-    return _TOKEN.sub(HIDDEN, _PRIVATE_KEY.sub(HIDDEN, text))
+    return _TOKEN.sub(_without_token, _PRIVATE_KEY.sub(HIDDEN, text))
+
+
+def _without_userinfo(word: re.Match[str]) -> str:
+    head, at, tail = word.group().rpartition("@")
+    return _USERINFO.sub(f"://{HIDDEN}@", head + at) + tail if at else tail
+
+
+def _without_token(found: re.Match[str]) -> str:
+    return HIDDEN if found.group(1) else found.group()
 
 
 def holds_password(uri: str) -> bool:
     """Whether `uri` carries a password where anyone who reads the configuration would see it."""
-    userinfo = _WHOLE_URI.search(uri) or _USERINFO.search(uri)
-    has_userinfo_password = userinfo is not None and ":" in userinfo.group(0).split("://", 1)[1]
-    return has_userinfo_password or _PARAMETER.search(uri) is not None
+    whole = _WHOLE_URI.search(uri)
+    userinfos = [whole.group(2)] if whole is not None else _userinfos(uri)
+    return any(":" in userinfo.removeprefix("://") for userinfo in userinfos) or bool(_PARAMETER.search(uri))
+
+
+def _userinfos(text: str) -> list[str]:
+    heads = (word.rpartition("@") for word in text.split())
+    return [found for head, at, _ in heads for found in _USERINFO.findall(head + at)]
 
 
 def passwords_in(text: str) -> tuple[str, ...]:
@@ -68,7 +95,7 @@ class Secrets:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._values: tuple[str, ...] = ()
+        self._values: tuple[str, ...] = ()  # longest first
 
     def remember(self, value: str) -> None:
         """From now on hide `value`, also as it stands in a URI, in JSON, in HTML and in Python's `repr`."""
@@ -90,6 +117,26 @@ class Secrets:
         for value in self._values:
             text = text.replace(value, HIDDEN)
         return redact(text)
+
+    def shown(self, text: str, longest: int = LONGEST_TEXT) -> str:
+        """`text` from outside as it may be looked at: redacted as by `hide`, and cut.
+
+        Args:
+            text: Of any length; the work depends on `longest` alone.
+            longest: Most characters of the answer, at least `_NOTE_LENGTH`; a text that is cut ends in how
+                many more there were.
+        """
+        # Half a secret is not recognised: what begins before the cut is looked at whole, and what the end of
+        # the look cuts in half stands behind the cut.
+        overlap = max([_OVERLAP, *map(len, self._values[:1])])
+        hidden = self.hide(text[: longest + overlap])
+        unseen = len(text) - longest - overlap
+        if unseen <= 0 and len(hidden) <= longest:
+            return hidden
+        if unseen > 0:
+            hidden, unseen = hidden[:-overlap], unseen + overlap
+        shown = hidden[: longest - _NOTE_LENGTH]
+        return f"{shown}… ({max(0, unseen) + len(hidden) - len(shown)} more characters)"
 
 
 SECRETS = Secrets()

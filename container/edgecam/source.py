@@ -16,7 +16,7 @@ from edgecam.config import Camera
 from edgecam.credentials import Login
 from edgecam.errors import SourceNotFound, SourceUnsupported
 from edgecam.gst import GLib, Gst, add_probe, guarded, make, structure_of
-from edgecam.redaction import redact
+from edgecam.redaction import SECRETS
 from edgecam.source_base import Source
 from edgecam.source_container import ContainerSource
 from edgecam.source_made import ImagesSource, PatternSource
@@ -55,8 +55,9 @@ class PipelineSource(Source):
         try:
             inner = Gst.parse_bin_from_description(description, False)
         except GLib.Error as error:
+            mistake = SECRETS.shown(error.message)
             raise SourceUnsupported(
-                f"{self.name}: expected a gst-launch description, found a mistake: {redact(error.message)}"
+                f"{self.name}: expected a gst-launch description, found a mistake: {mistake}"
             ) from None
         # Left to GStreamer, a parser that still waits for its demuxer would count as an end that wants data.
         end = inner.find_unlinked_pad(Gst.PadDirection.SRC)

@@ -12,9 +12,12 @@ from edgecam.config_recording import ChunkFormat
 from edgecam.diagnosis import Complaint, explain
 from edgecam.errors import SourceError
 from edgecam.gst import Gst, link, make
-from edgecam.redaction import redact
+from edgecam.redaction import SECRETS, redact
 
 log = logging.getLogger(__name__)
+
+_MOST_OFFERS = 8  # video, sound and metadata of two profiles: no camera offers more
+_LONGEST_OFFER = 80  # `application vnd.onvif.metadata.gzip`, and nearly as much again
 
 FAULT_MESSAGE = "edgecam-fault"
 """Name of the bus message by which a source says that its `fault` is set."""
@@ -90,6 +93,13 @@ class Source(ABC):
     def explain(self, complaint: Complaint) -> SourceError:
         """What an error message from this bin means."""
         return self.fault or explain(self.name, complaint)
+
+    def _note_offer(self, stream: str) -> None:
+        """Add `stream`, as the camera or file calls it, to `offered`; a few, and short, whatever comes."""
+        if len(self.offered) < _MOST_OFFERS:
+            self.offered.append(SECRETS.shown(stream, _LONGEST_OFFER))
+        elif len(self.offered) == _MOST_OFFERS:
+            self.offered.append("and more")
 
     @abstractmethod
     def _fill(self) -> None:

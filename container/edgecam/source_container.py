@@ -39,7 +39,7 @@ class ContainerSource(Source):
         """On the demuxer's streaming thread."""
         media_type = structure_of(pad.get_current_caps() or pad.query_caps(None)).get_name()
         codec = by_media_type(media_type)
-        self.offered.append(media_type)
+        self._note_offer(media_type)
         if codec is None or self._is_joined:
             self._discard(pad)
             return

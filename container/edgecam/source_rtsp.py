@@ -207,7 +207,7 @@ class RtspSource(Source):
         for."""
         structure = structure_of(caps)
         media, coding = structure.get_string("media"), structure.get_string("encoding-name") or "?"
-        self.offered.append(f"{media} {coding}")
+        self._note_offer(f"{media} {coding}")
         # Audio joins here, as a second stream that is selected.
         if media != "video" or by_rtp_name(coding) is None or self._is_selected:
             return False

@@ -12,9 +12,9 @@ from reporting import ReportedNode, ReportedStorage, away, recorded, report
 
 from edgecam import __version__
 from edgecam.broker import StateSource
-from edgecam.device_state import LONGEST_TEXT, NodeStates
+from edgecam.device_state import NodeStates
 from edgecam.last_end import LastEnd
-from edgecam.redaction import SECRETS
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.status import CameraReport, CameraState, RecordingReport
 from sandbox.clocks import HandClock
 from stacks.camera_table import TOLD
@@ -185,12 +185,12 @@ def test_node_that_has_ended_leaves_disconnected_behind_whatever_hangs(
 def test_secret_is_hidden_also_where_the_text_is_cut(node: ReportedNode, clock: HandClock) -> None:
     secret = "hush-" * 8
     SECRETS.remember(secret)
-    node.told = (report(message="x" * (LONGEST_TEXT - 20) + secret),)
+    node.told = (report(message="x" * (LONGEST_MESSAGE - 20) + secret),)
     _, told = told_by(node, clock)
     message = told.state("lobby").values["message"]
     SECRETS.forget(secret)
     assert "hush" not in message
-    assert len(message) <= LONGEST_TEXT
+    assert len(message) <= LONGEST_MESSAGE
 
 
 def test_longest_state_is_under_what_nucleus_lite_takes(node: ReportedNode, clock: HandClock) -> None:

@@ -17,8 +17,8 @@ from reporting import Lines
 
 from edgecam.clock import SystemClock
 from edgecam.config import Log, LogFormat
-from edgecam.log import REPEAT_WINDOW_S, one_line, setup
-from edgecam.redaction import SECRETS
+from edgecam.log import LINE_EVERY_S, LINES_AT_ONCE, REPEAT_WINDOW_S, SummarisingHandler, one_line, setup
+from edgecam.redaction import LONGEST_MESSAGE, LONGEST_TEXT, SECRETS
 
 Setup = Callable[..., Lines]
 log = logging.getLogger("edgecam.test")
@@ -251,3 +251,68 @@ def test_what_was_counted_is_said_at_the_end(started: Setup) -> None:
 def test_control_characters_are_written_out() -> None:
     assert one_line("a\nb\tc\x00") == "a\\nb\\tc\\x00"
     assert one_line("plain äß 漢") == "plain äß 漢"
+
+
+def test_line_is_cut_however_much_there_is_to_say(started: Setup) -> None:
+    for form in LogFormat:
+        stream = started(format=form)
+        SECRETS.remember("hush-hush-hush")
+        log.warning(
+            "said %s", "x" * (LONGEST_TEXT - 50) + "hush-hush-hush" * 100_000, extra={"f": "y" * 10**6}
+        )
+        (line,) = stream.lines()
+        assert len(line) < 3 * LONGEST_TEXT
+        assert "hush" not in line
+        assert "more characters)" in line
+
+
+def test_camera_that_says_something_else_each_time_is_summed_up(started: Setup, clock: SteppedClock) -> None:
+    stream, day_s, every_s = started(), 24 * 3600, 2
+    words = random.Random(8)
+    for moment_s in range(0, day_s, every_s):
+        clock.now_s = float(moment_s)
+        texts = ["".join(words.choices(string.ascii_letters, k=20)) for _ in range(2)]
+        log.warning("disconnected: %s", texts[0], extra={"camera": "gate"})
+        log.info("delivering %s", texts[1], extra={"camera": "gate"})
+    written = len(stream.lines())
+    assert written <= LINES_AT_ONCE + 2 * day_s / LINE_EVERY_S
+    for handler in logging.getLogger().handlers[:]:
+        if getattr(handler, "stream", None) is stream:
+            handler.close()
+    left_out = sum(
+        int(line.rpartition("left_out=")[2].rstrip("]")) for line in stream.lines() if "left_out=" in line
+    )
+    said = sum("left_out=" not in line and "repeated" not in line for line in stream.lines())
+    assert said + left_out == 2 * day_s / every_s
+
+
+def test_camera_that_floods_the_log_drowns_neither_its_own_errors_nor_others(started: Setup) -> None:
+    stream = started()
+    for number in range(10_000):
+        log.warning("disconnected: %s", f"reason {number}", extra={"camera": "gate"})
+        logging.getLogger("edgecam.store").warning("answered %s", f"id {number}")
+    log.error("chunks are lost", extra={"camera": "gate"})
+    log.warning("disconnected: %s", "refused", extra={"camera": "lobby"})
+    log.warning("of the node itself")
+    lines = stream.lines()
+    assert len(lines) == 2 * LINES_AT_ONCE + 3
+    assert [line.split(" ", 2)[2] for line in lines[-3:]] == [
+        "  camera gate: chunks are lost",
+        "camera lobby: disconnected: refused",
+        "of the node itself",
+    ]
+
+
+def test_what_the_handler_remembers_of_a_flood_is_bounded(started: Setup, clock: SteppedClock) -> None:
+    stream = started()
+    (handler,) = [each for each in logging.getLogger().handlers if getattr(each, "stream", None) is stream]
+    for number in range(5_000):
+        log.warning("disconnected: %s", f"{number} " + "x" * 10_000, extra={"camera": "gate"})
+    assert isinstance(handler, SummarisingHandler)
+    seen = handler._seen
+    assert len(seen) <= LINES_AT_ONCE
+    assert sum(len(str(key)) for key in seen) < LINES_AT_ONCE * 3 * LONGEST_MESSAGE
+    clock.now_s = 10**6
+    log.info("quiet again")
+    assert not seen
+    assert not handler._allowances

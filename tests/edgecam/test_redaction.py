@@ -6,6 +6,8 @@ import html
 import json
 import random
 import string
+import subprocess
+import sys
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -128,3 +130,82 @@ def test_empty_password_hides_nothing() -> None:
     secrets = Secrets()
     secrets.remember("")
     assert secrets.hide("as it was") == "as it was"
+
+
+MEGABYTE = 1_000_000
+PROCESSOR_LIMIT_S = 30
+"""Of work, so that a busy machine does not use it up; what takes quadratic time takes many times as much."""
+
+
+def within_processor_time(code: str) -> subprocess.CompletedProcess[str]:
+    """Runs `code` in a process that is killed after `PROCESSOR_LIMIT_S`."""
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_CPU, ({PROCESSOR_LIMIT_S},) * 2)\n"
+    return subprocess.run([sys.executable, "-c", limit + code], text=True, capture_output=True, check=False)
+
+
+PIECES = (
+    "A",
+    "rtsp://",
+    "://",
+    "@",
+    ":",
+    " ",
+    "rtsp://u:p",
+    "rtsp://u:p/@ rtsp://u:p/",
+    "rtsp://a/@",
+    "://[",
+    "password",
+    "password=",
+    'password="',
+    "pw ",
+    "-----BEGIN ",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----BEGIN PRIVATE KEYPRIVATE KEY",
+    "-----END PRIVATE KEY",
+    "eyJ",
+    "eyJ.",
+    "eyJabcdef.",
+    "eyJabcdef.ghijkl.",
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "length"),
+    [
+        ("", "", MEGABYTE),
+        ("found rtsp://u:p", "", 200_000),
+        ("found rtsp://u:p", "@ x", 200_000),
+        ("pw ", "='", 200_000),
+    ],
+)
+def test_long_text_takes_time_in_proportion(before: str, after: str, length: int) -> None:
+    code = f"""
+from edgecam.redaction import holds_password, passwords_in, redact
+for piece in {PIECES!r}:
+    text = {before!r} + piece * ({length} // len(piece)) + {after!r}
+    redact(text), holds_password(text), passwords_in(text)
+"""
+    done = within_processor_time(code)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("cut_at", range(80, 160, 7))
+def test_text_that_is_cut_shows_no_part_of_a_secret(cut_at: int) -> None:
+    secrets, known = Secrets(), "known-" + "k" * 40
+    secrets.remember(known)
+    for before in ("", f"{known} " * 100, "rtsp://u:p@h/x " * 100):
+        for secret in (known, "rtsp://u:" + "s" * 45 + "@h/x", 'user-pw="' + "s" * 45 + '"'):
+            for after in ("", " x", " x" * 5_000):
+                text = before + "f" * 80 + " " + secret + after
+                shown = secrets.shown(text, longest=len(before) + cut_at)
+                assert "ss" not in shown
+                assert "kk" not in shown
+
+
+def test_text_that_is_cut_says_how_much_more_there_was() -> None:
+    secrets = Secrets()
+    assert secrets.shown("a" * 100, longest=100) == "a" * 100
+    assert secrets.shown("a" * 101, longest=100) == "a" * 60 + "… (41 more characters)"
+    assert secrets.shown("a" * MEGABYTE, longest=100) == "a" * 60 + "… (999940 more characters)"
+    once = secrets.shown("rtsp://u:p@h/x " * 1000)
+    assert secrets.shown(once) == once

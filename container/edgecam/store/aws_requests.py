@@ -141,7 +141,7 @@ class AwsRequests:
             self._credentials = None
             raise StoreUnavailable(
                 f"{self._uri}: the core's AWS credentials cannot be had now: "
-                f"{SECRETS.hide(str(error))[:_LONGEST_WORDS]}"
+                f"{SECRETS.shown(str(error), _LONGEST_WORDS)}"
             ) from error
         raise StoreRefused(
             f"{self._uri}: expected AWS credentials, found none; on a core let the recipe depend on "
@@ -155,7 +155,7 @@ def words(answer: Answer) -> tuple[str, str]:
     code = element(text, "Code") or ""
     message = element(text, "Message") or ""
     said = " ".join(f"{code}: {message}".split()) if code or message else "without a word"
-    return code, SECRETS.hide(said)[:_LONGEST_WORDS]
+    return code, SECRETS.shown(said, _LONGEST_WORDS)
 
 
 def element(text: str, name: str) -> str | None:

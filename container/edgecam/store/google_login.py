@@ -174,7 +174,7 @@ class Tokens:
         self._renew_at_s = now_s + max(lives_s - RENEW_BEFORE_S, lives_s / 2)
 
     def _explained(self, error: Exception) -> StoreError:
-        said = SECRETS.hide(" ".join(str(error.args[0] if error.args else error).split()))[:_LONGEST_WORDS]
+        said = SECRETS.shown(" ".join(str(error.args[0] if error.args else error).split()), _LONGEST_WORDS)
         passing = isinstance(error, TransportError) or (
             isinstance(error, GoogleAuthError) and error.retryable
         )
@@ -232,7 +232,7 @@ class CoreCredentials(aws.AwsSecurityCredentialsSupplier):
         except (BotoCoreError, OSError) as error:
             self._credentials = None
             raise _CoreCredentialsError(
-                f"the core's AWS credentials cannot be had now: {SECRETS.hide(str(error))[:_LONGEST_WORDS]}"
+                f"the core's AWS credentials cannot be had now: {SECRETS.shown(str(error), _LONGEST_WORDS)}"
             ) from error
         return aws.AwsSecurityCredentials(frozen.access_key, frozen.secret_key, frozen.token)
 

@@ -79,4 +79,4 @@ def _words(answer: Answer) -> tuple[str, set[str]]:
 
 
 def _fit(text: str) -> str:
-    return SECRETS.hide(" ".join(text.split()))[:_LONGEST_WORDS]
+    return SECRETS.shown(" ".join(text.split()), _LONGEST_WORDS)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from edgecam.errors import StoreError, StoreRefused
 from edgecam.outage import Outage
-from edgecam.redaction import SECRETS
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Trouble:
 
     Attributes:
         reason: One word.
-        message: A sentence for a person, redacted.
+        message: A sentence for a person, redacted and cut.
     """
 
     reason: str
@@ -37,7 +37,7 @@ class Trouble:
     def of(cls, error: Exception) -> Trouble:
         """`error` as others are told."""
         reason = error.reason if isinstance(error, StoreError) else FAULT_REASON
-        return cls(reason, SECRETS.hide(str(error) or type(error).__name__))
+        return cls(reason, SECRETS.shown(str(error) or type(error).__name__, LONGEST_MESSAGE))
 
 
 class Standing:

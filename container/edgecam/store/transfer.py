@@ -27,7 +27,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from edgecam import __version__
 from edgecam.clock import Clock
 from edgecam.errors import StoreRefused, StoreUnavailable
-from edgecam.redaction import redact
+from edgecam.redaction import SECRETS
 from edgecam.store.bucket import Pace
 from edgecam.store.checksum import Running
 from edgecam.store.patience import LONGEST_ASKED_DELAY_S
@@ -184,7 +184,7 @@ class Transfer:
             said = error.strerror or str(error) or type(error).__name__
         else:
             said = f"the connection ended ({type(error).__name__})"
-        return StoreUnavailable(f"{self.host}: {redact(said)}")
+        return StoreUnavailable(f"{self.host}: {SECRETS.shown(said)}")
 
 
 class _Connection(http.client.HTTPConnection):

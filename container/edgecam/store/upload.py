@@ -264,9 +264,9 @@ class Uploader:
 
     def _set_aside(self, waiting: Waiting, why: str) -> None:
         try:
-            self._spool.set_aside(waiting, SECRETS.hide(why))
+            self._spool.set_aside(waiting, SECRETS.shown(why))
         except SpoolError as error:
-            log.error("%s", SECRETS.hide(str(error)), extra={"camera": waiting.chunk.camera_id})
+            log.error("%s", SECRETS.shown(str(error)), extra={"camera": waiting.chunk.camera_id})
             self._put_off(waiting)
             return
         with self._lock:
