@@ -21,15 +21,16 @@ from edgecam.chunk_file import ChunkFile, Plan, Timed, can_hold, codec_name
 from edgecam.clock import Clock
 from edgecam.codec import Codec, by_media_type
 from edgecam.config import Camera
+from edgecam.config_recording import ChunkFormat
 from edgecam.content_time import ContentTime, Sighting
 from edgecam.cutting import NS_PER_S, REORDER_NS, Cutter, Form, Step
 from edgecam.decode_times import DEPTH_LIMIT, DecodeTimes, Shown, reorder_depth
 from edgecam.errors import EdgecamError
 from edgecam.gst import structure_of
 from edgecam.jpeg import size_of
-from edgecam.parameter_sets import parameter_sets
 from edgecam.redaction import redact
 from edgecam.status import RecordingReport
+from edgecam.steadiness import EARLY_ENDS, LEAST_CHUNK_NS, SETTLED_NS
 from edgecam.tap import Coded, Tap, taken_ns
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,15 @@ LEAVE_TIMEOUT_S = 2.0
 """How long the end of a connection waits for the recorder to take the last pictures."""
 _ROOM_BYTES = 16_000_000
 """What is asked for when the disk is full: some chunks' worth, or it would be full again at once."""
-_HEAD_BYTES = 1024  # parameter sets stand at the beginning, and have some hundred bytes
 _JPEG_HEAD_BYTES = 65_536
+_UNSTEADY = (
+    f"expected a stream that changes its size, parameter sets or time at most {EARLY_ENDS} times at once "
+    f"and then once in {LEAST_CHUNK_NS / NS_PER_S:g} s, found more: it is left out until it has kept to one "
+    f"form for {SETTLED_NS / NS_PER_S:g} s; look at the camera's profile and adaptive settings, "
+    "or whether two coders share the address"
+)
+_SAY_UNSTEADY_EVERY_S = 3600.0
+"""It may come and go each second, for months."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -84,6 +92,8 @@ class Recorder:
         self._open: _Open | None = None
         self._recorded_until: datetime | None = None
         self._chunks = self._bytes = self._lost = 0
+        self._lapses = self._lapses_told = 0
+        self._lapses_told_s: float | None = None
         self._problem: str | None = None
         self._tap: Tap | None = None
         self._followed: Tap | None = None
@@ -188,6 +198,8 @@ class Recorder:
         if tap.reopen():
             self._release_early(tap)
             self._lose_stretch()
+        if self._cutter.lapses != self._lapses:
+            self._lose_unsteady(self._cutter.lapses)
 
     def _stretches(self, pictures: list[Coded]) -> Iterator[list[Coded]]:
         """`pictures` in parts, each of one time line: a file that is looped begins anew."""
@@ -197,6 +209,7 @@ class Recorder:
                 if self._newest_ns is not None and picture.pts_ns < self._newest_ns - REORDER_NS:
                     yield part
                     self._end_chunk()
+                    self._cutter.end(is_early=True)
                     self._forget_stream()
                     part = []
                 self._newest_ns = max(picture.pts_ns, self._newest_ns or 0)
@@ -269,7 +282,15 @@ class Recorder:
         self._codec = codec
         width, height = structure.get_int("width"), structure.get_int("height")
         size = (int(width[1]), int(height[1])) if width[0] and height[0] else self._size_in(keyframe)
-        return Form(name, *size, _parameter_sets(name, keyframe))
+        return Form(name, *size, self._sets_beside(keyframe))
+
+    def _sets_beside(self, keyframe: Coded) -> bytes:
+        """The parameter sets that MP4 holds once, in its head. In MPEG-TS each keyframe has its own,
+        which may change within a chunk."""
+        beside = structure_of(keyframe.caps).get_value("codec_data")
+        if beside is None or self._settings.format is not ChunkFormat.MP4:
+            return b""
+        return bytes(beside.extract_dup(0, beside.get_size()))
 
     def _size_in(self, keyframe: Coded) -> tuple[int, int]:
         head = keyframe.buffer.extract_dup(0, min(_JPEG_HEAD_BYTES, keyframe.size_bytes))
@@ -319,7 +340,7 @@ class Recorder:
             # The stream reorders more than it did: what follows fits no chunk until the next keyframe.
             self._depth = min(DEPTH_LIMIT, self._depth + 1)
             self._end_chunk()
-            self._cutter.end()
+            self._cutter.end(is_early=True)
             return
         present.waiting.append(Timed(pts_ns - present.zero_ns, dts_ns - present.zero_ns, picture.buffer))
         present.newest_ns = max(present.newest_ns, pts_ns)
@@ -342,7 +363,9 @@ class Recorder:
         if not present.file.finish():
             self._salvage(present)
         elif self._keep(present, max(1, _ms(end - present.chunk.start))) and self._problem is not None:
-            log.info("recording again", extra={"camera": self._camera_id})
+            # What comes and goes by the second is said by the hour; the problem's absence tells the rest.
+            level = logging.DEBUG if self._problem == _UNSTEADY else logging.INFO
+            log.log(level, "recording again", extra={"camera": self._camera_id})
             self._problem = None
 
     def _keep(self, present: _Open, duration_ms: int) -> bool:
@@ -407,18 +430,25 @@ class Recorder:
             "the disk is too slow for this recording: pictures are left out, up to a keyframe each time"
         )
 
+    def _lose_unsteady(self, lapses: int) -> None:
+        """The stream changed too often, it is left out until it has settled; the next chunk names the gap."""
+        self._lost += lapses - self._lapses
+        self._lapses = lapses
+        self._problem = _UNSTEADY
+        now_s = self._clock.monotonic_s()
+        if self._lapses_told_s is None or now_s - self._lapses_told_s >= _SAY_UNSTEADY_EVERY_S:
+            log.warning(
+                "recording: %s; stretches left out since this was said last: %d",
+                _UNSTEADY,
+                lapses - self._lapses_told,
+                extra={"camera": self._camera_id},
+            )
+            self._lapses_told, self._lapses_told_s = lapses, now_s
+
     def _say(self, problem: str) -> None:
         if problem != self._problem:
             log.error("recording: %s", problem, extra={"camera": self._camera_id})
         self._problem = problem
-
-
-def _parameter_sets(codec: str, keyframe: Coded) -> bytes:
-    """What decoders have to know of this keyframe: beside the pictures, or before the first slice."""
-    beside = structure_of(keyframe.caps).get_value("codec_data")
-    if beside is not None:
-        return bytes(beside.extract_dup(0, beside.get_size()))
-    return parameter_sets(codec, keyframe.buffer.extract_dup(0, min(_HEAD_BYTES, keyframe.size_bytes)))
 
 
 def _ms(span: timedelta) -> int:
