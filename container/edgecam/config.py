@@ -118,6 +118,13 @@ class Frames(Model):
         le=7680,
         description="Width in pixels, the height follows; default as the camera sends it.",
     )
+    max_pixels: int = Field(
+        default=36_000_000,
+        ge=10_000,
+        le=150_000_000,
+        description="Largest picture that is decoded, width times height; a larger one ends the connection. "
+        "The default is more than 8K.",
+    )
     decode: Decode = Field(
         default=Decode.AUTO,
         description="`keyframes` only, `all` pictures, or `auto`: as few as `max_fps` allows.",

@@ -68,7 +68,7 @@ class Spool(Model):
     )
     when_full: WhenFull = Field(
         default=WhenFull.EVICT,
-        description="`evict` the oldest chunks, or `stop` recording until there is room.",
+        description="`evict` the oldest of who holds the most, or `stop` recording until there is room.",
     )
 
 

@@ -3,13 +3,16 @@
 A chunk begins at a keyframe and ends where the next begins: at the first keyframe after `chunk_s`, earlier
 when it has grown too large, when the form of the pictures changes, or when the stream's time jumps. Keyframes
 travel through networks, so their times tremble: one that comes a trifle before `chunk_s` counts as on time,
-or chunks of exactly N keyframe intervals would hold N or N + 1 of them at random.
+or chunks of exactly N keyframe intervals would hold N or N + 1 of them at random. A stream that ends its
+chunks early too often is not recorded until it has settled (`steadiness.py`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+
+from edgecam.steadiness import Steadiness
 
 NS_PER_S = 1_000_000_000
 
@@ -80,8 +83,14 @@ class Cutter:
         self._last_keyframe_ns: int | None = None
         self._interval_ns: int | None = None
         self._longest_interval_ns = 0
+        self._steadiness = Steadiness()
         self.skipped = 0
         self.span_ns = 0
+
+    @property
+    def lapses(self) -> int:
+        """How often recording has paused because the stream ended its chunks early too often."""
+        return self._steadiness.lapses
 
     def offer(self, pts_ns: int, *, is_keyframe: bool, size_bytes: int, form: Form | None = None) -> Step:
         """Take the next picture, in the order of decoding.
@@ -97,12 +106,12 @@ class Cutter:
         if is_keyframe and form is not None:
             self._learn_interval(pts_ns)
             if start_ns is None or jumped or self._is_due(pts_ns - start_ns, form):
-                return self._begin(pts_ns, size_bytes, form)
+                return self._turn(pts_ns, size_bytes, form, jumped=jumped)
         elif start_ns is None:
             self.skipped += 1
             return Step.SKIP
         elif jumped or pts_ns - start_ns > self.span_ns:
-            self.end()
+            self.end(is_early=jumped)
             self.skipped += 1
             return Step.STOP
         elif pts_ns < start_ns:
@@ -118,13 +127,33 @@ class Cutter:
         at the next keyframe; none grows by it, since the room for its index is reserved when it begins."""
         self._chunk_ns = round(chunk_s * NS_PER_S)
 
-    def end(self) -> None:
-        """The present chunk has ended; the next begins at the next keyframe."""
+    def end(self, *, is_early: bool = False) -> None:
+        """The present chunk has ended; the next begins at the next keyframe.
+
+        Args:
+            is_early: Disorder of the stream has ended it: its time jumped, or its pictures changed places.
+        """
+        if self._start_ns is not None:
+            self._steadiness.ended(self._newest_ns - self._start_ns, is_early=is_early)
+        elif is_early:
+            self._steadiness.interrupt()
         self._start_ns = None
 
     def give_up(self) -> None:
         """The present chunk cannot be written: pass its pictures over, and try again before long."""
         self._target_ns = min(self._chunk_ns, RETRY_NS)
+
+    def _turn(self, pts_ns: int, size_bytes: int, form: Form, *, jumped: bool) -> Step:
+        """At a keyframe at which the present chunk, if there is one, ends."""
+        start_ns = self._start_ns
+        if start_ns is not None:
+            end_ns = self._newest_ns if jumped else pts_ns
+            self._steadiness.ended(end_ns - start_ns, is_early=jumped or form != self._form)
+        if not self._steadiness.is_lost or self._steadiness.settles(pts_ns, form):
+            return self._begin(pts_ns, size_bytes, form)
+        self._start_ns = None
+        self.skipped += 1
+        return Step.SKIP if start_ns is None else Step.STOP
 
     def _is_due(self, length_ns: int, form: Form) -> bool:
         tolerance_ns = min(TREMBLE_NS, (self._interval_ns or 0) // _TREMBLE_PART)

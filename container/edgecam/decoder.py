@@ -15,6 +15,7 @@ from edgecam.config import Frames
 from edgecam.errors import InstallationError, SourceError, SourceUnsupported
 from edgecam.gst import Gst, add_probe, connect, guarded, has_element, link, make, set_sync_handler
 from edgecam.keyframes import AccessUnit, Release
+from edgecam.picture_bounds import PictureBounds
 from edgecam.redaction import SECRETS, redact
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Decoder:
         self._group_id = 0
         self.dropped_units = 0
         self._pipeline = Gst.Pipeline.new(None)
+        self._bounds = PictureBounds(name, codec, frames.max_pixels)
         self._feed = make("appsrc", format="time", is_live=True, max_bytes=0, block=False)
         self._build(frames)
         set_sync_handler(self._pipeline.get_bus(), self._on_message)
@@ -83,9 +85,13 @@ class Decoder:
         """Queue `release` for decoding; never blocks.
 
         Returns:
-            False when the decoder is too far behind: nothing was queued, and what follows needs a keyframe.
+            False when the decoder is too far behind, or a picture is none that it may have: nothing was
+            queued, and what follows needs a keyframe.
         """
         if self._is_behind():
+            self.dropped_units += len(release.units)
+            return False
+        if not self._are_in_bounds(release):
             self.dropped_units += len(release.units)
             return False
         if release.shown is not None:
@@ -103,6 +109,13 @@ class Decoder:
         """End the decoder; must not be called on its own thread."""
         self._pipeline.set_state(Gst.State.NULL)
         self._pipeline.get_bus().set_sync_handler(None)
+
+    def _are_in_bounds(self, release: Release) -> bool:
+        try:
+            return all(self._bounds.admits(unit.sample) for unit in release.units)
+        except SourceUnsupported as error:
+            self._on_fault(error)
+            return False
 
     def _is_behind(self) -> bool:
         if self._codec.is_intra:

@@ -21,13 +21,13 @@ from edgecam.chunk_file import ChunkFile, Plan, Timed, can_hold, codec_name
 from edgecam.clock import Clock
 from edgecam.codec import Codec, by_media_type
 from edgecam.config import Camera
+from edgecam.config_recording import ChunkFormat
 from edgecam.content_time import ContentTime, Sighting
 from edgecam.cutting import NS_PER_S, REORDER_NS, Cutter, Form, Step
 from edgecam.decode_times import DEPTH_LIMIT, DecodeTimes, Shown, reorder_depth
 from edgecam.errors import EdgecamError, SpoolError, SpoolFull
 from edgecam.gst import structure_of
 from edgecam.jpeg import size_of
-from edgecam.parameter_sets import parameter_sets
 from edgecam.recording_standing import (
     DISK_REASON,
     FAULT_REASON,
@@ -36,12 +36,14 @@ from edgecam.recording_standing import (
     HANGS_AFTER_S,
     KEYFRAME_REASON,
     SLOW_REASON,
+    UNSTEADY_REASON,
     UNSUPPORTED_REASON,
     DiskWatch,
     RecordingStanding,
 )
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.status import RecordingReport
+from edgecam.steadiness import EARLY_ENDS, LEAST_CHUNK_NS, SETTLED_NS
 from edgecam.tap import Coded, Tap, taken_ns
 
 log = logging.getLogger(__name__)
@@ -54,8 +56,13 @@ KEYFRAME_WITHIN_S = 60.0
 """How long pictures may come of which no chunk can begin; cameras send a keyframe every 20 s at the least."""
 _ROOM_BYTES = 16_000_000
 """What is asked for when the disk is full: some chunks' worth, or it would be full again at once."""
-_HEAD_BYTES = 1024  # parameter sets stand at the beginning, and have some hundred bytes
 _JPEG_HEAD_BYTES = 65_536
+_UNSTEADY = (
+    f"expected a stream that changes its size, parameter sets or time at most {EARLY_ENDS} times at once "
+    f"and then once in {LEAST_CHUNK_NS / NS_PER_S:g} s, found more: it is left out until it has kept to one "
+    f"form for {SETTLED_NS / NS_PER_S:g} s; look at the camera's profile and adaptive settings, "
+    "or whether two coders share the address"
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -102,6 +109,7 @@ class Recorder:
         self._disk = DiskWatch(camera.id)
         self._behind_since_s: float | None = None
         self._chunkless_since_s: float | None = None
+        self._lapses = 0
         self._tap: Tap | None = None
         self._followed: Tap | None = None
         self._left = threading.Event()
@@ -241,6 +249,8 @@ class Recorder:
         if tap.reopen():
             self._release_early(tap)
             self._lose_stretch()
+        if self._cutter.lapses != self._lapses:
+            self._lose_unsteady(self._cutter.lapses)
 
     def _stretches(self, pictures: list[Coded]) -> Iterator[list[Coded]]:
         """`pictures` in parts, each of one time line: a file that is looped begins anew."""
@@ -250,6 +260,7 @@ class Recorder:
                 if self._newest_ns is not None and picture.pts_ns < self._newest_ns - REORDER_NS:
                     yield part
                     self._end_chunk()
+                    self._cutter.end(is_early=True)
                     self._forget_stream()
                     part = []
                 self._newest_ns = max(picture.pts_ns, self._newest_ns or 0)
@@ -323,7 +334,15 @@ class Recorder:
         self._codec = codec
         width, height = structure.get_int("width"), structure.get_int("height")
         size = (int(width[1]), int(height[1])) if width[0] and height[0] else self._size_in(keyframe)
-        return Form(name, *size, _parameter_sets(name, keyframe))
+        return Form(name, *size, self._sets_beside(keyframe))
+
+    def _sets_beside(self, keyframe: Coded) -> bytes:
+        """The parameter sets that MP4 holds once, in its head. In MPEG-TS each keyframe has its own,
+        which may change within a chunk."""
+        beside = structure_of(keyframe.caps).get_value("codec_data")
+        if beside is None or self._settings.format is not ChunkFormat.MP4:
+            return b""
+        return bytes(beside.extract_dup(0, beside.get_size()))
 
     def _size_in(self, keyframe: Coded) -> tuple[int, int]:
         head = keyframe.buffer.extract_dup(0, min(_JPEG_HEAD_BYTES, keyframe.size_bytes))
@@ -373,7 +392,7 @@ class Recorder:
             # The stream reorders more than it did: what follows fits no chunk until the next keyframe.
             self._depth = min(DEPTH_LIMIT, self._depth + 1)
             self._end_chunk()
-            self._cutter.end()
+            self._cutter.end(is_early=True)
             return
         present.waiting.append(Timed(pts_ns - present.zero_ns, dts_ns - present.zero_ns, picture.buffer))
         present.newest_ns = max(present.newest_ns, pts_ns)
@@ -464,16 +483,14 @@ class Recorder:
             "the disk is too slow for this recording: pictures are left out, up to a keyframe each time",
         )
 
+    def _lose_unsteady(self, lapses: int) -> None:
+        """The stream changed too often, it is left out until it has settled; the next chunk names the gap."""
+        self._lost += lapses - self._lapses
+        self._lapses = lapses
+        self._say(UNSTEADY_REASON, _UNSTEADY)
+
     def _say(self, reason: str, problem: str, error: Exception | None = None) -> None:
         self._standing.failed(reason, problem, now_s=self._clock.monotonic_s(), error=error)
-
-
-def _parameter_sets(codec: str, keyframe: Coded) -> bytes:
-    """What decoders have to know of this keyframe: beside the pictures, or before the first slice."""
-    beside = structure_of(keyframe.caps).get_value("codec_data")
-    if beside is not None:
-        return bytes(beside.extract_dup(0, beside.get_size()))
-    return parameter_sets(codec, keyframe.buffer.extract_dup(0, min(_HEAD_BYTES, keyframe.size_bytes)))
 
 
 def _ms(span: timedelta) -> int:

@@ -20,6 +20,8 @@ FULL_REASON = "spool-full"
 SLOW_REASON = "slow-disk"
 KEYFRAME_REASON = "no-keyframe"
 UNSUPPORTED_REASON = "unsupported"
+UNSTEADY_REASON = "unsteady"
+"""The stream changes its form more often than chunks can follow."""
 FAULT_REASON = "fault"
 """The `reason` of what nobody foresaw: a mistake of ours."""
 HANGS_AFTER_S = 30.0

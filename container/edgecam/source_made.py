@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from edgecam.config import Camera
 from edgecam.errors import SourceNotFound, SourceUnsupported
 from edgecam.gst import NS_PER_S, Gst, connect, guarded, link, make
+from edgecam.picture_file import read_picture
 from edgecam.source_base import Source
+
+log = logging.getLogger(__name__)
 
 _MAX_FPS = 120
 _NUMBER = re.compile(r"%0?(\d*)d")
@@ -106,15 +110,18 @@ class ImagesSource(Source):
         self._period_ns = round(NS_PER_S / fps)
         # Not percent-decoded: the % of the number is meant as it stands.
         self._files = numbered_files(self.name, urlsplit(camera.uri).path)
-        self._next = 0
+        self._max_pixels = camera.frames.max_pixels
+        self._is_png = self._files[0].suffix.lower() == ".png"
+        self._at = 0
+        self._shown = 0
+        self._left_out = self._left_out_told = 0
 
     def _fill(self) -> None:
-        is_png = self._files[0].suffix.lower() == ".png"
-        caps = Gst.Caps.from_string("image/png" if is_png else "image/jpeg")
+        caps = Gst.Caps.from_string("image/png" if self._is_png else "image/jpeg")
         feed = make("appsrc", caps=caps, format="time", max_bytes=1, block=False)
         connect(feed, "need-data", self._on_need)
         self._add(feed)
-        if not is_png:
+        if not self._is_png:
             self._expose(feed.get_static_pad("src"))
             return
         decoder = make("pngdec")
@@ -126,18 +133,42 @@ class ImagesSource(Source):
     def _on_need(self, feed: Any, _size: int) -> None:
         """On the feed's streaming thread, whenever it has nothing left; that thread waits for nothing
         else."""
-        path = self._files[self._next % len(self._files)]
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise SourceNotFound(
-                f"{self.name}: expected the picture {path}, found {error.strerror}"
-            ) from error
-        buffer = Gst.Buffer.new_wrapped(data)
-        buffer.pts = self._next * self._period_ns
+        buffer = Gst.Buffer.new_wrapped(self._next_picture())
+        buffer.pts = self._shown * self._period_ns
         buffer.duration = self._period_ns
-        self._next += 1
+        self._shown += 1
         feed.emit("push-buffer", buffer)
+
+    def _next_picture(self) -> bytes:
+        """The next file that is a picture; the others are left out."""
+        fault: Exception | None = None
+        for _ in self._files:
+            path = self._files[self._at]
+            self._at = (self._at + 1) % len(self._files)
+            if self._at == 0:
+                self._say_left_out()
+            try:
+                return read_picture(path, is_png=self._is_png, max_pixels=self._max_pixels)
+            except (OSError, SourceUnsupported) as error:
+                fault = error
+                self._leave_out(path, error)
+        raise SourceNotFound(
+            f"{self.name}: expected a picture in one of {len(self._files)} files, found none, at last {fault}"
+        ) from fault
+
+    def _leave_out(self, path: Path, error: Exception) -> None:
+        found = f"{path}: expected a picture, found {error.strerror}" if isinstance(error, OSError) else error
+        if self._left_out == self._left_out_told == 0:
+            log.warning("%s: a picture is left out: %s", self.name, found)
+        self._left_out += 1
+
+    def _say_left_out(self) -> None:
+        """At the end of a round: one line, and only if it is another number than before."""
+        if self._left_out != self._left_out_told and self._left_out > 1:
+            log.warning(
+                "%s: pictures left out in this round: %d of %d", self.name, self._left_out, len(self._files)
+            )
+        self._left_out_told, self._left_out = self._left_out, 0
 
 
 def numbered_files(name: str, pattern: str) -> list[Path]:

@@ -7,7 +7,6 @@ from random import Random
 import pytest
 
 from edgecam.cutting import FIRST_SPARE_NS, NS_PER_S, Cutter, Form, Step
-from edgecam.parameter_sets import parameter_sets
 
 FORM = Form("h264", 1920, 1080, b"sps pps")
 
@@ -150,12 +149,78 @@ def test_a_greater_length_holds_from_the_next_chunk_on_with_room_for_it() -> Non
     assert offer(cutting, 12, key=True) is Step.BEGIN
 
 
-def test_parameter_sets_are_found_before_the_first_slice_each_once() -> None:
-    sps, pps, slice_ = b"\x67\x64\x00\x28", b"\x68\xee", b"\x65\x88\x80"
-    start, long_start = b"\x00\x00\x01", b"\x00\x00\x00\x01"
-    head = b"".join([long_start, b"\x09\xf0", long_start, sps, start, pps, start, sps, start, slice_])
-    assert parameter_sets("h264", head + start + b"\x68\x11") == sps + pps
-    h265 = b"".join(start + bytes([kind << 1, 1, kind]) for kind in (32, 33, 34, 39, 19, 33))
-    assert parameter_sets("h265", h265) == bytes([64, 1, 32, 66, 1, 33, 68, 1, 34])
-    assert parameter_sets("mjpeg", head) == b""
-    assert parameter_sets("h264", b"") == b""
+OTHER = Form("h264", 1280, 720, b"others")
+
+
+def flips(cutting: Cutter, period_s: float, count: int, begin_s: float = 0.0) -> list[Step]:
+    """What becomes of so many keyframes, each in another form than the one before."""
+    return [
+        offer(cutting, begin_s + n * period_s, key=True, form=OTHER if n % 2 else FORM) for n in range(count)
+    ]
+
+
+def test_a_form_that_changes_with_each_picture_makes_few_chunks_and_then_none() -> None:
+    cutting = cutter()
+    steps = flips(cutting, 0.01, 3000)
+    assert steps[:10] == [Step.BEGIN] * 9 + [Step.STOP]
+    assert set(steps[10:]) == {Step.SKIP}
+    assert cutting.lapses == 1
+    assert cutting.skipped == 3000 - 9
+
+
+def test_a_form_that_changes_with_each_keyframe_a_second_apart_loses_nothing() -> None:
+    cutting = cutter()
+    assert set(flips(cutting, 1.0, 500)) == {Step.BEGIN}
+    assert cutting.lapses == cutting.skipped == 0
+
+
+def test_a_slow_camera_whose_chunks_are_single_pictures_loses_nothing() -> None:
+    assert set(flips(cutter(chunk_s=2), 5.0, 100)) == {Step.BEGIN}
+
+
+def test_a_person_who_changes_the_settings_several_times_in_a_second_loses_nothing() -> None:
+    cutting = cutter()
+    assert set(flips(cutting, 0.1, 9)) == {Step.BEGIN}
+    assert offer(cutting, 5.0, key=True) is Step.ADD
+
+
+def test_a_stream_that_has_settled_is_recorded_again() -> None:
+    cutting = cutter()
+    flips(cutting, 0.01, 100)
+    assert offer(cutting, 2.0, key=True) is Step.SKIP
+    assert offer(cutting, 2.5, key=True) is Step.SKIP
+    assert offer(cutting, 2.7) is Step.SKIP
+    assert offer(cutting, 3.0, key=True) is Step.BEGIN
+    assert offer(cutting, 3.1) is Step.ADD
+
+
+def test_chunks_of_an_unsteady_stream_are_never_more_than_one_a_second_of_it() -> None:
+    cutting = cutter()
+    begun, at_s = 0, 0.0
+    for _ in range(50):
+        for at in range(25):  # steady for a little longer than it takes, then another form at each picture
+            begun += offer(cutting, at_s + 0.05 * at, key=True) is Step.BEGIN
+        begun += flips(cutting, 0.01, 20, at_s + 1.25).count(Step.BEGIN)
+        at_s += 1.5
+    assert begun <= 9 + at_s
+    assert cutting.lapses > 10
+
+
+def test_time_that_jumps_back_again_and_again_makes_few_chunks_and_then_none() -> None:
+    cutting = cutter()
+    begun = 0
+    for n in range(200):
+        begun += offer(cutting, 1000 - 3 * n, key=True) is Step.BEGIN
+        offer(cutting, 1000.1 - 3 * n)
+    assert begun == 9
+    cutting.end(is_early=True)
+    assert [offer(cutting, at_s, key=True) for at_s in (0.0, 0.6, 1.2)] == [Step.SKIP, Step.SKIP, Step.BEGIN]
+
+
+def test_disorder_that_the_recorder_sees_counts_as_well() -> None:
+    cutting = cutter()
+    begun = 0
+    for n in range(100):
+        begun += offer(cutting, n / 30, key=True) is Step.BEGIN
+        cutting.end(is_early=True)
+    assert begun == 9

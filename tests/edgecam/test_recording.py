@@ -67,6 +67,17 @@ class Studio:
         """The same without an end and in real time."""
         return self.show(f"videotestsrc is-live=true ! {VIDEO} ! {H264}")
 
+    def show_files(self, pictures: list[Path], form: str) -> None:
+        """Files of `keyframes` one after another, a hundred a second by their times, in the form of caps."""
+        caps = "video/x-h264,stream-format=byte-stream,alignment=au,framerate=100/1"
+        self.show(f"appsrc name=feed format=time caps={caps} ! h264parse ! {form}")
+        feed = self._pipeline.get_by_name("feed")
+        for number, picture in enumerate(pictures):
+            buffer = Gst.Buffer.new_wrapped(picture.read_bytes())
+            buffer.pts = number * Gst.SECOND // 100
+            feed.emit("push-buffer", buffer)
+        feed.emit("end-of-stream")
+
     def await_end(self) -> None:
         """Returns when all pictures were taken."""
         message = self._pipeline.get_bus().timed_pop_filtered(20 * Gst.SECOND, Gst.MessageType.EOS)
@@ -90,6 +101,29 @@ class Studio:
 def _drop_keyframe(_pad: Any, info: Any) -> Any:
     is_keyframe = not info.get_buffer().has_flags(Gst.BufferFlags.DELTA_UNIT)
     return Gst.PadProbeReturn.DROP if is_keyframe else Gst.PadProbeReturn.OK
+
+
+def keyframes(folder: Path, count: int, *, width: int, more: str = "") -> list[Path]:
+    """So many pictures of H.264, each a keyframe with its parameter sets, in a file each; `more` is for the
+    coder."""
+    folder.mkdir()
+    line = (
+        f"videotestsrc num-buffers={count} ! video/x-raw,width={width},height=64,framerate=100/1 ! "
+        f"x264enc speed-preset=ultrafast tune=zerolatency key-int-max=1 {more} ! "
+        f"video/x-h264,stream-format=byte-stream,alignment=au ! multifilesink location={folder}/%05d"
+    )
+    pipeline = Gst.parse_launch(line)
+    pipeline.set_state(Gst.State.PLAYING)
+    done = Gst.MessageType.EOS | Gst.MessageType.ERROR
+    message = pipeline.get_bus().timed_pop_filtered(20 * Gst.SECOND, done)
+    pipeline.set_state(Gst.State.NULL)
+    assert message is not None
+    assert message.type == Gst.MessageType.EOS
+    return sorted(folder.iterdir())
+
+
+AVC = "video/x-h264,stream-format=avc,alignment=au ! identity"
+START_CODES = "video/x-h264,stream-format=byte-stream,alignment=au ! identity"
 
 
 @pytest.fixture
@@ -150,6 +184,61 @@ def test_another_size_begins_another_chunk(studio: Callable[..., Studio]) -> Non
     place.cut()
     assert [chunk.width for chunk in place.sink.chunks] == [160, 320]
     assert place.sink.chunks[1].start >= place.sink.chunks[0].end
+
+
+def test_parameter_sets_that_alternate_make_few_chunks_and_a_gap_that_is_named(
+    studio: Callable[..., Studio], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    small, large = (keyframes(tmp_path / name, 300, width=width) for name, width in (("a", 64), ("b", 80)))
+    flips = [picture for pair in zip(small, large, strict=True) for picture in pair]
+    place = studio(chunk_s=2)
+    with caplog.at_level(logging.INFO):
+        place.show_files([*flips, *small], AVC)
+        place.await_end()
+        place.cut()
+    chunks = place.sink.chunks
+    assert len(chunks) == 10
+    assert [chunk.width for chunk in chunks[:9]] == [64, 80] * 4 + [64]
+    for chunk in chunks:
+        assert probe(place.sink.path(chunk)).begins_with_keyframe
+    assert chunks[9].duration_ms >= 1900
+    assert chunks[9].gap_before_ms == (chunks[9].start - chunks[8].end).total_seconds() * 1000 > 5000
+    report = place.recorder.report()
+    assert (report.chunks_total, report.lost_total, report.problem) == (10, 1, None)
+    told = [entry for entry in caplog.records if entry.levelno >= logging.INFO]
+    assert [entry.levelname for entry in told] == ["ERROR", "INFO"]
+    assert "parameter sets" in told[0].getMessage()
+
+
+def test_while_a_stream_does_not_settle_the_report_says_why(
+    studio: Callable[..., Studio], tmp_path: Path
+) -> None:
+    small, large = (keyframes(tmp_path / name, 50, width=width) for name, width in (("a", 64), ("b", 80)))
+    place = studio(chunk_s=2)
+    flips = [picture for pair in zip(small, large, strict=True) for picture in pair]
+    place.show_files(flips, AVC)
+    place.await_end()
+    place.cut()
+    report = place.recorder.report()
+    assert (report.chunks_total, report.lost_total) == (9, 1)
+    assert report.problem is not None
+    assert "left out until it has kept to one form for 1 s" in report.problem
+
+
+def test_in_mpegts_parameter_sets_may_change_within_a_chunk(
+    studio: Callable[..., Studio], tmp_path: Path
+) -> None:
+    plain = keyframes(tmp_path / "a", 150, width=64)
+    others = keyframes(tmp_path / "b", 150, width=64, more="option-string=chroma-qp-offset=3")
+    assert plain[0].read_bytes()[:60] != others[0].read_bytes()[:60]
+    place = studio(chunk_s=2, format="mpegts")
+    place.show_files([picture for pair in zip(plain, others, strict=True) for picture in pair], START_CODES)
+    place.await_end()
+    place.cut()
+    assert place.lengths_ms() == [2000, 1000]
+    first, second = (probe(place.sink.path(chunk)) for chunk in place.sink.chunks)
+    assert (first.packets, second.packets) == (200, 100)
+    assert place.recorder.report().lost_total == 0
 
 
 def test_pictures_without_a_time_are_mended(studio: Callable[..., Studio]) -> None:

@@ -8,7 +8,8 @@ Invariants, each a test of that name:
  2. A chunk leaves only on a receipt whose name, checksum and size are the chunk's own.
  3. Of each camera the newest or the oldest chunk is offered first, by content time.
  4. The folder stays within `max_bytes` and leaves `keep_free_bytes` of the disk alone: the oldest chunk of
-    all cameras is evicted, one that is being uploaded last of all.
+    the camera that holds the most is evicted, so that no camera costs another a chunk while it holds more
+    itself; one that is being uploaded goes last of all.
  5. Every eviction is counted, over restarts too, and said.
  6. Set to stop, the spool evicts nothing: it refuses new chunks, says so once, and resumes by itself.
  7. After kill -9 or a power cut at any moment everything whole is offered again, and the playable part of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from edgecam.chunk import Chunk
@@ -44,6 +45,13 @@ class Begun:
         """How much they will probably still grow."""
         usual = ((path, self.usual_bytes(chunk.camera_id)) for path, chunk in self._chunks.items())
         return sum(max(0, size_bytes - _size(path)) for path, size_bytes in usual)
+
+    def bytes_by_camera(self) -> Counter[str]:
+        """How large they will probably become, by camera."""
+        sizes: Counter[str] = Counter()
+        for path, chunk in self._chunks.items():
+            sizes[chunk.camera_id] += max(_size(path), self.usual_bytes(chunk.camera_id))
+        return sizes
 
 
 def _size(path: Path) -> int:

@@ -35,6 +35,8 @@ _RECORD = struct.Struct(
     ">QQQqIId"
 )  # start, duration, size, gap, crc32c, traits, finished; start first: it sorts
 _NO_GAP_KNOWN = -(2**63)
+_FILE_BYTES = 16_384
+"""What a file costs beside its content: ext4 has one inode for so many bytes."""
 _ZERO = datetime(1, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -146,6 +148,11 @@ class Shelf:
 
     def __len__(self) -> int:
         return len(self._records) // _RECORD.size
+
+    @property
+    def weight_bytes(self) -> int:
+        """What a camera's share of the disk is told by: its bytes, and so much for each file."""
+        return self.size_bytes + len(self) * _FILE_BYTES
 
     def add(self, waiting: Waiting) -> None:
         """Take `waiting` in."""

@@ -68,7 +68,7 @@ class Room:
         """
         with self._deciding:
             missing = self._missing_now(self._begun.usual_bytes(camera_id))
-            if self._evict(missing) < missing:
+            if self._evict(missing, for_camera=camera_id) < missing:
                 self._refuse()
                 raise SpoolFull(
                     f"spool {self._folder}: expected room for a chunk within max_bytes "
@@ -129,15 +129,18 @@ class Room:
         over_disk = self._settings.keep_free_bytes + coming_bytes - free_bytes
         return max(0, over_limit, over_disk)
 
-    def _evict(self, needed_bytes: int) -> int:
-        """Remove the oldest chunks until `needed_bytes` are gained; returns what was gained. Where everything
+    def _evict(self, needed_bytes: int, for_camera: str | None = None) -> int:
+        """Evict chunks until `needed_bytes` are gained; returns what was gained. Where everything
         would not be enough (the disk is full of something else), nothing is lost in vain."""
         if needed_bytes <= 0 or self._settings.when_full is WhenFull.STOP:
             return 0
         with self._lock:
             if self._shelves.size_bytes < needed_bytes:
                 return 0
-            victims = self._shelves.take_oldest(needed_bytes)
+            coming_bytes = self._begun.bytes_by_camera()
+            if for_camera is not None:
+                coming_bytes[for_camera] += self._begun.usual_bytes(for_camera)
+            victims = self._shelves.take_evicted(needed_bytes, coming_bytes)
             self._losses.count(victim.chunk.camera_id for victim in victims)
         names = [str(victim.path.relative_to(self._folder)) for victim in victims]
         is_saved = self._save_losses(names)

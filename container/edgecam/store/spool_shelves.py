@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from edgecam.chunk import Chunk
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 _ASIDE = ".aside"
 _CAMERA = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _OURS = frozenset({".lock", ".losses.json", ".losses.json.tmp", SPOOL_MARKER, f"{SPOOL_MARKER}.tmp", _ASIDE})
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _OF_THE_DISK = frozenset({"lost+found"})
 
 
@@ -97,12 +99,17 @@ class Shelves:
         self._on_the_way.discard(waiting)
         return self.of(waiting.chunk.camera_id).remove(waiting)
 
-    def take_oldest(self, needed_bytes: int) -> list[Waiting]:
-        """So many of the oldest that they have `needed_bytes`, or all: first what is aside and cannot be sent
-        anyway, then what waits, then what is on its way."""
+    def take_evicted(self, needed_bytes: int, coming_bytes: Mapping[str, int]) -> list[Waiting]:
+        """So many that they have `needed_bytes`, or all: first what is aside and cannot be sent anyway, then
+        what waits, then what is on its way; of these always the oldest of the camera that holds the most.
+
+        Args:
+            needed_bytes: What is missing.
+            coming_bytes: By camera: what is being written, and counts as held.
+        """
         taken: list[Waiting] = []
         gained = 0
-        while gained < needed_bytes and (shelf_and_oldest := self._oldest()) is not None:
+        while gained < needed_bytes and (shelf_and_oldest := self._next_evicted(coming_bytes)) is not None:
             shelf, oldest = shelf_and_oldest
             shelf.remove(oldest)
             self._on_the_way.discard(oldest)
@@ -166,23 +173,23 @@ class Shelves:
                 foreign[0],
             )
 
-    def _oldest(self) -> tuple[Shelf, Waiting] | None:
+    def _next_evicted(self, coming_bytes: Mapping[str, int]) -> tuple[Shelf, Waiting] | None:
         nothing = set[Waiting]()
         turns = ((self._aside, nothing), (self._waiting, self._on_the_way), (self._waiting, nothing))
         for kept, passed_over in turns:
-            found = _oldest_of(kept.values(), passed_over)
-            if found is not None:
-                return found
+            by_weight = sorted(filter(None, kept.values()), key=lambda shelf: _place(shelf, coming_bytes))
+            for shelf in by_weight:
+                oldest = next((each for each in shelf.from_oldest() if each not in passed_over), None)
+                if oldest is not None:
+                    return shelf, oldest
         return None
 
 
-def _oldest_of(shelves: Iterable[Shelf], passed_over: Container[Waiting]) -> tuple[Shelf, Waiting] | None:
-    oldest: tuple[Shelf, Waiting] | None = None
-    for shelf in shelves:
-        first = next((each for each in shelf.from_oldest() if each not in passed_over), None)
-        if first is not None and (oldest is None or first.chunk.start < oldest[1].chunk.start):
-            oldest = shelf, first
-    return oldest
+def _place(shelf: Shelf, coming_bytes: Mapping[str, int]) -> tuple[int, datetime]:
+    """Max-min fairness: who holds the most gives way first, however old what the others hold is; of equals
+    the one with the oldest."""
+    weight_bytes = shelf.weight_bytes + coming_bytes.get(shelf.camera_id, 0)
+    return -weight_bytes, shelf.oldest_start() or _NEVER
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -35,7 +35,13 @@ def test_cameras_with_equal_chunks_take_turns() -> None:
 
 
 def test_a_camera_with_large_chunks_gets_no_more_bytes_than_the_others() -> None:
-    assert cameras(take(newest_first(), {"large": 40, "small": 10}, 50)) == {"large": 10, "small": 40}
+    sizes = {"large": 40_000_000, "small": 10_000_000}
+    assert cameras(take(newest_first(), sizes, 50)) == {"large": 10, "small": 40}
+
+
+def test_a_camera_with_thousands_of_tiny_chunks_does_not_take_the_others_time() -> None:
+    taken = cameras(take(newest_first(), {"good": 2_000_000, "tiny": 3000}, 100))
+    assert taken["good"] >= 10
 
 
 @pytest.mark.parametrize("share", [0.05, 0.25, 0.5, 0.95])

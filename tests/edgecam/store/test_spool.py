@@ -150,7 +150,7 @@ def test_a_chunk_that_was_set_aside_is_kept_said_and_never_offered_again(
 # Room
 
 
-def test_the_oldest_of_all_cameras_is_evicted_counted_and_said(
+def test_the_oldest_of_who_holds_the_most_is_evicted_counted_and_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = opened(tmp_path)
@@ -163,6 +163,51 @@ def test_the_oldest_of_all_cameras_is_evicted_counted_and_said(
     assert report.cameras["gate"].evicted_chunks_total == 1
     assert report.spool_bytes == sum(path.stat().st_size for path in files(tmp_path)) <= 16 * MB
     assert report.is_full
+
+
+def test_no_camera_costs_another_a_chunk_while_it_holds_more_itself(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    for number in range(3):
+        record(spool, number, "good", size=2 * MB)
+    for number in range(3, 30):
+        record(spool, number, "evil", size=2 * MB)
+    assert numbers(spool, "good") == [0, 1, 2]
+    assert numbers(spool, "evil") == [25, 26, 27, 28, 29]
+    lost = spool.report().cameras
+    assert (lost["good"].evicted_chunks_total, lost["evil"].evicted_chunks_total) == (0, 22)
+    record(spool, 30, "good", size=2 * MB)
+    assert (numbers(spool, "good"), numbers(spool, "evil")) == ([0, 1, 2, 30], [26, 27, 28, 29])
+    record(spool, 31, "evil", size=2 * MB)
+    assert (numbers(spool, "good"), numbers(spool, "evil")) == ([0, 1, 2, 30], [27, 28, 29, 31])
+
+
+def test_cameras_that_hold_the_same_lose_the_oldest_in_turn(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    for number in range(20):
+        record(spool, number, "lobby" if number % 2 else "gate", size=2 * MB)
+    assert numbers(spool, "gate") == [12, 14, 16, 18]
+    assert numbers(spool, "lobby") == [13, 15, 17, 19]
+
+
+def test_many_small_files_count_for_what_they_cost_the_disk(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    record(spool, 0, "good", size=5 * MB)
+    for number in range(1, 101):
+        record(spool, number, "tiny", size=50 * KB)  # five megabytes, too, and a hundred files
+    record(spool, 101, "other", size=5 * MB)
+    record(spool, 102, "third", size=1500 * KB)
+    assert (numbers(spool, "good"), numbers(spool, "other")) == ([0], [101])
+    assert len(numbers(spool, "tiny")) < 100
+
+
+def test_what_is_aside_of_a_camera_gives_way_by_what_it_holds_there(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    for number, camera_id in enumerate(["good", "evil", "evil"]):
+        record(spool, number, camera_id, size=5 * MB)
+        spool.set_aside(spool.waiting(camera_id)[0], "the bucket has another")
+    record(spool, 3, "good", size=5 * MB)
+    report = spool.report().cameras
+    assert (report["good"].aside_chunks, report["evil"].aside_chunks) == (1, 1)
 
 
 def test_the_folder_stays_within_its_limit_while_chunks_are_written(tmp_path: Path) -> None:
