@@ -1,4 +1,4 @@
-"""A TCP connection that an element of GStreamer has made in this process: how much it brought, and its end.
+"""TCP connections that an element of GStreamer makes in this process: how much they brought, and their end.
 
 rtspsrc shows its socket to nobody, takes answers of any size, and begins its time-out anew with every byte. A
 camera that trickles would hold its thread for ever, one that floods would fill the memory. So the socket is
@@ -12,19 +12,23 @@ import os
 import socket
 import struct
 import threading
+from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
 _DESCRIPTORS = Path("/proc/self/fd")
-_TCP_INFO_BYTES = 136
-_BYTES_RECEIVED_AT = 128  # tcpi_bytes_received of struct tcp_info: linux/tcp.h, since 4.1
+_TCP_INFO_BYTES = 160
+_BYTES_RECEIVED_AT, _DATA_SEGMENTS_OUT_AT = 128, 156  # of struct tcp_info: linux/tcp.h, both there since 4.6
+_TURN_TIMEOUT_S = 2.0
+"""Waiting longer would hold up a pipeline that is to be closed; the connection then goes unwatched."""
 
 _claimed: set[int] = set()
-_lock = threading.Lock()
+_claimed_lock = threading.Lock()
+_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
-class OwnSocket:
-    """One established TCP connection of this process, until `close`."""
+class _Held:
+    """A duplicate of one connection's descriptor, until `close`."""
 
     def __init__(self, held: socket.socket, inode: int, number: int) -> None:
         self._held = held
@@ -33,50 +37,111 @@ class OwnSocket:
 
     @property
     def is_in_use(self) -> bool:
-        """Whether the element that made the connection still holds it."""
+        """Whether whoever made the connection still has it open."""
         return _inode_of(self._number) == self._inode
 
     @property
     def received_bytes(self) -> int:
-        """What the peer has sent so far, bytes, read or not."""
-        info = self._held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-        if len(info) < _TCP_INFO_BYTES:
-            return 0
-        return int(struct.unpack_from("Q", info, _BYTES_RECEIVED_AT)[0])
+        return _counted(self._held, "Q", _BYTES_RECEIVED_AT)
 
     def cut(self) -> None:
-        """End the connection for everybody who reads or writes it."""
         with suppress(OSError):  # the peer was first
             self._held.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go of it. The connection ends once the element has let go as well."""
-        with _lock:
+        with _claimed_lock:
             _claimed.discard(self._inode)
         self._held.close()
 
 
-def claim_fresh(host: str, port: int) -> OwnSocket | None:
-    """The connection to `host` and `port` that nobody has claimed yet.
+class OwnSockets:
+    """The connections that one element makes to one host, one after another. Safe to use from any thread.
 
-    To be called between connecting and the first request, for every connection. Where several cameras are
-    connecting to one host at that moment, it may be another's: such cameras are one machine, and what one of
-    them does counts for all.
+    Which of the process's sockets is the element's shows when it sends its first request: of those to the
+    same address that nobody has claimed, no other has sent anything, since others that are as far wait their
+    turn. Through TLS they have all sent something by then, and cameras that connect to one host at the same
+    moment may be taken for one another: what one of them does then counts for both.
 
-    Returns:
-        None where there is none, for example without /proc.
+    Args:
+        host: Name or address.
     """
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._lock = threading.Lock()
+        self._held: _Held | None = None
+        self._turn: threading.Lock | None = None
+        self._port = 0
+        self._connections = 0
+        self._earlier_bytes = 0
+
+    def about_to_send(self, port: int) -> int:
+        """To be called on the element's thread before it sends anything; returns how many connections it has
+        made."""
+        self._find()
+        with self._lock:
+            if self._held is not None and self._held.is_in_use:
+                return self._connections
+            self._let_go()
+            self._connections += 1
+            self._port = port
+        turn = _turns[self._host]
+        if turn.acquire(timeout=_TURN_TIMEOUT_S):
+            with self._lock:
+                self._turn = turn
+        return self._connections
+
+    def received_bytes(self) -> int:
+        """What has come over all of them, bytes, read or not."""
+        self._find()
+        with self._lock:
+            return self._earlier_bytes + (0 if self._held is None else self._held.received_bytes)
+
+    def cut(self) -> None:
+        """End the present connection for everybody who reads or writes it."""
+        self._find()
+        with self._lock:
+            if self._held is not None:
+                self._held.cut()
+
+    def close(self) -> None:
+        """Let go of what is held; a connection ends once the element has let go as well."""
+        with self._lock:
+            self._let_go()
+
+    def _find(self) -> None:
+        """Claim the present connection, if it is there by now and the turn is ours."""
+        with self._lock:
+            if self._turn is None:
+                return
+            self._held = _claim(self._host, self._port)
+            if self._held is not None:
+                self._turn.release()
+                self._turn = None
+
+    def _let_go(self) -> None:
+        if self._turn is not None:
+            self._turn.release()
+            self._turn = None
+        if self._held is not None:
+            self._earlier_bytes += self._held.received_bytes
+            self._held.close()
+            self._held = None
+
+
+def _claim(host: str, port: int) -> _Held | None:
+    """The socket to `host` and `port` over which something was sent and that nobody has claimed; None where
+    there is none, for example without /proc."""
     addresses = _addresses(host, port)
-    with _lock, suppress(OSError):
+    with _claimed_lock, suppress(OSError):
         for entry in _DESCRIPTORS.iterdir():
-            found = _fresh(int(entry.name), addresses, port)
+            found = _candidate(int(entry.name), addresses, port)
             if found is not None:
-                _claimed.add(found._inode)
                 return found
     return None
 
 
-def _fresh(number: int, addresses: frozenset[str], port: int) -> OwnSocket | None:
+def _candidate(number: int, addresses: frozenset[str], port: int) -> _Held | None:
     inode = _inode_of(number)
     if inode is None or inode in _claimed:
         return None
@@ -93,13 +158,15 @@ def _fresh(number: int, addresses: frozenset[str], port: int) -> OwnSocket | Non
             and (not addresses or peer[0].removeprefix("::ffff:") in addresses)
             # By then the descriptor could name another connection.
             and os.fstat(held.fileno()).st_ino == inode
+            and _counted(held, "I", _DATA_SEGMENTS_OUT_AT) > 0
         )
     except OSError:
         is_it = False
-    if is_it:
-        return OwnSocket(held, inode, number)
-    held.close()
-    return None
+    if not is_it:
+        held.close()
+        return None
+    _claimed.add(inode)
+    return _Held(held, inode, number)
 
 
 def _inode_of(number: int) -> int | None:
@@ -110,6 +177,11 @@ def _inode_of(number: int) -> int | None:
         return None
     kind, _, rest = target.name.partition(":[")
     return int(rest.rstrip("]")) if kind == "socket" else None
+
+
+def _counted(held: socket.socket, kind: str, offset: int) -> int:
+    info = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    return int(struct.unpack_from(kind, info, offset)[0]) if len(info) >= _TCP_INFO_BYTES else 0
 
 
 def _addresses(host: str, port: int) -> frozenset[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,7 +18,7 @@ from edgecam.errors import (
     SourceUntrusted,
 )
 from edgecam.gst import Gio, GLib, connect, guarded, link, make, measured_bytes, structure_of
-from edgecam.own_socket import OwnSocket, claim_fresh
+from edgecam.own_socket import OwnSockets
 from edgecam.source_base import Source
 
 log = logging.getLogger(__name__)
@@ -53,17 +52,12 @@ class RtspSource(Source):
         self._login = login or self._login_in_uri()
         self._is_selected = False
         self._has_data = False
-        self._sockets_lock = threading.Lock()
-        self._socket: OwnSocket | None = None
-        self._connections = 0
-        self._earlier_bytes = 0
+        self._sockets = OwnSockets(self._host)
         self._packets: Any = None
 
     def received_bytes(self) -> int:
-        with self._sockets_lock:
-            over_tcp = self._earlier_bytes + (self._socket.received_bytes if self._socket else 0)
         over_udp = 0 if self._packets is None else measured_bytes(self._packets)
-        return over_tcp + over_udp
+        return self._sockets.received_bytes() + over_udp
 
     def check(self, now_s: float) -> None:
         del now_s
@@ -74,14 +68,11 @@ class RtspSource(Source):
             )
 
     def cut(self) -> None:
-        with self._sockets_lock:
-            if self._socket is not None:
-                self._socket.cut()
+        self._sockets.cut()
 
     def close(self) -> None:
         super().close()
-        with self._sockets_lock:
-            self._leave_socket()
+        self._sockets.close()
 
     def explain(self, complaint: Complaint) -> SourceError:
         if self.offered and not self._is_selected:
@@ -153,22 +144,12 @@ class RtspSource(Source):
                 f"{self.name}: expected a redirect to stay at the same host and as well protected, "
                 f"found one to {target.scheme}://{target.hostname}; give the address that it leads to as uri"
             )
-        with self._sockets_lock:
-            if self._socket is None or not self._socket.is_in_use:
-                self._leave_socket()
-                self._socket = claim_fresh(self._host, target.port or _DEFAULT_PORT[target.scheme])
-                self._connections += 1
-        if self._connections > 1 + _REDIRECTS_LIMIT:
+        connections = self._sockets.about_to_send(target.port or _DEFAULT_PORT[target.scheme])
+        if connections > 1 + _REDIRECTS_LIMIT:
             raise SourceRedirected(
                 f"{self.name}: expected at most {_REDIRECTS_LIMIT} redirects, found that they go on"
             )
         return True
-
-    def _leave_socket(self) -> None:
-        if self._socket is not None:
-            self._earlier_bytes += self._socket.received_bytes
-            self._socket.close()
-            self._socket = None
 
     @guarded("a certificate was judged", Source._report, False)
     def _on_certificate(self, _rtsp: Any, _connection: Any, certificate: Any, flaws: Any) -> bool:
