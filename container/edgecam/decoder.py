@@ -13,7 +13,7 @@ from typing import Any
 from edgecam.codec import JPEG, RAW, Codec
 from edgecam.config import Frames
 from edgecam.errors import InstallationError, SourceError, SourceUnsupported
-from edgecam.gst import Gst, add_probe, connect, guarded, has_element, link, make, set_sync_handler
+from edgecam.gst import Gst, add_probe, connect, guarded, handle_messages, has_element, link, make
 from edgecam.keyframes import AccessUnit, Release
 from edgecam.picture_bounds import PictureBounds
 from edgecam.redaction import SECRETS, redact
@@ -78,7 +78,7 @@ class Decoder:
         self._bounds = PictureBounds(name, codec, frames.max_pixels)
         self._feed = make("appsrc", format="time", is_live=True, max_bytes=0, block=False)
         self._build(frames)
-        set_sync_handler(self._pipeline.get_bus(), self._on_message)
+        handle_messages(self._pipeline.get_bus(), self._on_message)
         self._pipeline.set_state(Gst.State.PLAYING)
 
     def push(self, release: Release) -> bool:
@@ -197,7 +197,7 @@ class Decoder:
             )
         return Gst.FlowReturn.OK
 
-    def _on_message(self, _bus: Any, message: Any) -> Any:
+    def _on_message(self, message: Any) -> None:
         """On whatever thread complains; the message is not kept."""
         if message.type == Gst.MessageType.ERROR:
             error, _details = message.parse_error()
@@ -207,4 +207,3 @@ class Decoder:
                     f"found: {SECRETS.shown(error.message)}"
                 )
             )
-        return Gst.BusSyncReply.DROP

@@ -146,10 +146,22 @@ def add_probe(pad: Any, kinds: Any, method: Callable[..., Any]) -> None:
     pad.add_probe(kinds, _weak(method, Gst.PadProbeReturn.OK))
 
 
-def set_sync_handler(bus: Any, method: Callable[..., Any]) -> None:
-    """Call the bound `method` for each message on `bus`, on the thread that posts it; holds it as `connect`
-    does."""
-    bus.set_sync_handler(_weak(method, Gst.BusSyncReply.DROP))
+def handle_messages(bus: Any, method: Callable[[Any], None]) -> None:
+    """Call the bound `method` with each message on `bus`, on the thread that posts it; holds it as `connect`
+    does. Nobody else need look at the bus.
+
+    A handler that drops a message has to free it, which Python cannot: it would keep its element, and with it
+    the whole pipeline, for ever. So each stays on the bus until the next comes, or the pipeline ends.
+    """
+    call = _weak(method, None)
+
+    def handler(posted_on: Any, message: Any) -> Any:
+        call(message)
+        while posted_on.pop() is not None:
+            pass
+        return Gst.BusSyncReply.PASS
+
+    bus.set_sync_handler(handler)
 
 
 def _weak(method: Callable[..., Any], otherwise: Any) -> Callable[..., Any]:
