@@ -25,7 +25,7 @@ from edgecam.pipeline import Connection
 from edgecam.source_base import Source
 from edgecam.tap import Tap
 from edgecam.validation import validate
-from sandbox.hostile_camera import HostileCamera, plain_film
+from sandbox.hostile_camera import HostileCamera, Script, plain_film
 from sandbox.rtsp_connection import SDP
 from sandbox.rtsp_connection import Connection as CameraEnd
 
@@ -144,11 +144,17 @@ def threads_at_rest() -> int:
     return 6
 
 
-@pytest.mark.parametrize("mode", ["silent", "trickle", "garbage"])
-def test_attempts_that_run_into_their_time_out_leave_nothing_behind(
-    mode: str, tmp_path: Path, eventually: Eventually
+def show_little(connection: CameraEnd) -> None:
+    """Some pictures, then the end: decoders have begun by then."""
+    connection.shake_hands()
+    connection.play(0.3)
+
+
+@pytest.mark.parametrize("mode", ["silent", "trickle", "garbage", show_little])
+def test_attempts_that_take_their_time_leave_nothing_behind(
+    mode: str | Script, tmp_path: Path, eventually: Eventually
 ) -> None:
-    with HostileCamera(mode) as hostile:
+    with HostileCamera(mode, film=plain_film(tmp_path)) as hostile:
         cameras = [worker(tmp_path, hostile.uri, id=f"bad-{number}") for number in range(AT_ONCE)]
         fail(cameras[0])
         before = descriptors()
@@ -194,9 +200,7 @@ NULL_PACKET = b"\x47\x1f\xff\x10" + b"\xff" * 184
 """Of MPEG-TS (ISO/IEC 13818-1, 2.4.3.3): fills a channel, says nothing."""
 
 
-def test_an_end_that_the_demuxer_swallows_is_an_end(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_end_that_the_demuxer_swallows_is_an_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     threading.Thread(target=lambda: path.write_bytes(NULL_PACKET * 20)).start()
