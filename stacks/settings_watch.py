@@ -30,6 +30,9 @@ class Alarms(Model):
         default=1, description="Cores with at least `spool_bytes` in their spool."
     )
     lost_chunks: Count | None = Field(default=1, description="Chunks lost between two looks.")
+    odd_states: Count | None = Field(
+        default=1, description="Cameras and cores that tell what no edgecam tells."
+    )
     unhealthy_cores: Count | None = Field(default=1, description="Cores with a broken component.")
     failed_deployments: Count | None = Field(
         default=1, description="Cores that a deployment failed on, between two looks."

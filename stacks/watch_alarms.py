@@ -56,6 +56,12 @@ ALARMS = (
         "Spools of cores fill: the bucket is away or refuses, or the uplink is too slow.",
     ),
     AlarmRow("lost_chunks", "LostChunks", "Sum", "Chunks were lost before they reached the bucket."),
+    AlarmRow(
+        "odd_states",
+        "OddStates",
+        "Maximum",
+        "Cores tell what no edgecam tells, or of too many cameras: look who has their certificates.",
+    ),
     AlarmRow("unhealthy_cores", "UnhealthyCores", "Maximum", "Cores report a broken component."),
 )
 

@@ -16,7 +16,11 @@ _WIDTH = 24
 
 _GRAPHS = (
     ("Cameras", ("Cameras", "ConnectedCameras"), "Maximum"),
-    ("In trouble", ("SilentCameras", "StalledCameras", "AwayCameras", "NotRecordingCameras"), "Maximum"),
+    (
+        "In trouble",
+        ("SilentCameras", "StalledCameras", "AwayCameras", "NotRecordingCameras", "OddStates"),
+        "Maximum",
+    ),
     ("Chunks", ("RecordedChunks", "LostChunks"), "Sum"),
     ("Waiting for the bucket", ("WaitingChunks",), "Maximum"),
     ("Largest spool, bytes", ("LargestSpoolBytes",), "Maximum"),

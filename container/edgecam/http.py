@@ -12,14 +12,15 @@ import re
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from io import BytesIO
+from io import BufferedIOBase, BytesIO
 from typing import Any
 
 from edgecam.answers import Answer, Answers, Reporter, failure
 from edgecam.broker import Links
 from edgecam.clock import Clock, SystemClock
 from edgecam.errors import InstallationError
-from edgecam.http_connections import MOST_HEAD_BYTES, Connections, Reply
+from edgecam.http_connections import MOST_HEAD_BYTES, Connections
+from edgecam.http_replies import Reply
 from edgecam.log import one_line
 from edgecam.status import StorageReporter
 
@@ -29,6 +30,8 @@ _MOST_PATH = (
 )
 
 _HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+_PROBE = re.compile(rb"(GET|HEAD) /(healthz|metrics)[ ?]")
+"""They go first: whoever asks decides by the answer whether the node lives, and they cost little."""
 _TOO_LONG = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Content-Length: %d\r\nConnection: close\r\n\r\n%s"
@@ -75,6 +78,7 @@ class PageServer:
                 (ADDRESS, port),
                 clock=clock,
                 answer=lambda head: _Exchange(head, answers).reply(),
+                is_urgent=lambda head: _PROBE.match(head) is not None,
                 too_long=_TOO_LONG % (len(refusal), refusal),
             )
         except OSError as error:
@@ -100,6 +104,17 @@ class PageServer:
         self._connections.stop()
 
 
+class _Parts(BufferedIOBase):
+    """Keeps what is written as it is: a picture is not copied once more."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def write(self, part: Any) -> int:
+        self.parts.append(part)
+        return len(part)
+
+
 class _Exchange(BaseHTTPRequestHandler):
     """One request and its answer, from bytes to bytes.
 
@@ -115,14 +130,14 @@ class _Exchange(BaseHTTPRequestHandler):
     def __init__(self, head: bytes, answers: Answers) -> None:
         # Not the library's own, which reads from a socket and waits for it.
         self._answers = answers
-        self._written = BytesIO()
+        self._written = _Parts()
         self.rfile, self.wfile = BytesIO(head), self._written
         self.close_connection = True
 
     def reply(self) -> Reply:
         """The answer, and whether the connection may be used again."""
         self.handle_one_request()
-        return Reply(self._written.getvalue(), keeps=not self.close_connection)
+        return Reply(tuple(self._written.parts), keeps=not self.close_connection)
 
     def do_GET(self) -> None:
         lengths = self.headers.get_all("Content-Length", [])

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from edgecam.clock import Clock
+from edgecam.http_replies import Makers, Reply
 
 MOST_CONNECTIONS = 128
 """A browser opens six. All together they cost 2 MB of heads, and an eighth of the 1,024 descriptors that
@@ -37,8 +38,6 @@ _LINGER_S = 1.0
 """For a client to read the last answer: closed at once, what it is still sending would destroy the answer."""
 _SWEEP_EVERY_S = 0.25
 """How often deadlines are looked at, while there are connections."""
-_MAKERS = 4
-"""Threads that make answers: a slow disk below one answer holds up three more before it holds up all."""
 _ACCEPTED_AT_ONCE = 16
 """Far fewer than there are places: a newcomer's request is read before so many others can take its place."""
 _QUEUED_CONNECTIONS = 128
@@ -48,19 +47,6 @@ _SENT_BYTES = 256 * 1024
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What goes back for one request.
-
-    Attributes:
-        content: Head and body as bytes.
-        keeps: Whether another request may follow on the same connection.
-    """
-
-    content: bytes
-    keeps: bool
 
 
 class _Phase(Enum):
@@ -93,57 +79,8 @@ class _Connection:
     since_s: float
     phase: _Phase = _Phase.HEAD
     heard: bytes = b""
-    left: memoryview = field(default_factory=lambda: memoryview(b""))
+    left: list[memoryview] = field(default_factory=list)
     keeps: bool = True
-
-
-class _Makers:
-    """Threads that make answers. What waits for them is bounded by the connections: who leaves is forgotten.
-
-    Args:
-        make: From a request's head to its reply.
-        done: Called with each, on one of the threads.
-    """
-
-    def __init__(self, make: Callable[[bytes], Reply], done: Callable[[_Connection, Reply], None]) -> None:
-        self._make = make
-        self._done = done
-        self._asked: dict[_Connection, bytes] = {}
-        self._changed = threading.Condition()
-        self._ended = False
-
-    def start(self) -> None:
-        for number in range(_MAKERS):
-            threading.Thread(target=self._run, name=f"http-answers-{number}", daemon=True).start()
-
-    def ask(self, connection: _Connection, head: bytes) -> None:
-        with self._changed:
-            self._asked[connection] = head
-            self._changed.notify()
-
-    def forget(self, connection: _Connection) -> None:
-        with self._changed:
-            self._asked.pop(connection, None)
-
-    def stop(self) -> None:
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._asked or self._ended)
-                if self._ended:
-                    return
-                connection = next(iter(self._asked))
-                head = self._asked.pop(connection)
-            try:
-                reply = self._make(head)
-            except Exception:
-                _log.exception("no answer from the page")
-                reply = Reply(b"", keeps=False)
-            self._done(connection, reply)
 
 
 class Connections:
@@ -153,6 +90,7 @@ class Connections:
         address: Host and port; port 0 lets the system choose.
         clock: Time.
         answer: From the head of a request, with the empty line at its end, to the reply; on several threads.
+        is_urgent: Whether the request with that head goes before others that wait for an answer.
         too_long: The reply to a head that is longer than `MOST_HEAD_BYTES`.
 
     Raises:
@@ -160,7 +98,13 @@ class Connections:
     """
 
     def __init__(
-        self, address: tuple[str, int], *, clock: Clock, answer: Callable[[bytes], Reply], too_long: bytes
+        self,
+        address: tuple[str, int],
+        *,
+        clock: Clock,
+        answer: Callable[[bytes], Reply],
+        is_urgent: Callable[[bytes], bool],
+        too_long: bytes,
     ) -> None:
         self._clock = clock
         self._too_long = too_long
@@ -169,7 +113,7 @@ class Connections:
         self._woken, self._wake = socket.socketpair()
         self._woken.setblocking(False)
         self._wake.setblocking(False)
-        self._makers = _Makers(answer, self._made)
+        self._makers = Makers[_Connection](answer, is_urgent, self._made)
         self._replies: list[tuple[_Connection, Reply]] = []
         self._replies_lock = threading.Lock()
         self._connections: dict[_Connection, None] = {}  # by when they entered their phase, the oldest first
@@ -238,6 +182,7 @@ class Connections:
             if len(self._connections) >= MOST_CONNECTIONS:
                 self._close_oldest()
             accepted.setblocking(False)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a body follows its head at once
             connection = _Connection(accepted, self._clock.monotonic_s())
             self._connections[connection] = None
             self._selector.register(accepted, selectors.EVENT_READ, connection)
@@ -267,7 +212,7 @@ class Connections:
             self._enter(connection, _Phase.MAKING)
             self._makers.ask(connection, head)
         elif len(connection.heard) > MOST_HEAD_BYTES:
-            self._reply(connection, Reply(self._too_long, keeps=False))
+            self._reply(connection, Reply((self._too_long,), keeps=False))
 
     def _made(self, connection: _Connection, reply: Reply) -> None:
         """On another thread: the reply is there."""
@@ -289,16 +234,18 @@ class Connections:
                 self._reply(connection, reply)
 
     def _reply(self, connection: _Connection, reply: Reply) -> None:
-        connection.left, connection.keeps = memoryview(reply.content), reply.keeps
+        connection.left = [memoryview(part) for part in reply.parts if part]
+        connection.keeps = reply.keeps
         self._enter(connection, _Phase.ANSWER)
         self._guarded(self._write, connection)
-        while sum(len(each.left) for each in self._connections) > MOST_WAITING_BYTES:
+        while sum(len(part) for each in self._connections for part in each.left) > MOST_WAITING_BYTES:
             self._close(next(each for each in self._connections if each.left))
 
     def _write(self, connection: _Connection) -> None:
         while connection.left:
-            sent = connection.socket.send(connection.left[:_SENT_BYTES])
-            connection.left = connection.left[sent:]
+            part = connection.left[0]
+            sent = connection.socket.send(part[:_SENT_BYTES])
+            connection.left[:1] = [part[sent:]] if sent < len(part) else []
         if connection.keeps:
             self._enter(connection, _Phase.HEAD)
             connection.heard = connection.heard.lstrip(b"\r\n")
@@ -340,4 +287,4 @@ class Connections:
         with suppress(KeyError, ValueError):
             self._selector.unregister(connection.socket)
         connection.socket.close()
-        connection.left = memoryview(b"")
+        connection.left = []

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from stacks.handlers.services.camera_states import CameraState, state_of
-from stacks.handlers.services.camera_trouble import Limits, Look, Trouble, look
+from stacks.handlers.services.camera_states import (
+    MOST_BYTES,
+    MOST_CHUNKS,
+    CameraState,
+    OddState,
+    judged,
+    state_of,
+)
+from stacks.handlers.services.camera_trouble import (
+    MOST_CAMERAS,
+    MOST_FORGOTTEN,
+    Limits,
+    Look,
+    Trouble,
+    look,
+)
 from stacks.handlers.services.watch_memory import Progress
 
 NOW_S = 1_800_000_000.0
@@ -157,3 +174,96 @@ def test_how_long_a_state_lasts_does_not_depend_on_the_cores_clock() -> None:
 def test_row_of_another_edgecam_is_read_as_far_as_it_goes() -> None:
     state = state_of({"thing": "core", "camera": "ramp", "received_ms": 1000 * NOW_S}, NOW_S)
     assert (state.chunks_recorded, state.every_s, state.in_state_s) == (None, 0, 0)
+
+
+ROW = {
+    "thing": "core",
+    "camera": "ramp",
+    "received_ms": Decimal(int(1000 * NOW_S)),
+    "state": "connected",
+    "reason": None,
+    "since": "2026-01-01T12:00:00.000Z",
+    "sent_at": "2026-01-01T12:20:00.000Z",
+    "every_s": Decimal(60),
+    "chunks_recorded": Decimal(1),
+    "chunks_waiting": Decimal(0),
+    "chunks_lost": Decimal(0),
+    "spool_bytes": Decimal(1),
+    "spool_limit_bytes": Decimal(10),
+}
+NUMBERS = ["every_s", "chunks_recorded", "chunks_waiting", "chunks_lost", "spool_bytes", "spool_limit_bytes"]
+NO_NUMBERS = [
+    "often",
+    {"a": 1},
+    [1],
+    True,
+    Decimal(-1),
+    Decimal("1e125"),
+    Decimal("-1e100"),
+    b"1",
+    {"N": "x"},
+]
+NO_TIMES = ["2026-01-01T12:00:00", "yesterday", "", Decimal(5), ["2026-01-01T12:00:00Z"], "9" * 100_000]
+NO_WORDS = [{"x": 1}, ["a"], Decimal(1), "a" * 61, True]
+
+
+def odd_fields() -> Iterator[tuple[str, object]]:
+    for fields, values in (
+        (NUMBERS, NO_NUMBERS),
+        (["since", "sent_at"], NO_TIMES),
+        (["state", "reason"], NO_WORDS),
+    ):
+        for field in fields:
+            for value in values:
+                yield field, value
+
+
+@pytest.mark.parametrize(("field", "value"), list(odd_fields()))
+def test_odd_row_is_the_trouble_of_its_camera_alone(field: str, value: object) -> None:
+    rows = [ROW, ROW | {"camera": "odd", field: value}, ROW | {"camera": "stuck", "state": "stalled"}]
+    result = look((judged(row, NOW_S) for row in rows), {}, LIMITS, NOW_S)
+    assert [(one.name, str(one.trouble)) for one in result.found] == [
+        ("core/stuck", "stalled"),
+        ("core/odd", "odd state"),
+    ]
+    odd = result.found[1]
+    assert str(odd.reason).startswith(f"{field}: expected ")
+    assert len(str(odd.reason)) < 200
+    assert (result.metrics["Cameras"], result.metrics["OddStates"]) == (3, 1)
+    assert result.metrics["ConnectedCameras"] == 1
+
+
+def test_row_of_which_nothing_can_be_read_is_odd_too() -> None:
+    class Hostile(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:
+            return 1 / 0 if key == "state" else super().get(key, default)
+
+    assert judged(Hostile(ROW), NOW_S) == OddState("core/ramp", "cannot be read: ZeroDivisionError", 0.0)
+
+
+def test_numbers_of_a_million_cameras_stay_within_what_cloudwatch_takes() -> None:
+    largest = {field: Decimal(MOST_CHUNKS) for field in NUMBERS if field.startswith("chunks")}
+    largest |= {field: Decimal(MOST_BYTES) for field in NUMBERS if field.startswith("spool")}
+    state = judged(ROW | largest, NOW_S)
+    assert isinstance(state, CameraState)
+    metrics = look([state], {"core/ramp": Progress(0, NOW_S, 0)}, LIMITS, NOW_S).metrics
+    assert all(value * 1_000_000 < 2.0**360 for value in metrics.values())
+
+
+def test_odd_row_is_forgotten_when_it_is_old_or_nobody_knows_how_old() -> None:
+    old = ROW | {"camera": "old", "every_s": "often", "received_ms": Decimal(1)}
+    undated = ROW | {"camera": "undated", "received_ms": "now"}
+    result = look((judged(row, NOW_S) for row in (old, undated)), {}, LIMITS, NOW_S)
+    assert (result.forgotten, result.found) == (["core/old", "core/undated"], [])
+
+
+def test_core_that_tells_of_too_many_cameras_is_named_and_they_are_forgotten_by_and_by() -> None:
+    crowd = [replace(RECORDING, name=f"core/{number}") for number in range(MOST_CAMERAS + 5000)]
+    other = replace(WELL, name="other/ramp")
+    result = seen(*crowd, other)
+    assert [(one.name, one.reason) for one in result.found] == [
+        ("core", f"expected at most {MOST_CAMERAS} cameras, found {MOST_CAMERAS + 5000}")
+    ]
+    assert result.metrics["Cameras"] == MOST_CAMERAS + 1
+    assert len(result.forgotten) == MOST_FORGOTTEN
+    assert not {f"core/{number}" for number in range(MOST_CAMERAS)} & {*result.forgotten}

@@ -122,7 +122,7 @@ def test_topic_that_is_there_already_is_told_and_not_made(synthesize: Synthesize
 
 def test_without_a_target_alarms_are_only_shown(synthesize: Synthesize) -> None:
     alarms = of_type(watch_of(synthesize, "{}"), "AWS::CloudWatch::Alarm")
-    assert len(alarms) == 9
+    assert len(alarms) == 10
     assert not [alarm for alarm in alarms if "AlarmActions" in alarm]
 
 

@@ -29,7 +29,7 @@ class Watched:
         self.function = stack.physical_id("AWS::Lambda::Function")
         self.dynamodb = aws.client("dynamodb")
 
-    def tell(self, core: str, camera: str, **values: Any) -> None:
+    def tell(self, core: str, camera: str, /, **values: Any) -> None:
         """Publish a state as a core does."""
         payload = json.dumps(state(camera) | values)
         self.aws.client("iot-data").publish(topic=f"edgecam/{core}/{camera}/state", payload=payload, qos=1)
@@ -118,6 +118,34 @@ def test_row_keeps_nothing_that_the_watch_does_not_read(
     row = eventually(lambda: watched.row(core, "ramp"))
     assert "message" not in row
     assert "config" not in row
+
+
+def test_message_says_nothing_about_whose_row_it_is(
+    watched: Watched, core: str, eventually: Callable[..., Any]
+) -> None:
+    claims = {
+        "thing": "other-core",
+        "camera": "other",
+        "received_ms": 1,
+        "topic": "edgecam/other-core/ramp/state",
+    }
+    watched.tell(core, "ramp", **claims)
+    row = eventually(lambda: watched.row(core, "ramp"))
+    assert int(float(row["received_ms"]["N"])) > 1
+    assert watched.row("other-core", "ramp") == watched.row("other-core", "other") == {}
+
+
+def test_odd_state_blinds_the_watch_for_no_other_camera(
+    watched: Watched, core: str, eventually: Callable[..., Any]
+) -> None:
+    watched.tell(core, "well")
+    watched.tell(core, "stalled", state="stalled", reason="silent")
+    watched.tell(core, "odd", every_s="often", since="2026-01-01T12:00:00", chunks_waiting=[1])
+    for camera in ("well", "stalled", "odd"):
+        eventually(lambda camera=camera: watched.row(core, camera))
+    metrics = watched.look()
+    assert (metrics["Cameras"], metrics["StalledCameras"], metrics["OddStates"]) == (3, 1, 1)
+    assert eventually(lambda: watched.alarm("edgecam odd states") == "ALARM")
 
 
 def test_look_counts_cameras_in_trouble_and_alarms_tell_of_them(

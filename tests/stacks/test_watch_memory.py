@@ -69,3 +69,37 @@ def test_row_of_the_longest_names_fits_into_dynamodb() -> None:
     watch_memory.write(Table(), "cameras", memory, former_rows=0)
     (row,) = written
     assert len(row["cameras"]["S"].encode()) < 399 * 1024
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "nonsense",
+        "[" * 100_000,
+        '{"core/ramp": 5}',
+        '{"core/ramp": [1]}',
+        '{"core/ramp": ["a", 1, 1]}',
+        *(
+            f'{{"core/ramp": [{number}, 1.5, 0]}}'
+            for number in ("1" + "0" * 125, "-1", "1e400", "null", "NaN")
+        ),
+    ],
+)
+def test_memory_that_cannot_be_is_forgotten_and_the_rest_kept(text: str) -> None:
+    rows = [{"cameras": text}, {"cameras": '{"core/gate": [3, 1.5, 1]}'}, {}]
+    assert watch_memory.read(rows) == {"core/gate": Progress(3, 1.5, 1)}
+
+
+def test_number_that_cannot_be_read_is_left_as_it_came() -> None:
+    class Table:
+        def get_paginator(self, _: str) -> Table:
+            return self
+
+        def paginate(self, **_: str) -> list[dict[str, Any]]:
+            item = {"thing": {"S": "core"}, "camera": {"S": "ramp"}, "every_s": {"N": "1" * 60}}
+            return [{"Items": [item, item | {"every_s": {"?": 1}}]}]
+
+    first, second = camera_states.read_rows(Table(), "any")
+    assert (first["every_s"], second["every_s"]) == ({"N": "1" * 60}, {"?": 1})

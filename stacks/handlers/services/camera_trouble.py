@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .camera_states import CameraState
+from .camera_states import CameraState, OddState
 from .watch_memory import Memory, Progress
 
 
@@ -23,6 +24,8 @@ class Trouble(StrEnum):
     """Pictures come, and no chunk is finished."""
     SPOOL_FILLING = "spool filling"
     """The core's spool holds more than it should."""
+    ODD = "odd state"
+    """What its core told cannot be; or the core tells of more cameras than there can be."""
     UNHEALTHY = "unhealthy"
     """A component of the core is broken."""
 
@@ -33,11 +36,16 @@ METRIC_OF = {
     Trouble.AWAY: "AwayCameras",
     Trouble.NOT_RECORDING: "NotRecordingCameras",
     Trouble.SPOOL_FILLING: "FillingSpools",
+    Trouble.ODD: "OddStates",
     Trouble.UNHEALTHY: "UnhealthyCores",
 }
 """How many there are."""
 
 
+MOST_CAMERAS = 500
+"""Of one core. Whoever has its certificate may tell of as many as it likes, and each is a row."""
+MOST_FORGOTTEN = 1_000
+"""Rows in one look: each is a request, and the next look goes on."""
 SPOOL_SHARE = 0.8
 """Of its limit, from which on a spool is filling: there is time to do something yet."""
 
@@ -79,7 +87,7 @@ class Look:
         metrics: By name.
         found: Everything in trouble.
         memory: For the next look.
-        forgotten: Cameras that were silent for too long.
+        forgotten: Cameras that were silent for too long, and those of a core that tells of too many.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -88,14 +96,21 @@ class Look:
     forgotten: list[str] = field(default_factory=list)
 
 
-def look(states: Iterable[CameraState], memory: Memory, limits: Limits, now_s: float) -> Look:
+def look(states: Iterable[CameraState | OddState], memory: Memory, limits: Limits, now_s: float) -> Look:
     """Judge all cameras at `now_s` (seconds since 1970), knowing what `memory` kept of the former look."""
     seen = Look()
     fullest: dict[str, CameraState] = {}
     kept: list[CameraState] = []
+    odd: list[Found] = []
+    cameras_of: Counter[str] = Counter()
     for state in states:
-        if state.age_s > limits.forget_after_s:
-            seen.forgotten.append(state.name)
+        cameras_of[state.thing] += 1
+        if state.age_s > limits.forget_after_s or cameras_of[state.thing] > MOST_CAMERAS:
+            if len(seen.forgotten) < MOST_FORGOTTEN:
+                seen.forgotten.append(state.name)
+            continue
+        if isinstance(state, OddState):
+            odd.append(Found(state.name, Trouble.ODD, state.why))
             continue
         kept.append(state)
         if (progress := progress_of(state, memory.get(state.name), now_s)) is not None:
@@ -104,9 +119,9 @@ def look(states: Iterable[CameraState], memory: Memory, limits: Limits, now_s: f
             fullest[state.thing] = max(fullest.get(state.thing, state), state, key=_spool_bytes)
         if (found := trouble_of(state, seen.memory.get(state.name), limits, now_s)) is not None:
             seen.found.append(found)
-    seen.found += _filling(fullest, limits)
+    seen.found += [*_filling(fullest, limits), *odd, *_crowded(cameras_of)]
     seen.metrics = {
-        "Cameras": len(kept),
+        "Cameras": len(kept) + len(odd),
         "ConnectedCameras": sum(
             state.state == "connected" and not is_silent(state, limits) for state in kept
         ),
@@ -162,6 +177,12 @@ def _filling(fullest: dict[str, CameraState], limits: Limits) -> Iterator[Found]
         size = _spool_bytes(state)
         if may_hold is not None and size >= may_hold:
             yield Found(thing, Trouble.SPOOL_FILLING, f"{size} bytes, of {may_hold}")
+
+
+def _crowded(cameras_of: Mapping[str, int]) -> Iterator[Found]:
+    for thing, count in sorted(cameras_of.items()):
+        if count > MOST_CAMERAS:
+            yield Found(thing, Trouble.ODD, f"expected at most {MOST_CAMERAS} cameras, found {count}")
 
 
 def _grown(memory: Memory, former: Memory) -> dict[str, float]:

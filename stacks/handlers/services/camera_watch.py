@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 
 from . import watch_memory
-from .camera_states import MEMORY, forget, read_rows, state_of
+from .camera_states import MEMORY, forget, judged, read_rows
 from .camera_trouble import METRIC_OF, Found, Limits, Look, Trouble, look
 
 logger = logging.getLogger()
@@ -52,12 +52,14 @@ def watch(dynamodb: Any, greengrass: Any, *, table: str, limits: Limits, now_s: 
     """One look at everything: reads states and memory, writes the memory, forgets who is gone."""
     rows = list(read_rows(dynamodb, table))
     remembered = [row for row in rows if row["thing"] == MEMORY]
-    states = (state_of(row, now_s) for row in rows if row["thing"] != MEMORY)
+    states = (judged(row, now_s) for row in rows if row["thing"] != MEMORY)
     seen = look(states, watch_memory.read(remembered), limits, now_s)
     watch_memory.write(dynamodb, table, seen.memory, len(remembered))
     for name in seen.forgotten:
         forget(dynamodb, table, name)
-        logger.info("forgot %s, which was silent for %g days", name, limits.forget_after_s / 86_400)
+    if seen.forgotten:
+        named = ", ".join(seen.forgotten[:LONGEST_LIST])
+        logger.info("forgot %d, silent for long or too many: %s", len(seen.forgotten), named)
     unhealthy = [Found(core, Trouble.UNHEALTHY) for core in unhealthy_cores(greengrass)]
     seen.found += unhealthy
     seen.metrics[METRIC_OF[Trouble.UNHEALTHY]] = len(unhealthy)

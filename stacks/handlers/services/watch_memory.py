@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .camera_states import MEMORY
+from .camera_states import MEMORY, MOST_CHUNKS
 
 CAMERAS_A_ROW = 1_500
 """At most: with the longest names, of 192 characters, a row stays below DynamoDB's 400 KB."""
@@ -37,9 +37,12 @@ Memory = Mapping[str, Progress]
 
 
 def read(rows: Iterable[Mapping[str, Any]]) -> dict[str, Progress]:
-    """The memory that these rows of the table hold."""
+    """The memory that these rows of the table hold; what cannot be is forgotten."""
     return {
-        name: Progress(*values) for row in rows for name, values in json.loads(str(row["cameras"])).items()
+        name: progress
+        for row in rows
+        for name, values in _cameras(row).items()
+        if (progress := _progress(values)) is not None
     }
 
 
@@ -55,6 +58,23 @@ def write(dynamodb: Any, table: str, memory: Memory, former_rows: int) -> None:
         )
     for number in range(len(pieces), former_rows):
         dynamodb.delete_item(TableName=table, Key=_key(number))
+
+
+def _cameras(row: Mapping[str, Any]) -> Mapping[str, object]:
+    try:
+        cameras = json.loads(str(row["cameras"]))
+    except (KeyError, ValueError, RecursionError):
+        return {}
+    return cameras if isinstance(cameras, dict) else {}
+
+
+def _progress(values: object) -> Progress | None:
+    match values:
+        case [int() as recorded, int() | float() as grew_s, int() as lost] if (
+            0 <= recorded <= MOST_CHUNKS and 0 <= grew_s <= MOST_CHUNKS and 0 <= lost <= MOST_CHUNKS
+        ):
+            return Progress(recorded, grew_s, lost)
+    return None
 
 
 def _key(number: int) -> dict[str, dict[str, str]]:
