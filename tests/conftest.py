@@ -24,10 +24,17 @@ lent to several. One that fails is run once more; pytest names it at the end (`R
 that passes is something to look into, and not a success."""
 
 
+DOCKER = "docker"
+"""The fixture, and the marker of every test that asks for it, itself or through another fixture."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` is heeded
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """See `REAL_TIME`."""
+    """See `REAL_TIME` and `DOCKER`."""
     folder = Path(__file__).parent
     for item in items:
+        if DOCKER in getattr(item, "fixturenames", ()):
+            item.add_marker(DOCKER)
         if item.path.relative_to(folder).parts[0] in REAL_TIME:
             item.add_marker(pytest.mark.flaky(reruns=1))
 
