@@ -19,6 +19,10 @@ test: ## all tests; ARGS="tests/stacks -k snapshot" for some
 	@sandbox/install test
 	@.venv/bin/python -m pytest $(ARGS) && echo "make test: all tests passed"
 
+.PHONY: trixie
+trixie: ## the tests that need no Docker, on Debian 13; ARGS="tests/edgecam -x" for some
+	@sandbox/on_release trixie $(ARGS)
+
 .PHONY: lint
 lint: ## ruff and mypy
 	@sandbox/install test

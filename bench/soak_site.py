@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox.cameras import FILM_FOLDER
+from sandbox.clip import FILM_FOLDER
 from sandbox.drills.rig import configuration
 from sandbox.gcs import promises
 from sandbox.gcs.server import EmbeddedGcs

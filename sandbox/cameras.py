@@ -28,7 +28,7 @@ from typing import Any
 import gi
 
 from edgecam.gst import Gio, GLib, Gst
-from sandbox.clip import FILM_S, CodedPicture, Film, load
+from sandbox.clip import FILM_FOLDER, FILM_S, CodedPicture, Film, load
 
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GstRtspServer  # noqa: E402 - the version has to be chosen first
@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 
 DEFAULT_CAMERAS = ("lobby:1920x1080@30", "yard:1280x720@15:user=guard")
 PASSWORD_VARIABLE = "CAMERA_PASSWORD"
-FILM_FOLDER = Path(__file__).resolve().parent.parent / "build" / "films"
 
 _PAYLOADERS = {
     "h264": (

@@ -21,6 +21,7 @@ from edgecam.gst import NS_PER_S, Gst
 log = logging.getLogger(__name__)
 
 FILM_S = 60
+FILM_FOLDER = Path(__file__).resolve().parent.parent / "build" / "films"
 MARK_BITS = 12
 """A minute at 60 pictures a second is 3,600 pictures."""
 _MARK_COLUMNS = 40  # the blocks' side is a fortieth of the width: survives scaling and JPEG

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+PYTHON = os.environ.get("EDGECAM_TEST_PYTHON", sys.executable)
+"""With an RTSP server and encoders: the machine outside has them, where tests run in the image."""
 
 
 class CameraProcess:
@@ -26,7 +28,7 @@ class CameraProcess:
     ) -> None:
         self.port = port
         self._scheme = "rtsp" if certificate is None else "rtsps"
-        self._command = [sys.executable, "-m", "sandbox.cameras", "--port", str(port)]
+        self._command = [PYTHON, "-m", "sandbox.cameras", "--port", str(port)]
         self._command += [argument for camera in cameras for argument in ("--camera", camera)]
         if certificate is not None:
             self._command += ["--certificate", str(certificate)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,12 +25,36 @@ lent to several. One that fails is run once more; pytest names it at the end (`R
 that passes is something to look into, and not a success."""
 
 
+DOCKER_ENGINE = "docker_engine"
+"""The fixture whose name makes a test one of the marker `docker`: asked for by itself or by its fixtures."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` is heeded
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """See `REAL_TIME`."""
+    """See `REAL_TIME` and `DOCKER_ENGINE`."""
     folder = Path(__file__).parent
     for item in items:
+        if DOCKER_ENGINE in getattr(item, "fixturenames", ()):
+            item.add_marker("docker")
         if item.path.relative_to(folder).parts[0] in REAL_TIME:
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> str:
+    """A Docker engine that answers; its word for what it runs on. See `DOCKER_ENGINE`."""
+    asked = ["docker", "version", "--format", "{{.Server.Arch}}"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        pytest.fail(f"These tests need Docker, installed and running: {error}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_docker_for_who_does_not_ask(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a test without the marker fails on every machine, not only where there is no Docker."""
+    if DOCKER_ENGINE not in request.fixturenames:
+        monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/this-test-does-not-ask-for-docker_engine.sock")
 
 
 @pytest.fixture

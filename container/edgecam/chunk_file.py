@@ -8,12 +8,14 @@ browser with one request.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edgecam import mp4
 from edgecam.codec import H264, H265, JPEG, Codec
 from edgecam.config_recording import ChunkFormat
 from edgecam.diagnosis import Complaint
@@ -87,6 +89,7 @@ class ChunkFile:
 
     def __init__(self, path: Path, plan: Plan) -> None:
         self._path = path
+        self._may_end_early = plan.reorders and plan.format is ChunkFormat.MP4
         self._pipeline = Gst.Pipeline.new(None)
         self._bus = self._pipeline.get_bus()
         self._complaint: Complaint | None = None
@@ -129,8 +132,12 @@ class ChunkFile:
         found = self.fault
         return found is not None and (found.domain, found.code) == ("resource", _NO_SPACE_CODE)
 
-    def finish(self) -> bool:
-        """Write what is missing and close the file; whether it is whole."""
+    def finish(self, *, at_keyframe: bool = False) -> bool:
+        """Write what is missing and close the file; whether it is whole.
+
+        Args:
+            at_keyframe: Whether the next picture is a keyframe: no group of pictures ends early then.
+        """
         kinds = Gst.MessageType.ERROR | Gst.MessageType.EOS
         message = None
         if self.fault is None:
@@ -141,6 +148,10 @@ class ChunkFile:
             else:
                 self._heed(message)
         self._pipeline.set_state(Gst.State.NULL)
+        if self._complaint is None and self._may_end_early and not at_keyframe:
+            # A disk that fails now leaves a file that plays, without its last picture.
+            with contextlib.suppress(OSError), self._path.open("r+b") as file:
+                mp4.settle(file)
         return self._complaint is None
 
     def _heed(self, message: Any) -> None:

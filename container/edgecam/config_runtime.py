@@ -9,7 +9,9 @@ camera's.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 from pydantic import ConfigDict
@@ -22,6 +24,11 @@ from edgecam.validation import Model, found_text, validate
 
 MOST_BYTES = 4096
 """Everything there is to say takes about 150; what is refused is told back in a state of limited size."""
+
+_MOST_LEVELS = 8
+"""Two are needed. How many Python's own reader bears differs from release to release."""
+# A text without an end goes on to the end of all, so that nothing is looked at twice.
+_TEXT_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[][{}]', re.DOTALL)
 
 
 class UploadLimits(Model):
@@ -107,15 +114,22 @@ def _parsed(document: bytes) -> object:
     if not document.strip():
         return {}
     try:
-        return json.loads(
-            document.decode(), object_pairs_hook=_keys_once, parse_float=_number, parse_constant=_no_number
-        )
+        text = document.decode()
+        if _levels(text) > _MOST_LEVELS:
+            raise _beyond_measure()
+        return json.loads(text, object_pairs_hook=_keys_once, parse_float=_number, parse_constant=_no_number)
     except UnicodeDecodeError as error:
         raise _no_json("JSON", f"text that is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
         raise _no_json("JSON", f"something else at character {error.pos}") from None
-    except (ValueError, RecursionError):  # a number of thousands of digits, thousands of brackets
-        raise _no_json("JSON", "numbers or brackets beyond all measure") from None
+    except ValueError:  # a number of thousands of digits
+        raise _beyond_measure() from None
+
+
+def _levels(text: str) -> int:
+    """How many brackets are open at once, at the most."""
+    steps = ({"[": 1, "{": 1, "]": -1, "}": -1}.get(part, 0) for part in _TEXT_OR_BRACKET.findall(text))
+    return max(accumulate(steps, initial=0))
 
 
 def _keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -140,3 +154,7 @@ def _no_number(text: str) -> float:
 
 def _no_json(expected: str, found: str) -> ConfigurationError:
     return ConfigurationError([Mistake("", expected, found)])
+
+
+def _beyond_measure() -> ConfigurationError:
+    return _no_json("JSON", "numbers or brackets beyond all measure")

@@ -19,6 +19,7 @@ what is a picture: NAL units in the order in which they are shown. Only its rhyt
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import struct
@@ -90,6 +91,22 @@ def mend(file: BinaryIO) -> Mended | None:
     return None
 
 
+def settle(file: BinaryIO) -> None:
+    """Let a finished `file` (open for reading and writing) be shown to its end. Where pictures are decoded in
+    another order than shown and the last group ends early, mp4mux leaves the last of them out.
+
+    Raises:
+        OSError: the disk could not be read or written; the file plays as it did.
+    """
+    head = _read_header(file)
+    if head is None:
+        return
+    found = max(_indexes(file, head, is_finished=True), key=lambda each: each.whole, default=None)
+    if found is not None:
+        with contextlib.suppress(BoxDamaged):
+            _mend_by(file, head, found)
+
+
 def _mend_by(file: BinaryIO, head: _Header, found: _Found) -> Mended | None:
     """See `mend`.
 
@@ -123,8 +140,9 @@ def _read_header(file: BinaryIO) -> _Header | None:
     return _Header(data[: mdat.start() + 2 * HEADER_BYTES], begin, mdat.start())
 
 
-def _indexes(file: BinaryIO, head: _Header) -> Iterator[_Found]:
-    """Every index that stands in the header, whether anything points to it or not."""
+def _indexes(file: BinaryIO, head: _Header, *, is_finished: bool = False) -> Iterator[_Found]:
+    """Every index that stands in the header, whether anything points to it or not; of a finished file the
+    pictures need not be looked at."""
     at = head.data.find(b"moov", head.begin)
     while at >= 0:
         try:
@@ -133,7 +151,8 @@ def _indexes(file: BinaryIO, head: _Header) -> Iterator[_Found]:
         except BoxDamaged:
             pass
         else:
-            yield _Found(index, at - 4, end, _whole(file, index, head.payload))
+            whole = len(index.samples) if is_finished else _whole(file, index, head.payload)
+            yield _Found(index, at - 4, end, whole)
         at = head.data.find(b"moov", at + 1)
 
 

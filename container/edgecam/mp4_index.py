@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 
 from edgecam.mp4_box import Box, BoxDamaged
@@ -70,17 +70,19 @@ class Index:
         return _shown(self.samples, _media_start(self.moov))
 
     def holding(self, samples: Sequence[Sample]) -> Index:
-        """The same index with these samples in place of its own.
+        """The same index with these samples in place of its own. What is shown, and when, is theirs; the last
+        are decoded later where that is needed for one length by every measure (`_with_one_length`).
 
         Raises:
             BoxDamaged: their times are too long for it.
         """
         moov = copy.deepcopy(self.moov)
+        held = _with_one_length(samples, _media_start(moov))
         try:
-            self._put(moov, samples)
+            self._put(moov, held)
         except struct.error as error:
             raise BoxDamaged(f"expected times that fit their fields, found: {error}") from None
-        return Index(moov, tuple(samples), self.timescale, self.coding)
+        return Index(moov, held, self.timescale, self.coding)
 
     def _put(self, moov: Box, samples: Sequence[Sample]) -> None:
         trak = moov.child(b"trak")
@@ -270,10 +272,30 @@ def _set_last_edit(trak: Box, movie_time: int) -> int:
 
 
 def _shown(samples: Sequence[Sample], start: int) -> int:
-    begun = accumulate((sample.duration for sample in samples[:-1]), initial=0)
-    ends = (
-        (at + sample.shift + sample.duration for at, sample in zip(begun, samples, strict=True))
-        if samples
-        else ()
-    )
+    ends = (at + sample.shift + sample.duration for at, sample in zip(_begun(samples), samples, strict=True))
     return max(ends, default=start) - start
+
+
+def _with_one_length(samples: Sequence[Sample], start: int) -> tuple[Sample, ...]:
+    """`samples`, their durations together as long as they are shown.
+
+    The durations are the length of the media (8.6.1.2), and the only length that some readers look at (ffmpeg
+    since 7): they would end before the last picture where B-frames before it were lost, which is shown that
+    much later than its turn comes. So it is decoded, with all after it, as late as their showing allows.
+    """
+    lacking = _shown(samples, start) - sum(sample.duration for sample in samples)
+    shown_at = [at + sample.shift for at, sample in zip(_begun(samples), samples, strict=True)]
+    ahead = shown_at.index(max(shown_at)) if samples else 0
+    if ahead == 0 or lacking <= 0:
+        return tuple(samples)
+    later = max(0, min(lacking, *(sample.shift for sample in samples[ahead:])))
+    settled = list(samples[:ahead])
+    settled[-1] = replace(settled[-1], duration=settled[-1].duration + later)
+    settled += (replace(sample, shift=sample.shift - later) for sample in samples[ahead:])
+    settled[-1] = replace(settled[-1], duration=settled[-1].duration + lacking - later)
+    return tuple(settled)
+
+
+def _begun(samples: Sequence[Sample]) -> Iterator[int]:
+    """When the decoding of each begins."""
+    return accumulate((sample.duration for sample in samples[:-1]), initial=0) if samples else iter(())

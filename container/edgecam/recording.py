@@ -410,9 +410,10 @@ class Recorder:
             return
         if present.waiting:
             present.file.push(present.waiting)
+        at_keyframe = end is not None
         if end is None:
             end = self._time.end_at(present.newest_ns + self._shown.interval_ns)
-        if not present.file.finish():
+        if not present.file.finish(at_keyframe=at_keyframe):
             self._salvage(present)
         elif self._keep(present, max(1, _ms(end - present.chunk.start))) and proves_well:
             self._standing.kept(self._clock.monotonic_s())

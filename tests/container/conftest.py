@@ -19,13 +19,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def architecture() -> str:
+def architecture(docker_engine: str) -> str:
     """Docker's word for what its server runs on."""
-    asked = ["docker", "version", "--format", "{{.Server.Arch}}"]
-    try:
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    except (FileNotFoundError, subprocess.CalledProcessError) as error:
-        pytest.fail(f"These tests need Docker, installed and running: {error}", pytrace=False)
+    return docker_engine
 
 
 @pytest.fixture(scope="session")

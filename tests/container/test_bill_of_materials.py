@@ -159,6 +159,7 @@ def test_a_bill_that_is_missing_is_written_without_building(tarball: Path, tmp_p
     assert beside(copy).read_bytes() == beside(tarball).read_bytes()
 
 
+@pytest.mark.usefixtures("docker_engine")
 def test_an_image_without_records_is_refused(tmp_path: Path) -> None:
     saved = tmp_path / "tiny.tar"
     with tiny_image() as name:

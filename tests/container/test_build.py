@@ -48,6 +48,7 @@ def test_a_machine_without_docker_is_told_to_install_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("docker_engine")  # its command, at least
 def test_a_docker_that_is_not_running_is_named_with_its_address(tmp_path: Path) -> None:
     address = f"unix://{tmp_path}/docker.sock"
     told = _refusal(_build("--output", str(tmp_path / "image.tar.gz"), DOCKER_HOST=address))

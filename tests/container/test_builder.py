@@ -99,6 +99,7 @@ def test_what_is_missing_is_said(docker_says: Says, said: str, advice: str) -> N
     assert advice in str(told.value)
 
 
+@pytest.mark.usefixtures("docker_engine")
 def test_the_docker_of_this_machine_is_told_of_a_builder_that_is_not_there(tmp_path: Path) -> None:
     build = [sys.executable, str(PROJECT / "container/build"), "--base-image", "registry.invalid/base:1"]
     done = subprocess.run(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from camera_process import PYTHON, ROOT
+
 from edgecam.gst import NS_PER_S, Gst
-from sandbox.cameras import FILM_FOLDER
-from sandbox.clip import Film, load
+from sandbox.clip import FILM_FOLDER, CodedPicture, Film, load
 
 PAGE_BYTES = 4096
 FILM = Film(320, 180, 15, keyframe_s=1.0)
@@ -49,7 +50,7 @@ def writes_of(muxer: str, path: Path, film: Film = FILM) -> list[Write]:
     pipeline.set_state(Gst.State.PLAYING)
     feed = pipeline.get_by_name("in")
     depth = 2 if film.bframes else 0
-    for number, picture in enumerate(load(film, FILM_FOLDER)[: SECONDS * film.fps]):
+    for number, picture in enumerate(_coded(film)[: SECONDS * film.fps]):
         buffer = Gst.Buffer.new_wrapped(picture.data)
         buffer.pts = (picture.number + depth) * NS_PER_S // film.fps
         buffer.dts = number * NS_PER_S // film.fps
@@ -66,6 +67,14 @@ def writes_of(muxer: str, path: Path, film: Film = FILM) -> list[Write]:
     pipeline.set_state(Gst.State.NULL)
     assert after(journal.writes) == path.read_bytes()
     return journal.writes
+
+
+def _coded(film: Film) -> list[CodedPicture]:
+    """Its pictures. Encoders are not in the image: there, the machine outside codes them, once."""
+    if not (FILM_FOLDER / film.file_name()).exists():
+        code = f"from sandbox.clip import FILM_FOLDER, Film, load; load({film!r}, FILM_FOLDER)"
+        subprocess.run([PYTHON, "-c", code], cwd=ROOT, check=True)
+    return load(film, FILM_FOLDER)
 
 
 class _Journal:

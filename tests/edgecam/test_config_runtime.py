@@ -91,11 +91,19 @@ def test_true_is_no_number() -> None:
         (b"2", "expected a mapping, found 2"),
         (b"null", "expected a mapping, found nothing"),
         (b"[" * MOST_BYTES, "expected JSON, found numbers or brackets beyond all measure"),
+        (b"[" * 2000 + b"]" * 2000, "expected JSON, found numbers or brackets beyond all measure"),
+        (b'{"a":' * 9 + b"1" + b"}" * 9, "expected JSON, found numbers or brackets beyond all measure"),
         (b" " * (MOST_BYTES + 1), "expected at most 4096 bytes, found more"),
     ],
 )
 def test_what_is_no_json_object_is_refused(document: bytes, mistake: str) -> None:
     assert mistakes(document) == [mistake]
+
+
+def test_brackets_in_a_text_are_text() -> None:
+    assert mistakes(rb'{"\"[[[[[[[[[[": 1}') == [
+        '"[[[[[[[[[[: expected one of the keys chunk_s, max_fps, upload, found an unknown key'
+    ]
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400])

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from edgecam.config_recording import ChunkFormat
 from edgecam.errors import SpoolError
 from edgecam.media import recover
 from edgecam.mp4_box import read_box
-from edgecam.mp4_index import Index, read_index
+from edgecam.mp4_index import Index, Sample, read_index
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,60 @@ def test_kill_costs_little_more_than_a_second_where_there_are_b_frames(
             assert recovered is not None
             assert recovered.pictures >= there - FILM.fps - 3
     assert complaints_of(path) == ""
+
+
+def test_every_reader_finds_the_same_length_wherever_a_film_with_b_frames_is_cut(tmp_path: Path) -> None:
+    """Some go by the times of decoding alone (stts), some by the edit list, some by what is shown last. Where
+    the pictures between were lost, what was decoded ahead of them is shown later than its turn comes."""
+    path = tmp_path / "chunk.mp4"
+    content = after(writes_of(MP4, path, FILM_WITH_B_FRAMES))
+    samples = index_of(content).samples
+    for kept in range(1, len(samples)):
+        damaged = bytearray(content)
+        lost = samples[kept]
+        damaged[lost.offset : lost.end] = bytes(lost.size)
+        path.write_bytes(damaged)
+        recovered = recover(path, ChunkFormat.MP4)
+        assert recovered is not None
+        assert recovered.pictures == kept
+        index = index_that_counts(path.read_bytes())
+        assert sum(sample.duration for sample in index.samples) == index.shown
+        assert shown_at(index.samples) == shown_at(samples)[:kept]
+        assert all(sample.shift >= 0 and sample.duration > 0 for sample in index.samples)
+        assert recovered.duration_ms == -(-index.shown * 1000 // index.timescale)
+        assert kept == 1 or probed(path)[1] * 1000 == pytest.approx(recovered.duration_ms, abs=1)
+
+
+@pytest.mark.parametrize("kept", range(1, 10))
+def test_b_frames_that_others_are_built_on_change_nothing_about_that(kept: int, tmp_path: Path) -> None:
+    """A pyramid, cut where what is missing cannot be made up by decoding later alone."""
+    frame = 100
+    path = tmp_path / "b-frames.mp4"
+    index = index_of(after(writes_of(MP4, path, FILM_WITH_B_FRAMES)))  # for its edit: two pictures of delay
+    pyramid = [
+        replace(index.samples[turn], duration=frame, shift=(shown - turn + 2) * frame)
+        for turn, shown in enumerate([0, 4, 2, 1, 3, 8, 6, 5, 7])
+    ][:kept]
+    held = index.holding(pyramid)
+    assert shown_at(held.samples) == shown_at(pyramid)
+    assert sum(sample.duration for sample in held.samples) == held.shown
+    assert held.shown == max(shown_at(pyramid)) - 2 * frame + frame
+    assert all(sample.shift >= 0 for sample in held.samples)
+    assert held.holding(held.samples).samples == held.samples
+
+
+def index_that_counts(content: bytes) -> Index:
+    """The one that a reader comes upon, box by box."""
+    at = 0
+    while content[at + 4 : at + 8] != b"moov":
+        at += int.from_bytes(content[at : at + 4], "big")
+    return read_index(read_box(content, at, len(content))[0])
+
+
+def shown_at(samples: Sequence[Sample]) -> list[int]:
+    """When each is shown, in the track's time."""
+    decoded = accumulate((sample.duration for sample in samples[:-1]), initial=0)
+    return [at + sample.shift for at, sample in zip(decoded, samples, strict=True)]
 
 
 def test_mending_that_is_interrupted_at_any_write_is_done_by_the_next(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from half_written import probed
 from recorded import ChunkFolder, probe
 
 from edgecam import chunk_file, tap
@@ -46,12 +47,15 @@ class Studio:
         self._pipeline: Any = None
         self.tap: Tap | None = None
 
-    def show(self, description: str, *, keyframes: bool = True) -> Tap:
-        """Begin a connection that delivers what a gst-launch line makes, without its keyframes if wished."""
+    def show(self, description: str, *, keyframes: bool = True, pictures: int | None = None) -> Tap:
+        """Begin a connection that delivers what a gst-launch line makes, without its keyframes if wished, or
+        its first pictures alone."""
         self._pipeline = Gst.Pipeline.new(None)
         source = Gst.parse_bin_from_description(description, True)
         if not keyframes:
             source.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, _drop_keyframe)
+        if pictures is not None:
+            source.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, _only_first(pictures))
         self.tap = Tap(on_end=self.recorder.hurry)
         self._pipeline.add(source)
         source.link(self.tap.add_to(self._pipeline, sets_pace=True))
@@ -103,6 +107,15 @@ def _drop_keyframe(_pad: Any, info: Any) -> Any:
     return Gst.PadProbeReturn.DROP if is_keyframe else Gst.PadProbeReturn.OK
 
 
+def _only_first(pictures: int) -> Callable[[Any, Any], Any]:
+    left = iter(range(pictures))
+
+    def take(_pad: Any, _info: Any) -> Any:
+        return Gst.PadProbeReturn.DROP if next(left, None) is None else Gst.PadProbeReturn.OK
+
+    return take
+
+
 def keyframes(folder: Path, count: int, *, width: int, more: str = "") -> list[Path]:
     """So many pictures of H.264, each a keyframe with its parameter sets, in a file each; `more` is for the
     coder."""
@@ -120,6 +133,28 @@ def keyframes(folder: Path, count: int, *, width: int, more: str = "") -> list[P
     assert message is not None
     assert message.type == Gst.MessageType.EOS
     return sorted(folder.iterdir())
+
+
+WITH_B_FRAMES = (
+    "x264enc speed-preset=ultrafast key-int-max=30 bframes=2 b-adapt=false rc-lookahead=10 "
+    "option-string=scenecut=0 ! h264parse ! video/x-h264,stream-format=avc,alignment=au ! identity"
+)
+
+
+@pytest.mark.parametrize("pictures", range(70, 74))
+def test_film_with_b_frames_that_ends_anywhere_plays_as_long_as_its_name_says(
+    pictures: int, studio: Callable[..., Studio], eventually: Eventually
+) -> None:
+    recorded = studio(chunk_s=60)
+    recorded.show(f"videotestsrc num-buffers=120 ! {VIDEO} ! {WITH_B_FRAMES}", pictures=pictures)
+    recorded.await_end()
+    recorded.cut()
+    eventually(lambda: recorded.sink.chunks and not recorded.sink.open_paths())
+    chunk = recorded.sink.chunks[-1]
+    path = recorded.sink.path(chunk)
+    shown, plays_s = probed(path)
+    assert shown == probe(path).packets
+    assert plays_s * 1000 == pytest.approx(chunk.duration_ms, abs=17)  # half a picture
 
 
 AVC = "video/x-h264,stream-format=avc,alignment=au ! identity"

@@ -112,8 +112,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, tree: Path) -> Iterator[System]:
+def system(docker_engine: str, tmp_path_factory: pytest.TempPathFactory, tree: Path) -> Iterator[System]:
     """The deployed app of this tree, on ports of its own."""
+    assert docker_engine
     check_no_container()
     settings = Settings(
         folder=tmp_path_factory.mktemp("sandbox"),

@@ -65,7 +65,13 @@ def lifecycle() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestImage]:
+def architecture(docker_engine: str) -> str:
+    """Docker's word for what its server runs on."""
+    return docker_engine
+
+
+@pytest.fixture(scope="session")
+def image(architecture: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestImage]:
     """The image with the stand-in program, also as an archive."""
     folder = tmp_path_factory.mktemp("image")
     variant = f"recipe-test-{uuid.uuid4().hex[:8]}"
@@ -76,8 +82,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestImage]:
         f"FROM {DEFAULT_BASE_IMAGE}\nCOPY edgecam /usr/bin/edgecam\nLABEL edgecam.variant={variant}\n"
         "USER 65532:65532\n"
     )
-    server = docker("version", "--format", "{{.Server.Arch}}")
-    ensure_base_image(DEFAULT_BASE_IMAGE, server, server)
+    ensure_base_image(DEFAULT_BASE_IMAGE, architecture, architecture)
     docker("build", "--quiet", "--tag", name, str(folder))
     archive = folder / "image.tar"
     docker("save", "--output", str(archive), name)

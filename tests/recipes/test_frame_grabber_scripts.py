@@ -24,14 +24,14 @@ WAIT_S = 60.0
 
 
 @pytest.fixture
-def environment(image: TestImage) -> dict[str, str]:
+def environment(image: TestImage, architecture: str) -> dict[str, str]:
     """What Setenv gives the scripts; the plan asks for nothing."""
     return {
         "PATH": os.environ["PATH"],
         "EDGECAM_IMAGE": image.name,
         "EDGECAM_REPOSITORY": image.name.rpartition(":")[0],
         "EDGECAM_VARIANT": image.variant,
-        "EDGECAM_ARCHITECTURE": docker("version", "--format", "{{.Server.Arch}}"),
+        "EDGECAM_ARCHITECTURE": architecture,
         "EDGECAM_ARCHIVE": str(image.archive),
         "EDGECAM_NODE": "arg=--env=EDGECAM_NODE",
         "EDGECAM_DATA_DIR": "/dev/shm/edgecam",

@@ -59,13 +59,13 @@ def pulled(repository: Repository, variant: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def environment(repository: Repository, variant: str, pulled: str) -> dict[str, str]:
+def environment(repository: Repository, variant: str, pulled: str, architecture: str) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "EDGECAM_IMAGE": pulled,
         "EDGECAM_REPOSITORY": repository.name,
         "EDGECAM_VARIANT": variant,
-        "EDGECAM_ARCHITECTURE": docker("version", "--format", "{{.Server.Arch}}"),
+        "EDGECAM_ARCHITECTURE": architecture,
         "EDGECAM_ARCHIVE": "",
     }
 

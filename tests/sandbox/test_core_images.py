@@ -21,7 +21,8 @@ DEPENDENCIES = {
 
 
 @pytest.fixture(scope="module")
-def image() -> Iterator[str]:
+def image(docker_engine: str) -> Iterator[str]:
+    assert docker_engine
     with tiny_image() as name:
         yield name
 

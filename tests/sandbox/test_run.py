@@ -107,6 +107,7 @@ def test_folder_of_an_earlier_run_is_emptied(tmp_path: Path) -> None:
     assert not (folder / "old.log").exists()
 
 
+@pytest.mark.usefixtures("docker_engine")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_takes_everything_down(
     environment: dict[str, str], tmp_path: Path, until: Until, number: signal.Signals

@@ -26,7 +26,8 @@ Aws = Callable[[str], Any]
 
 
 @pytest.fixture(scope="module")
-def image() -> Iterator[str]:
+def image(docker_engine: str) -> Iterator[str]:
+    assert docker_engine
     with tiny_image() as name:
         yield name
 

@@ -41,6 +41,7 @@ def test_digest_needs_no_release(tmp_path: Path) -> None:
     assert not fleet(tmp_path, f'{{base: "{DIGEST}"}}').image.pinned
 
 
+@pytest.mark.usefixtures("docker_engine")
 def test_base_with_its_digest_is_pulled_once(
     aws: Callable[[str], Any], caplog: pytest.LogCaptureFixture
 ) -> None:

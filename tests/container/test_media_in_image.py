@@ -1,0 +1,23 @@
+"""Recording, mending, decoding and pipes, with the image's GStreamer and decoders: what users run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from image_tests import run_tests
+
+MODULES = {
+    "chunks mended": ("edgecam/test_media.py", "edgecam/test_mp4.py", "edgecam/test_mpegts.py"),
+    "pipes": ("edgecam/test_source_pipe.py",),
+    "frames": ("integration/test_frames.py",),
+    "recordings": ("integration/test_recorded_cameras.py",),
+}
+
+
+@pytest.mark.parametrize("modules", MODULES.values(), ids=MODULES)
+def test_what_holds_with_this_machines_gstreamer_holds_with_the_images(
+    modules: tuple[str, ...], uploader_image: str, tmp_path: Path
+) -> None:
+    done = run_tests(uploader_image, tmp_path, "-q", *(f"tests/{module}" for module in modules))
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
