@@ -214,11 +214,13 @@ def _launch_plan(_: argparse.Namespace) -> int:
 
 
 def _own(options: argparse.Namespace) -> int:
+    from edgecam.folder import give
+
     uid, colon, gid = options.user.partition(":")
     if not colon or not (uid + gid).isdecimal():
         raise ConfigurationError([Mistake("", "UID:GID", NOT_REPEATED)], document="user")
     try:
-        os.chown(options.folder, int(uid), int(gid))
+        give(options.folder, int(uid), int(gid))
     except OSError as error:
         raise InstallationError(
             f"folder: expected one that can be given to the user, found: {error.strerror}"

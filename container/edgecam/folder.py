@@ -96,6 +96,26 @@ def refuse_foreign(where: str, facts: os.stat_result, *, is_sticky_enough: bool 
         )
 
 
+def give(path: Path, user: int, group: int) -> None:
+    """Let the folder `path` belong to `user` and `group`: one that has just been made, or is theirs already.
+
+    Raises:
+        OSError: it is somebody else's, it holds something, or it cannot be given away.
+    """
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        facts = os.fstat(folder)
+        if facts.st_uid == user:
+            return
+        # Docker makes what it mounts, as root and empty. Anything else was there before.
+        if facts.st_uid not in trusted_users() or os.listdir(folder):  # noqa: PTH208 - of a descriptor
+            said = f"a folder that was there before: it is of user {facts.st_uid}, and not of user {user}"
+            raise ForeignFolder(said)
+        os.fchown(folder, user, group)
+    finally:
+        os.close(folder)
+
+
 def _reached(path: Path, make_mode: int | None, is_shared: bool) -> int:
     """A descriptor of the folder at `path`, which can be listed and synced."""
     if not path.is_absolute():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from stranger import UID, Stranger
 
-from edgecam.folder import OWNER_VARIABLE, ForeignFolder, opened
+from edgecam.folder import OWNER_VARIABLE, ForeignFolder, give, opened
 
 
 def refusal(path: Path, *, is_shared: bool = False) -> str:
@@ -132,6 +132,30 @@ def test_owner_that_is_no_number_changes_nothing(
     stranger.does("mkdir -m 755 $1")
     monkeypatch.setenv(OWNER_VARIABLE, given)
     assert f"user {UID}" in refusal(stranger.folder)
+
+
+def test_folder_is_given_when_it_was_just_made_or_is_theirs_and_never_otherwise(
+    stranger: Stranger, tmp_path: Path
+) -> None:
+    mine, full, link = tmp_path / "mine", tmp_path / "full", tmp_path / "link"
+    mine.mkdir()
+    full.mkdir()
+    (full / "passwd").write_text("precious")
+    link.symlink_to(mine)
+    stranger.does("mkdir $1")
+    for refused in (full, stranger.folder):
+        with pytest.raises(ForeignFolder, match="a folder that was there before"):
+            give(refused, 65532, 65532)
+    with pytest.raises(OSError, match="link"):
+        give(link, 65532, 65532)
+    assert [path.stat().st_uid for path in (mine, full, stranger.folder)] == [os.geteuid(), os.geteuid(), UID]
+    give(mine, os.geteuid(), os.getegid())
+    give(stranger.folder, UID, UID)
+    if os.geteuid() == 0:
+        give(mine, 65532, 65533)
+        assert (mine.stat().st_uid, mine.stat().st_gid) == (65532, 65533)
+        (mine / "chunk").write_text("")
+        give(mine, 65532, 65533)  # as at the next start
 
 
 def test_nothing_stays_open(tmp_path: Path, stranger: Stranger) -> None:
