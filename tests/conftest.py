@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from camera_process import CameraProcess
+from stranger import Stranger
 
 from sandbox.ports import free_port as find_free_port
 
@@ -91,6 +93,14 @@ def eventually() -> Callable[..., Any]:
         return outcome
 
     return wait
+
+
+@pytest.fixture
+def stranger() -> Iterator[Stranger]:
+    """Another user of this machine, who may be first in /dev/shm."""
+    found = Stranger(Path(f"/dev/shm/edgecam-test-{uuid.uuid4().hex}"))
+    yield found
+    found.leaves()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgecam import __version__
+from edgecam.command_line import NOT_REPEATED, WRONG, ArgumentParser
 from edgecam.config import (
     NODE_VARIABLE,
     Log,
@@ -28,7 +29,7 @@ from edgecam.log import setup
 from edgecam.redaction import SECRETS
 from edgecam.validation import validate
 
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 _EPILOG = """\
 exit codes: 0 done; 1 the source or the run failed; 2 the configuration, the command line or the
@@ -67,8 +68,8 @@ def _complain(error: Exception) -> None:
         sys.stderr.write(f"edgecam: {line}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
         prog="edgecam",
         description="The newest picture of every camera on this machine, as a file.",
         epilog=_EPILOG,
@@ -136,10 +137,19 @@ def _run(options: argparse.Namespace) -> int:
         if not node and is_asked_for(os.environ):
             return _ingest(_parser().parse_args(["ingest", *(["--data-dir", data_dir] if data_dir else [])]))
         return run(load_environment(node, data_dir))
-    config = load_file(options.config)
+    config = _loaded(options.config, "--config")
     if data_dir is not None:
         config = validate(NodeConfig, config.model_dump() | {"data_dir": data_dir}, name="--data-dir")
     return run(config)
+
+
+def _loaded(path: Path, argument: str) -> NodeConfig:
+    try:
+        path.open("rb").close()
+    except (OSError, ValueError) as error:  # its name is shown once it is known to be one
+        problem = getattr(error, "strerror", None) or "no name of a file"
+        raise ConfigurationError([Mistake("", "a readable file", problem)], document=argument) from None
+    return load_file(path)
 
 
 def _ingest(options: argparse.Namespace) -> int:
@@ -153,7 +163,7 @@ def _ingest(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     mistakes: tuple[Mistake, ...] = ()
     try:
-        config = load_file(options.file)
+        config = _loaded(options.file, "FILE")
     except ConfigurationError as error:
         if not options.json:
             raise
@@ -191,7 +201,7 @@ def _frame(options: argparse.Namespace) -> int:
         Path(options.output).write_bytes(picture)
     except OSError as error:
         raise InstallationError(
-            f"{options.output}: expected a file that can be written, found: {error.strerror}"
+            f"OUT.jpg: expected a file that can be written, found: {error.strerror}"
         ) from None
     return DONE
 
@@ -204,14 +214,16 @@ def _launch_plan(_: argparse.Namespace) -> int:
 
 
 def _own(options: argparse.Namespace) -> int:
+    from edgecam.folder import give
+
     uid, colon, gid = options.user.partition(":")
     if not colon or not (uid + gid).isdecimal():
-        raise ConfigurationError([Mistake("", "UID:GID", f'"{options.user}"')], document="user")
+        raise ConfigurationError([Mistake("", "UID:GID", NOT_REPEATED)], document="user")
     try:
-        os.chown(options.folder, int(uid), int(gid))
+        give(options.folder, int(uid), int(gid))
     except OSError as error:
         raise InstallationError(
-            f"{options.folder}: expected a folder to give to {options.user}, found: {error.strerror}"
+            f"folder: expected one that can be given to the user, found: {error.strerror}"
         ) from None
     return DONE
 
@@ -226,7 +238,7 @@ def _exec(_: argparse.Namespace) -> int:
         os.execvp(command[0], command)  # noqa: S606 - no shell: the arguments arrive as they were typed
     except OSError as error:
         raise ConfigurationError(
-            [Mistake("entrypoint", "a program in the image", f'"{command[0]}": {error.strerror}')]
+            [Mistake("entrypoint", "a program in the image", f"{NOT_REPEATED}: {error.strerror}")]
         ) from None
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +24,9 @@ from typing import Any, Protocol
 from edgecam import __version__, metrics
 from edgecam.broker import Links
 from edgecam.clock import Clock
+from edgecam.jpeg import LONGEST_BYTES
 from edgecam.log import hide_values
+from edgecam.replaced_file import read_at
 from edgecam.report_values import (
     brokers_away,
     camera_values,
@@ -134,9 +135,8 @@ class Answers:
         try:
             if report.frame is None:  # what lies there is from an earlier run
                 raise FileNotFoundError
-            with self._node.frame_path(camera_id).open("rb") as file:
-                # One open file: it is replaced by rename, so these bytes and this time belong together.
-                picture, facts = file.read(), os.fstat(file.fileno())
+            # Of one open file: it is replaced by rename, so these bytes and this time belong together.
+            picture, facts = read_at(self._node.frame_path(camera_id), limit_bytes=LONGEST_BYTES)
         except OSError:
             return _json(HTTPStatus.SERVICE_UNAVAILABLE, _why(report), {"Retry-After": "1"})
         headers = {

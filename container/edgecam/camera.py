@@ -108,7 +108,7 @@ class CameraWorker:
             camera_id=camera.id,
             path=self.path,
             stale_after_s=camera.frames.age_limit_s,
-            on_stale=camera.frames.on_stale,
+            frames=camera.frames,
         )
         self._thread = threading.Thread(target=self.run, name=f"camera-{camera.id}", daemon=True)
 

@@ -28,6 +28,7 @@ NODE_VARIABLE = "EDGECAM_NODE"
 
 DEFAULT_DATA_DIR = "/dev/shm/edgecam"  # noqa: S108 - the RAM disk: a frame a second must not wear out an SD card
 DEFAULT_STALE_AFTER_S = 5.0
+MOST_GROUP = 2**32 - 2  # the last number means "none" to chown(2)
 _STALE_FRAME_PERIODS = 3  # a slow camera may miss two pictures before its last one counts as stale
 
 SCHEMES = ("rtsp", "rtsps", "pipe", "file", "images", "test", "pipeline")
@@ -47,6 +48,14 @@ class OnStale(StrEnum):
 
     KEEP = "keep"
     REMOVE = "remove"
+
+
+class FileMode(StrEnum):
+    """Who may read a file that the node's user alone writes, as chmod(1) has it."""
+
+    OWNER = "0600"
+    GROUP = "0640"
+    EVERYBODY = "0644"
 
 
 class LogFormat(StrEnum):
@@ -139,6 +148,18 @@ class Frames(Model):
     on_stale: OnStale = Field(
         default=OnStale.KEEP, description="`keep` a stale picture or `remove` it (frame.json stays)."
     )
+    mode: FileMode = Field(
+        default=FileMode.EVERYBODY,
+        description="Who may read frame.jpg and frame.json on the core, a text in quotes: "
+        '`"0644"` every user, `"0640"` the user of the node and a group, `"0600"` that user alone.',
+    )
+    group: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_GROUP,
+        description='Number of that group (`getent group NAME` says it), only with mode `"0640"`; '
+        "default the one that the node runs as. A name would mean nothing in the container.",
+    )
 
     @field_validator("path")
     @classmethod
@@ -154,6 +175,28 @@ class Frames(Model):
         if width is not None and width % 2:
             raise ValueError("expected an even number")
         return width
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _in_quotes(cls, mode: object) -> object:
+        # YAML 1.1 reads 0640 as the number 416, YAML 1.2 as 640: neither can be told from a mistake.
+        if isinstance(mode, (int, float)):
+            expected = ", ".join(f'"{each}"' for each in FileMode)
+            raise ValueError(f"expected one of {expected}, with the quotes, found the number {mode:g}")
+        return mode
+
+    @field_validator("group", mode="before")
+    @classmethod
+    def _group_by_number(cls, group: object) -> object:
+        if isinstance(group, bool) or (isinstance(group, str) and not group.isdecimal()):
+            raise ValueError("expected the number of a group, such as getent group NAME says it")
+        return group
+
+    @model_validator(mode="after")
+    def _group_may_read(self) -> Self:
+        if self.group is not None and self.mode is not FileMode.GROUP:
+            raise ValueError(f'expected group only with mode "{FileMode.GROUP}", found "{self.mode}"')
+        return self
 
     @model_validator(mode="after")
     def _reachable_age(self) -> Self:

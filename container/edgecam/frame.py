@@ -6,29 +6,29 @@ Invariants, each a test:
 to. 2. Its modification time is when the picture was taken. 3. `frame.json` beside it tells the same and the
 camera's status, and is replaced in the same way, after the picture. 4. A writer that is killed leaves at most
 one temporary file, and the next one cleans it up. 5. A full or missing disk costs pictures, never the node,
-and is said once.
+and is said once. 6. Nothing is written to, read from or removed in a folder that another user of this
+machine owns or may write (`folder.py`); that is a fault of the disk like any other. 7. Who may read both
+files is what `frames.mode` and `frames.group` say.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from edgecam.config import OnStale
+from edgecam import replaced_file
+from edgecam.config import Frames, OnStale
 from edgecam.decoder import Picture
-from edgecam.jpeg import size_of
+from edgecam.folder import SHOWN_FOLDER, opened
+from edgecam.jpeg import LONGEST_BYTES, size_of
 from edgecam.status import CameraState, FrameInfo
 
 log = logging.getLogger(__name__)
 
-_FILE_MODE = 0o644  # computer-vision programs beside us run as other users
-_FOLDER_MODE = 0o755
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _HEAD_BYTES = 65_536  # a start-of-frame segment stands within the first segments, even after a thumbnail
@@ -44,7 +44,7 @@ class FrameWriter:
         camera_id: The camera.
         path: Where the picture stands.
         stale_after_s: The age from which on it counts as stale, seconds.
-        on_stale: What becomes of it then.
+        frames: What becomes of it then, and who may read it.
 
     Attributes:
         stale_after_s: As given; may be set anew, from any thread.
@@ -55,17 +55,19 @@ class FrameWriter:
         problem: What the disk says against the picture now, as a sentence, or None.
     """
 
-    def __init__(self, *, camera_id: str, path: Path, stale_after_s: float, on_stale: OnStale) -> None:
+    def __init__(self, *, camera_id: str, path: Path, stale_after_s: float, frames: Frames) -> None:
         self._camera_id = camera_id
         self._path = path
         self._json_path = path.with_suffix(".json")
         self.stale_after_s = stale_after_s
-        self._on_stale = on_stale
+        self._on_stale = frames.on_stale
+        self._mode, self._group = int(frames.mode, 8), frames.group
         self._lock = threading.Lock()
         self._state = CameraState.CONNECTING
         self._inherited: FrameInfo | None = None
         self._failing: set[Path] = set()
         self._is_removed = False
+        self._is_prepared = False
         self.newest: FrameInfo | None = None
         self.newest_s: float | None = None
         self.written = 0
@@ -119,29 +121,38 @@ class FrameWriter:
                 self._is_removed = self._attempt(self._path, self._remove_picture)
 
     def _prepare(self) -> None:
-        self._path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        for path in (self._path, self._json_path):
-            for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-                leftover.unlink(missing_ok=True)
+        with opened(self._path.parent, make_mode=SHOWN_FOLDER) as folder:
+            for path in (self._path, self._json_path):
+                replaced_file.remove_leftovers(folder, path.name)
+        self._is_prepared = True
 
     def _read_inherited(self) -> FrameInfo | None:
         try:
-            with self._path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                size = size_of(file.read(_HEAD_BYTES))
+            content, facts = replaced_file.read_at(self._path, limit_bytes=LONGEST_BYTES)
         except OSError:
             return None
+        size = size_of(content[:_HEAD_BYTES])
         if size is None:
             return None
-        return FrameInfo(datetime.fromtimestamp(status.st_mtime, UTC), 0, *size, status.st_size)
+        return FrameInfo(datetime.fromtimestamp(facts.st_mtime, UTC), 0, *size, facts.st_size)
 
     def _replace_picture(self, picture: Picture) -> None:
         # Whole numbers: a float of today's seconds has no nanoseconds.
         captured_ns = (picture.captured_at - _EPOCH) // _MICROSECOND * 1000
-        _replace(str(self._path), picture.jpeg, modified_ns=captured_ns)
+        self._replace(self._path, picture.jpeg, modified_ns=captured_ns)
+
+    def _replace(self, path: Path, content: bytes, *, modified_ns: int | None = None) -> None:
+        if not self._is_prepared:
+            self._prepare()  # whoever had taken the name has let go of it
+        # Looked at each time: a folder that was the node's own may have been given away meanwhile.
+        with opened(path.parent) as folder:
+            replaced_file.replace(
+                folder, path.name, content, mode=self._mode, group=self._group, modified_ns=modified_ns
+            )
 
     def _remove_picture(self) -> None:
-        self._path.unlink(missing_ok=True)
+        with opened(self._path.parent) as folder:
+            replaced_file.remove(folder, self._path.name)
 
     def _write_json(self) -> None:
         frame = self.newest or self._inherited
@@ -154,14 +165,15 @@ class FrameWriter:
             "stale_after_s": self.stale_after_s,
             "status": self._state.value,
         }
-        _replace(str(self._json_path), json.dumps(told).encode() + b"\n")
+        self._replace(self._json_path, json.dumps(told).encode() + b"\n")
 
     def _attempt(self, path: Path, action: Callable[[], None]) -> bool:
         """Whether the disk let us do `action` to `path`; a failure is said once, and so is its end."""
         try:
             action()
         except OSError as error:
-            said = f"expected to write {error.filename or path}, found: {error.strerror}"
+            step = error.filename if str(error.filename).startswith("/") else path
+            said = f"expected to write {step}, found: {error.strerror}"
             if path == self._path:
                 self.problem = said
             if path not in self._failing:
@@ -185,27 +197,6 @@ class NoFrame(FrameWriter):
 
     def set_state(self, state: CameraState) -> None:
         """Nowhere to tell it."""
-
-
-def _replace(path: str, content: bytes, *, modified_ns: int | None = None) -> None:
-    """Put `content` at `path` in one step; on failure `path` is as it was."""
-    folder, _, name = path.rpartition("/")
-    temporary = f"{folder}/.{name}.{os.getpid():x}.tmp"
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
-        try:
-            written = os.write(descriptor, content)
-            while written < len(content):
-                written += os.write(descriptor, content[written:])
-            if modified_ns is not None:
-                os.utime(descriptor, ns=(modified_ns, modified_ns))
-        finally:
-            os.close(descriptor)
-        os.rename(temporary, path)  # noqa: PTH104 - thirty times a second, where pathlib is felt
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)  # noqa: PTH108
-        raise
 
 
 def _utc_text(moment: datetime) -> str:

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from edgecam.command_line import NOT_REPEATED
 from edgecam.config import NodeConfig
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.ingest_status import IngestStatus, add_status_arguments, is_private_key
 from edgecam.redaction import SECRETS, passwords_in
-from edgecam.told import Told, first_told
+from edgecam.told import Told, first_told, is_argument
 from edgecam.validation import found_text, validate
 
 PIPE_VARIABLE = "PIPE_NAME"
@@ -163,7 +164,9 @@ class _Given:
         pipe = options.video_path and Told("--video-path", options.video_path)
         if len(names) > (1 if pipe else 2):
             self.mistakes.append(
-                Mistake("command line", "[PIPE] CAMERA_ID, or --video-path PIPE CAMERA_ID", " ".join(names))
+                Mistake(
+                    "command line", "[PIPE] CAMERA_ID, or --video-path PIPE CAMERA_ID", f"{len(names)} names"
+                )
             )
         if not pipe and len(names) > 1:
             pipe = Told("PIPE", names.pop(0))
@@ -226,7 +229,7 @@ class _Given:
         except ValueError:
             timeout_s = math.nan
         if not 0 < timeout_s < math.inf:
-            self.mistakes.append(Mistake(told.name, "seconds, more than 0", found_text((), told.value)))
+            self.mistakes.append(Mistake(told.name, "seconds, more than 0", told.found))
         return timeout_s
 
     def _look_at_key(self) -> None:
@@ -243,4 +246,7 @@ class _Given:
 
 def _renamed(mistake: Mistake, names: Mapping[str, str]) -> Mistake:
     """By the name under which it was told."""
-    return Mistake(names.get(mistake.path, mistake.path), mistake.expected, mistake.found)
+    name, found = names.get(mistake.path, mistake.path), mistake.found
+    if is_argument(name) and found != "nothing":
+        found = NOT_REPEATED
+    return Mistake(name, mistake.expected, found)

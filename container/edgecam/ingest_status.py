@@ -21,8 +21,7 @@ from edgecam.config_status import StatePayload, is_device_id
 from edgecam.device_key import parse_private_key
 from edgecam.errors import CredentialsError, Mistake
 from edgecam.redaction import SECRETS
-from edgecam.told import Told, first_told
-from edgecam.validation import found_text
+from edgecam.told import Told, first_told, is_argument
 
 KEY_VARIABLE = "PRIVATE_KEY"
 KEY_FILE_VARIABLE = "PRIVATE_KEY_FILE"
@@ -153,7 +152,7 @@ class IngestStatus:
             self._read(authorities)
         if camera.value and not is_device_id(camera.value):
             expected = "at least 3 characters, a letter first, not goog…, since it names the device as well"
-            self._mistake(camera.name, expected, found_text((), camera.value))
+            self._mistake(camera.name, expected, camera.found)
 
     def _look_at_key(self, camera: Told) -> None:
         """A key that could never sign is said now rather than by the first connection."""
@@ -181,7 +180,8 @@ class IngestStatus:
         else:
             found = "nothing in it"
         if not text:
-            self._mistake(file.name, "a file that this user can read", f"{file.value}: {found}")
+            where = "" if is_argument(file.name) else f"{file.value}: "
+            self._mistake(file.name, "a file that this user can read", f"{where}{found}")
         return text
 
     def _refuse_arguments_in_vain(self) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+LONGEST_BYTES = 64_000_000
+"""Most bytes of a picture that are read back: 7680x4320, the largest that is made, has half of that when each
+pixel takes a byte, which even noise does not at the best quality."""
+
 _START = b"\xff\xd8"
 _SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 _SOS = 0xDA

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from enum import StrEnum
 from pathlib import Path
+
+from edgecam import replaced_file
+from edgecam.folder import SHOWN_FOLDER, opened
 
 log = logging.getLogger(__name__)
 
 SPOOL_MARKER = ".node.json"
 """Its name in a spool, which belongs to one node."""
 
-_MODE = 0o600
+_LONGEST_BYTES = 1024  # of a file with one word in it
 _RUNNING, _ENDED = "running", "ended"
 
 
@@ -54,7 +56,8 @@ class EndMarker:
 
     def _read(self) -> LastEnd | None:
         try:
-            found = json.loads(self._path.read_bytes())
+            content, _ = replaced_file.read_at(self._path, limit_bytes=_LONGEST_BYTES)
+            found = json.loads(content)
         except (OSError, ValueError):
             return None
         word = found.get("node") if isinstance(found, dict) else None
@@ -62,27 +65,13 @@ class EndMarker:
 
     def _write(self, word: str) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(self._path, json.dumps({"node": word}).encode() + b"\n")
+            with opened(self._path.parent, make_mode=SHOWN_FOLDER) as folder:
+                replaced_file.remove_leftovers(folder, self._path.name)
+                content = json.dumps({"node": word}).encode() + b"\n"
+                replaced_file.replace(folder, self._path.name, content, is_durable=True)
         except OSError as error:
             log.warning(
                 "%s: expected to note how the node ends, found: %s. The next start will not know",
                 self._path,
                 error.strerror,
             )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
-    try:
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

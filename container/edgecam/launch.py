@@ -9,6 +9,7 @@ it was written.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
@@ -18,6 +19,7 @@ from pydantic import Field, field_validator, model_validator
 
 from edgecam.config import NODE_VARIABLE, NodeConfig, load_environment
 from edgecam.config_types import AbsolutePath
+from edgecam.container_memory import MIB, default_limit_bytes
 from edgecam.core_paths import mistakes_on_core, read_only, written
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.validation import Model, found_text, validate
@@ -104,7 +106,9 @@ class DockerOptions(Model):
 
     root: bool = Field(default=False, description="true runs the node as root; never needed for cameras.")
     memory: str | None = Field(
-        default=None, description='Most memory it may take, such as `"512m"` or `"1g"`; default no limit.'
+        default=None,
+        description='Most memory it may take, such as `"512m"` or `"1g"`; default 256 MiB, and 320 for each '
+        "camera with pictures and 32 for each without, but at most three quarters of the core's.",
     )
     cpus: float | None = Field(
         default=None, gt=0, le=1024, description="Most processor time, in cores; default no limit."
@@ -141,8 +145,13 @@ class DockerOptions(Model):
         return mounts
 
 
-def plan(config: NodeConfig, docker: DockerOptions) -> list[str]:
+def plan(config: NodeConfig, docker: DockerOptions, *, core_bytes: int | None = None) -> list[str]:
     """The lines for the core's shell.
+
+    Args:
+        config: What the container looks after.
+        docker: How it is to run.
+        core_bytes: The memory of the core; default of this machine, which a container sees whole.
 
     Raises:
         ConfigurationError: when the configuration is right, but cannot work in a container.
@@ -157,11 +166,16 @@ def plan(config: NodeConfig, docker: DockerOptions) -> list[str]:
     arguments = [f"--network={docker.network}"]
     if docker.root:
         arguments.append("--user=0:0")
-    if docker.memory is not None:
-        arguments.append(f"--memory={docker.memory}")
+    core_bytes = core_bytes or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = docker.memory or f"{default_limit_bytes(config.cameras, core_bytes) // MIB}m"
+    # The same with swap: on an SD card a node that swaps would be slower than one that starts anew.
+    arguments += [f"--memory={memory}", f"--memory-swap={memory}"]
     if docker.cpus is not None:
         arguments.append(f"--cpus={docker.cpus:g}")
     arguments += [mounts[target].argument() for target in sorted(mounts)]
+    # A group by number needs no entry in the image; without it the node could not give pictures to the group.
+    groups = {camera.frames.group for camera in config.cameras if camera.frames.group is not None}
+    arguments += [f"--group-add={group}" for group in sorted(groups)]
     arguments += [f"--env={name}" for name in PASSED_ON]
     return [f"dir={path}" for path in folders] + [f"arg={argument}" for argument in arguments]
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from edgecam.clock import Clock, SystemClock
 from edgecam.codec import Codec
+from edgecam.command_line import NOT_REPEATED
 from edgecam.config import Camera, Frames, Tls
 from edgecam.credentials import Login, read_password
 from edgecam.decoder import Decoder, Picture
@@ -88,7 +89,11 @@ class Target:
             "connect_timeout_s": min(120.0, options.timeout_s),
             "frames": {"quality": _QUALITY},
         } | ({"tls": tls} if tls != {"verify": True} else {})
-        camera = validate(Camera, document, name="command line")
+        try:
+            camera = validate(Camera, document, name="command line")
+        except ConfigurationError as error:
+            found = [Mistake(each.path, each.expected, NOT_REPEATED) for each in error.mistakes]
+            raise ConfigurationError(found, document=error.document) from None
         if login is not None and camera.scheme not in ("rtsp", "rtsps"):
             raise _wrong("--username", "no user name: only rtsp:// and rtsps:// ask", "one")
         return cls(camera.model_copy(update={"uri": uri}), login, options.timeout_s)
@@ -100,12 +105,15 @@ def _wrong(path: str, expected: str, found: str) -> ConfigurationError:
 
 def _password(options: argparse.Namespace) -> str:
     if options.password_file is not None:
-        return read_password(Path(options.password_file))
+        try:
+            return read_password(Path(options.password_file))
+        except CredentialsError as error:  # many a user has typed the password itself
+            raise CredentialsError(str(error).replace(options.password_file, "--password-file")) from None
     if options.password_env is None:
         raise _wrong("--username", "--password-file or --password-env beside it", "neither")
     if options.password_env not in os.environ:
         raise CredentialsError(
-            f"--password-env: expected the environment variable {options.password_env}, found it unset"
+            "--password-env: expected the name of an environment variable, found none of that name"
         )
     password = os.environ[options.password_env]
     SECRETS.remember(password)

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from edgecam.config import Camera
 from edgecam.diagnosis import Complaint
 from edgecam.errors import SourceEnded, SourceError, SourceNotFound, SourceUnsupported
+from edgecam.folder import ForeignFolder, opened, trusted_users
 from edgecam.gst import Gst, add_probe, link, make, measured_bytes
 from edgecam.source_container import ContainerSource
 
@@ -28,6 +29,8 @@ _PAUSE_S = 3.0
 _STUCK_S = 2.0
 """GStreamer's demuxers may swallow an end, or stop reading at damage, without a word: after this time a new
 pipeline begins where the old one stopped."""
+_MOST_LINKS = 40  # as many as the kernel follows itself (path_resolution(7))
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _FORMS = "FLV, MPEG-TS or fragmented MP4"
 
 
@@ -119,26 +122,67 @@ class PipeSource(ContainerSource):
 
     def _open(self) -> int:
         """The pipe, open for reading; nobody need write to it yet."""
+        path = self._path
         try:
-            try:
-                os.mkfifo(self._path)
-                self._path.chmod(PIPE_MODE)
-            except FileExistsError:
-                pass
-            # Looked at through the open file: what stands under the name could be another by then.
-            file = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            for _ in range(_MOST_LINKS):
+                with opened(path.parent, is_shared=True) as folder:
+                    target = _link_in(folder, path.name)
+                    if target is None:
+                        return self._opened_in(folder, path.name)
+                    path = path.parent / target
         except FileNotFoundError:
             raise SourceNotFound(
-                f"{self.name}: expected the folder {self._path.parent} for a named pipe, found none"
+                f"{self.name}: expected the folder {path.parent} for a named pipe, found none"
             ) from None
         except OSError as error:
             raise SourceError(
                 f"{self.name}: expected a named pipe that can be read, found: {error.strerror}"
             ) from error
-        if not stat.S_ISFIFO(os.fstat(file).st_mode):
+        raise self._something_else("links without end")
+
+    def _opened_in(self, folder: int, name: str) -> int:
+        is_new = True
+        try:
+            os.mkfifo(name, PIPE_MODE, dir_fd=folder)
+        except FileExistsError:
+            is_new = False
+        # Looked at through the open file: what stands under the name could be another by then.
+        file = os.open(name, _READ, dir_fd=folder)
+        try:
+            facts = os.fstat(file)
+            self._refuse(facts, os.fstat(folder))
+            if is_new and facts.st_uid == os.geteuid():
+                os.fchmod(file, PIPE_MODE)  # which the umask has made less
+        except BaseException:
             os.close(file)
-            raise SourceUnsupported(
-                f"{self.name}: expected a named pipe (or nothing, and one is made), "
-                f"found something else at {self._path}"
-            )
+            raise
         return file
+
+    def _refuse(self, pipe: os.stat_result, above: os.stat_result) -> None:
+        """Whoever may feed it decides what the camera shows."""
+        if not stat.S_ISFIFO(pipe.st_mode):
+            raise self._something_else("something else")
+        if above.st_mode & stat.S_IWOTH and pipe.st_uid not in trusted_users():
+            raise SourceError(
+                f"{self.name}: expected a named pipe of user {os.geteuid()} or root in a folder that every "
+                f"user may write, found one of user {pipe.st_uid}: put it into a folder of its own"
+            )
+
+    def _something_else(self, found: str) -> SourceUnsupported:
+        return SourceUnsupported(
+            f"{self.name}: expected a named pipe (or nothing, and one is made), found {found} at {self._path}"
+        )
+
+
+def _link_in(folder: int, name: str) -> str | None:
+    """Where the link `name` leads; None where it is none."""
+    try:
+        facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISLNK(facts.st_mode):
+            return None
+        target = os.readlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    if facts.st_uid not in trusted_users():
+        raise ForeignFolder(f"{name} is a link of user {facts.st_uid}, which could lead anywhere")
+    return target

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgecam.command_line import NOT_REPEATED
+from edgecam.validation import found_text
+
+POSITIONS = ("PIPE", "CAMERA_ID")
+"""Arguments that are told apart by where they stand."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -11,6 +17,16 @@ class Told:
 
     name: str
     value: str
+
+    @property
+    def found(self) -> str:
+        """For an error: what a variable holds, and nothing of an argument."""
+        return NOT_REPEATED if is_argument(self.name) else found_text((), self.value)
+
+
+def is_argument(name: str) -> bool:
+    """Whether something was told on the command line."""
+    return name.startswith("--") or name in POSITIONS
 
 
 def first_told(*ways: tuple[str, str | None]) -> Told:

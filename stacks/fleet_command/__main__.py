@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgecam.command_line import ArgumentParser
 from edgecam.errors import EdgecamError
 from stacks.fleet_command.changes import changes_between
 from stacks.fleet_command.sources import PROJECT, Tree, deployed, revision, synthesized
@@ -31,12 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
         prog="edgecam-fleet", description="What a fleet file says, and what deploying it would change."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    every = argparse.ArgumentParser(add_help=False)
+    every = ArgumentParser(add_help=False)
     every.add_argument(
         "--fleet", type=Path, default=PROJECT / "fleet.yaml", metavar="FILE", help="default: %(default)s"
     )

@@ -65,8 +65,8 @@ def run(image: str) -> Run:
 
 @pytest.fixture
 def frames(tmp_path: Path) -> Path:
-    """A folder like the core's data folder, which the container's user may write into."""
-    tmp_path.chmod(0o777)
+    """A folder like the core's data folder, which the container's user owns: who runs the tests."""
+    tmp_path.chmod(0o755)
     for parent in (tmp_path.parent, tmp_path.parent.parent):
         parent.chmod(parent.stat().st_mode | 0o011)  # pytest makes these for its own user alone
     return tmp_path

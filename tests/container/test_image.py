@@ -230,7 +230,7 @@ def test_the_image_tells_its_variant_and_content(image: str) -> None:
 
 def test_an_init_stands_before_the_program(image: str) -> None:
     config = json.loads(_docker("image", "inspect", "--format", "{{json .Config}}", image))
-    assert config["Entrypoint"] == ["tini", "--"]
+    assert config["Entrypoint"] == ["tini", "--", "edgecam-entrypoint"]
     assert config["Cmd"] == ["edgecam", "run"]
 
 
@@ -250,7 +250,18 @@ def test_only_the_temporary_folder_is_open_to_all(
 
 def test_there_is_no_shell(members: dict[str, tuple[tarfile.TarInfo, bytes]]) -> None:
     programs = {name.removeprefix("usr/bin/") for name in members if name.startswith("usr/bin/")}
-    assert programs == {"edgecam", "gst-inspect-1.0", "gst-launch-1.0", "python3", "python3.13", "tini"}
+    ours = {"edgecam", "edgecam-entrypoint"}
+    assert programs == ours | {"gst-inspect-1.0", "gst-launch-1.0", "python3", "python3.13", "tini"}
+
+
+def test_nothing_is_repeated_of_arguments_that_are_no_program(run: Run) -> None:
+    """As the forerunner's container was started, which had the private key as its first argument."""
+    key = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEG\n-----END PRIVATE KEY-----\n"
+    refused = run(key, "rtsp://guard:hush@10.0.0.21/1", "door", "DISPENSER", options=())
+    assert refused.returncode == 2
+    assert "expected a program of this image" in refused.stderr
+    for secret in ("PRIVATE KEY-----", "MIGHAgEA", "hush"):
+        assert secret not in refused.stderr + refused.stdout
 
 
 def test_every_package_brings_its_licence(members: dict[str, tuple[tarfile.TarInfo, bytes]]) -> None:

@@ -9,18 +9,27 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from image_node import LOCKED_DOWN, Node, cameras, me, running, wait_for
+from image_node import LOCKED_DOWN, Node, cameras, give, me, running, wait_for
+from stranger import UID, Stranger
 
 STOP_LIMIT_S = 5.0  # promised to the nucleus, which kills after 15
 
 
 def test_sigterm_ends_the_container_cleanly_and_it_is_gone(image: str, frames: Path) -> None:
+    give(frames, "12345:54321")
     with running(image, frames, "test://?pattern=ball", user="12345:54321") as node:
         _wait_for_picture(frames, node)
         node.process.send_signal(signal.SIGTERM)
         assert node.process.wait(timeout=STOP_LIMIT_S) == 0
         assert node.exists() is False
     assert json.loads((frames / "camera/frame.json").read_text())["status"] == "disconnected"
+
+
+def test_folder_that_another_user_made_first_is_refused_in_words(image: str, stranger: Stranger) -> None:
+    stranger.takes_the_folder("frames", "frames/camera")
+    with running(image, stranger.folder / "frames", "test://?pattern=ball", user="65532:65532") as node:
+        wait_for(lambda: f"/frames belongs to user {UID}" in node.said(), node, "a refusal")
+    assert list((stranger.folder / "frames" / "camera").iterdir()) == []
 
 
 def test_a_stop_during_a_camera_outage_is_clean_too(image: str, frames: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import resource
+import stat
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from edgecam.config import OnStale
+from edgecam.config import Frames, OnStale
 from edgecam.decoder import Picture
 from edgecam.frame import FrameWriter
 from edgecam.gst import Gst
 from edgecam.jpeg import size_of
 from edgecam.status import CameraState
+from edgecam.validation import validate
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -39,8 +41,10 @@ def picture(captured_s: float = 100.0, data: bytes | None = None) -> Picture:
     return Picture(data or jpeg(), NOON, captured_s)
 
 
-def writer(folder: Path, *, on_stale: OnStale = OnStale.KEEP, name: str = "frame.jpg") -> FrameWriter:
-    made = FrameWriter(camera_id="lobby", path=folder / name, stale_after_s=5, on_stale=on_stale)
+def writer(folder: Path, *, name: str = "frame.jpg", **frames: Any) -> FrameWriter:
+    made = FrameWriter(
+        camera_id="lobby", path=folder / name, stale_after_s=5, frames=validate(Frames, frames)
+    )
     made.open(NOON)
     return made
 
@@ -133,6 +137,25 @@ def test_what_a_killed_writer_left_is_cleaned_up_and_nothing_else(tmp_path: Path
     writer(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {".other.jpg.3f.tmp", "frame.jpg.bak", "frame.json"}
+
+
+@pytest.mark.parametrize(
+    ("frames", "mode"), [({}, 0o644), ({"mode": "0640"}, 0o640), ({"mode": "0600"}, 0o600)]
+)
+def test_who_may_read_is_what_the_settings_say_whatever_the_umask_is(
+    frames: dict[str, str], mode: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    former = os.umask(0o077)
+    request.addfinalizer(lambda: os.umask(former))
+    writer(tmp_path, **frames).write(picture())
+    for name in ("frame.jpg", "frame.json"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
+
+
+def test_group_that_may_read_is_the_one_in_the_settings(tmp_path: Path) -> None:
+    group = next(iter({*os.getgroups(), 44} - {0, os.getegid()})) if os.geteuid() else 44
+    writer(tmp_path, mode="0640", group=group).write(picture())
+    assert [(tmp_path / name).stat().st_gid for name in ("frame.jpg", "frame.json")] == [group] * 2
 
 
 def test_no_temporary_file_stays_behind(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecam.command_line import NOT_REPEATED
 from edgecam.config_status import StatePayload
 from edgecam.device_key import parse_private_key
 from edgecam.errors import ConfigurationError
@@ -172,7 +173,7 @@ def test_bridge_that_google_has_ended_is_refused_with_the_way_on(keys: Path) -> 
     found = mistakes(**key | REGISTRY | {"MQTT_BRIDGE_HOSTNAME": "mqtt.googleapis.com"})
     assert found == [f'MQTT_BRIDGE_HOSTNAME: {in_service}"mqtt.googleapis.com"']
     found = mistakes("--mqtt-bridge-hostname=MQTT.googleapis.com.", **key | REGISTRY)
-    assert found == [f'--mqtt-bridge-hostname: {in_service}"MQTT.googleapis.com."']
+    assert found == [f"--mqtt-bridge-hostname: {in_service}{NOT_REPEATED}"]
 
 
 def test_what_is_missing_beside_the_key_is_said_by_name(keys: Path) -> None:

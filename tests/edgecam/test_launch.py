@@ -48,6 +48,8 @@ def test_plan_of_the_default_configuration_is_complete_and_small() -> None:
     assert plan_from_environment(environment()) == [
         "dir=/dev/shm/edgecam",
         "arg=--network=host",
+        "arg=--memory=576m",
+        "arg=--memory-swap=576m",
         "arg=--volume=/dev/shm/edgecam:/dev/shm/edgecam",
         *(f"arg=--env={name}" for name in PASSED_ON),
     ]
@@ -69,9 +71,54 @@ def test_every_docker_setting_is_one_argument() -> None:
         "mounts": ["/models:/models:ro", {"source": "/a b", "target": "/c", "read_only": False}],
     }
     lines = plan_from_environment(environment(docker))
-    for argument in ("--user=0:0", "--memory=512m", "--cpus=1.5", "--network=bridge"):
+    for argument in ("--user=0:0", "--memory=512m", "--memory-swap=512m", "--cpus=1.5", "--network=bridge"):
         assert f"arg={argument}" in lines
     assert volumes(lines) == ["/a b:/c", "/dev/shm/edgecam:/dev/shm/edgecam", "/models:/models:ro"]
+
+
+GIB = 1024**3
+
+
+@pytest.mark.parametrize(
+    ("pictures", "recorded_only", "core_bytes", "limit"),
+    [
+        (1, 0, 64 * GIB, "576m"),
+        (16, 0, 64 * GIB, "5376m"),
+        (0, 1, 64 * GIB, "288m"),
+        (3, 2, 64 * GIB, "1280m"),
+        (16, 0, 4 * GIB, "3072m"),
+        (1, 0, GIB // 2, "384m"),
+    ],
+)
+def test_memory_is_limited_by_the_cameras_and_leaves_the_core_a_quarter(
+    pictures: int, recorded_only: int, core_bytes: int, limit: str
+) -> None:
+    cameras = [{"id": f"a{n}", "uri": RTSPS} for n in range(pictures)]
+    recorded = {"uri": RTSPS, "frames": {"enabled": False}, "recording": {"enabled": True}}
+    cameras += [{"id": f"b{n}", **recorded} for n in range(recorded_only)]
+    lines = plan(node(*cameras, bucket="s3://films"), DockerOptions(), core_bytes=core_bytes)
+    assert [line for line in lines if "memory" in line] == [
+        f"arg=--memory={limit}",
+        f"arg=--memory-swap={limit}",
+    ]
+    mine = plan(node(*cameras, bucket="s3://films"), DockerOptions(memory="8g"), core_bytes=core_bytes)
+    assert [line for line in mine if "memory" in line] == ["arg=--memory=8g", "arg=--memory-swap=8g"]
+
+
+def test_group_that_may_read_pictures_is_the_containers_as_well() -> None:
+    def camera(name: str, **frames: Any) -> dict[str, Any]:
+        return {"id": name, "uri": RTSPS, "frames": frames}
+
+    lines = plan(
+        node(
+            camera("a", mode="0640", group=44),
+            camera("b", mode="0640", group=44),
+            camera("c", mode="0640", group=33),
+            camera("d", mode="0640"),
+        ),
+        DockerOptions(),
+    )
+    assert [line for line in lines if "group" in line] == ["arg=--group-add=33", "arg=--group-add=44"]
 
 
 def test_numbers_and_nothing_may_come_as_a_nucleus_writes_them() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stranger import UID, Stranger
 
 from edgecam.camera import CameraWorker
 from edgecam.clock import SystemClock
@@ -243,3 +244,60 @@ def test_no_file_stays_open_however_often_writers_come(
         eventually(lambda number=number: worker.report().reconnects_total > number)
     eventually(lambda: worker.report().reason == "waiting")
     assert open_pipes() == 1
+
+
+def opening(path: Path) -> str:
+    """What is said of the pipe at `path`; nothing where it can be read."""
+    source = source_for(pipe_camera(path))
+    try:
+        source.build()
+    except SourceError as error:
+        return str(error)
+    finally:
+        source.close()
+    return ""
+
+
+def test_link_that_comes_between_changes_nothing_of_what_it_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What whoever owns the folder could do between making the pipe and giving it its mode."""
+    pipe, victim = tmp_path / "pipe", tmp_path / "victim"
+    victim.write_text("precious")
+    victim.chmod(0o600)
+    make = os.mkfifo
+
+    def quicker(*arguments: Any, **more: Any) -> None:
+        make(*arguments, **more)
+        pipe.unlink()
+        pipe.symlink_to(victim)
+
+    monkeypatch.setattr(os, "mkfifo", quicker)
+    assert "expected a named pipe" in opening(pipe)
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o600
+
+
+def test_link_of_ones_own_to_a_pipe_is_followed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("other")
+    (tmp_path / "other").symlink_to(tmp_path / "pipe")
+    assert opening(tmp_path / "link") == ""
+
+
+def test_link_of_somebody_else_is_not_followed(stranger: Stranger, tmp_path: Path) -> None:
+    stranger.folder.mkdir()
+    stranger.folder.chmod(0o777)
+    stranger.links("pipe", tmp_path / "made")
+    assert f"pipe is a link of user {UID}" in opening(stranger.folder / "pipe")
+    assert not (tmp_path / "made").exists()
+
+
+def test_pipe_of_somebody_else_is_fed_by_him_only_in_a_folder_that_is_not_everybodys(
+    stranger: Stranger,
+) -> None:
+    stranger.folder.mkdir()
+    stranger.folder.chmod(0o1777)
+    stranger.does("mkfifo $1/pipe")
+    assert f"found one of user {UID}" in opening(stranger.folder / "pipe")
+    stranger.folder.chmod(0o755)
+    assert opening(stranger.folder / "pipe") == ""

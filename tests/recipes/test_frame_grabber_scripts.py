@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from recipe_image import TestImage, docker
+from stranger import UID, Stranger
 
 ROOT = os.geteuid() == 0
 USER = "65532:65532" if ROOT else f"{os.geteuid()}:{os.getegid()}"
@@ -265,6 +266,9 @@ def test_container_is_unprivileged_read_only_and_bounded(
     assert host["CapAdd"] is None
     assert host["SecurityOpt"] == ["no-new-privileges"]
     assert host["PidsLimit"] == 4096
+    limits = {limit["Name"]: (limit["Soft"], limit["Hard"]) for limit in host["Ulimits"]}
+    assert limits == {"nofile": (8192, 8192), "core": (0, 0)}
+    assert f"EDGECAM_FOLDER_OWNER={USER}" in running.output()
     assert host["AutoRemove"] is True
     assert host["LogConfig"] == {"Type": "local", "Config": {"max-size": "1m", "max-file": "2"}}
 
@@ -313,6 +317,40 @@ def test_folder_that_only_root_can_make_is_made_by_docker_for_who_may_use_it(
     found = folder.stat()
     assert f"user={found.st_uid}:{found.st_gid}" in running.output()
     assert found.st_uid == (identity["user"] if ROOT else os.geteuid())
+
+
+@pytest.mark.parametrize("below", ["", "/lobby"])
+def test_link_of_another_user_is_refused_and_what_it_leads_to_stays_as_it_was(
+    lifecycle: dict[str, str],
+    environment: dict[str, str],
+    image: TestImage,
+    tmp_path: Path,
+    stranger: Stranger,
+    below: str,
+) -> None:
+    """Docker follows it: the container of the folder that only root can make would give away any folder."""
+    victim = tmp_path / "etc"
+    victim.mkdir(mode=0o711)
+    before = (victim.stat().st_uid, victim.stat().st_gid)
+    stranger.does(f"ln -s {victim} $1")
+    folder = f"{stranger.folder}{below}"
+    node = f"dir={folder}\narg=--volume={folder}:{folder}"
+    done = run_to_end(lifecycle["run"], {**environment, "EDGECAM_NODE": node})
+    assert done.returncode == 1
+    assert f"edgecam: {stranger.folder} is a link of user {UID}, which could lead anywhere" in done.stderr
+    assert (victim.stat().st_uid, victim.stat().st_gid) == before
+    assert list(victim.iterdir()) == []
+    assert not docker("container", "ls", "--all", "--quiet", "--filter", f"name={image.container}")
+
+
+def test_link_of_the_administrators_own_is_followed(
+    run: Any, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    folder = tmp_path / "link" / "frames"
+    run({**environment, "EDGECAM_NODE": f"dir={folder}\narg=--volume={folder}:{folder}"})
+    assert (tmp_path / "disk" / "frames").is_dir()
 
 
 def test_folder_that_was_there_keeps_its_owner(run: Any, environment: dict[str, str], tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ from edgecam import __version__, config_store
 from edgecam.broker import LEAST_EVERY_S, Worth
 from edgecam.clock import Clock
 from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
+from edgecam.jpeg import LONGEST_BYTES
 from edgecam.log import hide_values
+from edgecam.replaced_file import read_at
 from edgecam.report_values import as_ended, camera_values, storage_values, time_text, worth_of
 from edgecam.status import CameraReport, SpoolReport, UploadReport
 from edgecam.store.bucket import Bucket, Pace
@@ -234,7 +236,7 @@ class Publisher:
             written.latest_s, written.sequence, written.answered = now_s, sequence, asked
 
         try:
-            content = self._frame_path(report.camera_id).read_bytes()
+            content, _ = read_at(self._frame_path(report.camera_id), limit_bytes=LONGEST_BYTES)
         except (OSError, KeyError):
             return None  # just removed for being stale, or the camera has gone
         if not content.startswith(_JPEG_BEGINS):

@@ -12,6 +12,7 @@ from pathlib import Path
 from edgecam.chunk import Chunk
 from edgecam.config_store import Order
 from edgecam.last_end import SPOOL_MARKER
+from edgecam.replaced_file import is_leftover
 from edgecam.store import durable, spool_session
 from edgecam.store.spool_index import Shelf, Traits, Waiting, is_kept_name, kept_name
 
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _ASIDE = ".aside"
 _CAMERA = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_OURS = frozenset({".lock", ".losses.json", ".losses.json.tmp", SPOOL_MARKER, f"{SPOOL_MARKER}.tmp", _ASIDE})
+_OURS = frozenset({".lock", ".losses.json", ".losses.json.tmp", SPOOL_MARKER, _ASIDE})
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _OF_THE_DISK = frozenset({"lost+found"})
 
@@ -154,6 +155,8 @@ class Shelves:
         foreign: list[Path] = []
         for entry in _entries(self._folder):
             if entry.name in _OURS or entry.name in _OF_THE_DISK or entry.name in beside:
+                continue
+            if is_leftover(entry.name, SPOOL_MARKER):
                 continue
             if entry.is_dir(follow_symlinks=False) and _CAMERA.fullmatch(entry.name):
                 foreign += _fill(self.of(entry.name))

@@ -1,0 +1,198 @@
+"""Folders on a machine that others share: walked to, looked at and held open while something is done in them.
+
+`/dev/shm` and `/tmp` belong to everybody: whoever makes `/dev/shm/edgecam` first owns what everybody takes
+for the node's. So each step of a path is opened without following a link, looked at through what was opened,
+and the next one is opened within it (openat(2)): what another user swaps after the look changes nothing.
+
+1. A link counts only if it is of somebody who is trusted. 2. In a folder that everybody may write (sticky, as
+`/tmp` is) a name belongs to who took it first: what is not of somebody trusted is refused. 3. A folder of the
+node's own has owners all the way who are trusted, and nobody else may write there; folders above it that
+everybody may write have to be sticky, so that nobody can take away what is another's.
+
+Trusted are root, the user the node runs as, who owns `/` (that is root in another user namespace), and the
+user that the core's script gives folders to, where the node itself runs as root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+OWNER_VARIABLE = "EDGECAM_FOLDER_OWNER"
+"""Set by the recipe's script, UID:GID: whom it gives the folders that it makes."""
+
+SHOWN_FOLDER = 0o755
+"""Of folders that others look into."""
+
+_ROOT = 0
+_STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_LINKS = 40  # as many as the kernel follows itself (path_resolution(7))
+
+
+class ForeignFolder(PermissionError):  # noqa: N818 - as its parents are called
+    """Another user of this machine owns or may write what should be the node's; says who, and what to do."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(errno.EPERM, said)
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, make_mode: int | None = None, is_shared: bool = False) -> Iterator[int]:
+    """The folder at `path`, open for as long as the block lasts; its descriptor is for `dir_fd`.
+
+    Args:
+        path: Absolute.
+        make_mode: Make it and those above it where they are missing, with this mode.
+        is_shared: Others put their files there too: rule 3 does not hold.
+
+    Raises:
+        ForeignFolder: it is not safe to use; its `strerror` says why, for a person.
+        OSError: it cannot be had; `filename` is the step that failed.
+    """
+    folder = _reached(path, make_mode, is_shared)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def trusted_users() -> frozenset[int]:
+    """Whose folders, files and links are as good as the node's own."""
+    given = os.environ.get(OWNER_VARIABLE, "").partition(":")[0]
+    users = {_ROOT, os.geteuid(), os.stat("/").st_uid}  # noqa: PTH116 - by its one letter
+    return frozenset(users | {int(given)} if given.isdecimal() else users)
+
+
+def refuse_foreign(where: str, facts: os.stat_result, *, is_sticky_enough: bool = False) -> None:
+    """Nothing where `where` belongs to somebody trusted and nobody else may write it.
+
+    Args:
+        where: Its path, for the message.
+        facts: What fstat(2) says of it.
+        is_sticky_enough: Others may write where they cannot take away what is another's.
+
+    Raises:
+        ForeignFolder: see there.
+    """
+    if facts.st_uid not in trusted_users():
+        raise ForeignFolder(
+            f"{where} belongs to user {facts.st_uid}, who could put other files there: "
+            f"remove it, or give it to user {os.geteuid()} (chown {os.geteuid()} {where})"
+        )
+    if is_sticky_enough and facts.st_mode & stat.S_ISVTX:
+        return
+    # The group that the node itself runs as is as trusted as its user; many systems give each user one.
+    by_group = facts.st_mode & stat.S_IWGRP and facts.st_gid not in (_ROOT, os.getegid())
+    if facts.st_mode & stat.S_IWOTH or by_group:
+        who = "every user" if facts.st_mode & stat.S_IWOTH else f"group {facts.st_gid}"
+        raise ForeignFolder(
+            f"{where} may be written by {who}, who could put other files there: "
+            f"take that right away (chmod go-w {where})"
+        )
+
+
+def give(path: Path, user: int, group: int) -> None:
+    """Let the folder `path` belong to `user` and `group`: one that has just been made, or is theirs already.
+
+    Raises:
+        OSError: it is somebody else's, it holds something, or it cannot be given away.
+    """
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        facts = os.fstat(folder)
+        if facts.st_uid == user:
+            return
+        # Docker makes what it mounts, as root and empty. Anything else was there before.
+        if facts.st_uid not in trusted_users() or os.listdir(folder):  # noqa: PTH208 - of a descriptor
+            said = f"a folder that was there before: it is of user {facts.st_uid}, and not of user {user}"
+            raise ForeignFolder(said)
+        os.fchown(folder, user, group)
+    finally:
+        os.close(folder)
+
+
+def _reached(path: Path, make_mode: int | None, is_shared: bool) -> int:
+    """A descriptor of the folder at `path`, which can be listed and synced."""
+    if not path.is_absolute():
+        raise ValueError(f"expected an absolute path, found {path}")
+    names, links = deque(path.parts[1:]), 0
+    here, walked = os.open("/", _STEP), "/"
+    try:
+        while names:
+            name = names.popleft()
+            where = str(PurePosixPath(walked, name))
+            step = _step(here, name, where, make_mode)
+            try:
+                facts = os.fstat(step)
+                _look(where, facts, above=os.fstat(here), is_shared=is_shared, is_last=not names)
+            except BaseException:
+                os.close(step)
+                raise
+            if not stat.S_ISLNK(facts.st_mode):
+                os.close(here)
+                here, walked = step, where
+                continue
+            try:
+                target = PurePosixPath(os.readlink("", dir_fd=step))
+            finally:
+                os.close(step)
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+            if target.is_absolute():
+                os.close(here)
+                here, walked = os.open("/", _STEP), "/"
+            names.extendleft(reversed([part for part in target.parts if part != "/"]))
+        try:
+            return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=here)
+        except OSError as error:
+            raise _named(error, walked) from None
+    finally:
+        os.close(here)
+
+
+def _step(here: int, name: str, where: str, make_mode: int | None) -> int:
+    """What is called `name` in the folder `here`, opened as a place only; made where it is missing."""
+    try:
+        try:
+            return os.open(name, _STEP, dir_fd=here)
+        except FileNotFoundError:
+            if make_mode is None:
+                raise
+            # Somebody else may be quicker: then theirs is looked at like any other.
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, make_mode, dir_fd=here)
+            return os.open(name, _STEP, dir_fd=here)
+    except OSError as error:
+        raise _named(error, where) from None
+
+
+def _look(
+    where: str, facts: os.stat_result, *, above: os.stat_result, is_shared: bool, is_last: bool
+) -> None:
+    """Refuse `where`, which stands in the folder `above`, by the rules of this module."""
+    if stat.S_ISLNK(facts.st_mode):
+        if facts.st_uid not in trusted_users():
+            raise ForeignFolder(
+                f"{where} is a link of user {facts.st_uid}, which could lead anywhere: remove it"
+            )
+        return
+    if not is_shared:
+        refuse_foreign(where, facts, is_sticky_enough=not is_last)
+        return
+    is_everybodys = above.st_mode & stat.S_IWOTH and above.st_mode & stat.S_ISVTX
+    if is_everybodys and facts.st_uid not in trusted_users():
+        raise ForeignFolder(
+            f"{where} belongs to user {facts.st_uid}, who took that name in a folder that every user may "
+            f"write: remove it, or choose a folder that is not below {PurePosixPath(where).parent}"
+        )
+
+
+def _named(error: OSError, where: str) -> OSError:
+    """The same with the whole path in place of one name."""
+    return type(error)(error.errno, error.strerror, where)
