@@ -1,49 +1,44 @@
-"""What core devices may do: the role that they take on, and the IoT policy of their certificates."""
+"""What core devices may do in AWS: the role that they take on with their certificates."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
-from edgecam.aws_iot import topic_of
+from stacks.core_policy import PLACEHOLDER, core_policy
 from stacks.devices import SECRETS
 from stacks.nag import acknowledge_wildcard
 
 ROLE_ALIAS = "EdgecamCoreRoleAlias"
-IOT_POLICY = "EdgecamCorePolicy"
 
 _LOG_GROUPS = "/aws/greengrass/*"
 """Where aws.greengrass.LogManager and the nucleus write (Greengrass v2 developer guide, monitoring logs)."""
 
 
 class CoreDeviceRole(Construct):
-    """The token exchange role of the cores: the named one, or a new one with role alias and IoT policy.
+    """The token exchange role of the cores: the named one, or a new one with a role alias.
 
     Attributes:
         role: The role.
     """
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, existing: str | None, things: Sequence[str] | None
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, existing: str | None) -> None:
         """Import or make the role.
 
         Args:
             scope: The stack.
             construct_id: The construct's id.
             existing: Name of the role that the cores have already.
-            things: Names of all cores, for a new IoT policy; None when only their groups are known.
         """
         super().__init__(scope, construct_id)
         self.role: iam.IRole = (
-            iam.Role.from_role_name(self, "Role", existing)
-            if existing
-            else self._new_role(["*"] if things is None else sorted(things))
+            iam.Role.from_role_name(self, "Role", existing) if existing else self._new_role()
         )
 
     def grant_artifacts(self, bucket_arn: str, prefix: str) -> None:
@@ -136,7 +131,7 @@ class CoreDeviceRole(Construct):
             policy, keys, "A core has the devices of its cameras, and Secrets Manager ends a name by chance."
         )
 
-    def _new_role(self, things: Sequence[str]) -> iam.Role:
+    def _new_role(self) -> iam.Role:
         role = iam.Role(
             self,
             "Role",
@@ -150,20 +145,8 @@ class CoreDeviceRole(Construct):
             "A core names its log groups after Region, component and thing; they all begin like this.",
         )
         alias = iot.CfnRoleAlias(self, "RoleAlias", role_alias=ROLE_ALIAS, role_arn=role.role_arn)
-        iot.CfnPolicy(
-            self,
-            "Policy",
-            policy_name=IOT_POLICY,
-            policy_document={
-                "Version": "2012-10-17",
-                "Statement": _iot_statements(cdk.Stack.of(self), things, alias.attr_role_alias_arn),
-            },
-        )
         cdk.CfnOutput(
             self, "RoleAliasName", value=alias.ref, description="iotRoleAlias of the cores' nucleus."
-        )
-        cdk.CfnOutput(
-            self, "IotPolicyName", value=IOT_POLICY, description="To be attached to the cores' certificates."
         )
         return role
 
@@ -212,51 +195,11 @@ def _log_groups(scope: Construct) -> str:
     )
 
 
-def _iot_statements(stack: cdk.Stack, things: Sequence[str], alias_arn: str) -> list[dict[str, object]]:
-    """The minimal IoT policy of the Greengrass v2 developer guide.
+def core_policy_of(scope: Construct, role_alias: str) -> dict[str, Any]:
+    """The IoT policy of a core's certificate, with `PLACEHOLDER` where the thing's name belongs."""
+    stack = cdk.Stack.of(scope)
 
-    A core opens several connections, whose client ids are its name and a suffix; thing policy variables are
-    not supported for cores. So names stand here, or a wildcard where only the thing group is known.
-    """
+    def arn(kind: str, name: str) -> str:
+        return stack.format_arn(service="iot", resource=kind, resource_name=name)
 
-    def iot_arns(kind: str, *ends: str) -> list[str]:
-        patterns = ["*" if thing == "*" else f"{thing}*" for thing in things]
-        return [
-            stack.format_arn(service="iot", resource=kind, resource_name=end.replace("THING", pattern))
-            for pattern in patterns
-            for end in ends
-        ]
-
-    topics = [
-        f"$aws/things/THING/{topic}"
-        for topic in ("greengrass/health/json", "greengrassv2/health/json", "jobs/*", "shadow/*")
-    ]
-    # A policy knows no + within a topic, and the names above are patterns; these are not, for a core must not
-    # tell how the cameras of another one are doing whose name begins like its own.
-    states = [
-        stack.format_arn(service="iot", resource="topic", resource_name=topic_of(thing, "*"))
-        for thing in things
-    ]
-    return [
-        {"Effect": "Allow", "Action": "iot:Connect", "Resource": iot_arns("client", "THING")},
-        {"Effect": "Allow", "Action": ["iot:Receive", "iot:Publish"], "Resource": iot_arns("topic", *topics)},
-        {"Effect": "Allow", "Action": "iot:Publish", "Resource": states},
-        {"Effect": "Allow", "Action": "iot:Subscribe", "Resource": iot_arns("topicfilter", *topics[2:])},
-        {
-            "Effect": "Allow",
-            "Action": ["iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"],
-            "Resource": iot_arns("thing", "THING"),
-        },
-        {"Effect": "Allow", "Action": "iot:AssumeRoleWithCertificate", "Resource": alias_arn},
-        {
-            "Effect": "Allow",
-            # GetDeploymentConfiguration: for documents too large for a job, see stacks/deployment.py.
-            "Action": [
-                "greengrass:GetComponentVersionArtifact",
-                "greengrass:GetDeploymentConfiguration",
-                "greengrass:ListThingGroupsForCoreDevice",
-                "greengrass:ResolveComponentCandidates",
-            ],
-            "Resource": "*",
-        },
-    ]
+    return core_policy(PLACEHOLDER, arn=arn, role_alias_arn=arn("rolealias", role_alias))

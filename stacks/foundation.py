@@ -15,7 +15,7 @@ from stacks.core_device import CoreDeviceRole
 from stacks.core_setup import set_up_cores
 from stacks.image_repository import ImageRepository
 from stacks.settings import Fleet
-from stacks.thing_groups import known_things, make_thing_groups
+from stacks.thing_groups import make_thing_groups
 
 
 class FoundationStack(cdk.Stack):
@@ -36,9 +36,7 @@ class FoundationStack(cdk.Stack):
         )
         store = ArtifactStore(self, "Artifacts", existing=fleet.aws.artifact_bucket)
         self.artifact_bucket: s3.IBucket = store.bucket
-        cores = CoreDeviceRole(
-            self, "Cores", existing=fleet.aws.token_exchange_role, things=known_things(fleet)
-        )
+        cores = CoreDeviceRole(self, "Cores", existing=fleet.aws.token_exchange_role)
         for variant in VARIANTS:
             cores.grant_artifacts(store.bucket.bucket_arn, variant)
         cores.grant_secrets(fleet.secret_arns(), beginning=fleet.aws.camera_secrets)

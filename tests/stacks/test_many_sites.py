@@ -203,15 +203,3 @@ def test_role_may_read_the_secrets_whose_names_begin_as_the_settings_say(synthes
     ]
     secrets = "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:ga*"
     assert statements == [("secretsmanager:GetSecretValue", secrets)]
-
-
-@pytest.mark.parametrize(("count", "named"), [(2, True), (3, False)])
-def test_iot_policy_names_things_as_long_as_they_fit(synthesize: Synthesize, count: int, named: bool) -> None:
-    sites = "".join(
-        f'  s{number}: {{thing: core-{number}, cameras: [{{id: a, uri: "test://"}}]}}\n'
-        for number in range(count)
-    )
-    (policy,) = of_type(synthesize(f"sites:\n{sites}")["EdgecamFoundation"], "AWS::IoT::Policy")
-    document = json.dumps(policy["PolicyDocument"])
-    assert ("core-0*" in document) is named
-    assert document.count("client/*") == (0 if named else 1)

@@ -127,32 +127,6 @@ def test_whole_secret_arn_is_granted_as_it_is_and_a_partial_one_with_its_six_cha
     assert exact_secret("arn:x:secret:gate") == "arn:x:secret:gate-??????"
 
 
-def test_iot_policy_names_each_core_where_all_are_known(synthesize: Synthesize) -> None:
-    template = synthesize('sites: {a: {thing: core-7, cameras: [{id: a, uri: "rtsp://h/1"}]}}')
-    (policy,) = of_type(template["EdgecamFoundation"], "AWS::IoT::Policy")
-    statements: dict[str, list[str]] = {}
-    for statement in policy["PolicyDocument"]["Statement"]:
-        for action in _several(statement["Action"]):
-            statements.setdefault(action, []).extend(map(flat, _several(statement["Resource"])))
-    iot = "arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>"
-    assert statements["iot:Connect"] == [f"{iot}:client/core-7*"]
-    states = f"{iot}:topic/edgecam/core-7/*/state"
-    assert statements["iot:Publish"] == [*statements["iot:Receive"], states]
-    assert all("core-7*" in arn for arn in statements["iot:Receive"] + statements["iot:Subscribe"])
-    assert statements["iot:UpdateThingShadow"] == [f"{iot}:thing/core-7*"]
-    assert statements["iot:AssumeRoleWithCertificate"] == ["<CoresRoleAlias.RoleAliasArn>"]
-
-
-def test_iot_policy_lets_cores_get_large_deployment_documents(templates: Templates) -> None:
-    (policy,) = of_type(templates["EdgecamFoundation"], "AWS::IoT::Policy")
-    actions = [
-        action
-        for statement in policy["PolicyDocument"]["Statement"]
-        for action in _several(statement["Action"])
-    ]
-    assert "greengrass:GetDeploymentConfiguration" in actions
-
-
 def test_copier_may_read_its_assets_only(copier: Rights) -> None:
     assets = "arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}"
     assert masked(copier["s3:GetObject",]) == [f"{assets}/HASH", f"{assets}/HASH"]
