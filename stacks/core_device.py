@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
+from stacks.camera_secrets import THING, Grant, exact_secret
 from stacks.core_policy import PLACEHOLDER, core_policy
 from stacks.devices import SECRETS
 from stacks.nag import acknowledge_wildcard
@@ -80,24 +80,28 @@ class CoreDeviceRole(Construct):
             "ecr:GetAuthorizationToken knows no resources: it logs in to the account's registry.",
         )
 
-    def grant_secrets(self, arns: Sequence[str], *, beginning: str | None = None) -> None:
-        """Let cores read exactly these secrets, or those whose names begin like this (`cameras/*`)."""
-        if not arns:
-            return
-        resources = [exact_secret(arn) for arn in arns] if beginning is None else [_secrets(self, beginning)]
-        policy = iam.Policy(
-            self,
-            "CameraSecrets",
-            roles=[self.role],
-            statements=[_allow("ReadCameraSecrets", "secretsmanager:GetSecretValue", resources)],
-        )
-        if beginning is not None:
-            acknowledge_wildcard(
-                policy,
-                resources[0],
-                "A policy has no room for all secrets of a large fleet, and each new camera would change it: "
-                "the settings say how their names begin.",
-            )
+    def grant_secrets(self, policies: Sequence[Sequence[Grant]]) -> None:
+        """Let each core read these secrets of its site; the first policy stands in the role itself."""
+        for number, grants in enumerate(policies):
+            statements = [
+                iam.PolicyStatement(
+                    actions=["secretsmanager:GetSecretValue"],
+                    resources=[exact_secret(arn) for arn in grant.secrets],
+                    conditions=grant.conditions or None,
+                )
+                for grant in grants
+            ]
+            if number == 0:
+                iam.Policy(self, "CameraSecrets", roles=[self.role], statements=statements)
+            else:
+                iam.ManagedPolicy(
+                    self, f"CameraSecrets-{number + 1}", roles=[self.role], statements=statements
+                )
+
+    def grant_own_secrets(self, names: str) -> None:
+        """Let each core read the secrets whose names have its own where `{thing}` is in `names`."""
+        beginning, _, end = names.partition(THING)
+        self._grant_own("OwnCameraSecrets", "ReadOwnCameraSecrets", beginning.rstrip("/"), end)
 
     def grant_logs(self, group_arns: Sequence[str]) -> None:
         """Let cores write these log groups; a new role may do that already."""
@@ -110,25 +114,32 @@ class CoreDeviceRole(Construct):
         )
 
     def grant_own_devices(self) -> None:
-        """Let each core read the keys of its own devices, and of no other core's.
+        """Let each core read the keys of its own devices, and of no other core's."""
+        self._grant_own("DeviceKeys", "ReadOwnDeviceKeys", SECRETS, "/*")
+
+    def _grant_own(self, construct_id: str, sid: str, folder: str, end: str) -> None:
+        """Let each core read the secrets named `folder/THING` and `end`.
 
         The variable is the name that the core has shown its certificate for when it took on the role: both
         nuclei send it along (AWS IoT Core developer guide, "Authorizing direct calls to AWS services").
         """
-        keys = cdk.Stack.of(self).format_arn(
+        own = f"${{credentials-iot:ThingName}}{end}"
+        secrets = cdk.Stack.of(self).format_arn(
             service="secretsmanager",
             resource="secret",
-            resource_name=f"{SECRETS}/${{credentials-iot:ThingName}}/*",
+            resource_name=f"{folder}/{own}" if folder else own,
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
         policy = iam.Policy(
             self,
-            "DeviceKeys",
+            construct_id,
             roles=[self.role],
-            statements=[_allow("ReadOwnDeviceKeys", "secretsmanager:GetSecretValue", [keys])],
+            statements=[_allow(sid, "secretsmanager:GetSecretValue", [secrets])],
         )
         acknowledge_wildcard(
-            policy, keys, "A core has the devices of its cameras, and Secrets Manager ends a name by chance."
+            policy,
+            secrets,
+            "A core has the secrets of its own cameras, and Secrets Manager ends a name by chance.",
         )
 
     def _new_role(self) -> iam.Role:
@@ -149,24 +160,6 @@ class CoreDeviceRole(Construct):
             self, "RoleAliasName", value=alias.ref, description="iotRoleAlias of the cores' nucleus."
         )
         return role
-
-
-def exact_secret(arn: str) -> str:
-    """The secret as a resource of an IAM policy.
-
-    Secrets Manager adds a hyphen and six random characters to a secret's name. An ARN without them is
-    completed with six question marks, as its documentation asks for; a whole one stays exactly as it is.
-    """
-    return arn if re.search(r"-[A-Za-z0-9]{6}$", arn) else f"{arn}-??????"
-
-
-def _secrets(scope: Construct, beginning: str) -> str:
-    return cdk.Stack.of(scope).format_arn(
-        service="secretsmanager",
-        resource="secret",
-        resource_name=beginning,
-        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-    )
 
 
 def _allow(sid: str, action: str, resources: Sequence[str]) -> iam.PolicyStatement:

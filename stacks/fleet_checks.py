@@ -11,6 +11,7 @@ from edgecam.config_status import is_device_id
 from edgecam.core_paths import mistakes_on_core
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.validation import validate
+from stacks.camera_secrets import mistakes_of_secrets
 from stacks.core_checks import mistakes_of_cores
 from stacks.devices import devices_of, node_of
 from stacks.placement import mistakes_of_placement
@@ -36,6 +37,7 @@ def mistakes_of(fleet: Fleet) -> list[Mistake]:
         _devices(fleet),
         _same_devices(fleet),
         mistakes_of_placement(fleet),
+        mistakes_of_secrets(fleet),
         mistakes_of_cores(fleet),
         mistakes_of_waves(fleet),
     )

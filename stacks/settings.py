@@ -68,7 +68,7 @@ Region = Annotated[str, _matches(r"[a-z]{2}(-[a-z]+)+-\d", "the name of a Region
 Bucket = Annotated[str, _matches(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket")]
 RoleName = Annotated[str, _matches(r"[\w+=,.@-]{1,64}", "the name of an IAM role, not its ARN")]
 SecretNames = Annotated[
-    str, _matches(r"[\w/+=.@-]+\*", 'the beginning of names and an asterisk, such as "cameras/*"')
+    str, _matches(r"([\w+=.@-]+/)*\{thing\}/\*", "names below that of a thing, such as cameras/{thing}/*")
 ]
 ImageName = Annotated[str, _matches(r"[a-zA-Z0-9][\w./:@-]*", "the name of an image")]
 
@@ -330,8 +330,9 @@ class Aws(Model):
 
     camera_secrets: SecretNames | None = Field(
         default=None,
-        description="How the names of all camera secrets begin, such as `cameras/*`, for the cores' role; "
-        "default exactly those that cameras name.",
+        description="How the camera secrets of things are named, such as `cameras/{thing}/*`: each core may "
+        "read what is named after its own thing. For many sites; default exactly those that its cameras "
+        "name.",
     )
     site_stacks: int | None = Field(
         default=None,

@@ -92,8 +92,9 @@ def _holds(operator: str, key: str, wanted: list[str], keys: Mapping[str, str]) 
     found = keys.get(key.lower())
     if operator == "StringLike":
         return found is not None and any(_matches_filled(pattern, found, keys) for pattern in wanted)
-    assert operator == "StringEquals", operator
-    return found is not None and any(_filled(value, keys) == found for value in wanted)
+    equal = found is not None and any(_filled(value, keys) == found for value in wanted)
+    assert operator in ("StringEquals", "StringNotEquals"), operator
+    return equal is (operator == "StringEquals")
 
 
 def _matches_filled(pattern: str, text: str, keys: Mapping[str, str]) -> bool:

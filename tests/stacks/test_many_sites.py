@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from fleets import FLEET, PROJECT, Synthesize, Templates, flat, of_type
+from fleets import FLEET, PROJECT, Synthesize, Templates
 
 from bench.many_sites import entry, write_fleet
 from edgecam.errors import EdgecamError
@@ -191,15 +191,3 @@ def test_template_that_is_too_large_is_named_with_its_largest_sites(tmp_path: Pa
         "Say stack: NAME in new sites, or aws.site_stacks (and stack: main in the sites that are deployed "
         "already)"
     )
-
-
-def test_role_may_read_the_secrets_whose_names_begin_as_the_settings_say(synthesize: Synthesize) -> None:
-    found = synthesize(FLEET + "aws: {camera_secrets: ga*}\n")["EdgecamFoundation"]
-    statements = [
-        (statement["Action"], flat(statement["Resource"]))
-        for policy in of_type(found, "AWS::IAM::Policy")
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Sid"] == "ReadCameraSecrets"
-    ]
-    secrets = "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:ga*"
-    assert statements == [("secretsmanager:GetSecretValue", secrets)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fleets import EXISTING, FLEET, RECORDED, RECORDED_SITES, SECRET, Synthesize, Templates, flat, of_type
 
-from stacks.core_device import exact_secret
+from stacks.camera_secrets import exact_secret
 
 Rights = dict[tuple[str, ...], list[str]]
 COMPONENTS = "arn:<AWS::Partition>:greengrass:<AWS::Region>:<AWS::AccountId>:components"
