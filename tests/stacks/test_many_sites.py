@@ -138,7 +138,7 @@ def test_site_stacks_are_deployed_after_the_component_and_its_foundation(assembl
 def test_cores_of_many_sites_are_not_named_in_policies(assemblies: Assemblies) -> None:
     foundation = (assemblies.before / "EdgecamFoundation.template.json").read_text()
     assert "shop-" not in foundation
-    assert ":secret:cameras/*" in foundation
+    assert ":secret:cameras/${credentials-iot:ThingName}/*" in foundation
 
 
 MAIN_AND_OTHERS = FLEET.replace("gate:\n", "gate:\n    stack: main\n") + "aws: {site_stacks: 4}\n"
