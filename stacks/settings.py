@@ -28,7 +28,7 @@ from edgecam.validation import Model
 from stacks.fleet_checks import mistakes_of
 from stacks.fleet_files import FleetDocument, read_fleet
 from stacks.settings_cores import Cores
-from stacks.settings_gcp import Gcp
+from stacks.settings_gcp import Gcp, Member
 from stacks.settings_pipeline import Pipeline
 from stacks.settings_watch import Watch
 from stacks.settings_waves import Wave
@@ -184,6 +184,11 @@ class Site(NodeConfig):
     )
     device_ids: dict[CameraId, DeviceId] = Field(
         default={}, description="Names of devices, by camera; default `<site>-<camera>`."
+    )
+    writers: tuple[Member, ...] = Field(
+        default=(),
+        description="With `gcp.bucket`: who may upload below what `bucket` names, and nowhere else, such as "
+        "`principal://…/subject/ROLE/CERTIFICATE` of each of its cores.",
     )
     rollout: Rollout = Field(default=Rollout(), description="How a deployment reaches the cores.")
     stack: SiteName | None = Field(
