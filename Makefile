@@ -49,6 +49,7 @@ keys: ## CAMERA=door: the key pair of a device, without CDK (ALGORITHM=ES256: P-
 lock: ## resolve the Python dependencies anew (UPGRADE=1: to the newest)
 	for project in . sandbox/aws stacks/gcp/iot; do (cd $$project && $(CURDIR)/.venv/bin/uv lock $(if $(UPGRADE),--upgrade) && \
 	  sed -E -i 's#registry = "https://[^"]*"#registry = "index"#; s#url = "https://[^"]*/([^"/]*)"#path = "\1"#; s/, size = [0-9]+//' uv.lock); done
+	.venv/bin/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --generate-hashes --no-header --no-annotate - -o sandbox/uv.txt <<<uv
 
 .PHONY: docs
 docs: ## the README's tables of settings, from the models

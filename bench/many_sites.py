@@ -13,7 +13,7 @@ HEAD = """\
 include: [sites/*.yaml]
 aws:
   token_exchange_role: GreengrassV2TokenExchangeRole
-  camera_secrets: cameras/*
+  camera_secrets: cameras/{{thing}}/*
 {placement}defaults:
   nucleus: lite
   rollout: {{abort: [{{when: failed, percent: 10, at_least: 5}}], timeout_min: 30}}
@@ -24,7 +24,7 @@ templates:
     camera:
       frames: {{max_fps: 2}}
       credentials:
-        secret: "arn:aws:secretsmanager:eu-central-1:123456789012:secret:cameras/{{site}}-AbCdEf"
+        secret: "arn:aws:secretsmanager:eu-central-1:123456789012:secret:cameras/{{site}}-core/login-AbCdEf"
     cameras:
       - {{id: "door-{{n}}", uri: "rtsp://{{net}}.2{{n}}/stream1", for: {{n: "1-{cameras}"}}}}
 """

@@ -1,8 +1,8 @@
 """What a core exchanges with the cloud: its deployments, recipes, artifacts, credentials, reports.
 
 A real core receives deployments as IoT Jobs and reports over MQTT, authenticated by its certificate. Here it
-asks the embedded AWS' API, with the rights of the account; only what its components need, artifacts and
-credentials, goes through the role of its role alias, as on a real core.
+asks the embedded AWS' API for both, with the rights of the account; what its components need, artifacts and
+credentials, it gets with its certificate and the role of its role alias, as a real core does.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from botocore.credentials import Credentials as SigningKey
 
 from sandbox import images
 from sandbox.aws.clients import ACCOUNT, ACCOUNT_CREDENTIALS, REGION, Credentials, client
+from sandbox.device import Device
 from sandbox.errors import ArtifactError, CloudError
 from sandbox.recipe import Artifact
 
@@ -57,13 +58,18 @@ class Deployment:
 class Cloud:
     """The embedded AWS at `url`, seen by the core of one thing."""
 
-    def __init__(self, *, url: str, thing_name: str, role_alias: str) -> None:
-        """Nothing is asked yet: the role alias may come into being with the first deployment."""
+    def __init__(
+        self, *, url: str, thing_name: str, device: Device | None = None, role_alias: str = ""
+    ) -> None:
+        """Nothing is asked yet: the role alias may come into being with the first deployment.
+
+        Without a device it can report, and look, but has no credentials.
+        """
         self.thing_name = thing_name
         self._url = url
+        self._device = device
         self._role_alias = role_alias
         self._greengrass = client("greengrassv2", url)
-        self._topics = client("iot-data", url)
 
     def deployments(self) -> list[Deployment]:
         """The deployments that this core is to run together, newest first."""
@@ -84,25 +90,9 @@ class Cloud:
 
     def credentials(self) -> Credentials:
         """Credentials of the role that the role alias names, as long-lived as the alias says."""
-        try:
-            answer = self._signed(
-                "iot",
-                "GET",
-                f"/role-aliases/{self._role_alias}/credentials",
-                headers={"x-amzn-iot-thingname": self.thing_name},
-            )
-        except (urllib.error.URLError, OSError) as error:
-            words = error.read().decode(errors="replace") if isinstance(error, urllib.error.HTTPError) else ""
-            raise CloudError(
-                f"The core gets no credentials through the role alias {self._role_alias}: {error} {words}"
-            ) from error
-        found = json.loads(answer)["credentials"]
-        return Credentials(
-            access_key_id=found["accessKeyId"],
-            secret_access_key=found["secretAccessKey"],
-            session_token=found["sessionToken"],
-            expiration=found["expiration"],
-        )
+        if self._device is None:
+            raise CloudError(f"The core of {self.thing_name} has no certificate to get credentials with")
+        return self._device.credentials(self._role_alias)
 
     def fetch(self, artifact: Artifact, folder: Path) -> None:
         """Have the artifact here, as a file in `folder` or as an image in Docker; ArtifactError."""
@@ -132,11 +122,6 @@ class Cloud:
                 f"{artifact.uri}: the recipe promises SHA-256 {artifact.digest}, found {found}"
             )
         return partial.replace(target)
-
-    def publish(self, topic: str, payload: bytes, qos: int) -> None:
-        """Hand a message to AWS IoT Core; from any thread."""
-        with _answered(f"publish to {topic}"):
-            self._topics.publish(topic=topic, qos=qos, payload=payload)
 
     def report(
         self,

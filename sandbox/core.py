@@ -3,12 +3,14 @@
 It asks for its deployments about once a second, plans all components of a new one before it touches what
 runs (recipe, artifacts, configuration, variables), stops what changes, installs and runs the new, and
 reports. When the new breaks it goes back to the former and reports FAILED with the reason. Components whose
-names begin with `aws.greengrass.` count as provided. What components publish to AWS IoT Core goes there.
+names begin with `aws.greengrass.` count as provided. What components publish to AWS IoT Core goes there, over
+a connection with the thing's certificate, and so do their credentials: its IoT policies have to allow both.
 
 Where it differs from a real core: it asks an API instead of receiving IoT Jobs; components get
 AWS_ENDPOINT_URL, so that their SDKs find the embedded AWS; nothing survives its own end.
 
-Run: `python -m sandbox.core --thing-name NAME --root FOLDER --role-alias ALIAS`, AWS_ENDPOINT_URL set.
+Run: `python -m sandbox.core --thing-name NAME --certificate FOLDER --iot-port PORT --root FOLDER --role-alias
+ALIAS`, AWS_ENDPOINT_URL set.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from sandbox import configuration, recipe
 from sandbox.aws.clients import REGION
 from sandbox.cloud import Cloud, Deployment, Wanted
 from sandbox.component import Component, Plan, State, interpolated
+from sandbox.device import Device, DeviceConnection
 from sandbox.errors import CloudError, CoreError, SandboxError
 from sandbox.interpolation import Variables
 from sandbox.nucleus import NucleusSocket
@@ -48,7 +51,7 @@ class Settings:
     """What the core is told at start. `settle_s`: how long `run` must be up for a deployment to succeed."""
 
     url: str
-    thing_name: str
+    device: Device
     role_alias: str
     root: Path
     identity: Identity
@@ -68,13 +71,19 @@ class Interrupted(Exception):  # noqa: N818 - not an error: the core was asked t
 class Core:
     """Runs deployments until it is asked to stop."""
 
-    def __init__(self, settings: Settings, stop: threading.Event) -> None:
+    def __init__(self, settings: Settings, connection: DeviceConnection, stop: threading.Event) -> None:
         """`stop` ends `run()`; it may be set by a signal handler."""
         self._settings = settings
+        self._thing_name = settings.device.thing_name
         self._stop = stop
-        self._cloud = Cloud(url=settings.url, thing_name=settings.thing_name, role_alias=settings.role_alias)
+        self._cloud = Cloud(
+            url=settings.url,
+            thing_name=self._thing_name,
+            device=settings.device,
+            role_alias=settings.role_alias,
+        )
         self._exchange = TokenExchange(self._cloud.credentials)
-        self._nucleus = NucleusSocket(settings.root, self._cloud.publish)
+        self._nucleus = NucleusSocket(settings.root, connection.publish)
         self._platform = recipe.this_platform()
         self._components: dict[str, Component] = {}
         self._tokens: dict[str, str] = {}
@@ -85,7 +94,7 @@ class Core:
 
     def run(self) -> None:
         """Poll, deploy and supervise; stops all components at the end."""
-        log.info("core of %s started, root %s", self._settings.thing_name, self._settings.root)
+        log.info("core of %s started, root %s", self._thing_name, self._settings.root)
         self._report([], "")
         try:
             while not self._stop.is_set():
@@ -98,7 +107,7 @@ class Core:
                 self._remove(name)
             self._exchange.stop()
             self._nucleus.close()
-            log.info("core of %s ended", self._settings.thing_name)
+            log.info("core of %s ended", self._thing_name)
 
     def _poll(self) -> None:
         try:
@@ -170,7 +179,7 @@ class Core:
             artifacts=root / "packages" / "artifacts" / name / wanted.version,
             work=root / "work" / name,
             root=root,
-            thing_name=self._settings.thing_name,
+            thing_name=self._thing_name,
         )
         for artifact in found.artifacts:
             log.info("%s %s: fetching %s", name, wanted.version, artifact.uri)
@@ -210,7 +219,7 @@ class Core:
         environment = {name: os.environ[name] for name in PASSED_THROUGH if name in os.environ}
         environment |= {
             "AWS_REGION": REGION,
-            "AWS_IOT_THING_NAME": settings.thing_name,
+            "AWS_IOT_THING_NAME": self._thing_name,
             "SVCUID": token,
             "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": str(self._nucleus.path),
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
@@ -281,6 +290,15 @@ class Core:
         )
 
 
+def heard_by(thing_name: str) -> tuple[str, ...]:
+    """What a nucleus subscribes to: jobs, and the shadow by which a thing is deployed to."""
+    shadow = f"$aws/things/{thing_name}/shadow/name/AWSManagedGreengrassV2Deployment"
+    return (
+        f"$aws/things/{thing_name}/jobs/notify-next",
+        *(f"{shadow}/{topic}" for topic in ("update/accepted", "update/rejected", "get/accepted")),
+    )
+
+
 def _together(deployments: Sequence[Deployment]) -> dict[str, Wanted]:
     """The components of all deployments; two that disagree about a component cannot both be had."""
     result: dict[str, Wanted] = {}
@@ -302,6 +320,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a core until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.core", description=__doc__.splitlines()[0])
     parser.add_argument("--thing-name", required=True)
+    parser.add_argument("--certificate", type=Path, required=True, help="folder of the certificate's files")
+    parser.add_argument("--iot-port", type=int, required=True, help="where the embedded AWS hears devices")
     parser.add_argument("--root", type=Path, required=True, help="folder for artifacts, work and logs")
     parser.add_argument("--role-alias", required=True)
     parser.add_argument("--run-as", help="user for scripts without RequiresPrivilege; default: this one")
@@ -318,7 +338,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings(
             url=os.environ["AWS_ENDPOINT_URL"],
-            thing_name=options.thing_name,
+            device=Device(
+                thing_name=options.thing_name, folder=options.certificate.resolve(), port=options.iot_port
+            ),
             role_alias=options.role_alias,
             root=options.root.resolve(),
             identity=Identity.named(options.run_as) if options.run_as else Identity.current(),
@@ -326,7 +348,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settle_s=options.settle_s,
             restart_delay_s=options.restart_delay_s,
         )
-        Core(settings, stop).run()
+        with DeviceConnection(settings.device, heard_by(options.thing_name)) as connection:
+            Core(settings, connection, stop).run()
     except SandboxError as error:
         log.error("%s", error)
         return 1

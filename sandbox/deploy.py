@@ -15,6 +15,7 @@ from sandbox.errors import DeployError
 from sandbox.preflight import cdk_program
 from sandbox.process import Process
 
+FOUNDATION = "EdgecamFoundation"
 STACK = "EdgecamFrameGrabber"
 UPLOADER_STACK = "EdgecamGcsUploader"
 STACKS = (STACK, UPLOADER_STACK)

@@ -1,8 +1,8 @@
 """`make run`: start everything, say where to look, take everything down.
 
-`ONCE=1` checks the system instead of staying up, and exits with the verdict. AWS_PORT, GCS_PORT,
-CLOUD_IOT_PORT, MQTT_PORT, CAMERAS_PORT, PAGE_PORT and RECORDER_PAGE_PORT choose other ports, SANDBOX_FOLDER
-another folder than build/sandbox.
+`ONCE=1` checks the system instead of staying up, and exits with the verdict. AWS_PORT, AWS_IOT_PORT,
+GCS_PORT, CLOUD_IOT_PORT, MQTT_PORT, CAMERAS_PORT, PAGE_PORT and RECORDER_PAGE_PORT choose other ports,
+SANDBOX_FOLDER another folder than build/sandbox.
 """
 
 from __future__ import annotations

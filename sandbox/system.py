@@ -23,12 +23,14 @@ from typing import Any
 from sandbox import fleet, images
 from sandbox.aws.environment import REPOSITORY
 from sandbox.aws.server import EmbeddedAws, inherited_environment
-from sandbox.deploy import STACKS, Cdk, Outputs
+from sandbox.deploy import FOUNDATION, STACKS, Cdk, Outputs
+from sandbox.device import enrol
 from sandbox.errors import SandboxError, StartError
 from sandbox.gcs.server import EmbeddedGcs
 from sandbox.iot.server import EmbeddedCloudIot
 from sandbox.preflight import CONTAINER, CONTAINERS, RECORDER_CONTAINER
 from sandbox.process import POLL_S, Process, tail
+from stacks.core_policy import PLACEHOLDER
 
 CAMERA_USER = "guard"
 """Of the yard; sandbox/cameras.py has it."""
@@ -66,6 +68,7 @@ class Settings:
     cloud_iot_port: int = 24080
     mqtt_port: int = 28883
     cameras_port: int = 28554
+    aws_iot_port: int = 28884
     page_port: int = 8642
     recorder_page_port: int = 8643
 
@@ -74,6 +77,7 @@ class Settings:
         """By the variable that chooses it: what the port is for, and the port."""
         return {
             "AWS_PORT": ("the embedded AWS", self.aws_port),
+            "AWS_IOT_PORT": ("the embedded AWS IoT Core", self.aws_iot_port),
             "GCS_PORT": ("the embedded GCS", self.gcs_port),
             "CLOUD_IOT_PORT": ("the embedded Cloud IoT", self.cloud_iot_port),
             "MQTT_PORT": ("its MQTT bridge", self.mqtt_port),
@@ -188,7 +192,10 @@ class System:
 
     def start_aws(self) -> None:
         """The embedded AWS, with the cores' things and the camera's secret in it."""
-        self.aws = aws = EmbeddedAws(port=self.settings.aws_port, folder=self.settings.folder)
+        settings = self.settings
+        self.aws = aws = EmbeddedAws(
+            port=settings.aws_port, folder=settings.folder, iot_port=settings.aws_iot_port
+        )
         self._stops += [aws.stop, lambda: images.forget(aws.url)]
         for seat in self.settings.seats:
             aws.client("iot").create_thing(thingName=seat.thing)
@@ -244,21 +251,34 @@ class System:
         return self._commands().deploy(fleet.render(values, settings.folder / "fleet.yaml"), project, stacks)
 
     def start_core(self, seat: Seat | None = None) -> Process:
-        """A core, by default the frame grabber's, with the role alias that the deployed stacks made."""
+        """A core, by default the frame grabber's, with what the deployed stacks say that a core needs: the
+        role alias that they made, and a certificate with the IoT policy that they print."""
         seat = seat or self.settings.grabber
         aws = self._embedded_aws()
         aliases = aws.client("iot").list_role_aliases()["roleAliases"]
         if len(aliases) != 1:
             raise StartError(f"The stacks should have made one role alias for cores, found {aliases}")
+        device = enrol(aws, seat.thing, self._core_policy(seat.thing), seat.root / "certificate")
         return self._start(
             seat.name,
             [
                 *(sys.executable, "-m", "sandbox.core", "--thing-name", seat.thing),
+                *("--certificate", str(device.folder), "--iot-port", str(device.port)),
                 *("--root", str(seat.root), "--role-alias", aliases[0]),
             ],
             f"{seat.root.name}.log",
             aws.environment() | self._embedded_gcs().environment(),
         )
+
+    def _core_policy(self, thing: str) -> str:
+        """As README says for certificates of one's own."""
+        stacks = self._embedded_aws().client("cloudformation").describe_stacks(StackName=FOUNDATION)
+        (printed,) = [
+            str(output["OutputValue"])
+            for output in stacks["Stacks"][0]["Outputs"]
+            if output["OutputKey"] == "CorePolicy"
+        ]
+        return printed.replace(PLACEHOLDER, thing)
 
     def stop_core(self, seat: Seat) -> bool:
         """End a core, as its machine's shutdown does; whether it ended by itself."""

@@ -26,16 +26,13 @@ def mistakes_of_cores(fleet: Fleet) -> Iterator[Mistake]:
 def _unnamed(fleet: Fleet, provisioning: Provisioning) -> Iterator[Mistake]:
     """Who brings a role along brings along what belongs to it."""
     role = fleet.aws.token_exchange_role
-    for name, value in (
-        ("role_alias", provisioning.role_alias),
-        ("iot_policy", provisioning.iot_policy),
-    ):
-        path = f"cores.provisioning.{name}"
-        if role is not None and value is None:
-            expected = f"its name, since aws.token_exchange_role is {role} (or a new role, without that)"
-            yield Mistake(path, expected, "none")
-        if role is None and value is not None:
-            yield Mistake(path, "it only with aws.token_exchange_role: else both are made", f'"{value}"')
+    path = "cores.provisioning.role_alias"
+    if role is not None and provisioning.role_alias is None:
+        expected = f"its name, since aws.token_exchange_role is {role} (or a new role, without that)"
+        yield Mistake(path, expected, "none")
+    if role is None and provisioning.role_alias is not None:
+        expected = "it only with aws.token_exchange_role: else one is made"
+        yield Mistake(path, expected, f'"{provisioning.role_alias}"')
 
 
 def _two_groups(provisioning: Provisioning) -> Iterator[Mistake]:

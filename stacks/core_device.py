@@ -1,49 +1,44 @@
-"""What core devices may do: the role that they take on, and the IoT policy of their certificates."""
+"""What core devices may do in AWS: the role that they take on with their certificates."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
-from edgecam.aws_iot import topic_of
+from stacks.camera_secrets import THING, Grant, exact_secret
+from stacks.core_policy import PLACEHOLDER, core_policy
 from stacks.devices import SECRETS
 from stacks.nag import acknowledge_wildcard
 
 ROLE_ALIAS = "EdgecamCoreRoleAlias"
-IOT_POLICY = "EdgecamCorePolicy"
 
 _LOG_GROUPS = "/aws/greengrass/*"
 """Where aws.greengrass.LogManager and the nucleus write (Greengrass v2 developer guide, monitoring logs)."""
 
 
 class CoreDeviceRole(Construct):
-    """The token exchange role of the cores: the named one, or a new one with role alias and IoT policy.
+    """The token exchange role of the cores: the named one, or a new one with a role alias.
 
     Attributes:
         role: The role.
     """
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, existing: str | None, things: Sequence[str] | None
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, existing: str | None) -> None:
         """Import or make the role.
 
         Args:
             scope: The stack.
             construct_id: The construct's id.
             existing: Name of the role that the cores have already.
-            things: Names of all cores, for a new IoT policy; None when only their groups are known.
         """
         super().__init__(scope, construct_id)
         self.role: iam.IRole = (
-            iam.Role.from_role_name(self, "Role", existing)
-            if existing
-            else self._new_role(["*"] if things is None else sorted(things))
+            iam.Role.from_role_name(self, "Role", existing) if existing else self._new_role()
         )
 
     def grant_artifacts(self, bucket_arn: str, prefix: str) -> None:
@@ -85,24 +80,28 @@ class CoreDeviceRole(Construct):
             "ecr:GetAuthorizationToken knows no resources: it logs in to the account's registry.",
         )
 
-    def grant_secrets(self, arns: Sequence[str], *, beginning: str | None = None) -> None:
-        """Let cores read exactly these secrets, or those whose names begin like this (`cameras/*`)."""
-        if not arns:
-            return
-        resources = [exact_secret(arn) for arn in arns] if beginning is None else [_secrets(self, beginning)]
-        policy = iam.Policy(
-            self,
-            "CameraSecrets",
-            roles=[self.role],
-            statements=[_allow("ReadCameraSecrets", "secretsmanager:GetSecretValue", resources)],
-        )
-        if beginning is not None:
-            acknowledge_wildcard(
-                policy,
-                resources[0],
-                "A policy has no room for all secrets of a large fleet, and each new camera would change it: "
-                "the settings say how their names begin.",
-            )
+    def grant_secrets(self, policies: Sequence[Sequence[Grant]]) -> None:
+        """Let each core read these secrets of its site; the first policy stands in the role itself."""
+        for number, grants in enumerate(policies):
+            statements = [
+                iam.PolicyStatement(
+                    actions=["secretsmanager:GetSecretValue"],
+                    resources=[exact_secret(arn) for arn in grant.secrets],
+                    conditions=grant.conditions or None,
+                )
+                for grant in grants
+            ]
+            if number == 0:
+                iam.Policy(self, "CameraSecrets", roles=[self.role], statements=statements)
+            else:
+                iam.ManagedPolicy(
+                    self, f"CameraSecrets-{number + 1}", roles=[self.role], statements=statements
+                )
+
+    def grant_own_secrets(self, names: str) -> None:
+        """Let each core read the secrets whose names have its own where `{thing}` is in `names`."""
+        beginning, _, end = names.partition(THING)
+        self._grant_own("OwnCameraSecrets", "ReadOwnCameraSecrets", beginning.rstrip("/"), end)
 
     def grant_logs(self, group_arns: Sequence[str]) -> None:
         """Let cores write these log groups; a new role may do that already."""
@@ -115,28 +114,35 @@ class CoreDeviceRole(Construct):
         )
 
     def grant_own_devices(self) -> None:
-        """Let each core read the keys of its own devices, and of no other core's.
+        """Let each core read the keys of its own devices, and of no other core's."""
+        self._grant_own("DeviceKeys", "ReadOwnDeviceKeys", SECRETS, "/*")
+
+    def _grant_own(self, construct_id: str, sid: str, folder: str, end: str) -> None:
+        """Let each core read the secrets named `folder/THING` and `end`.
 
         The variable is the name that the core has shown its certificate for when it took on the role: both
         nuclei send it along (AWS IoT Core developer guide, "Authorizing direct calls to AWS services").
         """
-        keys = cdk.Stack.of(self).format_arn(
+        own = f"${{credentials-iot:ThingName}}{end}"
+        secrets = cdk.Stack.of(self).format_arn(
             service="secretsmanager",
             resource="secret",
-            resource_name=f"{SECRETS}/${{credentials-iot:ThingName}}/*",
+            resource_name=f"{folder}/{own}" if folder else own,
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
         policy = iam.Policy(
             self,
-            "DeviceKeys",
+            construct_id,
             roles=[self.role],
-            statements=[_allow("ReadOwnDeviceKeys", "secretsmanager:GetSecretValue", [keys])],
+            statements=[_allow(sid, "secretsmanager:GetSecretValue", [secrets])],
         )
         acknowledge_wildcard(
-            policy, keys, "A core has the devices of its cameras, and Secrets Manager ends a name by chance."
+            policy,
+            secrets,
+            "A core has the secrets of its own cameras, and Secrets Manager ends a name by chance.",
         )
 
-    def _new_role(self, things: Sequence[str]) -> iam.Role:
+    def _new_role(self) -> iam.Role:
         role = iam.Role(
             self,
             "Role",
@@ -150,40 +156,10 @@ class CoreDeviceRole(Construct):
             "A core names its log groups after Region, component and thing; they all begin like this.",
         )
         alias = iot.CfnRoleAlias(self, "RoleAlias", role_alias=ROLE_ALIAS, role_arn=role.role_arn)
-        iot.CfnPolicy(
-            self,
-            "Policy",
-            policy_name=IOT_POLICY,
-            policy_document={
-                "Version": "2012-10-17",
-                "Statement": _iot_statements(cdk.Stack.of(self), things, alias.attr_role_alias_arn),
-            },
-        )
         cdk.CfnOutput(
             self, "RoleAliasName", value=alias.ref, description="iotRoleAlias of the cores' nucleus."
         )
-        cdk.CfnOutput(
-            self, "IotPolicyName", value=IOT_POLICY, description="To be attached to the cores' certificates."
-        )
         return role
-
-
-def exact_secret(arn: str) -> str:
-    """The secret as a resource of an IAM policy.
-
-    Secrets Manager adds a hyphen and six random characters to a secret's name. An ARN without them is
-    completed with six question marks, as its documentation asks for; a whole one stays exactly as it is.
-    """
-    return arn if re.search(r"-[A-Za-z0-9]{6}$", arn) else f"{arn}-??????"
-
-
-def _secrets(scope: Construct, beginning: str) -> str:
-    return cdk.Stack.of(scope).format_arn(
-        service="secretsmanager",
-        resource="secret",
-        resource_name=beginning,
-        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-    )
 
 
 def _allow(sid: str, action: str, resources: Sequence[str]) -> iam.PolicyStatement:
@@ -212,51 +188,11 @@ def _log_groups(scope: Construct) -> str:
     )
 
 
-def _iot_statements(stack: cdk.Stack, things: Sequence[str], alias_arn: str) -> list[dict[str, object]]:
-    """The minimal IoT policy of the Greengrass v2 developer guide.
+def core_policy_of(scope: Construct, role_alias: str) -> dict[str, Any]:
+    """The IoT policy of a core's certificate, with `PLACEHOLDER` where the thing's name belongs."""
+    stack = cdk.Stack.of(scope)
 
-    A core opens several connections, whose client ids are its name and a suffix; thing policy variables are
-    not supported for cores. So names stand here, or a wildcard where only the thing group is known.
-    """
+    def arn(kind: str, name: str) -> str:
+        return stack.format_arn(service="iot", resource=kind, resource_name=name)
 
-    def iot_arns(kind: str, *ends: str) -> list[str]:
-        patterns = ["*" if thing == "*" else f"{thing}*" for thing in things]
-        return [
-            stack.format_arn(service="iot", resource=kind, resource_name=end.replace("THING", pattern))
-            for pattern in patterns
-            for end in ends
-        ]
-
-    topics = [
-        f"$aws/things/THING/{topic}"
-        for topic in ("greengrass/health/json", "greengrassv2/health/json", "jobs/*", "shadow/*")
-    ]
-    # A policy knows no + within a topic, and the names above are patterns; these are not, for a core must not
-    # tell how the cameras of another one are doing whose name begins like its own.
-    states = [
-        stack.format_arn(service="iot", resource="topic", resource_name=topic_of(thing, "*"))
-        for thing in things
-    ]
-    return [
-        {"Effect": "Allow", "Action": "iot:Connect", "Resource": iot_arns("client", "THING")},
-        {"Effect": "Allow", "Action": ["iot:Receive", "iot:Publish"], "Resource": iot_arns("topic", *topics)},
-        {"Effect": "Allow", "Action": "iot:Publish", "Resource": states},
-        {"Effect": "Allow", "Action": "iot:Subscribe", "Resource": iot_arns("topicfilter", *topics[2:])},
-        {
-            "Effect": "Allow",
-            "Action": ["iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"],
-            "Resource": iot_arns("thing", "THING"),
-        },
-        {"Effect": "Allow", "Action": "iot:AssumeRoleWithCertificate", "Resource": alias_arn},
-        {
-            "Effect": "Allow",
-            # GetDeploymentConfiguration: for documents too large for a job, see stacks/deployment.py.
-            "Action": [
-                "greengrass:GetComponentVersionArtifact",
-                "greengrass:GetDeploymentConfiguration",
-                "greengrass:ListThingGroupsForCoreDevice",
-                "greengrass:ResolveComponentCandidates",
-            ],
-            "Resource": "*",
-        },
-    ]
+    return core_policy(PLACEHOLDER, arn=arn, role_alias_arn=arn("rolealias", role_alias))

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 
-from stacks.core_device import IOT_POLICY, ROLE_ALIAS, CoreDeviceRole
+from stacks.core_device import ROLE_ALIAS, CoreDeviceRole, core_policy_of
 from stacks.core_logs import CoreLogGroups
+from stacks.core_policy import PLACEHOLDER
 from stacks.fleet_provisioning import FleetProvisioning
 from stacks.settings import Fleet
 from stacks.settings_cores import ALL_CORES
 
 
 def set_up_cores(stack: cdk.Stack, fleet: Fleet, cores: CoreDeviceRole) -> None:
-    """Add what the settings ask for; without them nothing."""
+    """Add what the settings ask for; without them only what a certificate's IoT policy has to be."""
+    role_alias = _role_alias(fleet)
+    if role_alias is not None:
+        cdk.CfnOutput(
+            stack,
+            "CorePolicy",
+            value=stack.to_json_string(core_policy_of(stack, role_alias)),
+            description=f"IoT policy of a core's own certificate, {PLACEHOLDER} replaced: see README.",
+        )
     if fleet.cores.provisioning is not None:
         settings = fleet.cores.provisioning
         provisioning = FleetProvisioning(
@@ -21,7 +30,7 @@ def set_up_cores(stack: cdk.Stack, fleet: Fleet, cores: CoreDeviceRole) -> None:
             settings=settings,
             known=known_cores(fleet),
             role_alias=settings.role_alias or ROLE_ALIAS,
-            iot_policy=settings.iot_policy or IOT_POLICY,
+            iot_policy=settings.iot_policy,
             makes_group=not any(
                 site.create_thing_group and site.thing_group == ALL_CORES for site in fleet.sites.values()
             ),
@@ -43,6 +52,13 @@ def set_up_cores(stack: cdk.Stack, fleet: Fleet, cores: CoreDeviceRole) -> None:
         )
         if fleet.aws.token_exchange_role is not None:
             cores.grant_logs(groups.arns)
+
+
+def _role_alias(fleet: Fleet) -> str | None:
+    """Of the cores; None where they have a role already and nobody says by which alias."""
+    if fleet.aws.token_exchange_role is None:
+        return ROLE_ALIAS
+    return fleet.cores.provisioning.role_alias if fleet.cores.provisioning is not None else None
 
 
 def known_cores(fleet: Fleet) -> dict[str, str]:

@@ -11,15 +11,17 @@ from edgecam.config_status import is_device_id
 from edgecam.core_paths import mistakes_on_core
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.validation import validate
+from stacks.camera_secrets import mistakes_of_secrets
 from stacks.core_checks import mistakes_of_cores
 from stacks.devices import devices_of, node_of
+from stacks.gcp.parts import mistakes_of_parts
 from stacks.placement import mistakes_of_placement
 from stacks.wave_plan import mistakes_of_waves
 
 if TYPE_CHECKING:
     from stacks.settings import Fleet, Site
 
-_UPLOADERS_OWN = ("bucket", "spool", "upload", "google", "latest", "status")
+_UPLOADERS_OWN = ("bucket", "writers", "spool", "upload", "google", "latest", "status")
 """Settings of a node that mean nothing where nothing is recorded."""
 
 
@@ -32,10 +34,12 @@ def mistakes_of(fleet: Fleet) -> list[Mistake]:
         _own_names(fleet),
         _other_variants(fleet.sites),
         _unused_bucket(fleet),
+        mistakes_of_parts(fleet),
         _registry(fleet),
         _devices(fleet),
         _same_devices(fleet),
         mistakes_of_placement(fleet),
+        mistakes_of_secrets(fleet),
         mistakes_of_cores(fleet),
         mistakes_of_waves(fleet),
     )

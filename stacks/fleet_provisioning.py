@@ -1,19 +1,22 @@
 """Fleet provisioning: a machine with a claim certificate becomes a core, if the fleet knows its name.
 
 The claim is one for many machines and may do nothing but ask. AWS IoT asks our hook, and then makes a thing
-with a certificate of its own, in the thing group that the hook names, with the IoT policy of all cores.
+with a certificate of its own, in the thing group that the hook names, with an IoT policy of its own.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
+from stacks.core_device import core_policy_of
+from stacks.core_policy import in_template
 from stacks.install_commands import (
     Registration,
     claim_command,
@@ -68,7 +71,7 @@ class FleetProvisioning(Construct):
         settings: Provisioning,
         known: Mapping[str, str],
         role_alias: str,
-        iot_policy: str,
+        iot_policy: str | None,
         makes_group: bool,
     ) -> None:
         """Let cores register.
@@ -79,14 +82,19 @@ class FleetProvisioning(Construct):
             settings: Of `cores.provisioning`.
             known: Names of cores, or patterns, and their thing groups.
             role_alias: Of the token exchange role.
-            iot_policy: What the cores' certificates get.
+            iot_policy: Name of the policy that all cores' certificates get; None for one of its own each.
             makes_group: Whether the group of all cores is made here; else a site makes it.
         """
         super().__init__(scope, construct_id)
         if makes_group:
             iot.CfnThingGroup(self, "Group", thing_group_name=ALL_CORES)
         hook = self._hook(settings, known)
-        self._template(hook, sorted({ALL_CORES, *known.values()}), iot_policy)
+        policy = (
+            {"PolicyName": iot_policy}
+            if iot_policy is not None
+            else {"PolicyDocument": in_template(core_policy_of(self, role_alias), "ThingName")}
+        )
+        self._template(hook, self._role(sorted({ALL_CORES, *known.values()}), iot_policy), policy)
         self._claim_policy()
         registration = Registration(
             region=cdk.Stack.of(self).region,
@@ -117,10 +125,9 @@ class FleetProvisioning(Construct):
         )
         return function
 
-    def _template(self, hook: ServiceFunction, groups: list[str], iot_policy: str) -> None:
-        role = self._role(groups, iot_policy)
+    def _template(self, hook: ServiceFunction, role: iam.Role, policy: dict[str, Any]) -> None:
         body = json.loads(json.dumps(_TEMPLATE))
-        body["Resources"]["policy"] = {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": iot_policy}}
+        body["Resources"]["policy"] = {"Type": "AWS::IoT::Policy", "Properties": policy}
         template = iot.CfnProvisioningTemplate(
             self,
             "Template",
@@ -132,14 +139,14 @@ class FleetProvisioning(Construct):
             pre_provisioning_hook=iot.CfnProvisioningTemplate.ProvisioningHookProperty(
                 target_arn=hook.function.attr_arn, payload_version="2020-04-01"
             ),
-            template_body=json.dumps(body, indent=1),
+            template_body=cdk.Stack.of(self).to_json_string(body),
         )
         # AWS IoT looks at once whether it may call the hook.
         template.node.add_dependency(
             hook.let_call("iot.amazonaws.com", _iot_arn(self, "provisioningtemplate", TEMPLATE_NAME))
         )
 
-    def _role(self, groups: list[str], iot_policy: str) -> iam.Role:
+    def _role(self, groups: list[str], iot_policy: str | None) -> iam.Role:
         role = iam.Role(
             self,
             "Role",
@@ -147,19 +154,30 @@ class FleetProvisioning(Construct):
             description="Lets AWS IoT make things and certificates of cores that register.",
         )
         made = [_iot_arn(self, "thing", "*"), _iot_arn(self, "cert", "*")]
-        exact = [_iot_arn(self, "policy", iot_policy), *(_iot_arn(self, "thinggroup", g) for g in groups)]
+        exact = [_iot_arn(self, "thinggroup", group) for group in groups]
+        if iot_policy is None:
+            made.append(_iot_arn(self, "policy", "*"))
+        else:
+            exact.append(_iot_arn(self, "policy", iot_policy))
         rights = iam.Policy(
             self,
             "Rights",
             roles=[role],
             statements=[
-                iam.PolicyStatement(sid="MakeCores", actions=_WRITES, resources=[*made, *exact]),
+                iam.PolicyStatement(
+                    sid="MakeCores",
+                    actions=[*_WRITES, *([_MAKES_POLICIES] if iot_policy is None else [])],
+                    resources=[*made, *exact],
+                ),
                 iam.PolicyStatement(sid="Register", actions=_READS, resources=["*"]),
             ],
         )
         for resource in made:
             acknowledge_wildcard(
-                rights, resource, "The names of things and certificates are known when they register."
+                rights,
+                resource,
+                "Things, certificates and their policies (AWS IoT names a policy after its content) are "
+                "known when they register.",
             )
         acknowledge_wildcard(
             rights,
@@ -229,6 +247,7 @@ class FleetProvisioning(Construct):
             )
 
 
+_MAKES_POLICIES = "iot:CreatePolicy"
 _WRITES = [
     "iot:AddThingToThingGroup",
     "iot:AttachPolicy",

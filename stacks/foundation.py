@@ -11,11 +11,12 @@ from constructs import Construct
 
 from container.image_inputs import VARIANTS
 from stacks.artifact_store import ArtifactStore
+from stacks.camera_secrets import open_sites, policies_of
 from stacks.core_device import CoreDeviceRole
 from stacks.core_setup import set_up_cores
 from stacks.image_repository import ImageRepository
 from stacks.settings import Fleet
-from stacks.thing_groups import known_things, make_thing_groups
+from stacks.thing_groups import make_thing_groups
 
 
 class FoundationStack(cdk.Stack):
@@ -36,12 +37,10 @@ class FoundationStack(cdk.Stack):
         )
         store = ArtifactStore(self, "Artifacts", existing=fleet.aws.artifact_bucket)
         self.artifact_bucket: s3.IBucket = store.bucket
-        cores = CoreDeviceRole(
-            self, "Cores", existing=fleet.aws.token_exchange_role, things=known_things(fleet)
-        )
+        cores = CoreDeviceRole(self, "Cores", existing=fleet.aws.token_exchange_role)
         for variant in VARIANTS:
             cores.grant_artifacts(store.bucket.bucket_arn, variant)
-        cores.grant_secrets(fleet.secret_arns(), beginning=fleet.aws.camera_secrets)
+        self._grant_secrets(fleet, cores)
         if fleet.has_devices:
             cores.grant_own_devices()
         self.image_repository: ecr.IRepository | None = None
@@ -57,6 +56,18 @@ class FoundationStack(cdk.Stack):
         cdk.CfnOutput(
             self, "CoreRoleName", value=cores.role.role_name, description="Token exchange role of the cores."
         )
+
+    def _grant_secrets(self, fleet: Fleet, cores: CoreDeviceRole) -> None:
+        cores.grant_secrets(policies_of(fleet))
+        if fleet.aws.camera_secrets is not None:
+            cores.grant_own_secrets(fleet.aws.camera_secrets)
+        if found := open_sites(fleet):
+            cdk.Annotations.of(self).add_warning_v2(
+                "edgecam:secrets-of-a-group",
+                f"sites {', '.join(found)}: every core may read their camera secrets, since only the names "
+                "of their thing groups are known. Say in cores.provisioning.things which cores the groups "
+                "have, by names or patterns, and only those may.",
+            )
 
     def _keep_bucket_known(self, bucket: s3.IBucket) -> None:
         """Export what stacks that deliver by bucket import, so that changing to `ecr` is one deploy.

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from container.image_inputs import GCS_UPLOADER
 from stacks.gcp.bucket import GcsBucket
+from stacks.gcp.parts import own_parts, shared_prefixes, shares_everything
 from stacks.settings import Fleet
 from stacks.variant import VariantStack
 
@@ -41,21 +42,21 @@ class GcsUploaderStack(VariantStack):
             "Recordings",
             gcp=fleet.gcp,
             bucket=settings,
-            prefixes=_prefixes(fleet, settings.name),
+            prefixes=shared_prefixes(fleet),
+            parts=own_parts(fleet),
             # A new version for the cores is an occasion to see whether their bucket still is as it should be.
             checked_with=self.component.version,
         )
         self.deploy_after(bucket.resource)
+        if shares_everything(fleet):
+            cdk.Annotations.of(self).add_warning_v2(
+                "edgecam:shared-bucket",
+                "gcp.bucket.writers: whoever is among them may read what every site stores, and replace "
+                "every site's latest/ and status/. Say writers at the sites, each for its own part.",
+            )
         cdk.CfnOutput(
             self,
             "RecordingBucket",
             value=bucket.resource.get_att_string("Uri"),
             description="Where recordings go.",
         )
-
-
-def _prefixes(fleet: Fleet, bucket: str) -> list[str]:
-    """What stands behind the bucket's name in the sites' settings, each once; empty for the whole bucket."""
-    uris = {site.bucket for site in fleet.sites_of(GCS_UPLOADER).values() if site.bucket is not None}
-    named = [uri.removeprefix("gs://").partition("/") for uri in uris if uri.startswith("gs://")]
-    return sorted({prefix for name, _, prefix in named if name == bucket})

@@ -18,6 +18,10 @@ CLAIM = "claim.pem.crt"
 CLAIM_KEY = "claim.private.pem.key"
 ROOT_CA = "AmazonRootCA1.pem"
 
+CLASSIC_HAS_REGISTERED = f"timeout 600 sh -c 'until test -e {CLASSIC_ROOT}/thingCert.crt; do sleep 1; done'"
+"""Waits: the nucleus registers after its installer has ended. A claim that stayed would be a thief's
+way to the names that have no certificate yet."""
+
 _DOWNLOADS = "https://d2s8p88vqu9w66.cloudfront.net/releases"
 _PLUGIN = "aws.greengrass.FleetProvisioningByClaim"
 _ENDPOINT = "$(aws iot describe-endpoint --endpoint-type {} --query endpointAddress --output text)"
@@ -121,6 +125,8 @@ def classic_install_command(nucleus_version: str) -> str:
             f"java -Droot={CLASSIC_ROOT} -Dlog.store=FILE -jar GreengrassInstaller/lib/Greengrass.jar "
             f"--trusted-plugin {_PLUGIN}.jar --init-config config.yaml "
             "--component-default-user ggc_user:ggc_group --setup-system-service true",
+            CLASSIC_HAS_REGISTERED,
+            f"rm -r {CLASSIC_ROOT}/claim {CLAIM} {CLAIM_KEY}",
         ]
     )
 
@@ -135,6 +141,7 @@ def lite_install_command() -> str:
             "install -D config.yaml /etc/greengrass/config.yaml",
             "systemctl restart greengrass-lite.target",
             "$(command -v fleet-provisioning || echo /usr/local/bin/fleet-provisioning)",
+            f"rm -r {LITE_ROOT}/claim {CLAIM} {CLAIM_KEY}",
             "systemctl restart greengrass-lite.target",
         ]
     )

@@ -41,9 +41,6 @@ registry stand beside them."""
 MOST_GROUPS = 450
 """Thing groups that one stack takes."""
 
-SECRET_POLICY_BYTES = 9_000
-"""Of the 10,240 that all inline policies of a role may have together (IAM's user guide, quotas)."""
-
 
 def place_of(name: str, site: Site, site_stacks: int | None) -> str:
     """The end of the name of the stack that holds the site's deployment, or `main`."""
@@ -64,12 +61,10 @@ def dealt(name: str, count: int) -> str:
 
 
 def mistakes_of_placement(fleet: Fleet) -> Iterator[Mistake]:
-    """What would not fit into stacks and policies."""
+    """What would not fit into stacks."""
     yield from _full_stacks(fleet)
     yield from _full_device_stacks(fleet)
     yield from _full_group_stacks(fleet)
-    yield from _too_many_secrets(fleet)
-    yield from _secrets_elsewhere(fleet)
 
 
 def _full_stacks(fleet: Fleet) -> Iterator[Mistake]:
@@ -127,27 +122,3 @@ def _full_group_stacks(fleet: Fleet) -> Iterator[Mistake]:
         if count > MOST_GROUPS:
             expected = f"at most {MOST_GROUPS} thing groups made in one stack"
             yield Mistake("aws.site_stacks", expected, f'{count} in "{place}"')
-
-
-def _too_many_secrets(fleet: Fleet) -> Iterator[Mistake]:
-    arns = fleet.secret_arns()
-    size = sum(len(f'"{arn}",') for arn in arns)
-    if fleet.aws.camera_secrets is None and size > SECRET_POLICY_BYTES:
-        yield Mistake(
-            "aws.camera_secrets",
-            'how the names of all camera secrets begin, such as "cameras/*": '
-            f"a role's policies cannot name more than {SECRET_POLICY_BYTES} bytes of them one by one",
-            f"{len(arns)} secrets of {size} bytes",
-        )
-
-
-def _secrets_elsewhere(fleet: Fleet) -> Iterator[Mistake]:
-    """The cores would be refused, and say so only when they run."""
-    beginning = (fleet.aws.camera_secrets or "*").removesuffix("*")
-    names = [arn.split(":secret:", 1)[1] for arn in fleet.secret_arns()]
-    if others := [name for name in names if not name.startswith(beginning)]:
-        yield Mistake(
-            "aws.camera_secrets",
-            "how the names of all camera secrets begin",
-            f'"{fleet.aws.camera_secrets}" beside a secret named {others[0]}',
-        )

@@ -28,7 +28,7 @@ from edgecam.validation import Model
 from stacks.fleet_checks import mistakes_of
 from stacks.fleet_files import FleetDocument, read_fleet
 from stacks.settings_cores import Cores
-from stacks.settings_gcp import Gcp
+from stacks.settings_gcp import Gcp, Member
 from stacks.settings_pipeline import Pipeline
 from stacks.settings_watch import Watch
 from stacks.settings_waves import Wave
@@ -68,7 +68,7 @@ Region = Annotated[str, _matches(r"[a-z]{2}(-[a-z]+)+-\d", "the name of a Region
 Bucket = Annotated[str, _matches(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket")]
 RoleName = Annotated[str, _matches(r"[\w+=,.@-]{1,64}", "the name of an IAM role, not its ARN")]
 SecretNames = Annotated[
-    str, _matches(r"[\w/+=.@-]+\*", 'the beginning of names and an asterisk, such as "cameras/*"')
+    str, _matches(r"([\w+=.@-]+/)*\{thing\}/\*", "names below that of a thing, such as cameras/{thing}/*")
 ]
 ImageName = Annotated[str, _matches(r"[a-zA-Z0-9][\w./:@-]*", "the name of an image")]
 
@@ -190,6 +190,11 @@ class Site(NodeConfig):
     )
     device_ids: dict[CameraId, DeviceId] = Field(
         default={}, description="Names of devices, by camera; default `<site>-<camera>`."
+    )
+    writers: tuple[Member, ...] = Field(
+        default=(),
+        description="With `gcp.bucket`: who may upload below what `bucket` names, and nowhere else, such as "
+        "`principal://…/subject/ROLE/CERTIFICATE` of each of its cores.",
     )
     rollout: Rollout = Field(default=Rollout(), description="How a deployment reaches the cores.")
     stack: SiteName | None = Field(
@@ -336,8 +341,9 @@ class Aws(Model):
 
     camera_secrets: SecretNames | None = Field(
         default=None,
-        description="How the names of all camera secrets begin, such as `cameras/*`, for the cores' role; "
-        "default exactly those that cameras name.",
+        description="How the camera secrets of things are named, such as `cameras/{thing}/*`: each core may "
+        "read what is named after its own thing. For many sites; default exactly those that its cameras "
+        "name.",
     )
     site_stacks: int | None = Field(
         default=None,

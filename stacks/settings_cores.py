@@ -66,7 +66,8 @@ class Provisioning(Model):
     )
     iot_policy: IotName | None = Field(
         default=None,
-        description="With `aws.token_exchange_role`: the IoT policy of the cores, which exists already.",
+        description="An IoT policy of yours that all cores get, which exists already; default each gets one "
+        "of its own, for its own thing only.",
     )
 
 

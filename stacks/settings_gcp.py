@@ -93,8 +93,8 @@ class RecordingBucket(Model):
     )
     writers: tuple[Member, ...] = Field(
         default=(),
-        description="Who may upload: the cores' identities, as in Google's IAM (`principalSet://…`, "
-        "`serviceAccount:…`); default nobody is given anything.",
+        description="Who may upload to all of it, as in Google's IAM (`principalSet://…`, "
+        "`serviceAccount:…`): for one site, or sites that may reach each other's; default nobody.",
     )
 
     @model_validator(mode="after")

@@ -11,9 +11,6 @@ from constructs import Construct
 from stacks.placement import MAIN, group_place_of
 from stacks.settings import Fleet
 
-_MOST_NAMED_THINGS = 2
-"""An IoT policy has at most 2,048 characters, and a core takes 700 of them (AWS IoT Core's quotas)."""
-
 
 def make_thing_groups(foundation: cdk.Stack, fleet: Fleet, **stack: Any) -> list[cdk.Stack]:
     """Make the groups, in the foundation or in stacks beside it.
@@ -38,11 +35,3 @@ def make_thing_groups(foundation: cdk.Stack, fleet: Fleet, **stack: Any) -> list
             )
         iot.CfnThingGroup(stacks[place], f"ThingGroup-{site.thing_group}", thing_group_name=site.thing_group)
     return [found for place, found in stacks.items() if place != MAIN]
-
-
-def known_things(fleet: Fleet) -> list[str] | None:
-    """The names of all cores; None when some are known by their group only, or there are too many to name."""
-    things = [site.thing for site in fleet.sites.values()]
-    if None in things or len(things) > _MOST_NAMED_THINGS:
-        return None
-    return [thing for thing in things if thing is not None]

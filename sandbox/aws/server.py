@@ -51,7 +51,7 @@ class EmbeddedAws:
     def __init__(self, *, port: int, folder: Path, iot_port: int | None = None) -> None:
         """Start on 127.0.0.1:`port` and wait until it answers; logs and scratch files go below `folder`.
 
-        With `iot_port` devices connect there as they do to AWS IoT Core: MQTT over TLS, with certificates
+        With `iot_port` devices connect there as they do to AWS IoT Core: MQTT or HTTPS, with certificates
         and what the IoT policies attached to those allow.
         """
         check_free(port, "the embedded AWS", "stop that, or choose another port")
@@ -89,6 +89,13 @@ class EmbeddedAws:
             "TMPDIR": str(self._scratch),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+    @property
+    def iot_port(self) -> int:
+        """Where devices connect."""
+        if self._iot_port is None:
+            raise StartError("The embedded AWS was started without a port for devices")
+        return self._iot_port
 
     @property
     def log(self) -> Path:

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from stacks.gcp.login import login_properties, read_secrets
 from stacks.gcp.packing import GCS_BUCKET, command, content_hash
+from stacks.gcp.parts import Part
 from stacks.handler_function import HandlerFunction
 from stacks.settings_gcp import Gcp, RecordingBucket
 
@@ -31,6 +32,7 @@ class GcsBucket(Construct):
         gcp: Gcp,
         bucket: RecordingBucket,
         prefixes: Sequence[str],
+        parts: Sequence[Part],
         checked_with: str,
     ) -> None:
         """Make the bucket.
@@ -40,7 +42,8 @@ class GcsBucket(Construct):
             construct_id: The construct's id.
             gcp: The settings.
             bucket: Those of the bucket, which is made.
-            prefixes: Below which sites put their objects, empty text for the whole bucket.
+            prefixes: Below which `bucket.writers` put their sites' objects, empty text for all of it.
+            parts: Those of sites that have writers of their own.
             checked_with: What leads to a check of the bucket when it changes.
         """
         super().__init__(scope, construct_id)
@@ -63,7 +66,7 @@ class GcsBucket(Construct):
             resource_type="Custom::EdgecamGcsBucket",
             service_token=function.function.attr_arn,
             service_timeout=_TIMEOUT,
-            properties={**_properties(gcp, bucket, prefixes), "Checked": checked_with},
+            properties={**_properties(gcp, bucket, prefixes, parts), "Checked": checked_with},
         )
         self.resource.node.add_dependency(function)
 
@@ -77,7 +80,9 @@ def _packed(scope: Construct) -> cdk.FileAssetLocation:
     )
 
 
-def _properties(gcp: Gcp, bucket: RecordingBucket, prefixes: Sequence[str]) -> Mapping[str, Any]:
+def _properties(
+    gcp: Gcp, bucket: RecordingBucket, prefixes: Sequence[str], parts: Sequence[Part]
+) -> Mapping[str, Any]:
     """As texts, which is what CloudFormation makes of them; what is not set is left out."""
     texts = {
         "Bucket": bucket.name,
@@ -93,4 +98,9 @@ def _properties(gcp: Gcp, bucket: RecordingBucket, prefixes: Sequence[str]) -> M
         "Login": login_properties(gcp.login),
         "Writers": list(bucket.writers),
         "Prefixes": list(prefixes),
+        **(
+            {"Parts": [{"Prefix": part.prefix, "Writers": list(part.writers)} for part in parts]}
+            if parts
+            else {}
+        ),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aws_cdk import aws_iam as iam
 
-from stacks.core_device import exact_secret
+from stacks.camera_secrets import exact_secret
 from stacks.settings_gcp import Login
 
 

@@ -14,9 +14,12 @@ from typing import Any, TypeVar
 import pytest
 
 from sandbox.aws import environment
+from sandbox.aws.clients import ACCOUNT, REGION
 from sandbox.aws.server import EmbeddedAws, client_environment
+from sandbox.device import Device, enrol
 from sandbox.ports import free_port
 from sandbox.process import Process
+from stacks.core_policy import core_policy
 
 T = TypeVar("T")
 
@@ -27,7 +30,8 @@ ROLE_ALIAS = "SandboxTestRoleAlias"
 @pytest.fixture(scope="session")
 def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     """A started embedded AWS with a role alias for cores."""
-    with EmbeddedAws(port=free_port(), folder=tmp_path_factory.mktemp("embedded-aws")) as aws:
+    folder = tmp_path_factory.mktemp("embedded-aws")
+    with EmbeddedAws(port=free_port(), folder=folder, iot_port=free_port()) as aws:
         trust = {
             "Version": "2012-10-17",
             "Statement": [
@@ -69,6 +73,27 @@ def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedA
         yield aws
 
 
+def core_policy_text(thing: str, role_alias: str = ROLE_ALIAS) -> str:
+    """The IoT policy of a core, as the stacks make it."""
+
+    def arn(kind: str, name: str) -> str:
+        return f"arn:aws:iot:{REGION}:{ACCOUNT}:{kind}/{name}"
+
+    return json.dumps(core_policy(thing, arn=arn, role_alias_arn=arn("rolealias", role_alias)))
+
+
+@pytest.fixture
+def device_of(embedded_aws: EmbeddedAws, tmp_path: Path) -> Callable[..., Device]:
+    """Gives a thing, made where there is none, its certificate, by default with the policy of a core."""
+
+    def make(thing: str, role_alias: str = ROLE_ALIAS, policy: str | None = None) -> Device:
+        embedded_aws.client("iot").create_thing(thingName=thing)
+        policy = policy or core_policy_text(thing, role_alias)
+        return enrol(embedded_aws, thing, policy, tmp_path / uuid.uuid4().hex)
+
+    return make
+
+
 def recipe_text(name: str, version: str, run: Any, **parts: Any) -> str:
     """A recipe with one manifest; `parts` are Lifecycle steps in lower case, or top-level members."""
     lifecycle = {key: value for key, value in parts.items() if key.islower()}
@@ -108,11 +133,13 @@ class CoreUnderTest:
         self.aws = aws
         self.greengrass = aws.client("greengrassv2")
         self.arn = aws.client("iot").create_thing(thingName=self.thing)["thingArn"]
+        device = enrol(aws, self.thing, core_policy_text(self.thing), folder / "certificate")
         identity = ["--run-as", run_as] if run_as else []
         self.process = Process(
             "the core",
             [
                 *(sys.executable, "-m", "sandbox.core", "--thing-name", self.thing),
+                *("--certificate", str(device.folder), "--iot-port", str(device.port)),
                 *("--root", str(self.root), "--role-alias", ROLE_ALIAS, *identity),
                 *("--poll-s", "0.2", "--settle-s", "0.5", "--restart-delay-s", "0.2"),
             ],

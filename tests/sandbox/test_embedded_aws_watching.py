@@ -44,7 +44,7 @@ def test_cores_are_listed_by_their_health(embedded_aws: EmbeddedAws) -> None:
     platform = {"os": "linux", "architecture": "amd64"}
     cores = {f"{state.lower()}-{uuid.uuid4().hex[:8]}": state for state in ("BROKEN", "RUNNING")}
     for core, state in cores.items():
-        cloud = Cloud(url=embedded_aws.url, thing_name=core, role_alias="")
+        cloud = Cloud(url=embedded_aws.url, thing_name=core)
         cloud.report(platform, [{"componentName": "com.example.a", "lifecycleState": state}], [])
     for status, expected in (("UNHEALTHY", "BROKEN"), ("HEALTHY", "RUNNING")):
         listed = embedded_aws.client("greengrassv2").list_core_devices(status=status)["coreDevices"]

@@ -11,9 +11,10 @@ import pytest
 
 from sandbox.aws.clients import Credentials, client
 from sandbox.aws.server import EmbeddedAws
-from sandbox.cloud import Cloud
+from sandbox.device import Device
 
 KEYS = "arn:aws:secretsmanager:us-east-1:123456789012:secret:edgecam/devices/${credentials-iot:ThingName}/*"
+MayRead = Callable[[str, str, str], bool]
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -55,38 +56,43 @@ def role_with(aws: EmbeddedAws, version: str, **statement: Any) -> str:
     return name
 
 
-def may_read(aws: EmbeddedAws, role: str, thing: str, secret: str) -> bool:
-    """Whether the core of `thing` may read `secret`, by the credentials that its role alias gives."""
-    credentials = Cloud(url=aws.url, thing_name=thing, role_alias=role).credentials()
-    manager = client("secretsmanager", aws.url, credentials)
-    try:
-        manager.get_secret_value(SecretId=secret)
-    except manager.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] != "AccessDeniedException":
-            raise
-        return False
-    return True
+@pytest.fixture
+def may_read(embedded_aws: EmbeddedAws, device_of: Callable[..., Device]) -> Callable[[str, str, str], bool]:
+    """Whether the core of a thing may read a secret, by the credentials that its role alias gives."""
+
+    def asked(role: str, thing: str, secret: str) -> bool:
+        credentials = device_of(thing, role).credentials(role)
+        manager = client("secretsmanager", embedded_aws.url, credentials)
+        try:
+            manager.get_secret_value(SecretId=secret)
+        except manager.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "AccessDeniedException":
+                raise
+            return False
+        return True
+
+    return asked
 
 
 def test_core_reads_the_key_of_its_own_device(
-    embedded_aws: EmbeddedAws, thing: str, secret: Callable[[str], str]
+    embedded_aws: EmbeddedAws, may_read: MayRead, thing: str, secret: Callable[[str], str]
 ) -> None:
-    assert may_read(embedded_aws, role_with(embedded_aws, "2012-10-17"), thing, secret(thing))
+    assert may_read(role_with(embedded_aws, "2012-10-17"), thing, secret(thing))
 
 
 def test_core_cannot_read_another_cores_key(
-    embedded_aws: EmbeddedAws, thing: str, secret: Callable[[str], str]
+    embedded_aws: EmbeddedAws, may_read: MayRead, thing: str, secret: Callable[[str], str]
 ) -> None:
     role = role_with(embedded_aws, "2012-10-17")
     # Nor that of one whose name begins like its own.
     for other in (f"other-{thing}", f"{thing}-2"):
-        assert not may_read(embedded_aws, role, thing, secret(other))
+        assert not may_read(role, thing, secret(other))
 
 
 def test_policy_of_the_older_version_has_no_variables(
-    embedded_aws: EmbeddedAws, thing: str, secret: Callable[[str], str]
+    embedded_aws: EmbeddedAws, may_read: MayRead, thing: str, secret: Callable[[str], str]
 ) -> None:
-    assert not may_read(embedded_aws, role_with(embedded_aws, "2008-10-17"), thing, secret(thing))
+    assert not may_read(role_with(embedded_aws, "2008-10-17"), thing, secret(thing))
 
 
 def test_variable_that_a_request_does_not_have_matches_nothing(
@@ -103,10 +109,10 @@ def test_variable_that_a_request_does_not_have_matches_nothing(
 
 
 def test_variables_work_in_conditions_too(
-    embedded_aws: EmbeddedAws, thing: str, secret: Callable[[str], str]
+    embedded_aws: EmbeddedAws, may_read: MayRead, thing: str, secret: Callable[[str], str]
 ) -> None:
     name = secret(thing)
     for wanted, expected in (("${credentials-iot:ThingName}", True), (f"{thing}-2", False)):
         condition = {"StringEquals": {"credentials-iot:ThingName": wanted}}
         role = role_with(embedded_aws, "2012-10-17", Resource="*", Condition=condition)
-        assert may_read(embedded_aws, role, thing, name) is expected
+        assert may_read(role, thing, name) is expected

@@ -66,7 +66,7 @@ class Rollout:
 
     def report(self, thing: str, site: Site, status: str, reason: str = "") -> None:
         """What a core says about the deployment of a site."""
-        cloud = Cloud(url=self.greengrass.meta.endpoint_url, thing_name=thing, role_alias="unused")
+        cloud = Cloud(url=self.greengrass.meta.endpoint_url, thing_name=thing)
         outcome = {"deploymentId": site["DeploymentId"], "status": status, "reason": reason}
         cloud.report({"os": "linux", "architecture": "amd64"}, [], [outcome])
 

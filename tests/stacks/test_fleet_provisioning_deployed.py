@@ -25,6 +25,7 @@ from sandbox.ports import free_port
 
 ANSWER_S = 20.0
 CREATE = "$aws/certificates/create/json"
+DEPLOYMENTS = "$aws/things/{}/shadow/name/AWSManagedGreengrassV2Deployment/update"
 PROVISION = "$aws/provisioning-templates/EdgecamCores/provision/json"
 
 
@@ -127,8 +128,10 @@ def test_known_core_becomes_a_thing_with_certificate_and_policy_in_its_group(acc
     assert (kind, answer["thingName"]) == ("accepted", "lobby-core-7")
     assert groups_of(account, "lobby-core-7") == ["lobby-cores"]
     (principal,) = account.iot.list_thing_principals(thingName="lobby-core-7")["principals"]
-    policies = account.iot.list_attached_policies(target=principal)["policies"]
-    assert [policy["policyName"] for policy in policies] == ["EdgecamCorePolicy"]
+    (policy,) = account.iot.list_attached_policies(target=principal)["policies"]
+    document = account.iot.get_policy(policyName=policy["policyName"])["policyDocument"]
+    printed = account.stack.output("CorePolicy").replace("NAME-OF-THE-CORE", "lobby-core-7")
+    assert json.loads(document) == json.loads(printed)
     files = account.kept(certificate["certificatePem"], certificate["privateKey"])
     with connected(account, files, "lobby-core-7") as core:
         assert core.is_let_in()
@@ -166,6 +169,66 @@ def test_core_that_has_a_certificate_gets_no_second_one_until_that_is_detached(a
     (principal,) = account.iot.list_thing_principals(thingName="lobby-core-8")["principals"]
     account.iot.detach_thing_principal(thingName="lobby-core-8", principal=principal)
     assert registered(account, "lobby-core-8")[0] == "accepted"
+
+
+@pytest.fixture(scope="module")
+def core(account: Account) -> tuple[Path, Path]:
+    """Certificate and key of a core that has registered, beside others whose names begin like its own."""
+    for other in ("lobby-core-1", "lobby-core-12"):
+        assert registered(account, other)[0] == "accepted"
+    _, _, certificate = registered(account, "lobby-core-11")
+    return account.kept(certificate["certificatePem"], certificate["privateKey"])
+
+
+@pytest.mark.parametrize("client_id", ["lobby-core-11", "lobby-core-11#2"])
+def test_registered_core_connects_under_its_name_as_often_as_a_nucleus_does(
+    account: Account, core: tuple[Path, Path], client_id: str
+) -> None:
+    with connected(account, core, client_id) as device:
+        assert device.is_let_in()
+
+
+@pytest.mark.parametrize("client_id", ["lobby-core-1", "lobby-core-12", "lobby-core-11-2", "anybody"])
+def test_registered_core_cannot_take_another_client_id(
+    account: Account, core: tuple[Path, Path], client_id: str
+) -> None:
+    with connected(account, core, client_id) as device:
+        assert not device.is_let_in()
+
+
+@pytest.mark.parametrize("topic", ["$aws/things/{}/jobs/J/update", DEPLOYMENTS, "edgecam/{}/door/state"])
+@pytest.mark.parametrize(
+    ("thing", "allowed"), [("lobby-core-11", True), ("lobby-core-1", False), ("lobby-core-12", False)]
+)
+def test_registered_core_publishes_for_its_own_thing_only(
+    account: Account, core: tuple[Path, Path], topic: str, thing: str, allowed: bool
+) -> None:
+    with connected(account, core, "lobby-core-11") as device:
+        assert device.is_let_in()
+        published = device.client.publish(topic.format(thing), "{}", qos=1)
+        # What is acknowledged was allowed; else AWS IoT ends the connection.
+        assert patiently(lambda: published.is_published() or not device.connected.empty())
+        assert device.connected.empty() is allowed
+
+
+@pytest.mark.parametrize(
+    ("topic", "allowed"),
+    [
+        ("$aws/things/lobby-core-11/jobs/notify-next", True),
+        (f"{DEPLOYMENTS.format('lobby-core-11')}/accepted", True),
+        ("$aws/things/lobby-core-12/jobs/notify-next", False),
+        (f"{DEPLOYMENTS.format('lobby-core-1')}/accepted", False),
+        ("$aws/things/+/jobs/#", False),
+        ("edgecam/#", False),
+    ],
+)
+def test_registered_core_hears_of_its_own_thing_only(
+    account: Account, core: tuple[Path, Path], topic: str, allowed: bool
+) -> None:
+    with connected(account, core, "lobby-core-11") as device:
+        assert device.is_let_in()
+        device.client.subscribe(topic, qos=1)
+        assert _first_of(device.subscribed, device.connected) is allowed
 
 
 def test_claim_cannot_take_the_client_id_of_a_core(account: Account) -> None:

@@ -234,6 +234,33 @@ def test_writers_may_make_and_read_objects_and_replace_the_newest_only(google: C
     }
 
 
+def test_writers_of_a_part_may_do_the_same_below_it_and_nothing_elsewhere(google: Client, name: str) -> None:
+    parts = [{"Prefix": "dock", "Writers": [WRITER]}, {"Prefix": "dock-2", "Writers": ["user:a@example.com"]}]
+    apply(request(name, Writers=[], Prefixes=[], Parts=parts), google)
+    found = bindings(google.get_bucket(name))
+    assert {
+        binding["role"]: binding["condition"]["expression"]
+        for binding in found
+        if WRITER in binding["members"]
+    } == {
+        "roles/storage.objectCreator": f'resource.name.startsWith("projects/_/buckets/{name}/objects/dock/")',
+        "roles/storage.objectViewer": f'resource.name.startsWith("projects/_/buckets/{name}/objects/dock/")',
+        "roles/storage.objectUser": (
+            f'resource.name.startsWith("projects/_/buckets/{name}/objects/dock/latest/") || '
+            f'resource.name.startsWith("projects/_/buckets/{name}/objects/dock/status/")'
+        ),
+    }
+    assert len(found) == 6
+
+
+def test_writers_of_parts_that_are_taken_out_lose_their_rights(google: Client, name: str) -> None:
+    former = request(name, Writers=[], Parts=[{"Prefix": "dock", "Writers": [WRITER]}])
+    apply(former, google)
+    update = request(name, "Update", Writers=[])
+    apply({**update, "OldResourceProperties": former["ResourceProperties"]}, google)
+    assert bindings(google.get_bucket(name)) == []
+
+
 def test_former_writers_go_and_members_that_others_added_stay(google: Client, name: str) -> None:
     apply(request(name), google)
     bucket = google.get_bucket(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stacks.install_commands import (
+    CLASSIC_HAS_REGISTERED,
     Registration,
     claim_command,
     classic_config_command,
@@ -36,8 +37,21 @@ def test_command_is_one_line_that_a_shell_can_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["classic install", "lite install"])
 def test_installing_ends_with_the_first_step_that_fails(name: str) -> None:
-    assert ";" not in COMMANDS[name]
+    assert ";" not in COMMANDS[name].replace(CLASSIC_HAS_REGISTERED, "")
     assert COMMANDS[name].count(" && ") >= 5
+
+
+@pytest.mark.parametrize("nucleus", ["classic", "lite"])
+def test_claim_does_not_stay_on_the_core(nucleus: str) -> None:
+    steps = COMMANDS[f"{nucleus} install"].split(" && ")
+    (removal,) = [number for number, step in enumerate(steps) if step.startswith("rm ")]
+    assert steps[removal].split()[2:] == [
+        {"classic": "/greengrass/v2/claim", "lite": "/var/lib/greengrass/claim"}[nucleus],
+        "claim.pem.crt",
+        "claim.private.pem.key",
+    ]
+    registered = {"classic": CLASSIC_HAS_REGISTERED, "lite": "fleet-provisioning"}[nucleus]
+    assert registered in steps[removal - 1]
 
 
 def test_claim_is_attached_to_its_policy_and_its_key_is_for_nobody_else(tmp_path: Path) -> None:

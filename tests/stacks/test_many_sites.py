@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from fleets import FLEET, PROJECT, Synthesize, Templates, flat, of_type
+from fleets import FLEET, PROJECT, Synthesize, Templates
 
 from bench.many_sites import entry, write_fleet
 from edgecam.errors import EdgecamError
@@ -138,7 +138,7 @@ def test_site_stacks_are_deployed_after_the_component_and_its_foundation(assembl
 def test_cores_of_many_sites_are_not_named_in_policies(assemblies: Assemblies) -> None:
     foundation = (assemblies.before / "EdgecamFoundation.template.json").read_text()
     assert "shop-" not in foundation
-    assert ":secret:cameras/*" in foundation
+    assert ":secret:cameras/${credentials-iot:ThingName}/*" in foundation
 
 
 MAIN_AND_OTHERS = FLEET.replace("gate:\n", "gate:\n    stack: main\n") + "aws: {site_stacks: 4}\n"
@@ -191,27 +191,3 @@ def test_template_that_is_too_large_is_named_with_its_largest_sites(tmp_path: Pa
         "Say stack: NAME in new sites, or aws.site_stacks (and stack: main in the sites that are deployed "
         "already)"
     )
-
-
-def test_role_may_read_the_secrets_whose_names_begin_as_the_settings_say(synthesize: Synthesize) -> None:
-    found = synthesize(FLEET + "aws: {camera_secrets: ga*}\n")["EdgecamFoundation"]
-    statements = [
-        (statement["Action"], flat(statement["Resource"]))
-        for policy in of_type(found, "AWS::IAM::Policy")
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Sid"] == "ReadCameraSecrets"
-    ]
-    secrets = "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:ga*"
-    assert statements == [("secretsmanager:GetSecretValue", secrets)]
-
-
-@pytest.mark.parametrize(("count", "named"), [(2, True), (3, False)])
-def test_iot_policy_names_things_as_long_as_they_fit(synthesize: Synthesize, count: int, named: bool) -> None:
-    sites = "".join(
-        f'  s{number}: {{thing: core-{number}, cameras: [{{id: a, uri: "test://"}}]}}\n'
-        for number in range(count)
-    )
-    (policy,) = of_type(synthesize(f"sites:\n{sites}")["EdgecamFoundation"], "AWS::IoT::Policy")
-    document = json.dumps(policy["PolicyDocument"])
-    assert ("core-0*" in document) is named
-    assert document.count("client/*") == (0 if named else 1)

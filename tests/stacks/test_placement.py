@@ -102,26 +102,5 @@ def test_more_thing_groups_than_a_stack_holds_are_a_mistake(tmp_path: Path) -> N
             'thing: "{site}-core"', 'thing_group: "{site}"\n    create_thing_group: true\n    stack: "main"'
         )
     )
-    assert 'expected at most 450 thing groups made in one stack, found 451 in "main"' in mistakes(path)[-1]
-
-
-def test_secrets_that_no_policy_can_name_ask_for_the_beginning_of_their_names(tmp_path: Path) -> None:
-    path = write_fleet(tmp_path, 150)
-    load_fleet(path)
-    path.write_text(path.read_text().replace("  camera_secrets: cameras/*\n", ""))
-    assert mistakes(path) == [
-        'fleet.yaml: aws.camera_secrets: expected how the names of all camera secrets begin, such as "cameras/*": '
-        "a role's policies cannot name more than 9000 bytes of them one by one, found 150 secrets of 12450 bytes"
-    ]
-
-
-def test_secret_outside_the_names_that_cores_may_read_is_a_mistake(write_fleet: Write) -> None:
-    camera = (
-        '{id: a, uri: "rtsp://h/1", credentials: {secret: '
-        '"arn:aws:secretsmanager:eu-central-1:123456789012:secret:doors/gate-AbCdEf"}}'
-    )
-    path = write_fleet(f"sites: {{a: {{thing: c, cameras: [{camera}]}}}}\naws: {{camera_secrets: cameras/*}}")
-    assert mistakes(path) == [
-        "fleet.yaml: aws.camera_secrets: expected how the names of all camera secrets begin, "
-        'found "cameras/*" beside a secret named doors/gate-AbCdEf'
-    ]
+    expected = 'expected at most 450 thing groups made in one stack, found 451 in "main"'
+    assert any(expected in line for line in mistakes(path))

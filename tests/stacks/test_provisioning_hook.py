@@ -26,6 +26,10 @@ KNOWN = {
         ("gate-core-2", None),
         ("Gate-core", None),
         ("lobby-core-*", None),
+        ("lobby-core-?", None),
+        ("lobby-core-7/../gate-core", None),
+        ("lobby-core-${iot:ClientId}", None),
+        ("lobby-core-" + "7" * 128, None),
         ("", None),
     ],
 )

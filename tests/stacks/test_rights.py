@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fleets import EXISTING, FLEET, RECORDED, RECORDED_SITES, SECRET, Synthesize, Templates, flat, of_type
 
-from stacks.core_device import exact_secret
+from stacks.camera_secrets import exact_secret
 
 Rights = dict[tuple[str, ...], list[str]]
 COMPONENTS = "arn:<AWS::Partition>:greengrass:<AWS::Region>:<AWS::AccountId>:components"
@@ -125,32 +125,6 @@ def test_fleet_without_secrets_grants_no_secret(synthesize: Synthesize) -> None:
 def test_whole_secret_arn_is_granted_as_it_is_and_a_partial_one_with_its_six_characters() -> None:
     assert exact_secret("arn:x:secret:gate-AbCdEf") == "arn:x:secret:gate-AbCdEf"
     assert exact_secret("arn:x:secret:gate") == "arn:x:secret:gate-??????"
-
-
-def test_iot_policy_names_each_core_where_all_are_known(synthesize: Synthesize) -> None:
-    template = synthesize('sites: {a: {thing: core-7, cameras: [{id: a, uri: "rtsp://h/1"}]}}')
-    (policy,) = of_type(template["EdgecamFoundation"], "AWS::IoT::Policy")
-    statements: dict[str, list[str]] = {}
-    for statement in policy["PolicyDocument"]["Statement"]:
-        for action in _several(statement["Action"]):
-            statements.setdefault(action, []).extend(map(flat, _several(statement["Resource"])))
-    iot = "arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>"
-    assert statements["iot:Connect"] == [f"{iot}:client/core-7*"]
-    states = f"{iot}:topic/edgecam/core-7/*/state"
-    assert statements["iot:Publish"] == [*statements["iot:Receive"], states]
-    assert all("core-7*" in arn for arn in statements["iot:Receive"] + statements["iot:Subscribe"])
-    assert statements["iot:UpdateThingShadow"] == [f"{iot}:thing/core-7*"]
-    assert statements["iot:AssumeRoleWithCertificate"] == ["<CoresRoleAlias.RoleAliasArn>"]
-
-
-def test_iot_policy_lets_cores_get_large_deployment_documents(templates: Templates) -> None:
-    (policy,) = of_type(templates["EdgecamFoundation"], "AWS::IoT::Policy")
-    actions = [
-        action
-        for statement in policy["PolicyDocument"]["Statement"]
-        for action in _several(statement["Action"])
-    ]
-    assert "greengrass:GetDeploymentConfiguration" in actions
 
 
 def test_copier_may_read_its_assets_only(copier: Rights) -> None:

@@ -250,5 +250,5 @@ def test_events_of_cores_are_kept_when_a_component_breaks_or_a_deployment_fails(
 def report(watched: Watched, core: str, lifecycle: str) -> None:
     """What a core tells Greengrass of itself; over HTTP in the embedded one."""
     component = {"componentName": "com.edgecam.frame-grabber", "lifecycleState": lifecycle}
-    cloud = Cloud(url=watched.aws.url, thing_name=core, role_alias="")
+    cloud = Cloud(url=watched.aws.url, thing_name=core)
     cloud.report({"os": "linux", "architecture": "amd64"}, [component], [])

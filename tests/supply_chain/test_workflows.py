@@ -166,3 +166,41 @@ def test_the_base_image_is_kept_fresh_where_it_is_named(quote: str) -> None:
     dockerfile = (PROJECT / "container/Dockerfile").read_text()
     assert f"\nARG BASE_IMAGE={DEFAULT_BASE_IMAGE}\n" in dockerfile
     assert "dockerfile" in settings["enabledManagers"]
+
+
+def test_whatever_is_installed_by_pip_is_held_to_hashes() -> None:
+    tracked = subprocess.run(
+        [
+            "git",
+            "ls-files",
+            "-z",
+            "sandbox",
+            "container",
+            "stacks",
+            "supply_chain",
+            ".github",
+            ".ci",
+            "Makefile",
+        ],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
+    installing = [
+        f"{name}: {line.strip()}"
+        for name in filter(None, tracked)
+        for line in (PROJECT / name).read_text(errors="replace").splitlines()
+        if re.search(r"\bpip install -", line) and not line.lstrip().startswith("#")
+    ]
+    assert installing
+    # Nothing is downloaded for the project itself.
+    free = [line for line in installing if "--require-hashes" not in line and "--no-deps" not in line]
+    assert free == []
+
+
+def test_uv_is_one_version_with_hashes() -> None:
+    first, *others = (PROJECT / "sandbox" / "uv.txt").read_text().splitlines()
+    assert re.fullmatch(r"uv==\d+\.\d+\.\d+ \\", first)
+    assert others
+    assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in others)

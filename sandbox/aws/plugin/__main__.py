@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandbox.aws.plugin import (
     builds,
+    device_https,
     ecr,
     greengrass_api,
     greengrass_resources,
@@ -23,6 +24,7 @@ def main() -> None:
     builds.install()
     policy_variables.install()
     role_aliases.install()
+    device_https.install()
     greengrass_api.install()
     greengrass_resources.install()
     host.serve()

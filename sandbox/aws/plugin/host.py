@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import dataclasses
+import hashlib
 import importlib.metadata
 import json
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol
 
 # The project's own environment, where types are checked, has no ministack.
@@ -24,6 +26,8 @@ from ministack.services import codebuild, ecr, iam, iot, s3, sts  # type: ignore
 from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found]
 
 SUPPORTED_VERSION = "1.5.33"
+_DEVICE_REQUEST_S = 10.0
+"""A device that says it has a request sends it at once."""
 
 Answer = tuple[int, dict[str, str], bytes]
 """HTTP status, headers, body: what ministack's handlers return."""
@@ -223,6 +227,77 @@ def listen_for_devices_on_loopback() -> None:
         )
 
     iot._mtls_start_locked = start
+
+
+def certificate_allows(certificate_id: str, action: str, resource: str) -> bool:
+    """Whether the policies attached to a certificate allow an action, asked for by HTTPS.
+
+    There is no connection then, and so no thing and no client id that policy variables could stand for.
+    """
+    return bool(iot._mqtt_policy_allows(account_id(), region(), certificate_id, {}, action, resource))
+
+
+def certificate_is_of(certificate_id: str, thing_name: str) -> bool:
+    """Whether a certificate is attached to a thing."""
+    record = iot._certificates.get(certificate_id) or {}
+    return iot._thing_arn(thing_name) in record.get("attachedThings", [])
+
+
+def answer_https_of_devices(protocol: str, answer: Callable[[str, str, str, dict[str, str]], Answer]) -> None:
+    """Let `answer` serve one HTTPS request of each device that asks for `protocol` in the TLS handshake.
+
+    Args:
+        protocol: By its ALPN name; all other devices speak MQTT.
+        answer: Gets the id of an active certificate, method, path, and headers in lower case.
+    """
+    build_context, serve_mqtt = iot._mtls_build_ssl_context, iot._mtls_serve_conn
+
+    def context() -> Any:
+        made = build_context()
+        made.set_alpn_protocols([protocol])
+        return made
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tls = writer.get_extra_info("ssl_object")
+        if tls.selected_alpn_protocol() != protocol:
+            await serve_mqtt(reader, writer)
+            return
+        try:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _DEVICE_REQUEST_S)
+            writer.write(_http_answer(*_answered(tls.getpeercert(binary_form=True), head, answer)))
+            await writer.drain()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # the device has gone, or says nothing that could be answered
+        finally:
+            await iot._mtls_close(writer)
+
+    iot._mtls_build_ssl_context = context
+    iot._mtls_serve_conn = serve
+
+
+def _answered(
+    certificate: bytes | None, head: bytes, answer: Callable[[str, str, str, dict[str, str]], Answer]
+) -> Answer:
+    owner = iot._mtls_resolve_identity(certificate) if certificate else None
+    if certificate is None or owner is None:
+        return answer_error("ForbiddenException", "An active certificate must be shown", 403)
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, path, _ = first.split(" ", 2)
+    headers = {
+        name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
+    with iot.request_scope(*owner[:2]):
+        return answer(hashlib.sha256(certificate).hexdigest(), method, path, headers)
+
+
+def _http_answer(status: int, headers: dict[str, str], body: bytes) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    ]
+    lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() != "content-length"]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 def fill_policy_variables(fill: Callable[[str, Callable[[str], str | None]], str]) -> None:

@@ -1,10 +1,7 @@
-"""IoT role aliases: the API, AWS::IoT::RoleAlias, and the credentials provider.
+"""IoT role aliases: the API, AWS::IoT::RoleAlias, and the credentials that a core gets by one.
 
-A core names a role alias to exchange its certificate for the credentials of a role:
-`GET /role-aliases/<alias>/credentials` with its thing in the header x-amzn-iot-thingname. AWS IoT answers
-that on an endpoint of its own, after a look at the certificate and its policy; here the account's signature
-must do. The role must trust credentials.iot.amazonaws.com, as there, and its policies know the thing's name
-as `${credentials-iot:ThingName}`.
+The role must trust credentials.iot.amazonaws.com, as on AWS, and its policies know the thing's name as
+`${credentials-iot:ThingName}`. Who may ask at all is seen to in `device_https.py`.
 """
 
 from __future__ import annotations
@@ -26,9 +23,9 @@ from sandbox.aws.plugin.failures import (
 from sandbox.aws.plugin.trust import trusts
 
 PREFIX = "/role-aliases"
-CREDENTIALS = "/credentials"
 PROVIDER = "credentials.iot.amazonaws.com"
 THING_NAME_KEY = "credentials-iot:ThingName"
+CERTIFICATE_KEY = "credentials-iot:AwsCertificateId"
 DEFAULT_DURATION_S = 3600
 MIN_DURATION_S, MAX_DURATION_S = 900, 43_200
 
@@ -77,17 +74,19 @@ def describe(name: str) -> dict[str, Any]:
     return alias
 
 
-def credentials(name: str, thing_name: str) -> dict[str, str]:
-    """Credentials of the alias' role for a thing; ForbiddenError when the role does not trust AWS IoT."""
+def credentials(name: str, certificate_id: str, thing_name: str | None) -> dict[str, str]:
+    """Credentials of the alias' role for a certificate; ForbiddenError when the role does not trust AWS IoT.
+
+    The session bears the certificate's id. Without a thing's name its policies know none.
+    """
     alias = describe(name)
-    if not thing_name:
-        raise InvalidError("The header x-amzn-iot-thingname must name the thing")
+    keys = {CERTIFICATE_KEY: certificate_id} | ({THING_NAME_KEY: thing_name} if thing_name else {})
     if not trusts(alias["roleArn"], PROVIDER):
         raise ForbiddenError(f"{alias['roleArn']} does not exist or does not trust {PROVIDER}")
     duration_s = alias["credentialDurationSeconds"]
     expiration = datetime.now(UTC) + timedelta(seconds=duration_s)
     return {
-        **host.role_session(alias["roleArn"], thing_name, duration_s, {THING_NAME_KEY: thing_name}),
+        **host.role_session(alias["roleArn"], certificate_id, duration_s, keys),
         "expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 
@@ -111,12 +110,9 @@ async def handle(
     method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
 ) -> host.Answer:
     """Answer one request below /role-aliases."""
-    del query
+    del headers, query
     name = unquote(path.removeprefix(PREFIX)).lstrip("/")
     try:
-        if name.endswith(CREDENTIALS) and method == "GET":
-            thing_name = headers.get("x-amzn-iot-thingname", "")
-            return host.answer_json({"credentials": credentials(name.removesuffix(CREDENTIALS), thing_name)})
         return host.answer_json(_dispatch(method, name, json.loads(body) if body else {}))
     except ServiceError as error:
         return error.answer()

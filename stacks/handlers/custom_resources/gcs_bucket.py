@@ -10,8 +10,9 @@
 - A bucket that was made by a request that then failed is removed at once.
 
 Properties: Bucket, Project, Location, StorageClass, NearlineAfterDays, DeleteAfterDays, DeleteWithStack,
-Writers, Prefixes, Login (Audience and ServiceAccount, or Secret), Checked (whatever is to lead to a check
-when it changes). Attributes: Name, Uri. The resource's id is the bucket's URI.
+Writers, Prefixes, Parts (each a Prefix and its Writers), Login (Audience and ServiceAccount, or Secret),
+Checked (whatever is to lead to a check when it changes). Attributes: Name, Uri. The resource's id is the
+bucket's URI.
 """
 
 from __future__ import annotations
@@ -59,9 +60,10 @@ def apply(event: Event, connect: Callable[[Any], Client]) -> Answer:
     else:
         with _explained(wanted):
             # Where there never were writers, the login needs no right to look at who has which.
-            former = event.get("OldResourceProperties", {}).get("Writers", ())
+            former = event.get("OldResourceProperties", {})
+            had_writers = bool(former.get("Writers") or former.get("Parts"))
             client = connect(event["ResourceProperties"])
-            _ensure(client, wanted, owner_of(event), has_writers=bool(wanted.writers or former))
+            _ensure(client, wanted, owner_of(event), has_writers=wanted.has_writers or had_writers)
     return Answer(physical_id=wanted.uri, attributes={"Name": wanted.name, "Uri": wanted.uri})
 
 

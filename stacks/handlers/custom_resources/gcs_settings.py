@@ -28,6 +28,7 @@ class Wanted:
         delete_with_stack: Whether it goes with the stack.
         writers: Who may upload, in the words of Google's IAM.
         prefixes: Below which the writers' nodes put their objects; empty text for the whole bucket.
+        parts: Prefixes that have writers of their own, who may upload below them and nowhere else.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Wanted:
     delete_with_stack: bool
     writers: tuple[str, ...]
     prefixes: tuple[str, ...]
+    parts: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def of(cls, properties: Mapping[str, Any]) -> Wanted:
@@ -54,7 +56,13 @@ class Wanted:
             delete_with_stack=properties["DeleteWithStack"] == "true",
             writers=tuple(properties.get("Writers", ())),
             prefixes=tuple(properties.get("Prefixes", ("",))),
+            parts={part["Prefix"]: tuple(part["Writers"]) for part in properties.get("Parts", ())},
         )
+
+    @property
+    def has_writers(self) -> bool:
+        """Whether anybody is given anything."""
+        return bool(self.writers or self.parts)
 
     @property
     def uri(self) -> str:

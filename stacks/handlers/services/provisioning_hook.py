@@ -5,7 +5,8 @@ A claim certificate lies on many machines, so it proves little. A core may regis
 - the fleet knows its name: `known_cores.json` beside this file, written at synth, maps names and patterns
   with `*` to thing groups; and
 - it has no certificate yet, or whoever holds a claim could become any core of the fleet. A machine that is
-  installed anew gets in after `aws iot detach-thing-principal`, or with `replace_certificates`.
+  installed anew gets in after `aws iot detach-thing-principal`, or with `replace_certificates`. That this
+  is seen here and the certificate attached afterwards leaves a window of seconds: design/rights.md.
 
 The group is this function's answer and not the core's wish. AWS IoT waits five seconds for it
 (https://docs.aws.amazon.com/iot/latest/developerguide/pre-provisioning-hook.html).
@@ -16,6 +17,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,10 @@ KNOWN_CORES = "known_cores.json"
 THING_PARAMETER = "ThingName"
 GROUP_PARAMETER = "ThingGroupName"
 REPLACE_VARIABLE = "REPLACE_CERTIFICATES"
+
+_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
+"""Of a thing. Whatever else somebody says would be a pattern somewhere: here, or in the IoT policy that is
+made for the name."""
 
 Answer = dict[str, Any]
 
@@ -74,7 +80,7 @@ def decide(event: dict[str, Any], known: dict[str, str], iot: Any, *, may_replac
 
 def group_of(thing: str, known: dict[str, str]) -> str | None:
     """The thing group of a core, or None for one that nobody knows; its own name goes before patterns."""
-    if "*" in thing:
+    if not _NAME.fullmatch(thing):
         return None
     if thing in known:
         return known[thing]
