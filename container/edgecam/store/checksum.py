@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from io import FileIO
 from pathlib import Path
 
 import google_crc32c
@@ -36,10 +37,19 @@ def of_file(path: Path) -> str:
     Raises:
         OSError: it cannot be read.
     """
+    with FileIO(path) as file:
+        return of_open_file(file)
+
+
+def of_open_file(file: FileIO) -> str:
+    """The same of what is left to read of an open file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     running = Running()
-    with path.open("rb", buffering=0) as file:
-        while piece := file.read(READ_BYTES):
-            running.update(piece)
+    while piece := file.read(READ_BYTES):
+        running.update(piece)
     return running.digest()
 
 

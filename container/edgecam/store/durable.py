@@ -13,6 +13,7 @@ from pathlib import Path
 
 PRIVATE_FILE = 0o600  # recordings, and sessions that are as good as a password
 PRIVATE_FOLDER = 0o700
+_OURS = os.O_NOFOLLOW | os.O_CLOEXEC  # nothing that is the spool's is a link
 
 
 def create(path: Path) -> None:
@@ -22,12 +23,12 @@ def create(path: Path) -> None:
         FileExistsError: there is something of that name.
         OSError: the disk does not let us.
     """
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE))
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OURS, PRIVATE_FILE))
 
 
 def sync_file(path: Path) -> None:
     """Wait until the content of `path` is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | _OURS)
     try:
         os.fdatasync(descriptor)  # content and size; nobody needs its time stamps after a power cut
     finally:
@@ -69,7 +70,7 @@ def replace(path: Path, content: bytes) -> None:
     """Put `content` at `path`, durably and in one step; on failure `path` is as it was."""
     temporary = path.with_name(f"{path.name}.tmp")
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _OURS
         descriptor = os.open(temporary, flags, PRIVATE_FILE)
         try:
             written = os.write(descriptor, content)

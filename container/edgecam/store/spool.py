@@ -28,9 +28,12 @@ Invariants, each a test of that name:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import logging
+import os
+import stat
 import threading
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
@@ -40,6 +43,7 @@ from edgecam.chunk import Chunk
 from edgecam.clock import Clock
 from edgecam.config_store import Order
 from edgecam.errors import ChunkDamaged, SpoolError
+from edgecam.folder import opened, refuse_foreign
 from edgecam.status import SpooledReport, SpoolReport
 from edgecam.store import checksum, durable
 from edgecam.store.bucket import Receipt, Session
@@ -91,7 +95,10 @@ class Spool:
             SpoolError: another node has it, or the disk does not let us.
         """
         try:
+            with contextlib.suppress(FileNotFoundError):
+                _refuse_foreign(self._folder)  # before anything is made in it
             durable.make_folder(self._incoming)
+            _refuse_foreign(self._folder)
             self._file_lock.take()
             self._room.finish_evictions()
             self._shelves.scan(beside=(_INCOMING,))
@@ -302,6 +309,19 @@ class Spool:
             self._recovery.count(chunk.camera_id)
         elif path.exists():
             self._shelves.put_aside(path, chunk, path.stat().st_size, checksum.of_file(path))
+
+
+def _refuse_foreign(spool: Path) -> None:
+    """Whoever may write into one of its folders could have recordings written, sent or removed anywhere.
+
+    Raises:
+        ForeignFolder: another user owns or may write one of them.
+    """
+    with opened(spool) as folder:
+        for name in sorted(os.listdir(folder)):  # noqa: PTH208 - of a descriptor
+            facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISDIR(facts.st_mode) and name != "lost+found":
+                refuse_foreign(str(spool / name), facts)
 
 
 def _spool_error(path: Path, wish: str, error: OSError) -> SpoolError:

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 from spooling import KB, LINE, MB, NOON, chunk, numbers, opened, receipt, record, recover_lines
+from stranger import UID, Stranger
 
 from edgecam.config_store import Order, WhenFull
 from edgecam.errors import ChunkDamaged, SpoolError, SpoolFull
-from edgecam.store import checksum
+from edgecam.store import checksum, durable
 from edgecam.store.spool import Waiting
 from edgecam.store.spool_index import kept_name
 from sandbox.clocks import HandClock
@@ -31,6 +32,37 @@ def files(folder: Path) -> list[Path]:
 def first(waiting: Waiting | None) -> Waiting:
     assert waiting is not None
     return waiting
+
+
+# Whose it is
+
+
+def test_spool_that_another_user_made_first_is_refused_and_nothing_is_made_in_it(stranger: Stranger) -> None:
+    stranger.takes_the_folder()
+    with pytest.raises(SpoolError, match=f"{stranger.folder} belongs to user {UID}"):
+        opened(stranger.folder)
+    assert list(stranger.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["lobby", ".incoming", ".aside"])
+def test_folder_in_the_spool_that_others_may_write_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name).chmod(0o777)
+    with pytest.raises(SpoolError, match=f"{name} may be written by every user"):
+        opened(tmp_path)
+
+
+def test_link_in_place_of_a_file_of_the_spool_is_not_written_through(tmp_path: Path) -> None:
+    victim, spool = tmp_path / "victim", tmp_path / "spool"
+    victim.write_text("precious")
+    spool.mkdir()
+    (spool / ".lock").symlink_to(victim)
+    (spool / ".losses.json.tmp").symlink_to(victim)
+    with pytest.raises(SpoolError, match="symbolic links"):
+        opened(spool)
+    with pytest.raises(OSError, match="symbolic links"):
+        durable.replace(spool / ".losses.json", b"{}")
+    assert victim.read_text() == "precious"
 
 
 # Waiting, and leaving
