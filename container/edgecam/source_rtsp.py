@@ -24,9 +24,12 @@ from edgecam.source_base import Source
 log = logging.getLogger(__name__)
 
 _REDIRECTS_LIMIT = 3  # a camera sends to its stream, that one perhaps to a stream of the time: more is a loop
+_DESCRIPTION_BYTES_LIMIT = 256_000
+"""What may come until the streams are known: descriptions (SDP) take a few kB. rtspsrc reads long ones, and
+many headers, in time that grows with their square."""
 _ANSWERS_BYTES_LIMIT = 4_000_000
-"""What may come before the first picture data: descriptions take a few kB, and what is sent after PLAY may
-already wait behind them in the kernel's buffer (net.ipv4.tcp_rmem)."""
+"""What may come from then on until the first picture data: what is sent after PLAY may already wait in the
+kernel's buffer (net.ipv4.tcp_rmem)."""
 
 _DEFAULT_PORT = {"rtsp": 554, "rtsps": 322}
 _US_PER_S = 1_000_000
@@ -61,10 +64,17 @@ class RtspSource(Source):
 
     def check(self, now_s: float) -> None:
         del now_s
-        if not self._has_data and (found := self.received_bytes()) > _ANSWERS_BYTES_LIMIT:
+        if self._has_data:
+            return
+        limit, what = (
+            (_ANSWERS_BYTES_LIMIT, "before the first picture data")
+            if self.offered
+            else (_DESCRIPTION_BYTES_LIMIT, "before a description of the streams")
+        )
+        if (found := self.received_bytes()) > limit:
             raise SourceFlooded(
-                f"{self.name}: expected at most {_ANSWERS_BYTES_LIMIT / 1e6:g} MB of answers before the "
-                f"first picture data, found {found / 1e6:.0f} MB; is this a camera?"
+                f"{self.name}: expected at most {limit / 1e6:g} MB of answers {what}, "
+                f"found {found / 1e6:.1f} MB; is this a camera?"
             )
 
     def cut(self) -> None:
