@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgecam.document import parse_document
+from edgecam.document import parse_document, read_text
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.validation import Model, validate
 from stacks.findings import Finding, Findings, told_once
@@ -94,18 +94,13 @@ def read_fleet(path: Path) -> FleetDocument:
 
 def _read(path: Path, name: str, hint: str = "") -> Sourced:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or "text that is not UTF-8"
         raise ConfigurationError(
             [Mistake("", f"a readable file{hint}", problem)], document=str(path) if hint else name
         ) from None
-    try:
-        return sourced(parse_document(text, name=name), name)
-    except RecursionError:
-        raise ConfigurationError(
-            [Mistake("", "anchors that do not hold themselves", "one that does")], document=name
-        ) from None
+    return sourced(parse_document(text, name=name), name)
 
 
 def _included(main: Sourced, path: Path, findings: Findings) -> Iterator[tuple[Path, Sourced]]:

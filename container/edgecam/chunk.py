@@ -18,8 +18,11 @@ from edgecam.config_recording import ChunkFormat
 
 _NAME = re.compile(
     r"(?P<camera>[a-z0-9][a-z0-9-]{0,62})/\d{4}/\d{2}/\d{2}/"
-    r"(?P<start>\d{8}T\d{6}\.\d{3}Z)_(?P<duration>\d+)ms(?P<suffix>\.mp4|\.ts)"
+    r"(?P<start>\d{8}T\d{6}\.\d{3}Z)_(?P<duration>[0-9]{1,8})ms(?P<suffix>\.mp4|\.ts)"
 )
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")  # a codec, a version: goes into a header of an upload
+_PIXELS = re.compile(r"[0-9]{1,6}")
+_GAP_MS = re.compile(r"-?[0-9]{1,12}")  # up to 31 years
 _FORMATS = {form.suffix: form for form in ChunkFormat}
 
 
@@ -104,12 +107,12 @@ class Chunk:
                 start=datetime.strptime(match["start"], "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC),
                 duration_ms=int(match["duration"]),
                 format=_FORMATS[match["suffix"]],
-                codec=metadata["codec"],
-                width=int(metadata["width"]),
-                height=int(metadata["height"]),
-                gap_before_ms=None if gap_ms is None else int(gap_ms),
+                codec=_word(metadata["codec"]),
+                width=_number(_PIXELS, metadata["width"]),
+                height=_number(_PIXELS, metadata["height"]),
+                gap_before_ms=None if gap_ms is None else _number(_GAP_MS, gap_ms),
                 recovered=metadata["recovered"] == "true",
-                version=metadata["edgecam_version"],
+                version=_word(metadata["edgecam_version"]),
             )
         except KeyError as error:
             raise ValueError(f"{name}: expected the metadata {error}, found none") from None
@@ -117,6 +120,18 @@ class Chunk:
     def lasting(self, duration_ms: int, *, recovered: bool = False) -> Self:
         """The same with another length."""
         return replace(self, duration_ms=duration_ms, recovered=recovered)
+
+
+def _word(text: str) -> str:
+    if _WORD.fullmatch(text) is None:
+        raise ValueError("expected letters and digits in the metadata of a chunk, found something else")
+    return text
+
+
+def _number(form: re.Pattern[str], text: str) -> int:
+    if form.fullmatch(text) is None:
+        raise ValueError("expected a number in the metadata of a chunk, found something else")
+    return int(text)
 
 
 class ChunkSink(Protocol):

@@ -6,7 +6,6 @@ leniently (a nucleus may deliver `5` as `5.0` or `"5"`), then checked strictly.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -18,8 +17,9 @@ from edgecam.config_recording import Recording
 from edgecam.config_status import AwsIot, CloudIot, Device, is_device_id
 from edgecam.config_store import BucketUri, Google, Latest, Spool, StatusObjects, Upload
 from edgecam.config_types import SECRET_ARN, AbsolutePath, CameraId
-from edgecam.document import parse_document
+from edgecam.document import parse_document, read_text
 from edgecam.errors import ConfigurationError, Mistake
+from edgecam.json_text import JsonError, parse_json
 from edgecam.redaction import holds_password
 from edgecam.validation import Model, validate
 
@@ -407,7 +407,7 @@ def load_file(path: Path) -> NodeConfig:
         ConfigurationError: with every mistake, or when the file cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or "text that is not UTF-8"
         raise ConfigurationError([Mistake("", "a readable file", problem)], document=str(path)) from None
@@ -430,12 +430,10 @@ def load_environment(text: str | None, data_dir: str | None = None) -> NodeConfi
             document=NODE_VARIABLE,
         )
     try:
-        document = json.loads(text)
-    except ValueError as error:
-        at = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-        raise ConfigurationError(
-            [Mistake("", "JSON", f"something else{at}")], document=NODE_VARIABLE
-        ) from None
+        document = parse_json(text)
+    except JsonError as error:
+        expected, _, found = str(error).removeprefix("expected ").partition(", found ")
+        raise ConfigurationError([Mistake("", expected, found)], document=NODE_VARIABLE) from None
     if data_dir and isinstance(document, dict):
         document = {**document, "data_dir": data_dir}
     return validate(NodeConfig, document, name=NODE_VARIABLE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import random
@@ -16,6 +15,7 @@ from typing import Protocol
 from edgecam.clock import Clock, SystemClock
 from edgecam.config import Camera, Credentials
 from edgecam.errors import CredentialsError
+from edgecam.json_text import parse_json
 from edgecam.redaction import SECRETS
 from edgecam.secret import SecretSource
 
@@ -28,6 +28,7 @@ with one secret each, every five minutes would be 430."""
 _JITTER = 0.2  # cores that were switched on together must not ask together
 
 _FIRST_PAUSE_S = 5.0  # after a fetch, a camera that still refuses gets the same login for this long …
+_LONGEST_PASSWORD = 4096  # as much as a header of RTSP takes; a device file has no end
 _LONGEST_PAUSE_S = 900.0  # … and, doubling, up to this long: a wrong password must not become a bill
 
 _log = logging.getLogger(__name__)
@@ -204,7 +205,7 @@ def read_password(path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as file:
             mode = os.fstat(file.fileno()).st_mode
-            password = file.readline().rstrip("\r\n")
+            password = file.readline(_LONGEST_PASSWORD + 2).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or "text that is not UTF-8"
         raise CredentialsError(
@@ -213,6 +214,11 @@ def read_password(path: Path) -> str:
     if not password:
         raise CredentialsError(
             f"password_file {path}: expected the password on its first line, found nothing"
+        )
+    if len(password) > _LONGEST_PASSWORD:
+        raise CredentialsError(
+            f"password_file {path}: expected at most {_LONGEST_PASSWORD} characters on its first line, "
+            "found more"
         )
     SECRETS.remember(password)
     if mode & stat.S_IROTH:
@@ -228,7 +234,7 @@ def parse_secret(text: str, arn: str) -> Login:
     """
     wanted = 'expected a JSON object {"username": "…", "password": "…"}'
     try:
-        document = json.loads(text)
+        document = parse_json(text)
     except ValueError:
         raise CredentialsError(f"secret {arn}: {wanted}, found text that is not JSON") from None
     if not isinstance(document, dict):

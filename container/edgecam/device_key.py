@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from edgecam.errors import CredentialsError
+from edgecam.json_text import parse_json
 
 ES256 = "ES256"
 RS256 = "RS256"
@@ -25,7 +25,8 @@ _LEAST_RSA_BITS = 2048  # what the registry takes, and what is still good
 _COORDINATE_BYTES = 32  # of P-256: a signature in a token is r and s, each so long (RFC 7518, 3.4)
 _WANTED = "an RSA key (2048 bits or more) or a P-256 key, as PEM without a passphrase"
 
-_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+# Its content ends at the next five hyphens, so that no text is crossed twice.
+_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----([^-]*(?:-(?!----)[^-]*)*)-----END \1-----")
 _LINE_END = re.compile(r"\s|\\r|\\n")  # an environment file holds a PEM in one line, with \n written out
 _LINE_LENGTH = 64  # of PEM, RFC 7468
 
@@ -127,7 +128,7 @@ def _private_key(pem: str, version: str | None, place: str) -> PrivateKey:
 def _document(text: str, place: str) -> dict[str, Any]:
     wanted = 'expected a JSON object {"key_version": "…", "private_key": "-----BEGIN PRIVATE KEY-----…"}'
     try:
-        document = json.loads(text)
+        document = parse_json(text)
     except ValueError:
         raise CredentialsError(f"{place}: {wanted} or a PEM text, found neither") from None
     if not isinstance(document, dict) or not isinstance(document.get("private_key"), str):

@@ -21,7 +21,7 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.errors import InstallationError
 from edgecam.http_connections import MOST_HEAD_BYTES, Connections
 from edgecam.http_replies import Reply
-from edgecam.log import one_line
+from edgecam.redaction import one_line
 from edgecam.status import StorageReporter
 
 ADDRESS = "127.0.0.1"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edgecam import replaced_file
 from edgecam.folder import SHOWN_FOLDER, opened
+from edgecam.json_text import parse_json
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class EndMarker:
     def _read(self) -> LastEnd | None:
         try:
             content, _ = replaced_file.read_at(self._path, limit_bytes=_LONGEST_BYTES)
-            found = json.loads(content)
+            found = parse_json(content)
         except (OSError, ValueError):
             return None
         word = found.get("node") if isinstance(found, dict) else None

@@ -8,7 +8,6 @@ it was written.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +21,7 @@ from edgecam.config_types import AbsolutePath
 from edgecam.container_memory import MIB, default_limit_bytes
 from edgecam.core_paths import mistakes_on_core, read_only, written
 from edgecam.errors import ConfigurationError, Mistake
+from edgecam.json_text import parse_json
 from edgecam.validation import Model, found_text, validate
 
 DATA_DIR_VARIABLE = "EDGECAM_DATA_DIR"
@@ -261,6 +261,6 @@ def _text(part: object, path: str) -> str:
 
 def _json(text: str, key: str, expected: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
         raise ConfigurationError([Mistake(key, expected, "text that is not JSON")]) from None

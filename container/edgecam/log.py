@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from edgecam.clock import Clock, SystemClock
 from edgecam.config import Log, LogFormat
-from edgecam.redaction import LONGEST_MESSAGE, SECRETS
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS, one_line
 
 REPEAT_WINDOW_S = 60.0
 """A warning that comes again within this time is counted, not written: a camera that is away for a night,
@@ -263,13 +263,6 @@ def _error_text(error: BaseException) -> str:
 def _frames(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     return " > ".join(f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in frames) or "unknown"
-
-
-def one_line(text: str) -> str:
-    """`text` with line ends and other control characters written out: one event, one line."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def hide_values(value: Any) -> Any:

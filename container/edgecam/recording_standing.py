@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass
 
 from edgecam.outage import Outage
-from edgecam.redaction import SECRETS
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class RecordingStanding:
 
     def failed(self, reason: str, message: str, *, now_s: float, error: Exception | None = None) -> None:
         """Something of the recording is lost, or cannot begin; with `error` its traceback is said too."""
-        self.trouble = Trouble(reason, SECRETS.hide(message))
+        self.trouble = Trouble(reason, SECRETS.shown(message, LONGEST_MESSAGE))
         self._well_s = None
         self._outage.lasts(now_s)
         self._say(now_s, error)

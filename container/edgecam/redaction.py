@@ -90,6 +90,18 @@ def _forms(value: str) -> set[str]:
     return forms | {html.escape(value), value.replace("\\", "\\\\").replace('"', '\\"')}
 
 
+def one_line(text: str) -> str:
+    """`text` with line ends and other control characters written out: one event, one line."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _encodable(text: str) -> str:
+    """`text` with bytes that were no UTF-8, and half characters, written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class Secrets:
     """The secret values in use, to be hidden wherever they appear. Safe to use from any thread."""
 
@@ -129,7 +141,7 @@ class Secrets:
         # Half a secret is not recognised: what begins before the cut is looked at whole, and what the end of
         # the look cuts in half stands behind the cut.
         overlap = max([_OVERLAP, *map(len, self._values[:1])])
-        hidden = self.hide(text[: longest + overlap])
+        hidden = _encodable(self.hide(text[: longest + overlap]))
         unseen = len(text) - longest - overlap
         if unseen <= 0 and len(hidden) <= longest:
             return hidden

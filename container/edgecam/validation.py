@@ -6,14 +6,16 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edgecam.errors import ConfigurationError, Mistake
-from edgecam.redaction import HIDDEN, redact
+from edgecam.redaction import HIDDEN, SECRETS, one_line, redact
 
 _FOUND_LENGTH = 80
+_MOST_KEYS = 20
 _SECRET_NAME = re.compile(r"cred|pass|pwd|secret|token|key", re.IGNORECASE)
 
 
@@ -51,7 +53,8 @@ def path_text(path: Sequence[str | int]) -> str:
     """`("cameras", 1, "frames")` as `cameras[1].frames`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        name = str(part)[:_FOUND_LENGTH]
+        text += f"[{name}]" if isinstance(part, int) else f".{name}" if text else name
     return text
 
 
@@ -62,13 +65,17 @@ def found_text(path: Sequence[str | int], value: object) -> str:
     if any(isinstance(part, str) and _SECRET_NAME.search(part) for part in path[-1:]):
         return f"a value that is not shown ({HIDDEN})"
     if isinstance(value, Mapping):
-        return f"a mapping with the keys {', '.join(map(str, value)) or '(none)'}"
+        keys = ", ".join(str(key)[:_FOUND_LENGTH] for key in islice(value, _MOST_KEYS))
+        more = f" and {len(value) - _MOST_KEYS} more" if len(value) > _MOST_KEYS else ""
+        return f"a mapping with the keys {keys or '(none)'}{more}"
     if isinstance(value, (list, tuple)):
         return f"a list of {len(value)}"
     if isinstance(value, str):
-        value = redact(value)  # before it is put in quotes: a URI alone is recognised better
+        # Before it is put in quotes: a URI alone is recognised better.
+        value = SECRETS.shown(value)
     text = redact(json.dumps(value, ensure_ascii=False, default=str))
-    return text if len(text) <= _FOUND_LENGTH else text[:_FOUND_LENGTH] + "…"
+    # What stands in a file may turn a line of the terminal around, or colour it.
+    return one_line(text if len(text) <= _FOUND_LENGTH else text[:_FOUND_LENGTH] + "…")
 
 
 def _mistake(model: type[BaseModel], details: Any, at: Sequence[str | int]) -> Mistake:

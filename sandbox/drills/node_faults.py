@@ -198,7 +198,7 @@ class _NodeProcess:
         for folder in self._spool.glob("[a-z0-9]*"):
             shelf = Shelf(folder.name, folder, Traits())
             for path in folder.glob("*.mp4"):
-                shelf.add_file(path.name)
+                shelf.add_file(path.name, path.stat().st_size)
             found += [(each.size_bytes, each.crc32c) for each in shelf.from_oldest()]
         return found
 

@@ -17,8 +17,8 @@ from reporting import Lines
 
 from edgecam.clock import SystemClock
 from edgecam.config import Log, LogFormat
-from edgecam.log import LINE_EVERY_S, LINES_AT_ONCE, REPEAT_WINDOW_S, SummarisingHandler, one_line, setup
-from edgecam.redaction import LONGEST_MESSAGE, LONGEST_TEXT, SECRETS
+from edgecam.log import LINE_EVERY_S, LINES_AT_ONCE, REPEAT_WINDOW_S, SummarisingHandler, setup
+from edgecam.redaction import LONGEST_MESSAGE, LONGEST_TEXT, SECRETS, one_line
 
 Setup = Callable[..., Lines]
 log = logging.getLogger("edgecam.test")

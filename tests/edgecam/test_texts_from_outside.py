@@ -47,7 +47,7 @@ def camera_that_says(status: str, description: str = "") -> Iterator[str]:
                 "Content-Type: application/sdp\r\n" if body else "Public: OPTIONS, DESCRIBE, SETUP, PLAY\r\n"
             )
             head = f"RTSP/1.0 {said}\r\nCSeq: {number}\r\n{kind}Content-Length: {len(body)}\r\n\r\n"
-            self.wfile.write((head + body).encode())
+            self.wfile.write((head + body).encode(errors="surrogateescape"))
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -93,6 +93,24 @@ def test_what_a_camera_says_is_reported_in_a_few_words(
     assert message.startswith(f"{uri}: ")
     assert "AAAA" in message
     assert len(message) <= LONGEST_MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("status", "description"),
+    [
+        ("500 A\udcff\udcfe", ""),
+        ("200 OK", SESSION + stream("A\udcff")),
+        ("200 OK", SESSION.replace("s=x", "s=\udcff") + stream("A\u202e\x1b[31m")),
+    ],
+)
+def test_what_a_camera_says_can_be_shown_whatever_its_bytes(
+    status: str, description: str, tmp_path: Path, eventually: Eventually
+) -> None:
+    with camera_that_says(status, description) as uri:
+        report = first_fault(uri, tmp_path, eventually)
+    assert report.message is not None
+    assert report.message.encode()
+    assert report.reason != "fault"
 
 
 def test_the_streams_of_a_camera_are_named_up_to_a_few(tmp_path: Path, eventually: Eventually) -> None:

@@ -19,7 +19,7 @@ def test_both_keys_are_valid_until_the_node_reports_the_new_one(camera: Camera) 
     assert camera.public_keys() == [public_key_of(camera.text())]
 
 
-@pytest.mark.parametrize("state", ["connected", "[]", '{"key_version": null}'])
+@pytest.mark.parametrize("state", ["connected", "[]", '{"key_version": null}', "[" * 20_000], ids=range(4))
 def test_state_that_names_no_key_drops_none(camera: Camera, state: str) -> None:
     camera.make()
     camera.rotate("2")

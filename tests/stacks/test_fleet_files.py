@@ -151,4 +151,7 @@ def test_hidden_files_and_folders_are_no_fleet_files(tmp_path: Path) -> None:
 
 def test_anchor_within_itself_is_told(tmp_path: Path) -> None:
     path = fleet(tmp_path, "sites: &all {a: *all}")
-    assert mistakes(path) == ["fleet.yaml: expected anchors that do not hold themselves, found one that does"]
+    (mistake,) = mistakes(path)
+    assert mistake == (
+        "fleet.yaml: expected anchors that do not hold themselves, found one that does at line 1, column 17"
+    )

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode
 from edgecam.clock import Clock
 from edgecam.config_store import Upload
 from edgecam.errors import ChunkDamaged, SessionLost, StoreConflict, StoreError, StoreUnavailable
+from edgecam.json_text import parse_json
 from edgecam.redaction import redact
 from edgecam.store import checksum
 from edgecam.store.aws_requests import AwsRequests, element, words
@@ -300,7 +301,7 @@ class _Progress:
         if text is None:
             return None
         try:
-            saved = cls(**json.loads(text))
+            saved = cls(**parse_json(text))
         except (ValueError, TypeError):
             saved = None  # written by another version, or by a disk that failed
         if saved and (saved.size, saved.crc32c, saved.part_bytes) == (chunk.size, chunk.crc32c, part_bytes):

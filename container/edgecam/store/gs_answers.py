@@ -5,10 +5,10 @@ Statuses and reasons: https://cloud.google.com/storage/docs/json_api/v1/status-c
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
+from edgecam.json_text import parse_json
 from edgecam.redaction import SECRETS
 from edgecam.store.transfer import Answer
 
@@ -20,7 +20,7 @@ _LONGEST_WORDS = 300
 def document(answer: Answer) -> dict[str, Any]:
     """The JSON object in the body; empty where there is none."""
     try:
-        found = json.loads(answer.body)
+        found = parse_json(answer.body)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from edgecam.json_text import parse_json
 from edgecam.store import checksum
 from edgecam.store.bucket import Session
 from edgecam.store.chunk_content import damaged
@@ -73,7 +74,7 @@ class SavedSession:
         if text is None:
             return None
         try:
-            saved = json.loads(text)
+            saved = parse_json(text)
             if (saved["size"], saved["crc32c"]) == (chunk.size, chunk.crc32c):
                 return str(saved["target"])
         except (ValueError, KeyError, TypeError):

@@ -21,12 +21,12 @@ from urllib.parse import quote, unquote
 from edgecam.chunk import Chunk
 
 _KEPT = re.compile(
-    r"(?P<start>\d{8}T\d{6}\.\d{3}Z)_(?P<duration>\d{1,15})ms"
-    r",(?P<traits>[^/]*?)(?:,gap_before_ms=(?P<gap>-?\d{1,15}))?"
-    r",size=(?P<size>\d{1,15}),crc32c=(?P<crc>[0-9a-f]{8})(?P<suffix>\.mp4|\.ts)"
+    r"(?P<start>\d{8}T\d{6}\.\d{3}Z)_(?P<duration>[0-9]{1,8})ms"
+    r",(?P<traits>[^/]*?)(?:,gap_before_ms=(?P<gap>-?[0-9]{1,12}))?"
+    r",size=(?P<size>[0-9]{1,15}),crc32c=(?P<crc>[0-9a-f]{8})(?P<suffix>\.mp4|\.ts)"
 )
 _BEGUN = re.compile(
-    r"(?P<start>\d{8}T\d{6}\.\d{3}Z)_(?P<duration>\d{1,15})ms,(?P<pairs>[^/]*),n=\d+(?P<suffix>\.mp4|\.ts)"
+    r"(?P<start>\d{8}T\d{6}\.\d{3}Z)_(?P<duration>[0-9]{1,8})ms,(?P<pairs>[^/]*),n=[0-9]+(?P<suffix>\.mp4|\.ts)"
 )
 _IN_NAME = frozenset({"start", "duration_ms"})
 _APART = frozenset({"camera", "start", "duration_ms", "gap_before_ms"})
@@ -158,28 +158,38 @@ class Shelf:
         """Take `waiting` in."""
         self._insert(self._record(waiting))
 
-    def add_file(self, name: str) -> bool:
-        """Take in a file that an earlier run has left; False when its name is not that of a kept chunk."""
+    def add_file(self, name: str, size_bytes: int) -> bool:
+        """Take in a file that an earlier run has left; False when its name is not that of a kept chunk, or of
+        one with another size."""
+        record = self._read(name)
+        if record is None or _RECORD.unpack(record)[2] != size_bytes:
+            return False
+        self._insert(record)
+        return True
+
+    def named(self, name: str) -> Waiting | None:
+        """What the name of a file says; None when it is not that of a kept chunk."""
+        record = self._read(name)
+        return None if record is None else self._waiting(record)
+
+    def _read(self, name: str) -> bytes | None:
         match = _KEPT.fullmatch(name)
         if match is None:
-            return False
+            return None
         number = self._traits.number(match["traits"], match["suffix"])
         try:
             if number is None:
                 if _chunk(self.camera_id, match, _parted(match["traits"])) is None:
-                    return False
+                    return None
                 number = self._traits.learn(match["traits"], match["suffix"])
             start = datetime.fromisoformat(match["start"])
         except ValueError:
-            return False
+            return None
         gap = _NO_GAP_KNOWN if match["gap"] is None else int(match["gap"])
         duration_ms, size_bytes, crc32c = int(match["duration"]), int(match["size"]), int(match["crc"], 16)
         # What is not written again as it stands is not ours, and could not be found again by its record.
         record = _RECORD.pack(_since_zero(start), duration_ms, size_bytes, gap, crc32c, number, math.nan)
-        if self._name(record) != name:
-            return False
-        self._insert(record)
-        return True
+        return record if self._name(record) == name else None
 
     def remove(self, waiting: Waiting) -> bool:
         """Forget `waiting`; False when it is not here."""

@@ -11,12 +11,14 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from edgecam.json_text import parse_json
 from edgecam.store import durable
 
 log = logging.getLogger(__name__)
 
 _MOST_CHUNKS = 10**12
 """A chunk a millisecond for thirty years: whatever says more is no count of ours."""
+_MOST_BYTES = 64_000_000  # the names of 300,000 chunks that are evicted at once
 
 
 class Losses:
@@ -45,7 +47,7 @@ class Losses:
             OSError: the file cannot be read.
         """
         try:
-            told = json.loads(self._path.read_bytes())
+            told = parse_json(self._path.read_bytes(), most_bytes=_MOST_BYTES)
             chunks = {str(camera): _count(count) for camera, count in told["evicted_chunks"].items()}
             leaving = tuple(str(name) for name in told["leaving"])
         except FileNotFoundError:

@@ -45,8 +45,9 @@ class Recovery:
             OSError: the folder cannot be read.
         """
         found = [(path, begun_chunk(path.name)) for path in sorted(self._folder.iterdir())]
-        self._foreign = [path for path, chunk in found if chunk is None]
-        return [(path, chunk) for path, chunk in found if chunk is not None and path.is_file()]
+        ours = [(path, chunk) for path, chunk in found if chunk is not None and _is_file(path)]
+        self._foreign = sorted({path for path, _ in found} - {path for path, _ in ours})
+        return ours
 
     def save(self, path: Path, chunk: Chunk) -> Chunk | None:
         """The chunk that could be saved at `path`. None when it cannot be played; when nothing at all is in
@@ -90,6 +91,11 @@ class Recovery:
                 len(self._foreign),
                 self._foreign[0],
             )
+
+
+def _is_file(path: Path) -> bool:
+    # What a link leads to is not ours to mend.
+    return path.is_file() and not path.is_symlink()
 
 
 def _is_nothing(path: Path) -> bool:

@@ -10,6 +10,8 @@ from edgecam.store import durable
 
 SUFFIX = ".session"
 
+_LONGEST_BYTES = 1_000_000  # 10,000 parts of an upload with their tags take half of it
+
 
 class SpoolSession:
     """A `store.bucket.Session` in a file that only we can read: its text is as good as a password.
@@ -25,7 +27,8 @@ class SpoolSession:
     def load(self) -> str | None:
         """What was saved, if anything. A file that cannot be read is as good as none."""
         try:
-            return self._path.read_text(encoding="utf-8") or None
+            with self._path.open("rb") as file:
+                return file.read(_LONGEST_BYTES).decode() or None
         except (OSError, UnicodeDecodeError):
             return None
 

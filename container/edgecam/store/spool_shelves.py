@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import stat
 from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from edgecam.store.spool_index import Shelf, Traits, Waiting, is_kept_name, kept
 log = logging.getLogger(__name__)
 
 _ASIDE = ".aside"
+_NO_FILE = -1
 _CAMERA = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _OURS = frozenset({".lock", ".losses.json", ".losses.json.tmp", SPOOL_MARKER, _ASIDE})
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -153,21 +155,24 @@ class Shelves:
             OSError: a folder cannot be read.
         """
         foreign: list[Path] = []
+        wrong_sizes: list[tuple[Waiting, int]] = []
         for entry in _entries(self._folder):
             if entry.name in _OURS or entry.name in _OF_THE_DISK or entry.name in beside:
                 continue
             if is_leftover(entry.name, SPOOL_MARKER):
                 continue
             if entry.is_dir(follow_symlinks=False) and _CAMERA.fullmatch(entry.name):
-                foreign += _fill(self.of(entry.name))
+                foreign += _fill(self.of(entry.name), wrong_sizes)
             else:
                 foreign.append(Path(entry.path))
         aside = self._folder / _ASIDE
         for entry in _entries(aside) if aside.is_dir() else ():
             if entry.is_dir(follow_symlinks=False) and _CAMERA.fullmatch(entry.name):
-                foreign += _fill(self.aside_of(entry.name))
+                foreign += _fill(self.aside_of(entry.name), wrong_sizes)
             else:
                 foreign.append(Path(entry.path))
+        for said, size_bytes in wrong_sizes:
+            self._mend_size(said, size_bytes)
         if foreign:
             log.warning(
                 "spool %s: expected chunks only, found %d other files; they are left alone [such as %s]",
@@ -175,6 +180,22 @@ class Shelves:
                 len(foreign),
                 foreign[0],
             )
+
+    def _mend_size(self, said: Waiting, size_bytes: int) -> None:
+        """Keep a file aside by its own size: by its name it could be of any, and room be made that it does
+        not take."""
+        about = {"camera": said.chunk.camera_id, "chunk": said.chunk.name}
+        try:
+            self.put_aside(said.path, said.chunk, size_bytes, said.crc32c)
+        except OSError as error:
+            log.warning("expected to set %s aside, found: %s", said.path, error.strerror, extra=about)
+            return
+        log.error(
+            "chunk set aside, it is kept in the spool and not sent: expected %d bytes by its name, found %d",
+            said.size_bytes,
+            size_bytes,
+            extra=about,
+        )
 
     def _next_evicted(self, coming_bytes: Mapping[str, int]) -> tuple[Shelf, Waiting] | None:
         nothing = set[Waiting]()
@@ -200,12 +221,36 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def _fill(shelf: Shelf) -> list[Path]:
-    """Take in the chunks of the shelf's folder; returns what is something else."""
+def _fill(shelf: Shelf, wrong_sizes: list[tuple[Waiting, int]]) -> list[Path]:
+    """Take in the chunks of the shelf's folder; returns what is something else.
+
+    Args:
+        shelf: Of one camera.
+        wrong_sizes: Gets the chunks whose files have another size than their names say, and that size.
+    """
     with os.scandir(shelf.folder) as entries:
-        names = sorted(entry.name for entry in entries)  # sorted: each goes to the end of the shelf
-    others = [name for name in names if not shelf.add_file(name)]
-    return [shelf.folder / name for name in others if not _clear_session(shelf, name)]
+        found = sorted(
+            (entry.name, _size_of(entry)) for entry in entries
+        )  # each goes to the end of the shelf
+    foreign: list[Path] = []
+    for name, size_bytes in found:
+        if size_bytes != _NO_FILE and shelf.add_file(name, size_bytes):
+            continue
+        said = shelf.named(name) if size_bytes != _NO_FILE else None
+        if said is not None:
+            wrong_sizes.append((said, size_bytes))
+        elif not _clear_session(shelf, name):
+            foreign.append(shelf.folder / name)
+    return foreign
+
+
+def _size_of(entry: os.DirEntry[str]) -> int:
+    """In bytes; `_NO_FILE` for what is a link, a folder, a pipe, or gone."""
+    try:
+        facts = entry.stat(follow_symlinks=False)
+    except OSError:
+        return _NO_FILE
+    return facts.st_size if stat.S_ISREG(facts.st_mode) else _NO_FILE
 
 
 def _clear_session(shelf: Shelf, name: str) -> bool:

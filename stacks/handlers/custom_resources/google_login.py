@@ -54,7 +54,7 @@ def _from_secret(arn: str) -> Credentials:
     try:
         key = json.loads(text)
         credentials: Credentials = service_account.Credentials.from_service_account_info(key, scopes=_SCOPES)
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, RecursionError, AttributeError, TypeError):
         # Neither cause nor content: both could hold parts of the key.
         raise Refused(
             f"gcp.login.secret: {arn} must hold the JSON key of a service account, as Google's console "

@@ -138,7 +138,7 @@ def _account_of(login: Mapping[str, str]) -> dict[str, str]:
     try:
         document = json.loads(text)
         return {key: str(document[key]) for key in _KEYS}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         # Neither cause nor content: both could hold parts of the token.
         raise Refused(
             f"gcp.registry.secret: {arn} must hold the JSON of a service account, as ClearBlade's console "

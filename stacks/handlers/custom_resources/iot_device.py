@@ -154,7 +154,7 @@ def _reported_version(state: bytes) -> str | None:
     """The version of the key that a state names; None where it names none (`payload: word`)."""
     try:
         document = json.loads(state)
-    except ValueError:
+    except (ValueError, RecursionError):  # whoever holds the device's key writes it
         return None
     version = document.get("key_version") if isinstance(document, Mapping) else None
     return None if version is None else str(version)

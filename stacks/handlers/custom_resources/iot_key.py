@@ -49,7 +49,7 @@ class Key:
         try:
             document = json.loads(text)
             return cls(**{name: str(document[name]) for name in cls.__dataclass_fields__})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, RecursionError, KeyError, TypeError):
             return None
 
     def text(self) -> str:

@@ -21,7 +21,7 @@ from edgecam.config_store import Order, WhenFull
 from edgecam.errors import ChunkDamaged, SpoolError, SpoolFull
 from edgecam.store import checksum, durable
 from edgecam.store.spool import Waiting
-from edgecam.store.spool_index import kept_name
+from edgecam.store.spool_index import begun_name, kept_name
 from sandbox.clocks import HandClock
 
 
@@ -445,6 +445,53 @@ def test_files_that_are_not_ours_are_left_alone_and_said_once(
     assert all(path.read_text() == "hands off" for path in strangers)
 
 
+def test_a_file_is_as_large_as_it_is_whatever_its_name_says(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = opened(tmp_path)
+    record(spool)
+    spool.close()
+    liar = tmp_path / "lobby" / kept_name(chunk(7, duration_ms=10_000), 10**14, "0badcafe")
+    liar.write_bytes(b"x" * 100)
+    for _ in range(2):  # kept aside by its own size, also at the next start
+        again = opened(tmp_path)
+        assert numbers(again) == [0]
+        report = again.report()
+        assert report.cameras["lobby"].evicted_chunks_total == 0
+        assert report.cameras["lobby"].aside_chunks == 1
+        assert report.spool_bytes < KB
+        again.close()
+    said = [entry.getMessage() for entry in caplog.records if entry.levelno == logging.ERROR]
+    assert [text for text in said if f"expected {10**14} bytes by its name, found 100" in text] == said
+    assert len(said) == 1
+
+
+def test_a_name_with_odd_numbers_words_or_kinds_of_file_is_none_of_ours(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "lobby"
+    folder.mkdir()
+    (tmp_path / "secret").write_text("hands off")
+    good = kept_name(chunk(1, duration_ms=10_000), 9, "0badcafe")
+    (folder / good.replace("_10000ms", "_999999999999ms")).write_bytes(LINE)
+    (folder / good.replace("codec=h264", "codec=h264%0D%0AX-Evil: 1")).write_bytes(LINE)
+    (folder / good.replace("width=", "width=-")).write_bytes(LINE)
+    (folder / good.replace("width=", "width=1_0")).write_bytes(LINE)
+    (folder / kept_name(chunk(2, duration_ms=10_000), 9, "0badcafe")).symlink_to(tmp_path / "secret")
+    (folder / kept_name(chunk(3, duration_ms=10_000), 0, "0badcafe")).mkdir()
+    os.mkfifo(folder / kept_name(chunk(4, duration_ms=10_000), 0, "0badcafe"))
+    (tmp_path / ".incoming").mkdir()
+    (tmp_path / ".incoming" / begun_name(chunk(5), 1)).symlink_to(tmp_path / "secret")
+    before = sorted(path.name for path in tmp_path.rglob("*.mp4"))
+    spool = opened(tmp_path, recover=recover_lines)
+    assert numbers(spool) == []
+    assert spool.report().spool_bytes == 0
+    assert sorted(path.name for path in tmp_path.rglob("*.mp4")) == before
+    assert (tmp_path / "secret").read_text() == "hands off"
+    assert "found 8 other files" in caplog.text
+    assert "found 1 other files" in caplog.text
+
+
 def test_recordings_are_for_their_owner_only(tmp_path: Path) -> None:
     spool = opened(tmp_path / "spool")
     record(spool)
@@ -550,7 +597,9 @@ def test_a_hundred_thousand_waiting_chunks_take_little_memory_and_no_file_is_rea
         folder = tmp_path / f"camera-{camera}"
         folder.mkdir()
         for name in names:
-            os.close(os.open(f"{folder}/{name}", os.O_CREAT))
+            descriptor = os.open(f"{folder}/{name}", os.O_CREAT | os.O_WRONLY)
+            os.ftruncate(descriptor, 5 * MB)
+            os.close(descriptor)
     opened(tmp_path / "warm").close()  # what is made once is not counted
     tracemalloc.start()
     again = opened(tmp_path, max_bytes=10**15)

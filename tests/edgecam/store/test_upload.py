@@ -236,8 +236,10 @@ def test_a_name_that_is_taken_by_something_else_is_set_aside_and_said(
     assert there.read_bytes() == b"something else"
     assert it.bucket.names() == {taken, *names}
     assert it.spool.report().cameras["lobby"].aside_chunks == 1
-    assert any(
-        record.levelno == logging.ERROR and "aside" in record.getMessage() for record in caplog.records
+    eventually(  # it is said after it is done
+        lambda: any(
+            record.levelno == logging.ERROR and "aside" in record.getMessage() for record in caplog.records
+        )
     )
 
 
