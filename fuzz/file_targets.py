@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,12 +14,14 @@ from hypothesis.strategies import SearchStrategy
 
 from edgecam.chunk import Chunk
 from edgecam.clock import SystemClock
+from edgecam.codec import H264, H265
 from edgecam.config_recording import ChunkFormat
 from edgecam.config_store import Spool as SpoolSettings
 from edgecam.errors import SpoolError
 from edgecam.jpeg import size_of
 from edgecam.media import recover
-from edgecam.parameter_sets import parameter_sets
+from edgecam.nal import pictures
+from edgecam.picture_size import TooManyUnits, sizes_in_head, sizes_in_stream
 from edgecam.store.spool import Spool
 from edgecam.store.spool_index import begun_chunk, begun_name, kept_name
 from fuzz.mutations import edited, edits, mutated
@@ -62,10 +65,19 @@ def _chunks(folder: Path) -> Iterator[Subject]:
             assert recover(path, form) == saved, "the next start finds what this one found"
             assert path.read_bytes() == mended
         size_of(data)
-        for codec in ("h264", "h265", "jpeg"):
-            parameter_sets(codec, data)
+        _read_pictures(data)
 
     yield Reader(read)
+
+
+def _read_pictures(data: bytes) -> None:
+    """As if a camera had sent these bytes for a picture."""
+    for codec in (H264, H265):
+        pictures(data, is_h265=codec is H265)
+        list(sizes_in_head(codec, data))
+        for has_lengths in (False, True):
+            with contextlib.suppress(TooManyUnits):
+                list(sizes_in_stream(codec, data, has_lengths=has_lengths))
 
 
 @contextmanager
