@@ -76,7 +76,7 @@ class Run:
         @settings(
             max_examples=ROUND_EXAMPLES,
             deadline=None,
-            database=DirectoryBasedExampleDatabase(self._folder.parent / "examples"),
+            database=DirectoryBasedExampleDatabase(self._folder.parent / "hypothesis" / "examples"),
             phases=phases,
             suppress_health_check=list(HealthCheck),
         )

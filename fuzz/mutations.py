@@ -14,6 +14,8 @@ from hypothesis.strategies import SearchStrategy
 Edit = tuple[str, int, int, bytes]
 """Operation, place, length, bytes."""
 
+MOST_BYTES = 1_000_000
+"""Of what is long: a quadratic search takes minutes for so much, and a linear one no time."""
 _FAR = 1 << 24
 _NEAR = 2000
 """Headers stand at the beginning: half of all edits are there."""
@@ -102,7 +104,7 @@ def mutated(seeds: Sequence[bytes], tokens: Sequence[bytes] = TOKENS) -> SearchS
 def repeated(pieces: Sequence[str], most: int) -> SearchStrategy[bytes]:
     """One piece after another up to `most` times each: deep, or long."""
     part = st.builds(lambda piece, times: piece * times, st.sampled_from(list(pieces)), st.integers(1, most))
-    return st.lists(part, min_size=1, max_size=3).map(lambda parts: "".join(parts).encode())
+    return st.lists(part, min_size=1, max_size=3).map(lambda parts: "".join(parts).encode()[:MOST_BYTES])
 
 
 def documents(base: Any) -> SearchStrategy[bytes]:

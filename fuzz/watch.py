@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "fuzz"
 MOST_BYTES = 1_000 * MB
 """Of one process, at any moment: an input of kilobytes never has a reason for more."""
-MOST_DESCRIPTORS_MORE = 16
+MOST_DESCRIPTORS_MORE = 48
+"""What a node's cameras that come and go differ by; two left behind at each connection are hundreds."""
 _LOOK_EVERY_S = 0.2
 _START_S = 180.0
 """Making the seeds and starting a node, on a machine that is busy."""
@@ -78,7 +79,11 @@ def _fuzzed(target: Target, module: str, seconds: float, seed: int, folder: Path
             f"fuzz {target.name}",
             [*command, "--folder", str(folder), "--seconds", f"{left_s:.1f}", "--seed", str(seed)],
             log=folder.parent / f"{target.name}.log",
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "HYPOTHESIS_STORAGE_DIRECTORY": str(folder.parent / "hypothesis"),
+            },
             cwd=ROOT,
         )
         try:
