@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
-from sandbox.cameras import FILM_FOLDER
+from sandbox.clip import FILM_FOLDER
 from sandbox.hostile_camera import HostileCamera, plain_film
 from sandbox.ports import free_port
 

@@ -18,7 +18,7 @@ from fuzz.fed_node import FedNode
 from fuzz.mutations import TOKENS, edited, edits, mutated
 from fuzz.seeds import pipe_seeds
 from fuzz.target import Subject, Target
-from sandbox.cameras import FILM_FOLDER
+from sandbox.clip import FILM_FOLDER
 from sandbox.hostile_camera import HostileCamera, plain_film
 from sandbox.rtsp_connection import SDP, Connection, Ended
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from edgecam import __main__ as command_line
+from edgecam import __main__ as program
+from edgecam.command_line import WRONG
 from edgecam.config import NODE_VARIABLE, Camera, load_environment
 from edgecam.config_runtime import read_runtime
 from edgecam.errors import ConfigurationError
@@ -114,8 +115,8 @@ def _configuration(folder: Path) -> Iterator[Subject]:
         path.write_bytes(data)
         said = io.StringIO()
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-            code = command_line.main(["check", str(path)])
-        assert code in (command_line.DONE, command_line.WRONG), code
+            code = program.main(["check", str(path)])
+        assert code in (program.DONE, WRONG), code
         answer = said.getvalue()
         assert len(answer) <= _LONGEST_ANSWER, f"{len(answer)} characters of mistakes"
         assert all(line.startswith("edgecam: ") for line in answer.splitlines()), answer
