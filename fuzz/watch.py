@@ -94,7 +94,8 @@ def _fuzzed(target: Target, module: str, seconds: float, seed: int, folder: Path
         if ended is None:
             break
         if all(each["fault"] != ended for each in outcome.faults):
-            outcome.faults.append({"fault": ended, "said": child.tail(), "inputs": _kept(folder, target)})
+            fed = _kept(sorted(folder.glob("current-*")), target, folder)
+            outcome.faults.append({"fault": ended, "said": child.tail(), "inputs": fed})
         seed, deaths = seed + 1_000_000, deaths + 1
     return outcome
 
@@ -104,8 +105,9 @@ def _watched(target: Target, child: Process, folder: Path) -> str | None:
     fed, began_s = folder / "current-0", time.monotonic()
     while (code := child.exit_code()) is None:
         time.sleep(_LOOK_EVERY_S)
-        silent_s = time.time() - fed.stat().st_mtime if fed.exists() else 0.0
-        if silent_s > target.watchdog_s or (not fed.exists() and time.monotonic() - began_s > _START_S):
+        has_begun = fed.exists()
+        silent_s = time.time() - fed.stat().st_mtime if has_begun else time.monotonic() - began_s
+        if silent_s > (target.watchdog_s if has_begun else _START_S):
             os.kill(child.pid, signal.SIGUSR1)  # says where it hangs
             time.sleep(1.0)
             return f"hangs for more than {silent_s:.0f} s"
@@ -114,10 +116,10 @@ def _watched(target: Target, child: Process, folder: Path) -> str | None:
     return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
-def _kept(folder: Path, target: Target) -> list[str]:
-    """What it was fed when it went wrong, where the next process does not overwrite it."""
+def _kept(inputs: Iterable[Path], target: Target, folder: Path) -> list[str]:
+    """What made something wrong, where the next process does not remove it."""
     kept = []
-    for path in sorted(folder.glob("current-*")):
+    for path in inputs:
         place = folder.parent / "kept" / f"{target.name}-{time.time_ns()}-{path.name}"
         place.parent.mkdir(exist_ok=True)
         shutil.copy(path, place)
@@ -126,20 +128,19 @@ def _kept(folder: Path, target: Target) -> list[str]:
 
 
 def _add(outcome: Outcome, target: Target, folder: Path) -> None:
+    """The figures that a process has left, and what it found."""
     try:
         state = json.loads((folder / "state.json").read_text())
     except FileNotFoundError:
         return
     outcome.fed += state["fed"]
     outcome.slowest_s = max(outcome.slowest_s, state["slowest_s"])
-    for fault in state["faults"]:
-        for number, path in enumerate(fault["inputs"]):
-            place = folder.parent / "kept" / f"{target.name}-{Path(path).name}"
-            place.parent.mkdir(exist_ok=True)
-            shutil.copy(path, place)
-            fault["inputs"][number] = str(place)
     known = {each["fault"] for each in outcome.faults}
-    outcome.faults += [each for each in state["faults"] if each["fault"] not in known]
+    outcome.faults += [
+        fault | {"inputs": _kept(map(Path, fault["inputs"]), target, folder)}
+        for fault in state["faults"]
+        if fault["fault"] not in known
+    ]
     _judge(outcome, target, state["samples"])
 
 
@@ -148,7 +149,7 @@ def _judge(outcome: Outcome, target: Target, samples: list[tuple[int, int]]) -> 
         return
     outcome.most_bytes = max(outcome.most_bytes, *(rss for rss, _ in samples))
     if outcome.most_bytes > MOST_BYTES:
-        outcome.faults.append({"fault": f"takes {outcome.most_bytes / MB:,.0f} MB", "said": "", "inputs": []})
+        outcome.faults.append(_without_input(f"takes {outcome.most_bytes / MB:,.0f} MB"))
     if len(samples) < _LEAST_SAMPLES:
         return
     quarter = len(samples) // 4
@@ -156,8 +157,10 @@ def _judge(outcome: Outcome, target: Target, samples: list[tuple[int, int]]) -> 
     outcome.grown_bytes = fmean(rss for rss, _ in last) - fmean(rss for rss, _ in second)
     outcome.descriptors_more = fmean(count for _, count in last) - fmean(count for _, count in second)
     if outcome.grown_bytes > target.growth_bytes:
-        fault = f"memory grows: {outcome.grown_bytes / MB:,.0f} MB more"
-        outcome.faults.append({"fault": fault, "said": "", "inputs": []})
+        outcome.faults.append(_without_input(f"memory grows: {outcome.grown_bytes / MB:,.0f} MB more"))
     if outcome.descriptors_more > MOST_DESCRIPTORS_MORE:
-        fault = f"descriptors grow: {outcome.descriptors_more:.0f} more"
-        outcome.faults.append({"fault": fault, "said": "", "inputs": []})
+        outcome.faults.append(_without_input(f"descriptors grow: {outcome.descriptors_more:.0f} more"))
+
+
+def _without_input(fault: str) -> dict[str, Any]:
+    return {"fault": fault, "said": "", "inputs": []}
