@@ -69,3 +69,8 @@ bench: ## the measurements of bench/README.md (about an hour on a quiet machine)
 soak: ## MINUTES=120 of bad cameras, and whether anything grows
 	@sandbox/install test
 	.venv/bin/python -m bench.soak --minutes $(or $(MINUTES),120)
+
+.PHONY: fuzz
+fuzz: ## MINUTES=10 of what nobody would write, fed to everything that reads from outside
+	@sandbox/install test
+	.venv/bin/python -m fuzz --minutes $(or $(MINUTES),10)

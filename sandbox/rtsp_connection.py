@@ -109,10 +109,14 @@ class Connection:
         """Answer as a camera does, until the client wants to see something."""
         while True:
             request = self.request()
-            body = sdp if request.method == "DESCRIBE" else b""
-            self.answer(request, headers=_ANSWERS.get(request.method, ()), body=body)
+            self.answer_well(request, sdp)
             if request.method == "PLAY":
                 return
+
+    def answer_well(self, request: Request, sdp: bytes = SDP) -> None:
+        """Answer as a camera does."""
+        body = sdp if request.method == "DESCRIBE" else b""
+        self.answer(request, headers=_ANSWERS.get(request.method, ()), body=body)
 
     def play(self, duration_s: float = float("inf")) -> None:
         """Show the film, over and over, for so long."""

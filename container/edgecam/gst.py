@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from edgecam import library_words
 from edgecam.errors import InstallationError
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def _load() -> tuple[Any, Any, Any, Any]:
         raise InstallationError(
             "expected GStreamer's typelib Gst-1.0, found none: apt install gir1.2-gstreamer-1.0"
         ) from error
+    library_words.take_over()
     Gst.init(None)
     found = Gst.version()[:2]
     if found < VERSION_FLOOR:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sandbox.cameras import FILM_FOLDER
+from sandbox.clip import FILM_FOLDER
 from sandbox.hostile_camera import MODES, HostileCamera, alternating_film, plain_film
 from sandbox.rtsp_connection import Connection, nal_units
 
