@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import uuid
+from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -24,7 +25,8 @@ STANDARD_TOOLS = ("bdb.py", "cmd.py", "code.py", "codeop.py", "pdb.py", "tomllib
 no test is about them."""
 PROGRAMS = ("ffmpeg", "ffprobe", "gst-launch-1.0", "openssl")
 MACHINE = "/machine"
-"""Where this machine's files are in the container."""
+"""Where this machine's root is in the container: its programs, and what tests read and write."""
+FOLDERS = ("/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr")
 ON_MACHINE = f"""#!/usr/bin/python3
 import os, sys
 
@@ -51,8 +53,9 @@ sys.exit(code)
 
 def run_tests(image: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run pytest with `arguments` in a container of `image`; `folder` is for what tests write."""
-    tools, programs, work = folder / "tools", folder / "programs", folder / "work"
+    tools, programs, work, machine = (folder / name for name in ("tools", "programs", "work", "machine"))
     work.mkdir()
+    machine.mkdir()
     _lay_out_tools(tools)
     _lay_out_programs(programs)
     variables = {
@@ -63,7 +66,9 @@ def run_tests(image: str, folder: Path, *arguments: str) -> subprocess.Completed
         "EDGECAM_TEST_PYTHON": str(programs / "python"),
         "TMPDIR": str(work),
     }
-    places = [f"{PROJECT}:{PROJECT}:ro", f"{folder}:{folder}", f"/:{MACHINE}:rslave"]
+    places = [f"{PROJECT}:{PROJECT}:ro", f"{folder}:{folder}", *_places_of_machine(machine)]
+    # Films are coded into the project's folder.
+    places += [f"{place}:{MACHINE}{place}" for place in ("/dev", PROJECT, folder)]
     name = f"edgecam-test-{uuid.uuid4().hex[:12]}"
     options = ["--rm", "--network=host", "--user=0:0", f"--name={name}", f"--workdir={PROJECT}"]
     options += [f"--volume={place}" for place in places]
@@ -74,6 +79,16 @@ def run_tests(image: str, folder: Path, *arguments: str) -> subprocess.Completed
         return subprocess.run(line, capture_output=True, text=True, check=False)
     finally:
         subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
+
+
+def _places_of_machine(root: Path) -> Iterator[str]:
+    """Volumes; what is a link on this machine is one in `root`."""
+    yield f"{root}:{MACHINE}"
+    for folder in map(Path, FOLDERS):
+        if folder.is_symlink():
+            (root / folder.name).symlink_to(folder.readlink())
+        elif folder.is_dir():
+            yield f"{folder}:{MACHINE}{folder}:ro"
 
 
 def _lay_out_tools(folder: Path) -> None:
