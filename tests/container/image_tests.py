@@ -19,7 +19,7 @@ from pathlib import Path
 
 from container.image_inputs import PROJECT
 
-PYTHON_TOOLS = ("iniconfig", "packaging", "pluggy", "pygments", "pytest", "pytest-rerunfailures")
+PYTHON_TOOLS = ("iniconfig", "packaging", "pluggy", "psutil", "pygments", "pytest", "pytest-rerunfailures")
 STANDARD_TOOLS = ("bdb.py", "cmd.py", "code.py", "codeop.py", "pdb.py", "tomllib", "unittest")
 """What pytest needs of Python's standard library and the image does without; of this machine's Python, since
 no test is about them."""
@@ -33,10 +33,10 @@ import os, sys
 folder, environment = os.getcwd(), dict(os.environ)
 for name in [name for name in environment if name.startswith(("GST_", "PYTHON"))]:
     del environment[name]  # the image's, or pytest's
-environment["PATH"] = "/usr/local/bin:/usr/bin:/bin"
 os.chroot("{MACHINE}")
 os.chdir(folder)
-os.execvpe("PROGRAM", ["PROGRAM", *sys.argv[1:]], environment)
+environment["PATH"] = "/usr/bin:/bin"
+os.execve("PROGRAM", ["PROGRAM", *sys.argv[1:]], environment)
 """
 """A program of this machine, as the very process that a test started: it can be frozen and killed."""
 INSIDE = """
@@ -74,7 +74,8 @@ def run_tests(image: str, folder: Path, *arguments: str) -> subprocess.Completed
     options += [f"--volume={place}" for place in places]
     options += [f"--env={key}={value}" for key, value in variables.items()]
     tests = ["-p", "no:cacheprovider", f"--basetemp={work / 'pytest'}", *arguments]
-    line = ["docker", "run", *options, image, "python3", "-c", INSIDE, str(work), *tests]
+    inside = ["--", "python3", "-c", INSIDE, str(work), *tests]
+    line = ["docker", "run", *options, "--entrypoint=tini", image, *inside]
     try:
         return subprocess.run(line, capture_output=True, text=True, check=False)
     finally:
@@ -106,7 +107,7 @@ def _lay_out_programs(folder: Path) -> None:
     folder.mkdir()
     for name, program in {**{name: name for name in PROGRAMS}, "python": sys.executable}.items():
         path = folder / name
-        path.write_text(ON_MACHINE.replace("PROGRAM", program))
+        path.write_text(ON_MACHINE.replace("PROGRAM", shutil.which(program) or program))
         path.chmod(0o755)
 
 
