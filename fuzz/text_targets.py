@@ -20,8 +20,7 @@ from edgecam.config import NODE_VARIABLE, Camera, load_environment
 from edgecam.config_runtime import read_runtime
 from edgecam.errors import ConfigurationError
 from edgecam.launch import DOCKER_VARIABLE, plan_from_environment
-from edgecam.log import one_line
-from edgecam.redaction import SECRETS
+from edgecam.redaction import SECRETS, one_line
 from edgecam.validation import found_text
 from fuzz.mutations import NUMBERS, documents, edited, edits, mutated, repeated
 from fuzz.target import Subject, Target

@@ -6,14 +6,13 @@ a tap of its own, so neither's faults nor its pace can touch the other.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import logging
 import math
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from edgecam import heap
 from edgecam.clock import Clock
 from edgecam.codec import CODECS, Codec, by_media_type
 from edgecam.diagnosis import Complaint
@@ -225,7 +224,7 @@ class Connection:
             self._source.cut()
             closing.join(CLOSE_TIMEOUT_S - _CLOSE_PATIENCE_S)
         if self._is_flooded:
-            _give_back_memory()
+            heap.give_back()
         # Each refers to an object that refers to this one: without them, all are freed now.
         self._on_format, self._on_unit, self._fault = _ignore, None, None
         if closing.is_alive():
@@ -304,12 +303,6 @@ class Connection:
 
 def _ignore(_codec: Codec) -> None:
     """The format callback of a connection that is closed."""
-
-
-def _give_back_memory() -> None:
-    """What a flood left free in the heap goes back to the system; glibc alone keeps it (malloc_trim(3))."""
-    with contextlib.suppress(OSError, AttributeError):  # another libc has other habits
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _complaint(message: Any) -> Complaint:

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecam import __version__
+from edgecam import __version__, heap
 from edgecam.clock import Clock, SystemClock
 from edgecam.config import NodeConfig
 from edgecam.control import Control
@@ -51,6 +51,7 @@ def run(config: NodeConfig, *, timeout_s: float | None = None) -> int:
         InstallationError: the page's port is taken, GStreamer is missing, or this edgecam cannot record.
         SpoolError: the spool cannot be used.
     """
+    heap.settle()
     handler = setup(config.log)
     # Blocked before any thread is made, so that all inherit it and only sigwait receives them: no handler
     # ever runs in the middle of something else.
