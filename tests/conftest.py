@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import engine
 import pytest
 from camera_process import CameraProcess
 from stranger import Stranger
@@ -57,6 +58,20 @@ def _no_docker_for_who_does_not_ask(request: pytest.FixtureRequest, monkeypatch:
     """So that a test without the marker fails on every machine, not only where there is no Docker."""
     if DOCKER_ENGINE not in request.fixturenames:
         monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/this-test-does-not-ask-for-docker_engine.sock")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_on_the_engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A run that leaves a container, image, network or volume that `engine.may_stay` does not name fails.
+
+    Another run on the same engine at the same time would be taken for this one.
+    """
+    uses_docker = any(DOCKER_ENGINE in getattr(item, "fixturenames", ()) for item in request.session.items)
+    before = engine.contents() if uses_docker else None
+    yield
+    after = engine.contents() if before is not None else None
+    if before is not None and after is not None:
+        assert engine.left(before, after) == []
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from container.image_inputs import FRAME_GRABBER, image_hash, image_name, image_tag, tarball_path
 from sandbox import fleet, pictures, secrecy, waiting
 from sandbox.aws.environment import REPOSITORY
 from sandbox.checks_recording import RecordingChecks
@@ -105,6 +106,18 @@ def copy_tree(source: Path, target: Path) -> Path:
     return target
 
 
+@pytest.fixture
+def changed_tree(tree: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy to be changed, whose own image goes afterwards."""
+    copy = copy_tree(tree, tmp_path / "changed")
+    yield copy
+    server = subprocess.check_output(["docker", "version", "--format", "{{.Server.Arch}}"], text=True).strip()
+    tag = image_tag(image_hash(FRAME_GRABBER, server, project=copy))
+    name = image_name(FRAME_GRABBER, tag)
+    subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True, check=False)
+    (REPOSITORY / tarball_path(FRAME_GRABBER, tag, server)).unlink(missing_ok=True)
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this tree that nobody edits while the tests run."""
@@ -179,13 +192,12 @@ def test_changed_camera_replaces_the_deployment_and_nothing_else(system: System,
 
 
 def test_changed_program_makes_a_new_version_and_reverting_it_conflicts_with_nothing(
-    system: System, tree: Path, tmp_path: Path
+    system: System, tree: Path, changed_tree: Path
 ) -> None:
     first, image = versions(system), running_image()
-    changed = copy_tree(tree, tmp_path / "changed")
-    with (changed / "container" / "edgecam" / "__init__.py").open("a") as program:
+    with (changed_tree / "container" / "edgecam" / "__init__.py").open("a") as program:
         program.write("\n# changed\n")
-    system.deploy(project=changed, stacks=(STACK,))
+    system.deploy(project=changed_tree, stacks=(STACK,))
     second = versions(system)
     assert len(second) == len(first) + 1
     settle(system)
@@ -255,11 +267,10 @@ def test_both_variants_run_from_images_that_are_copied_once_and_pulled_by_digest
 
 
 def test_program_that_crashes_gives_way_to_the_former_one_and_the_deployment_says_why(
-    system: System, tree: Path, tmp_path: Path
+    system: System, tree: Path, changed_tree: Path
 ) -> None:
     image = running_image()
-    crashing = copy_tree(tree, tmp_path / "crashing")
-    program = crashing / "container" / "edgecam" / "__main__.py"
+    program = changed_tree / "container" / "edgecam" / "__main__.py"
     # The build looks whether the program can be imported, and the recipe whether it takes its configuration:
     # what they cannot find out shows when it runs.
     runs, crashes = (
@@ -269,7 +280,7 @@ def test_program_that_crashes_gives_way_to_the_former_one_and_the_deployment_say
     text = program.read_text()
     assert runs in text
     program.write_text(text.replace(runs, crashes))
-    system.deploy(project=crashing, stacks=(STACK,))
+    system.deploy(project=changed_tree, stacks=(STACK,))
     execution = until(
         lambda: found if (found := system.execution()).get("coreDeviceExecutionStatus") == "FAILED" else None,
         "the core gives the crashing version up",

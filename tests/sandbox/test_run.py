@@ -124,7 +124,10 @@ def test_signal_takes_everything_down(
         running.send_signal(number)
         assert running.wait(30) == 0, output.read_text()
     finally:
-        running.kill()
+        # Where it was not taken down, its parts are in sessions of their own, and would go on.
+        parts = psutil.Process(running.pid).children(recursive=True) if running.poll() is None else []
+        for process in (running, *parts):
+            process.kill()
         running.wait()
     assert "Asked to stop." in output.read_text()
     assert "left over" not in output.read_text()
