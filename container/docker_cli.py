@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import collections
 import getpass
-import logging
 import os
 import re
 import subprocess
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-_LOG = logging.getLogger(__name__)
-
-_STEP = re.compile(r"(?:Step \d+/\d+ : |#\d+ \[)(?P<what>.*)")
-"""How Docker's own builder and BuildKit announce what they do next."""
 _TAIL_LINES = 25  # of a failed build; enough to hold the command's own complaint
-_ANNOUNCED_CHARACTERS = 100
 
 
 class BuildError(Exception):
@@ -39,11 +32,16 @@ def docker(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def docker_build(*arguments: str, environment: Mapping[str, str]) -> None:
-    """Run `docker build`, announcing each step, and keep its output for the case that it fails."""
+def docker_build(
+    *arguments: str, environment: Mapping[str, str], read: Callable[[str], None] | None = None
+) -> None:
+    """Run `docker build`, hand each line of its output to `read`, and keep the last for its failure.
+
+    Raises:
+        BuildError: with its last words.
+    """
     command = ["docker", "build", *arguments]
     tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
-    started_s = time.monotonic()
     with subprocess.Popen(
         command,
         env=dict(environment),
@@ -55,8 +53,8 @@ def docker_build(*arguments: str, environment: Mapping[str, str]) -> None:
         assert build.stdout is not None  # noqa: S101 - a pipe was asked for
         for line in build.stdout:
             tail.append(line.rstrip())
-            if step := _STEP.match(line):
-                _LOG.info("%4.0f s  %s", time.monotonic() - started_s, step["what"][:_ANNOUNCED_CHARACTERS])
+            if read:
+                read(line)
     if build.returncode != 0:
         raise BuildError(explain("\n".join(tail)))
 

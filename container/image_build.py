@@ -24,8 +24,9 @@ from pathlib import Path
 from container.base_image import ensure_base_image
 from container.bill_of_materials import SUFFIX, bill_of_materials
 from container.build_context import write_context
+from container.build_lock import only_build
 from container.builder import chosen_builder
-from container.docker_cli import BuildError, docker, docker_build
+from container.docker_cli import BuildError, docker
 from container.image_contents import ContentsError, read_contents
 from container.image_inputs import (
     ARCHITECTURES,
@@ -38,6 +39,7 @@ from container.image_inputs import (
     image_tag,
 )
 from container.image_tarball import replacing, save, tarball_holds
+from container.layers_build import REBUILDS, LayersBuild, load
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.release:
             _check_base(options.base_image)
+        if options.rebuild:
+            ensure_image(*chosen, options.rebuild)
         if options.image:
             made = build_image(*chosen, options.tag)
         else:
@@ -87,14 +91,15 @@ def build(
         output or PROJECT / "build" / f"edgecam-{variant}-{architecture}-{expected_tag}.tar.gz"
     ).absolute()
     bill = output.with_name(output.name.removesuffix(".tar.gz") + SUFFIX)
-    if tarball_holds(output, name):
-        _LOG.info("%s is already in %s", name, output)
-        if bill.exists():
-            return output
-    else:
-        ensure_image(variant, architecture, base_image)
-        save(name, output)
-    write_bill(output, bill, variant, architecture, base_image)
+    with only_build(f"the tarball of {variant} for {architecture}"):
+        if tarball_holds(output, name):
+            _LOG.info("%s is already in %s", name, output)
+            if bill.exists():
+                return output
+        else:
+            ensure_image(variant, architecture, base_image)
+            save(name, output)
+        write_bill(output, bill, variant, architecture, base_image)
     return output
 
 
@@ -160,8 +165,16 @@ def _check_tag(content: str, tag: str | None) -> str:
     return expected
 
 
-def ensure_image(variant: str, architecture: str, base_image: str = DEFAULT_BASE_IMAGE) -> str:
+def ensure_image(
+    variant: str, architecture: str, base_image: str = DEFAULT_BASE_IMAGE, rebuild: str = ""
+) -> str:
     """Build the image, unless Docker has it, and return its name.
+
+    Args:
+        variant: One of `VARIANTS`.
+        architecture: One of `ARCHITECTURES`.
+        base_image: What it is built on.
+        rebuild: Build it even so: `picked`, what is picked out of the installed packages, or `all` of it.
 
     Raises:
         BuildError: what is in the way, and what to do about it.
@@ -169,28 +182,37 @@ def ensure_image(variant: str, architecture: str, base_image: str = DEFAULT_BASE
     content = image_hash(variant, architecture, base_image)
     name = image_name(variant, image_tag(content))
     server = docker("version", "--format", "{{.Server.Arch}}")
-    if _content_of(name) == content:
+
+    def is_there() -> bool:
+        return not rebuild and _content_of(name) == content
+
+    if is_there():
         _LOG.info("%s is already built", name)
         return name
-    builder = chosen_builder(os.environ)
-    if builder is None:
-        ensure_base_image(base_image, architecture, server)
-    else:
-        builder.expect(architecture)
-    foreign = builder is not None or architecture != server
-    _LOG.info("building %s for %s: a first build takes minutes, later ones seconds", name, architecture)
-    started_s = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="edgecam-image-") as folder:
-        write_context(Path(folder), variant)
-        if image_hash(variant, architecture, base_image) != content:
-            raise BuildError("files of the image changed while they were being read. Start again.")
-        docker_build(
-            *_build_arguments(variant, architecture if foreign else None, base_image),
-            *(("--load",) if builder else ()),
-            *("--tag", name, "--label", f"{CONTENT_LABEL}={content}", folder),
-            environment={**os.environ, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
-        )
-    check_made(name, content, architecture, base_image)
+    with only_build(docker("info", "--format", "{{.ID}}")) as tell:
+        if is_there():
+            _LOG.info("%s has been built meanwhile", name)
+            return name
+        builder = chosen_builder(os.environ)
+        if builder is None:
+            tell(f"{name}, the base image {base_image}")
+            ensure_base_image(base_image, architecture, server)
+        else:
+            builder.expect(architecture)
+        foreign = builder is not None or architecture != server
+        _LOG.info("building %s for %s: a first build takes minutes, later ones seconds", name, architecture)
+        started_s = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="edgecam-image-") as folder:
+            context = Path(folder) / "context"
+            context.mkdir()
+            write_context(context, variant)
+            if image_hash(variant, architecture, base_image) != content:
+                raise BuildError("files of the image changed while they were being read. Start again.")
+            arguments = _build_arguments(architecture if foreign else None, base_image)
+            made = LayersBuild(context, variant, arguments, away=builder is not None, rebuild=rebuild)
+            with made.run(f"{CONTENT_LABEL}={content}", name, tell) as layers:
+                check_made(layers, content, architecture, base_image)
+                load(layers, name, Path(folder))
     _LOG.info("built %s in %.0f s", name, time.monotonic() - started_s)
     return name
 
@@ -227,14 +249,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--release", action="store_true", help="refuse a base image that is not named with its digest"
     )
+    parser.add_argument(
+        "--rebuild",
+        choices=REBUILDS,
+        help="build it though Docker has it: what is picked out of the installed packages, or all of it",
+    )
     made = parser.add_mutually_exclusive_group()
     made.add_argument("--output", type=Path, help="default: build/edgecam-VARIANT-ARCHITECTURE-TAG.tar.gz")
     made.add_argument("--image", action="store_true", help="make no tarball, and print the image's name")
     return parser.parse_args(arguments)
 
 
-def _build_arguments(variant: str, platform_needed: str | None, base_image: str) -> list[str]:
-    arguments = ["--target", variant, "--build-arg", f"BASE_IMAGE={base_image}"]
+def _build_arguments(platform_needed: str | None, base_image: str) -> list[str]:
+    arguments = ["--build-arg", f"BASE_IMAGE={base_image}"]
     if platform_needed:
         arguments += ["--platform", f"linux/{platform_needed}"]
     for name in PROXY_VARIABLES:

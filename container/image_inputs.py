@@ -29,7 +29,7 @@ ARCHITECTURES = ("amd64", "arm64")
 TAG_DIGITS = 12
 """A tag is the first digits of the hash: short enough to read, and 48 bits are enough to never meet twice."""
 
-RECIPE_FILES = ("Dockerfile", "image.toml", "prune.py", "try_program.py")
+RECIPE_FILES = ("Dockerfile", "debian-packages.txt", "image.toml", "pack.py", "prune.py", "try_program.py")
 """The files beside the program, in `container/`, that decide what the image holds."""
 
 UPLOADER_FILES = ("gcs-uploader.toml",)
@@ -92,6 +92,11 @@ def expect_pinned(base_image: str) -> None:
 def image_name(variant: str, tag: str) -> str:
     """Return the name under which the image is loaded on a core."""
     return f"edgecam/{variant}:{tag}"
+
+
+def tarball_path(variant: str, tag: str, architecture: str) -> str:
+    """Return where a deployment makes the tarball, below the folder of cdk.json, where the CDK runs."""
+    return f"build/images/{variant}-{tag}-{architecture}.tar.gz"
 
 
 def input_files(variant: str, project: Path = PROJECT) -> Iterator[tuple[str, Path]]:

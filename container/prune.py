@@ -150,18 +150,23 @@ def main() -> None:
 def make_root(root: Root, wanted: dict[str, Any], installed: Path) -> None:
     """Make a root that can run by itself."""
     root.link_merged_folders()
+    say("taking programs, plugins and Python's packages")
     take_named(root, wanted)
     take_python(root, wanted["python"], installed)
     take_libraries(root)
     take_notices(root, wanted["packages"])
+    say("compiling Python's modules")
     compile_modules(root.inside(STDLIB), root)
     compile_modules(root.inside(PACKAGES), root)
+    say("listing GStreamer's plugins")
     make_registry(root)
+    say("trying each module and element")
     try_out(root, wanted)
 
 
 def make_layer(layer: Root, base: Root, wanted: dict[str, Any], installed: Path) -> None:
     """Make what further Python packages add to a root, and put it there too."""
+    say("taking Python's packages")
     take_packages(layer, installed, wanted["python"]["without"])
     take_libraries(layer, base)
     take_notices(layer, ())
@@ -237,18 +242,32 @@ def trim_botocore(folder: Path, services: list[str]) -> None:
 
 def take_libraries(root: Root, base: Root | None = None) -> None:
     """Take every library that what is already there links to, unless `base` has it."""
-    binaries = [str(path) for path in root.files() if is_elf(path)]
-    # ldd fails for a file without libraries (the loader itself), which is no fault; its output says what is.
-    lines = subprocess.run(
-        ["ldd", *binaries], capture_output=True, text=True, check=False
-    ).stdout.splitlines()
-    missing = {line.strip() for line in lines if "not found" in line}
-    if missing:
+    lines = libraries_of(root)
+    if missing_in(lines):
+        # debian-packages.txt is Debian 13's, and what its packages need may differ between processors.
+        say("installing what debian-packages.txt leaves out: " + ", ".join(sorted(missing_in(lines))))
+        subprocess.run(
+            ["apt-get", "install", "-q", "-y", "--no-install-recommends", "--fix-broken"], check=True
+        )
+        lines = libraries_of(root)
+    if missing := missing_in(lines):
         raise PruneError("\n".join(sorted(missing)))
     for library in {match[1] for line in lines if (match := re.search(r"(/\S+) \(0x[0-9a-f]+\)$", line))}:
         known = base is not None and base.inside(Path(library).resolve()).exists()
         if not known and not Path(library).is_relative_to(root.folder):
             root.take(Path(library))
+
+
+def libraries_of(root: Root) -> list[str]:
+    """Return what ldd says of every program and library in the root."""
+    binaries = [str(path) for path in root.files() if is_elf(path)]
+    # ldd fails for a file without libraries (the loader itself), which is no fault; its output says what is.
+    return subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=False).stdout.splitlines()
+
+
+def missing_in(lines: Iterable[str]) -> set[str]:
+    """Return the lines in which ldd misses a library."""
+    return {line.strip() for line in lines if "not found" in line}
 
 
 def is_elf(path: Path) -> bool:
@@ -268,6 +287,8 @@ def take_notices(root: Root, also: Iterable[str]) -> None:
     database.mkdir(parents=True)
     for owner in sorted(owners):
         entry = subprocess.run(["dpkg-query", "-s", owner], capture_output=True, text=True, check=True).stdout
+        # Scanners pass over a package whose status is another, as it is of those that were unpacked only.
+        entry = entry.replace("Status: install ok unpacked", "Status: install ok installed")
         (database / owner).write_text(entry, encoding="utf-8")
         notice = Path("/usr/share/doc") / owner / "copyright"
         target = root.inside(notice.with_name("copyright.gz"))
@@ -287,10 +308,22 @@ def compile_modules(folder: Path, root: Root) -> None:
 
 
 def make_registry(root: Root) -> None:
-    """Make GStreamer's list of its plugins, since it cannot be written at run time."""
+    """Make GStreamer's list of its plugins, since it cannot be written at run time.
+
+    GStreamer lists them as the file system happens to order them, each with its time. So they come into their
+    folder one by one, with the time that they have in the layer.
+    """
     registry = Path(os.environ["GST_REGISTRY"])
     root.inside(registry).parent.mkdir(parents=True, exist_ok=True)
-    within(root, "/usr/bin/gst-inspect-1.0", "coreelements", env=os.environ)
+    time_s = int(os.environ["SOURCE_DATE_EPOCH"])
+    plugins, aside = root.inside(PLUGINS), root.folder / "plugins"
+    plugins.rename(aside)
+    plugins.mkdir()
+    for plugin in sorted(aside.iterdir()):
+        os.utime(plugin, (time_s, time_s))
+        plugin.rename(plugins / plugin.name)
+        within(root, "/usr/bin/gst-inspect-1.0", "--version", env=os.environ)
+    aside.rmdir()
     if not root.inside(registry).exists():
         raise PruneError(f"{registry}: GStreamer did not write its registry")
 
@@ -321,6 +354,11 @@ def within(root: Root, *command: str, env: Mapping[str, str], stdin: str = "") -
     )
     if done.returncode != 0:
         raise PruneError(done.stderr.strip() or f"{command[0]} ended with code {done.returncode}")
+
+
+def say(what: str) -> None:
+    """Tell whoever watches the build what comes next."""
+    print(f"== {what}")  # noqa: T201 - the build's own output
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 LIFE_SIGN_S = 10.0
+LOOK_S = 0.5
+"""Between two looks at what a step says of itself."""
 
 
 def say(line: str) -> None:
@@ -17,16 +19,29 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def _nothing() -> str:
+    return ""
+
+
 @contextmanager
-def step(what: str) -> Iterator[None]:
-    """Announce a step, say every ten seconds that it still goes on, and how long it took."""
+def step(what: str, state: Callable[[], str] = _nothing) -> Iterator[None]:
+    """Announce a step, say every ten seconds how it goes on, and how long it took.
+
+    `state` says in a few words what the step is doing; what stands before the first colon of it is its stage,
+    and another stage is said at once.
+    """
     say(f"· {what} …")
     started_s = time.monotonic()
     done = threading.Event()
 
     def tell() -> None:
-        while not done.wait(LIFE_SIGN_S):
-            say(f"    … {what}, {time.monotonic() - started_s:.0f} s")
+        said_s, stage = started_s, ""
+        while not done.wait(LOOK_S):
+            now_s, doing = time.monotonic(), state()
+            new = doing.partition(": ")[0]
+            if (doing and new != stage) or now_s >= said_s + LIFE_SIGN_S:
+                say(f"    … {doing or what}, {now_s - started_s:.0f} s")
+                said_s, stage = now_s, new
 
     teller = threading.Thread(target=tell, name="progress", daemon=True)
     teller.start()

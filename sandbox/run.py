@@ -95,6 +95,7 @@ def _run(system: System, once: bool) -> int:
 
 def _start(system: System) -> None:
     started_s = time.monotonic()
+    system.start_images()
     with step("starting two test cameras, and the embedded AWS, Google Cloud Storage and Cloud IoT"):
         system.start_cameras()
         system.start_gcs()
@@ -102,7 +103,7 @@ def _start(system: System) -> None:
         system.start_aws()
     with step("cdk bootstrap"):
         system.bootstrap()
-    with step("cdk deploy (builds the images when they have changed)"):
+    with step("cdk deploy (builds the images when they have changed)", system.building):
         outputs = system.deploy()
     say(summary(outputs))
     with step("waiting for the test cameras (films are made once)"):

@@ -27,6 +27,7 @@ from sandbox.deploy import FOUNDATION, STACKS, Cdk, Outputs
 from sandbox.device import enrol
 from sandbox.errors import SandboxError, StartError
 from sandbox.gcs.server import EmbeddedGcs
+from sandbox.image_builds import ImageBuilds
 from sandbox.iot.server import EmbeddedCloudIot
 from sandbox.preflight import CONTAINER, CONTAINERS, RECORDER_CONTAINER
 from sandbox.process import POLL_S, Process, tail
@@ -142,11 +143,21 @@ class System:
         self.aws: EmbeddedAws | None = None
         self.gcs: EmbeddedGcs | None = None
         self.iot: EmbeddedCloudIot | None = None
+        self._images: ImageBuilds | None = None
         self._cameras: Process | None = None
         self._cdk: Cdk | None = None
         self._yard_secret = ""
         self._stops: list[Callable[[], None]] = []
         _empty(settings.folder)
+
+    def start_images(self) -> None:
+        """Begin to build both images; `deploy()` waits for them."""
+        self._images = ImageBuilds(self.settings.logs)
+        self._stops.append(self._images.stop)
+
+    def building(self) -> str:
+        """Which image is being built, how far it is, and what is fetched or compiled; empty when none is."""
+        return self._images.state() if self._images else ""
 
     def start_cameras(self) -> None:
         """Two RTSP cameras; the yard asks for a login, whose password they read from a file.

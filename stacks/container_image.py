@@ -7,10 +7,14 @@ import os
 import aws_cdk as cdk
 from constructs import Construct
 
-from container.image_inputs import DEFAULT_BASE_IMAGE, PROJECT, image_hash, image_name, image_tag
-
-IMAGE_FOLDER = "build/images"
-"""Where tarballs are built, below the folder in which the CDK command line runs (that of cdk.json)."""
+from container.image_inputs import (
+    DEFAULT_BASE_IMAGE,
+    PROJECT,
+    image_hash,
+    image_name,
+    image_tag,
+    tarball_path,
+)
 
 
 class ContainerImage(Construct):
@@ -38,7 +42,7 @@ class ContainerImage(Construct):
             executable=[
                 "container/build",
                 *_arguments(variant, architecture, self.tag, base),
-                *("--output", f"{IMAGE_FOLDER}/{variant}-{self.archive}"),
+                *("--output", tarball_path(variant, self.tag, architecture)),
             ],
             display_name=f"image of {variant} for {architecture}",
         )
