@@ -104,15 +104,15 @@ class ChunkFile:
 
     def push(self, pictures: Sequence[Timed]) -> None:
         """Queue pictures, in the order of decoding; never blocks."""
-        batch = Gst.BufferList.new()
         for picture in pictures:
             # The picture belongs to the connection, which may still show it; only its bytes are shared.
             own = picture.buffer.copy_region(_WITHOUT_META, 0, picture.buffer.get_size())
             own.pts, own.dts = picture.pts_ns, picture.dts_ns
             if own.duration == Gst.CLOCK_TIME_NONE:
                 own.duration = self._interval_ns  # the last picture of a file without one is not shown
-            batch.insert(-1, own)
-        self._feed.emit("push-buffer-list", batch)
+            # Not as a list: appsrc (1.22 to 1.26) hands a list on to its base class, which lets go of one that
+            # somebody else holds as well, and then reads it once more.
+            self._feed.emit("push-buffer", own)
 
     @property
     def is_behind(self) -> bool:
