@@ -110,8 +110,8 @@ class ChunkFile:
             own.pts, own.dts = picture.pts_ns, picture.dts_ns
             if own.duration == Gst.CLOCK_TIME_NONE:
                 own.duration = self._interval_ns  # the last picture of a file without one is not shown
-            # Not as a list: appsrc (1.22 to 1.26) hands a list on to its base class, which lets go of one that
-            # somebody else holds as well, and then reads it once more.
+            # Not as a list: appsrc (1.22 to 1.26) hands a list on to its base class, which lets go of one
+            # that somebody else holds as well, and then reads it once more.
             self._feed.emit("push-buffer", own)
 
     @property

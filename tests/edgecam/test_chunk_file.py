@@ -12,8 +12,8 @@ from edgecam.gst import Gst
 
 
 def test_no_list_of_pictures_is_handed_over(tmp_path: Path) -> None:
-    """GStreamer's appsrc hands a list of buffers on and then counts what is in it: one that was freed meanwhile
-    ended the node, after minutes to hours. No test can hit that moment, so the way there is barred."""
+    """GStreamer's appsrc hands a list of buffers on and then counts what is in it: one that was freed
+    meanwhile ended the node, after minutes to hours. No test can hit that moment: the way there is barred."""
     caps = Gst.Caps.from_string("image/jpeg,width=64,height=64,framerate=10/1")
     file = ChunkFile(tmp_path / "chunk.mp4", Plan(ChunkFormat.MP4, JPEG, caps, span_s=10, fps=10))
     seen: list[Any] = []
