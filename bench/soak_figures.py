@@ -164,7 +164,10 @@ class Watcher:
 
     def _anonymous_mb(self) -> float:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(status.partition("RssAnon:")[2].split()[0]) * 1024 / _MB
+        found = status.partition("RssAnon:")[2].split()
+        if not found:  # it has ended, and nobody has taken its exit code yet
+            raise psutil.ZombieProcess(self._process.pid)
+        return int(found[0]) * 1024 / _MB
 
     def _longest_age_s(self, good: Sequence[str]) -> float:
         cameras = json.loads(get(self._port, "/cameras")[1])["cameras"]
