@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import time
 import uuid
@@ -72,6 +73,18 @@ def nothing_is_left_on_the_engine(request: pytest.FixtureRequest) -> Iterator[No
     after = engine.contents() if before is not None else None
     if before is not None and after is not None:
         assert engine.left(before, after) == []
+
+
+@pytest.fixture(autouse=True)
+def logging_stays_as_it_was() -> Iterator[None]:
+    """A test that leaves another level behind hides warnings from those after it: it fails here, by name."""
+    root = logging.getLogger()
+    before = (root.level, root.manager.disable)
+    yield
+    after = (root.level, root.manager.disable)
+    root.setLevel(before[0])
+    logging.disable(before[1])
+    assert after == before
 
 
 @pytest.fixture
