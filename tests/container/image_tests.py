@@ -23,7 +23,7 @@ PYTHON_TOOLS = ("iniconfig", "packaging", "pluggy", "psutil", "pygments", "pytes
 STANDARD_TOOLS = ("bdb.py", "cmd.py", "code.py", "codeop.py", "pdb.py", "tomllib", "unittest")
 """What pytest needs of Python's standard library and the image does without; of this machine's Python, since
 no test is about them."""
-PROGRAMS = ("ffmpeg", "ffprobe", "gst-launch-1.0", "openssl")
+PROGRAMS = ("ffmpeg", "ffprobe", "gst-launch-1.0", "openssl", "rm", "setpriv")
 MACHINE = "/machine"
 """Where this machine's root is in the container: its programs, and what tests read and write."""
 FOLDERS = ("/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr")
@@ -51,14 +51,15 @@ sys.exit(code)
 """
 
 
-def run_tests(image: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest with `arguments` in a container of `image`; `folder` is for what tests write."""
+def run_tests(image: str, folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest with `arguments` in a container of `image`; `folder` is for what tests write, `settings` are
+    further variables."""
     tools, programs, work, machine = (folder / name for name in ("tools", "programs", "work", "machine"))
     work.mkdir()
     machine.mkdir()
     _lay_out_tools(tools)
     _lay_out_programs(programs)
-    variables = {
+    variables = settings | {
         "OWNER": str(os.getuid()),
         "PATH": f"{programs}:/usr/bin",
         # Behind the image's own: what the image has, it is tested with.
@@ -70,7 +71,7 @@ def run_tests(image: str, folder: Path, *arguments: str) -> subprocess.Completed
     # Films are coded into the project's folder.
     places += [f"{place}:{MACHINE}{place}" for place in ("/dev", PROJECT, folder)]
     name = f"edgecam-test-{uuid.uuid4().hex[:12]}"
-    options = ["--rm", "--network=host", "--user=0:0", f"--name={name}", f"--workdir={PROJECT}"]
+    options = ["--rm", "--network=host", "--ipc=host", "--user=0:0", f"--name={name}", f"--workdir={PROJECT}"]
     options += [f"--volume={place}" for place in places]
     options += [f"--env={key}={value}" for key, value in variables.items()]
     tests = ["-p", "no:cacheprovider", f"--basetemp={work / 'pytest'}", *arguments]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,8 @@ from edgecam.media import Recovered, recover
 from sandbox.clip import Film
 
 SECTOR_BYTES = 512
-CASES = 60  # of each damage and film; every twelfth that is saved is shown to ffprobe, which takes its time
+CASES = int(os.environ.get("EDGECAM_MEDIA_CASES", "60"))
+"""Of each damage and film; every twelfth that is saved is shown to ffprobe, which takes its time."""
 SHOWN = 12
 
 

@@ -74,12 +74,14 @@ def test_missing_docker_is_a_clear_line(environment: dict[str, str], tmp_path: P
     assert "Docker is not installed" in done.stdout
 
 
+@pytest.mark.usefixtures("docker_engine")  # its command, at least
 def test_docker_that_does_not_answer_is_a_clear_line(environment: dict[str, str]) -> None:
     done = run({**environment, "DOCKER_HOST": "unix:///nowhere/docker.sock"})
     assert done.returncode == 1
     assert "Docker cannot be used: start it" in done.stdout
 
 
+@pytest.mark.usefixtures("docker_engine")  # its command, at least
 def test_every_lack_is_told_at_once(environment: dict[str, str], taken_port: int) -> None:
     done = run({**environment, "DOCKER_HOST": "unix:///nowhere/docker.sock", "AWS_PORT": str(taken_port)})
     assert "Docker cannot be used" in done.stdout
