@@ -6,13 +6,14 @@ import logging
 from abc import ABC, abstractmethod
 from typing import Any
 
-from edgecam.codec import Codec
+from edgecam.codec import H264, Codec
 from edgecam.config import Camera
 from edgecam.config_recording import ChunkFormat
 from edgecam.diagnosis import Complaint, explain
-from edgecam.errors import SourceError
-from edgecam.gst import Gst, link, make
+from edgecam.errors import SourceError, SourceUnsupported
+from edgecam.gst import Gst, add_probe, guarded, link, make, structure_of
 from edgecam.redaction import SECRETS, redact
+from edgecam.stream_end import StreamEndWatch, has_overrun_end
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Source(ABC):
         self.offered: list[str] = []
         self._is_recorded_as_mp4 = camera.recording.enabled and camera.recording.format is ChunkFormat.MP4
         self._bin: Any = None
+        self._stream_end = StreamEndWatch()
 
     def build(self) -> Any:
         """The bin with a pad `src`. To be called once.
@@ -124,6 +126,9 @@ class Source(ABC):
         else:
             # Parameter sets before every keyframe, so that decoding, and a chunk, may begin at any of them.
             parser, caps = make(codec.parser, config_interval=-1), codec.unit_caps
+        if codec is H264:
+            kinds = Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST
+            add_probe(pad, kinds, self._on_coded)
         form = make("capsfilter", caps=caps)
         self._add(parser, form)
         link(parser, form)
@@ -140,3 +145,40 @@ class Source(ABC):
         self.fault = self.fault or error
         structure = Gst.Structure.new_empty(FAULT_MESSAGE)
         self._bin.post_message(Gst.Message.new_application(self._bin, structure))
+
+    @guarded("coded pictures were looked at", _report, Gst.PadProbeReturn.DROP)
+    def _on_coded(self, pad: Any, info: Any) -> Any:
+        """On the source's streaming thread, before the parser sees anything."""
+        if self.fault is not None:
+            return Gst.PadProbeReturn.DROP
+        length_bytes = _length_bytes(pad.get_current_caps())
+        for buffer in _buffers_of(info):
+            data = buffer.extract_dup(0, buffer.get_size())
+            is_overrun = (
+                has_overrun_end(data, length_bytes) if length_bytes else self._stream_end.is_overrun(data)
+            )
+            if is_overrun:
+                raise SourceUnsupported(
+                    f"{self.name}: expected nothing behind an end of the stream (NAL unit 10 or 11), "
+                    "found bytes there; look for newer software of the camera, or switch such marks off"
+                )
+        return Gst.PadProbeReturn.OK
+
+
+def _buffers_of(info: Any) -> list[Any]:
+    if info.type & Gst.PadProbeType.BUFFER:
+        return [info.get_buffer()]
+    buffers = info.get_buffer_list()
+    return [buffers.get(number) for number in range(buffers.length())]
+
+
+def _length_bytes(caps: Any) -> int:
+    """Of the length before each unit, by the decoder's configuration (ISO/IEC 14496-15, 5.3.3.1); 0 where
+    units stand behind start codes."""
+    structure = structure_of(caps)
+    if structure is None or structure.get_string("stream-format") not in ("avc", "avc3"):
+        return 0
+    configuration = structure.get_value("codec_data")
+    if configuration is None or configuration.get_size() < 5:
+        return 4
+    return int(configuration.extract_dup(4, 1)[0] & 3) + 1

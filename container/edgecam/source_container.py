@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from edgecam.codec import by_media_type
+from edgecam.codec import H264, by_media_type
 from edgecam.config import Camera
 from edgecam.errors import SourceUnsupported
 from edgecam.gst import Gst, add_probe, connect, guarded, link, make, structure_of
@@ -33,6 +33,12 @@ class ContainerSource(Source):
         self._add(reader, parse)
         link(reader, parse)
         connect(parse, "pad-added", self._on_pad)
+        connect(parse, "autoplug-continue", self._on_more, True)
+
+    @guarded("the parser of a stream was chosen", Source._report, True)
+    def _on_more(self, _parse: Any, _pad: Any, caps: Any) -> bool:
+        """On the demuxer's streaming thread: H.264 is looked at before it is parsed, so `_join` parses it."""
+        return by_media_type(structure_of(caps).get_name()) is not H264
 
     @guarded("a container's stream was found", Source._report, None)
     def _on_pad(self, _parse: Any, pad: Any) -> None:
