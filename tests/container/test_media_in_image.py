@@ -9,7 +9,7 @@ from image_tests import run_tests
 
 MODULES = {
     "chunks mended": ("edgecam/test_media.py", "edgecam/test_mp4.py", "edgecam/test_mpegts.py"),
-    "pipes": ("edgecam/test_source_pipe.py",),
+    "pipes": ("edgecam/test_source_pipe.py", "edgecam/test_stream_end_sources.py"),
     "frames": ("integration/test_frames.py",),
     "recordings": ("integration/test_recorded_cameras.py",),
 }
