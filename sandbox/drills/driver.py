@@ -53,7 +53,7 @@ def small_disk(folder: Path, size_bytes: int) -> None:
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {user} 1")
     Path("/proc/self/gid_map").write_text(f"0 {group} 1")
-    if libc.mount(b"tmpfs", str(folder).encode(), b"tmpfs", 0, f"size={size_bytes}".encode()):
+    if libc.mount(b"tmpfs", str(folder).encode(), b"tmpfs", 0, f"size={size_bytes},mode=0755".encode()):
         raise OSError(ctypes.get_errno(), "mount")
 
 
