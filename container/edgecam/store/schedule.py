@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from edgecam.config_store import Order
 
-REQUEST_BYTES = 250_000
-"""What a turn costs beside its bytes: about what a line of 20 Mbit/s carries in the tenth of a second that a
-request takes. Without it a camera with many small chunks takes the time of those with a few large ones."""
+LEAST_TURN_BYTES = 250_000
+"""What a turn counts at the least: about what a line of 20 Mbit/s carries in the tenth of a second that a
+request takes. Without it a camera with thousands of tiny chunks takes the time of those with a few large
+ones."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class _Account:
     """What one camera has had.
 
     Attributes:
-        served_bytes: Sent, with what its turns cost, or the others' least when it came late: who had nothing
+        served_bytes: What its turns counted, or the others' least when it came late: who had nothing
             to send saves nothing up.
         last_turn: The number of its last turn, so that equals take turns.
         backlog_credit: How much of a turn the backlog is owed.
@@ -47,10 +48,10 @@ class _Account:
 class Schedule:
     """Whose turn it is. Not safe to use from several threads at once.
 
-    The camera that has been served the fewest bytes comes first, each request
-    counted as some bytes more. With `newest` most of its turns take the
-    newest chunk, and `backlog_share` of them the oldest: so what happens now is in the cloud soon however
-    much waits, and the backlog shrinks from its old end, where the spool's limit would take from it.
+    The camera that has been served the fewest bytes comes first; small chunks count as somewhat larger ones.
+    With `newest` most of its turns take the newest chunk, and `backlog_share` of them the oldest: so what
+    happens now is in the cloud soon however much waits, and the backlog shrinks from its old end, where the
+    spool's limit would take from it.
 
     Args:
         order: Which chunk of a camera goes first.
@@ -75,7 +76,7 @@ class Schedule:
         account = self._accounts[turn.camera_id]
         self._turns += 1
         account.last_turn = self._turns
-        account.served_bytes += size_bytes + REQUEST_BYTES
+        account.served_bytes += max(size_bytes, LEAST_TURN_BYTES)
         if self._order is Order.NEWEST:
             account.backlog_credit += self._backlog_share - (turn.order is Order.OLDEST)
 
