@@ -50,7 +50,7 @@ def writes_of(muxer: str, path: Path, film: Film = FILM) -> list[Write]:
     pipeline.set_state(Gst.State.PLAYING)
     feed = pipeline.get_by_name("in")
     depth = 2 if film.bframes else 0
-    for number, picture in enumerate(_coded(film)[: SECONDS * film.fps]):
+    for number, picture in enumerate(coded(film)[: SECONDS * film.fps]):
         buffer = Gst.Buffer.new_wrapped(picture.data)
         buffer.pts = (picture.number + depth) * NS_PER_S // film.fps
         buffer.dts = number * NS_PER_S // film.fps
@@ -69,7 +69,7 @@ def writes_of(muxer: str, path: Path, film: Film = FILM) -> list[Write]:
     return journal.writes
 
 
-def _coded(film: Film) -> list[CodedPicture]:
+def coded(film: Film) -> list[CodedPicture]:
     """Its pictures. Encoders are not in the image: there, the machine outside codes them, once."""
     if not (FILM_FOLDER / film.file_name()).exists():
         code = f"from sandbox.clip import FILM_FOLDER, Film, load; load({film!r}, FILM_FOLDER)"

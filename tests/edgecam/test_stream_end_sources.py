@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from half_written import coded
 
 from edgecam.camera import CameraWorker
 from edgecam.clock import SystemClock
@@ -13,7 +14,7 @@ from edgecam.credentials import Logins
 from edgecam.errors import SourceUnsupported
 from edgecam.gst import Gst
 from edgecam.validation import validate
-from sandbox.hostile_camera import HostileCamera, plain_film
+from sandbox.hostile_camera import FILM, HostileCamera
 
 OVERRUN = b"\0\0\0\1\x0b" + bytes.fromhex("fbc30fb121aba9")
 """An end of the stream (NAL unit 11), and bytes behind it."""
@@ -21,9 +22,9 @@ FORM = "video/x-h264,stream-format=byte-stream,alignment=au,width=320,height=180
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> list[bytes]:
+def film() -> list[bytes]:
     """Every seventh picture has them."""
-    return [unit + OVERRUN * (number % 7 == 6) for number, unit in enumerate(plain_film(tmp_path))]
+    return [picture.data + OVERRUN * (number % 7 == 6) for number, picture in enumerate(coded(FILM))]
 
 
 def refusal(folder: Path, uri: str) -> str:
