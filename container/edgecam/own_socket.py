@@ -72,6 +72,7 @@ class OwnSockets:
         self._held: _Held | None = None
         self._turn: threading.Lock | None = None
         self._port = 0
+        self._addresses: frozenset[str] = frozenset()
         self._connections = 0
         self._earlier_bytes = 0
 
@@ -84,11 +85,12 @@ class OwnSockets:
                 return self._connections
             self._let_go()
             self._connections += 1
-            self._port = port
-        turn = _turns[self._host]
+        # Names are resolved once, and here: a slow name server holds up the element's thread, and not whoever
+        # looks at the bounds several times a second.
+        addresses, turn = _addresses(self._host, port), _turns[self._host]
         if turn.acquire(timeout=_TURN_TIMEOUT_S):
             with self._lock:
-                self._turn = turn
+                self._turn, self._port, self._addresses = turn, port, addresses
         return self._connections
 
     def received_bytes(self) -> int:
@@ -114,7 +116,7 @@ class OwnSockets:
         with self._lock:
             if self._turn is None:
                 return
-            self._held = _claim(self._host, self._port)
+            self._held = _claim(self._addresses, self._port)
             if self._held is not None:
                 self._turn.release()
                 self._turn = None
@@ -129,10 +131,9 @@ class OwnSockets:
             self._held = None
 
 
-def _claim(host: str, port: int) -> _Held | None:
-    """The socket to `host` and `port` over which something was sent and that nobody has claimed; None where
-    there is none, for example without /proc."""
-    addresses = _addresses(host, port)
+def _claim(addresses: frozenset[str], port: int) -> _Held | None:
+    """The socket to one of `addresses` (empty: any) and `port` over which something was sent and that nobody
+    has claimed; None where there is none, for example without /proc."""
     with _claimed_lock, suppress(OSError):
         for entry in _DESCRIPTORS.iterdir():
             found = _candidate(int(entry.name), addresses, port)

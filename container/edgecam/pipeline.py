@@ -167,13 +167,14 @@ class Connection:
         """See to it that what comes is bounded; returns in how many seconds to look again.
 
         Raises:
-            SourceError: it is too much. The sender is cut off already: taking a pipeline down takes time, in
-                which it would send on.
+            SourceFlooded: it is too much. The sender is cut off already: taking a pipeline down takes time,
+                in which it would send on.
+            SourceError: nothing more can come.
         """
         try:
             self._source.check(self._clock.monotonic_s())
             return self._check_pictures()
-        except SourceError:
+        except SourceFlooded:
             self._source.cut()
             self._is_flooded = True
             raise
