@@ -16,6 +16,9 @@ from typing import Protocol, Self
 from edgecam import __version__
 from edgecam.config_recording import ChunkFormat
 
+LONGEST_MS = 99_999_999
+WIDEST_GAP_MS = 999_999_999_999
+"""A day, and 31 years: what is more is a leap of the stream's clock, and could not be read again."""
 _NAME = re.compile(
     r"(?P<camera>[a-z0-9][a-z0-9-]{0,62})/\d{4}/\d{2}/\d{2}/"
     r"(?P<start>\d{8}T\d{6}\.\d{3}Z)_(?P<duration>[0-9]{1,8})ms(?P<suffix>\.mp4|\.ts)"
@@ -58,6 +61,10 @@ class Chunk:
     def __post_init__(self) -> None:
         whole = self.start.astimezone(UTC).replace(microsecond=self.start.microsecond // 1000 * 1000)
         object.__setattr__(self, "start", whole)
+        object.__setattr__(self, "duration_ms", min(self.duration_ms, LONGEST_MS))
+        if self.gap_before_ms is not None:
+            gap_ms = max(-WIDEST_GAP_MS, min(self.gap_before_ms, WIDEST_GAP_MS))
+            object.__setattr__(self, "gap_before_ms", gap_ms)
 
     @property
     def end(self) -> datetime:

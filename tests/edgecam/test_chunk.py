@@ -46,6 +46,12 @@ def test_name_and_metadata_tell_everything(chunk: Chunk) -> None:
     assert Chunk.from_object(chunk.name, chunk.metadata) == chunk
 
 
+@pytest.mark.parametrize("gap_ms", [10**15, -(10**15)])
+def test_leap_of_the_stream_s_clock_is_bounded_so_that_it_can_be_read_again(gap_ms: int) -> None:
+    chunk = replace(CHUNK, gap_before_ms=gap_ms).lasting(10**12)
+    assert Chunk.from_object(chunk.name, chunk.metadata) == chunk
+
+
 @pytest.mark.parametrize("name", ["yard/20261121T145904.097Z_10000ms.mp4", "latest/yard.jpg", "", "../x.mp4"])
 def test_other_objects_are_no_chunks(name: str) -> None:
     with pytest.raises(ValueError, match="expected <camera>/"):
