@@ -16,16 +16,17 @@ from typing import Protocol, Self
 from edgecam import __version__
 from edgecam.config_recording import ChunkFormat
 
-LONGEST_MS = 99_999_999
-WIDEST_GAP_MS = 999_999_999_999
-"""A day, and 31 years: what is more is a leap of the stream's clock, and could not be read again."""
+_LONGEST_MS = 99_999_999
+"""A day: the eight digits that `_NAME` reads. More is a leap of the stream's clock."""
+_WIDEST_GAP_MS = 999_999_999_999
+"""31 years: the twelve digits that `_GAP_MS` reads."""
 _NAME = re.compile(
     r"(?P<camera>[a-z0-9][a-z0-9-]{0,62})/\d{4}/\d{2}/\d{2}/"
     r"(?P<start>\d{8}T\d{6}\.\d{3}Z)_(?P<duration>[0-9]{1,8})ms(?P<suffix>\.mp4|\.ts)"
 )
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")  # a codec, a version: goes into a header of an upload
 _PIXELS = re.compile(r"[0-9]{1,6}")
-_GAP_MS = re.compile(r"-?[0-9]{1,12}")  # up to 31 years
+_GAP_MS = re.compile(r"-?[0-9]{1,12}")
 _FORMATS = {form.suffix: form for form in ChunkFormat}
 
 
@@ -61,9 +62,9 @@ class Chunk:
     def __post_init__(self) -> None:
         whole = self.start.astimezone(UTC).replace(microsecond=self.start.microsecond // 1000 * 1000)
         object.__setattr__(self, "start", whole)
-        object.__setattr__(self, "duration_ms", min(self.duration_ms, LONGEST_MS))
+        object.__setattr__(self, "duration_ms", min(self.duration_ms, _LONGEST_MS))
         if self.gap_before_ms is not None:
-            gap_ms = max(-WIDEST_GAP_MS, min(self.gap_before_ms, WIDEST_GAP_MS))
+            gap_ms = max(-_WIDEST_GAP_MS, min(self.gap_before_ms, _WIDEST_GAP_MS))
             object.__setattr__(self, "gap_before_ms", gap_ms)
 
     @property
