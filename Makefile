@@ -11,29 +11,29 @@ help: ## what there is
 
 .PHONY: run
 run: ## the whole system on this machine; ONCE=1 checks it and ends
-	@sandbox/install run
+	@tools/install run
 	@ONCE=$(ONCE) .venv/bin/python -m sandbox
 
 .PHONY: test
 test: ## all tests; ARGS="tests/stacks -k snapshot" for some
-	@sandbox/install test
+	@tools/install test
 	@.venv/bin/python -m pytest $(ARGS) && echo "make test: all tests passed"
 
 .PHONY: trixie
 trixie: ## the tests that need no Docker, on Debian 13; ARGS="tests/edgecam -x" for some
-	@sandbox/on_release trixie $(ARGS)
+	@tools/on_release trixie $(ARGS)
 
 .PHONY: lint
 lint: ## ruff and mypy
-	@sandbox/install test
+	@tools/install test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
 .PHONY: audit
 audit: ## what is known against the locked Python packages (asks a public service)
-	@sandbox/install deploy
-	@.venv/bin/python -m supply_chain.audit
+	@tools/install deploy
+	@.venv/bin/python -m tools.audit
 
 .PHONY: format
 format: ## put the code into its form
@@ -43,21 +43,21 @@ format: ## put the code into its form
 .PHONY: keys
 keys: ## CAMERA=door: the key pair of a device, without CDK (ALGORITHM=ES256: P-256 in place of RSA)
 	@$(if $(CAMERA),,echo "make keys: expected the id of a camera, as in: make keys CAMERA=door" >&2; exit 2;) \
-	  container/keys "$(CAMERA)" $(if $(ALGORITHM),--algorithm "$(ALGORITHM)")
+	  tools/keys "$(CAMERA)" $(if $(ALGORITHM),--algorithm "$(ALGORITHM)")
 
 .PHONY: lock
 lock: ## resolve the Python dependencies anew (UPGRADE=1: to the newest)
 	for project in . sandbox/aws stacks/gcp/iot; do (cd $$project && $(CURDIR)/.venv/bin/uv lock $(if $(UPGRADE),--upgrade) && \
 	  sed -E -i 's#registry = "https://[^"]*"#registry = "index"#; s#url = "https://[^"]*/([^"/]*)"#path = "\1"#; s/, size = [0-9]+//' uv.lock); done
-	.venv/bin/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --generate-hashes --no-header --no-annotate - -o sandbox/uv.txt <<<uv
+	.venv/bin/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --generate-hashes --no-header --no-annotate - -o tools/uv.txt <<<uv
 
 .PHONY: docs
 docs: ## the README's tables of settings, from the models
-	.venv/bin/python -m stacks.settings_table
+	.venv/bin/python -m tools.settings_table
 
 .PHONY: bench
 bench: ## the measurements of bench/README.md (about an hour on a quiet machine)
-	@sandbox/install test
+	@tools/install test
 	.venv/bin/python -m bench.frames
 	.venv/bin/python -m bench.recording
 	.venv/bin/python -m bench.upload
@@ -67,10 +67,10 @@ bench: ## the measurements of bench/README.md (about an hour on a quiet machine)
 
 .PHONY: soak
 soak: ## MINUTES=120 of bad cameras, and whether anything grows
-	@sandbox/install test
+	@tools/install test
 	.venv/bin/python -m bench.soak --minutes $(or $(MINUTES),120)
 
 .PHONY: fuzz
 fuzz: ## MINUTES=10 of what nobody would write, fed to everything that reads from outside
-	@sandbox/install test
+	@tools/install test
 	.venv/bin/python -m fuzz --minutes $(or $(MINUTES),10)

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import aws_cdk as cdk
 
-from container.image_inputs import FRAME_GRABBER, GCS_UPLOADER
+from container.image.inputs import FRAME_GRABBER, GCS_UPLOADER
 from edgecam.errors import EdgecamError
+from fleet.load import fleet_path, load_fleet
+from fleet.settings.fleet import Fleet
 from stacks.cloud_iot import CloudIotStack
 from stacks.foundation import FoundationStack
 from stacks.frame_grabber import FrameGrabberStack
 from stacks.gcs_uploader import GcsUploaderStack
 from stacks.pipeline import PipelineStack
-from stacks.settings import Fleet, fleet_path, load_fleet
-from stacks.template_limits import check_templates
+from stacks.rollout.template_limits import check_templates
 from stacks.variant import VariantStack
-from stacks.watch import WatchStack
+from stacks.watch.stack import WatchStack
 
 
 def build(app: cdk.App, fleet: Fleet) -> None:

@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from sandbox.drills.every import EVERY, Drills
-from sandbox.drills.ledger import Outcome
+from sandbox.faults.all import EVERY, Drills
+from sandbox.faults.ledger import Outcome
 
 ROOT = Path(__file__).resolve().parent.parent
 _DAY_S = 25
@@ -29,7 +29,7 @@ _DAY_S = 25
 
 def a_day() -> Outcome:
     """24 hours without the store, simulated at speed in a process of its own."""
-    command = [sys.executable, "-m", "sandbox.drills.day", "--seconds", str(_DAY_S)]
+    command = [sys.executable, "-m", "sandbox.faults.outage_day", "--seconds", str(_DAY_S)]
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return Outcome(**json.loads(done.stdout))
 

@@ -41,8 +41,8 @@ from typing import Any
 
 import psutil
 
-from edgecam.gst import Gst
-from sandbox.clip import FILM_S, read_mark
+from edgecam.gstreamer.gst import Gst
+from sandbox.cameras.film import FILM_S, read_mark
 from sandbox.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent

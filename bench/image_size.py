@@ -27,12 +27,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from container.base_image import ensure_base_image
-from container.build_context import write_context
-from container.docker_cli import docker, docker_build
-from container.image_build import ensure_image
-from container.image_inputs import DEFAULT_BASE_IMAGE, FRAME_GRABBER, GCS_UPLOADER, PROJECT
-from container.image_tarball import GZIP_LEVEL
+from container.image.base import ensure_base_image
+from container.image.build import ensure_image
+from container.image.context import write_context
+from container.image.docker import docker, docker_build
+from container.image.inputs import (
+    DEFAULT_BASE_IMAGE,
+    FRAME_GRABBER,
+    GCS_UPLOADER,
+    PROJECT,
+)
+from container.image.tarball import GZIP_LEVEL
 
 STARTS = 7
 _CHUNK_BYTES = 1 << 20

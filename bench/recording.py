@@ -35,7 +35,7 @@ from pathlib import Path
 import psutil
 
 from bench.frames import CAMERA, ROOT, cpu_s, memory_mb, shared_memory_folder, test_camera
-from edgecam.gst import Gst
+from edgecam.gstreamer.gst import Gst
 
 CHUNK_S = 10
 WARM_UP_S = 8.0
@@ -47,10 +47,10 @@ RECORDING_NODE = """
 import signal, sys, threading
 from pathlib import Path
 from edgecam.clock import SystemClock
-from edgecam.config import load_file
-from edgecam.credentials import Logins
-from edgecam.node import Node
-from edgecam.store.spool import Spool
+from edgecam.config.load import load_file
+from edgecam.credentials.logins import Logins
+from edgecam.node.node import Node
+from edgecam.spool.spool import Spool
 config = load_file(Path(sys.argv[1]))
 spool = Spool(config.spool, clock=SystemClock())
 spool.open()

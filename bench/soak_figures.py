@@ -17,7 +17,7 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from edgecam.chunk import Chunk
-from sandbox.drills.ledger import Timeline, chunks_of
+from sandbox.faults.ledger import Timeline, chunks_of
 from sandbox.gcs.server import StoredObject
 
 ANSWER_WITHIN_S = 1.0

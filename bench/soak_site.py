@@ -11,11 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox.clip import FILM_FOLDER
-from sandbox.drills.rig import configuration
-from sandbox.gcs import promises
+from sandbox.cameras.film import FILM_FOLDER
+from sandbox.cameras.hostile_camera import (
+    OTHER_FILM,
+    HostileCamera,
+    alternating_film,
+    plain_film,
+)
+from sandbox.faults.harness import configuration
+from sandbox.gcs import semantics as promises
 from sandbox.gcs.server import EmbeddedGcs
-from sandbox.hostile_camera import OTHER_FILM, HostileCamera, alternating_film, plain_film
 from sandbox.ports import free_port
 from sandbox.process import Process
 

@@ -76,7 +76,7 @@ def main() -> None:
 def _measured(folder: Path, sites: int, site_stacks: int | None, devices: bool) -> Row:
     fleet = write_fleet(folder / "fleet", sites, site_stacks=site_stacks, devices=devices)
     python, cdk = sys.executable, str(PROJECT / "node_modules/.bin/cdk")
-    check_s, _ = _run([python, "-m", "stacks.fleet_command", "check", "--fleet", str(fleet)], {})
+    check_s, _ = _run([python, "-m", "fleet.command", "check", "--fleet", str(fleet)], {})
     app_s, _ = _run([python, "app.py"], _for_app(fleet, folder / "app"))
     synth = [cdk, "synth", "--quiet", "--no-notices", "--context", f"fleet={fleet}", "--output"]
     synth_s, synth_mb = _run([*synth, str(folder / "synth")], {})

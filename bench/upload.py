@@ -87,10 +87,10 @@ def _google_bucket() -> Any:
 
 
 def _edgecam(path: Path) -> Callable[[int], None]:
-    from edgecam.config_store import Google, Upload
-    from edgecam.store import checksum
-    from edgecam.store.buckets import open_bucket
-    from edgecam.store.flow import Flow
+    from edgecam.bucket import crc32c as checksum
+    from edgecam.bucket.open import open_bucket
+    from edgecam.config.storage import Google, Upload
+    from edgecam.upload.rate_limit import Flow
 
     clock = SystemClock()
     bucket = open_bucket("gs://sink", Google(), Upload(), clock=clock)

@@ -13,8 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
-from sandbox.clip import FILM_FOLDER
-from sandbox.hostile_camera import HostileCamera, plain_film
+from sandbox.cameras.film import FILM_FOLDER
+from sandbox.cameras.hostile_camera import HostileCamera, plain_film
 from sandbox.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent

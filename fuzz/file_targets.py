@@ -14,16 +14,16 @@ from hypothesis.strategies import SearchStrategy
 
 from edgecam.chunk import Chunk
 from edgecam.clock import SystemClock
-from edgecam.codec import H264, H265
-from edgecam.config_recording import ChunkFormat
-from edgecam.config_store import Spool as SpoolSettings
+from edgecam.codecs.jpeg import size_of
+from edgecam.codecs.nal import pictures
+from edgecam.codecs.picture_size import TooManyUnits, sizes_in_head, sizes_in_stream
+from edgecam.codecs.video import H264, H265
+from edgecam.config.recording import ChunkFormat
+from edgecam.config.storage import Spool as SpoolSettings
 from edgecam.errors import SpoolError
-from edgecam.jpeg import size_of
-from edgecam.media import recover
-from edgecam.nal import pictures
-from edgecam.picture_size import TooManyUnits, sizes_in_head, sizes_in_stream
-from edgecam.store.spool import Spool
-from edgecam.store.spool_index import begun_chunk, begun_name, kept_name
+from edgecam.formats.repair import recover
+from edgecam.spool.index import begun_chunk, begun_name, kept_name
+from edgecam.spool.spool import Spool
 from fuzz.mutations import edited, edits, mutated
 from fuzz.seeds import chunk_seeds
 from fuzz.target import MB, Subject, Target

@@ -15,12 +15,12 @@ import signal
 import sys
 from pathlib import Path
 
-from edgecam.config import load_file
-from edgecam.credentials import Logins
-from edgecam.http import PageServer
+from edgecam.config.load import load_file
+from edgecam.credentials.logins import Logins
 from edgecam.log import setup
-from edgecam.node import Node
-from edgecam.store.uploading import Uploading
+from edgecam.node.node import Node
+from edgecam.upload.service import Uploading
+from edgecam.web.server import PageServer
 
 _DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG: one that hangs would not notice the end of its input
 

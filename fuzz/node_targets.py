@@ -18,9 +18,9 @@ from fuzz.fed_node import FedNode
 from fuzz.mutations import TOKENS, edited, edits, mutated
 from fuzz.seeds import pipe_seeds
 from fuzz.target import Subject, Target
-from sandbox.clip import FILM_FOLDER
-from sandbox.hostile_camera import HostileCamera, plain_film
-from sandbox.rtsp_connection import SDP, Connection, Ended
+from sandbox.cameras.film import FILM_FOLDER
+from sandbox.cameras.hostile_camera import HostileCamera, plain_film
+from sandbox.cameras.rtsp_connection import SDP, Connection, Ended
 
 CAMERAS, PIPES = 8, 3
 NEXT = b"\n%%%%\n"

@@ -14,14 +14,15 @@ from pathlib import Path
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from edgecam import __main__ as program
-from edgecam.command_line import WRONG
-from edgecam.config import NODE_VARIABLE, Camera, load_environment
-from edgecam.config_runtime import read_runtime
+from edgecam.cli import main as program
+from edgecam.cli.arguments import WRONG
+from edgecam.config.camera import Camera
+from edgecam.config.load import NODE_VARIABLE, load_environment
+from edgecam.config.runtime import read_runtime
+from edgecam.config.validation import found_text
 from edgecam.errors import ConfigurationError
-from edgecam.launch import DOCKER_VARIABLE, plan_from_environment
+from edgecam.launch.docker_plan import DOCKER_VARIABLE, plan_from_environment
 from edgecam.redaction import SECRETS, one_line
-from edgecam.validation import found_text
 from fuzz.mutations import NUMBERS, documents, edited, edits, mutated, repeated
 from fuzz.target import Subject, Target
 

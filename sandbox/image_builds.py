@@ -1,7 +1,7 @@
 """Both images, built while the sandbox starts its other parts, and what their build is doing.
 
 `cdk deploy` asks for them late and one beside the other, and shows nothing of what a build says. What was
-begun here it finds made, or waits for (`container.build_lock`).
+begun here it finds made, or waits for (`container.image.build_lock`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,15 @@ import os
 import sys
 from pathlib import Path
 
-from container.build_lock import under_way
-from container.docker_cli import BuildError, docker
-from container.image_inputs import PROJECT, VARIANTS, image_hash, image_tag, tarball_path
+from container.image.build_lock import under_way
+from container.image.docker import BuildError, docker
+from container.image.inputs import (
+    PROJECT,
+    VARIANTS,
+    image_hash,
+    image_tag,
+    tarball_path,
+)
 from sandbox.aws.server import inherited_environment
 from sandbox.deploy import PACKAGE_SETTINGS
 from sandbox.errors import StartError

@@ -58,7 +58,7 @@ def _check_disk(folder: Path) -> None:
 
 def _check_docker() -> None:
     if shutil.which("docker") is None:
-        raise PreflightError("Docker is not installed: run sandbox/install run, or install Docker Engine")
+        raise PreflightError("Docker is not installed: run tools/install run, or install Docker Engine")
     try:
         answer = subprocess.run(
             ["docker", "version", "--format", "{{.Server.Version}}"],
@@ -108,14 +108,14 @@ def _check_gstreamer() -> None:
     if importlib.util.find_spec("gi") is None:
         raise PreflightError(
             "The test cameras need GStreamer for Python (python3-gi), which this Python does not see: "
-            "run sandbox/install run"
+            "run tools/install run"
         )
 
 
 def _check_ffprobe() -> None:
     if shutil.which("ffprobe") is None:
         raise PreflightError(
-            "ffprobe, which tells whether recordings play, is not installed: run sandbox/install run, or "
+            "ffprobe, which tells whether recordings play, is not installed: run tools/install run, or "
             "install ffmpeg"
         )
 

@@ -20,8 +20,8 @@ from typing import Any, NoReturn
 from sandbox import preflight
 from sandbox.aws.clients import ACCOUNT, REGION
 from sandbox.aws.environment import REPOSITORY
-from sandbox.checks import Checks, summary
-from sandbox.checks_recording import RecordingChecks
+from sandbox.checks.frames import Checks, summary
+from sandbox.checks.recordings import RecordingChecks
 from sandbox.console import say, step
 from sandbox.errors import PreflightError, SandboxError
 from sandbox.fleet import BUCKET, DEVICES

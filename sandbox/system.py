@@ -20,21 +20,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import fleet, images
+from sandbox import fleet
 from sandbox.aws.environment import REPOSITORY
 from sandbox.aws.server import EmbeddedAws, inherited_environment
+from sandbox.aws.thing import enrol
+from sandbox.core import images
 from sandbox.deploy import FOUNDATION, STACKS, Cdk, Outputs
-from sandbox.device import enrol
 from sandbox.errors import SandboxError, StartError
 from sandbox.gcs.server import EmbeddedGcs
 from sandbox.image_builds import ImageBuilds
 from sandbox.iot.server import EmbeddedCloudIot
 from sandbox.preflight import CONTAINER, CONTAINERS, RECORDER_CONTAINER
 from sandbox.process import POLL_S, Process, tail
-from stacks.core_policy import PLACEHOLDER
+from stacks.greengrass.core_policy import PLACEHOLDER
 
 CAMERA_USER = "guard"
-"""Of the yard; sandbox/cameras.py has it."""
+"""Of the yard; sandbox/cameras/rtsp_server.py has it."""
 
 DEFAULT_FOLDER = REPOSITORY / "build" / "sandbox"
 MARKER = ".edgecam-sandbox"

@@ -8,12 +8,12 @@ from typing import Any, cast
 import aws_cdk as cdk
 from constructs import Construct
 
-from container.image_inputs import image_hash, image_tag
-from stacks.deployment import SiteDeployment
-from stacks.devices import devices_of
+from container.image.inputs import image_hash, image_tag
+from fleet.devices import devices_of
+from fleet.settings.fleet import Fleet
+from fleet.stack_placement import MAIN, place_of
 from stacks.gcp.registry import DeviceRegistry
-from stacks.placement import MAIN, place_of
-from stacks.settings import Fleet
+from stacks.greengrass.deployment import SiteDeployment
 
 
 class CloudIotStack(cdk.Stack):

@@ -9,14 +9,14 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from container.image_inputs import VARIANTS
-from stacks.artifact_store import ArtifactStore
-from stacks.camera_secrets import open_sites, policies_of
-from stacks.core_device import CoreDeviceRole
-from stacks.core_setup import set_up_cores
-from stacks.image_repository import ImageRepository
-from stacks.settings import Fleet
-from stacks.thing_groups import make_thing_groups
+from container.image.inputs import VARIANTS
+from fleet.camera_secrets import open_sites, policies_of
+from fleet.settings.fleet import Fleet
+from stacks.delivery.artifact_store import ArtifactStore
+from stacks.delivery.image_repository import ImageRepository
+from stacks.greengrass.core_role import CoreDeviceRole
+from stacks.greengrass.cores import set_up_cores
+from stacks.greengrass.thing_groups import make_thing_groups
 
 
 class FoundationStack(cdk.Stack):

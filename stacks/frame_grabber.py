@@ -7,8 +7,8 @@ from typing import Any
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from container.image_inputs import FRAME_GRABBER
-from stacks.settings import Fleet
+from container.image.inputs import FRAME_GRABBER
+from fleet.settings.fleet import Fleet
 from stacks.variant import VariantStack
 
 

@@ -8,10 +8,10 @@ import aws_cdk as cdk
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from container.image_inputs import GCS_UPLOADER
+from container.image.inputs import GCS_UPLOADER
+from fleet.bucket_parts import own_parts, shared_prefixes, shares_everything
+from fleet.settings.fleet import Fleet
 from stacks.gcp.bucket import GcsBucket
-from stacks.gcp.parts import own_parts, shared_prefixes, shares_everything
-from stacks.settings import Fleet
 from stacks.variant import VariantStack
 
 

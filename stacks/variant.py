@@ -9,11 +9,11 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
-from stacks.component import Component
-from stacks.delivery import Delivery, by_bucket, by_repository
-from stacks.settings import Fleet
-from stacks.site_stacks import SiteStacks
-from stacks.waves import Waves
+from fleet.settings.fleet import Fleet
+from stacks.delivery.delivery import Delivery, by_bucket, by_repository
+from stacks.greengrass.component import Component
+from stacks.rollout.site_stacks import SiteStacks
+from stacks.rollout.waves import Waves
 
 
 class VariantStack(cdk.Stack):

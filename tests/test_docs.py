@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from edgecam.__main__ import main
-from stacks.settings import load_fleet
-from stacks.settings_table import with_tables
+from edgecam.cli.main import main
+from fleet.load import load_fleet
+from tools.settings_table import with_tables
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from edgecam import __version__
-from edgecam.config_recording import ChunkFormat
+from edgecam.config.recording import ChunkFormat
 
 _LONGEST_MS = 99_999_999
 """A day: the eight digits that `_NAME` reads. More is a leap of the stream's clock."""

@@ -183,3 +183,7 @@ class SessionLost(StoreError):  # noqa: N818
 
 class ChunkDamaged(StoreError):  # noqa: N818
     reason = "damaged"
+
+
+PERSON_NEEDED = frozenset({"unauthorized", "untrusted", "key"})
+"""Reasons that do not pass by themselves."""

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from edgecam.clock import Clock, SystemClock
-from edgecam.config import Log, LogFormat
+from edgecam.config.node import Log, LogFormat
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS, one_line
 
 REPEAT_WINDOW_S = 60.0

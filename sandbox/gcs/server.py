@@ -18,8 +18,8 @@ from typing import Any, Self
 
 from sandbox.gcs.certificate import Certificate
 from sandbox.gcs.faults import Faults
-from sandbox.gcs.front import Front
-from sandbox.gcs.promises import Promises
+from sandbox.gcs.http_server import Front
+from sandbox.gcs.semantics import Promises
 from sandbox.gcs.traffic import Traffic
 from sandbox.ports import check_free, free_port
 

@@ -14,14 +14,14 @@ from pathlib import Path
 
 from sandbox.errors import StartError
 from sandbox.gcs.certificate import Certificate
-from sandbox.iot.bridge import Bridge
-from sandbox.iot.clearblade_api import ClearBladeApi
+from sandbox.iot.api.clearblade import ClearBladeApi
+from sandbox.iot.api.control import Control
+from sandbox.iot.api.google import GoogleApi
+from sandbox.iot.api.http_server import Front
 from sandbox.iot.clock import ServerClock
-from sandbox.iot.control import Control
 from sandbox.iot.faults import Faults
-from sandbox.iot.front import Front
-from sandbox.iot.gate import Gate
-from sandbox.iot.google_api import GoogleApi
+from sandbox.iot.mqtt.admission import Gate
+from sandbox.iot.mqtt.bridge import Bridge
 from sandbox.iot.registries import Registries
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from sandbox.iot import names, tokens
+from sandbox.iot.errors import ApiError, Status
 from sandbox.iot.messages import Message, PublicKeyFormat
-from sandbox.iot.problems import ApiError, Status
 
 MOST_CREDENTIALS = 3
 """https://cloud.google.com/iot/docs/reference/cloudiot/rest/v1/projects.locations.registries.devices"""

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sandbox.iot.problems import Status
+from sandbox.iot.errors import Status
 
 KEPT_REQUESTS = 10_000
 

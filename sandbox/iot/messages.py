@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from sandbox.iot.problems import ApiError, Status
+from sandbox.iot.errors import ApiError, Status
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from sandbox.iot.problems import ApiError, RefusedError, Status, Why
+from sandbox.iot.errors import (
+    ApiError,
+    RefusedError,
+    Status,
+    Why,
+)
 
 _PROJECT = r"(?P<project>[A-Za-z0-9.:-]+)"
 _REGION = r"(?P<region>[a-z]+-[a-z]+\d+)"

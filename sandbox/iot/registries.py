@@ -11,8 +11,14 @@ from collections.abc import Callable
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from sandbox.iot import credentials, names
+from sandbox.iot.api.field_masks import masked, merge
 from sandbox.iot.clock import ServerClock
-from sandbox.iot.masks import masked, merge
+from sandbox.iot.errors import (
+    ApiError,
+    RefusedError,
+    Status,
+    Why,
+)
 from sandbox.iot.messages import (
     Device,
     DeviceConfig,
@@ -23,7 +29,6 @@ from sandbox.iot.messages import (
     copy_of,
     timestamp,
 )
-from sandbox.iot.problems import ApiError, RefusedError, Status, Why
 from sandbox.iot.records import Event, Record, StateRecord
 from sandbox.iot.tokens import PublicKey
 

@@ -30,7 +30,7 @@ class Ending:
     """A connection, message or subscription that was refused, or a connection that ended.
 
     Attributes:
-        why: One word: `signature`, `token-expired`, `taken-over`, `by-client` … (`sandbox.iot.problems.Why`).
+        why: One word: `signature`, `token-expired`, `taken-over`, `by-client` … (`sandbox.iot.errors.Why`).
         message: A sentence for a person.
     """
 

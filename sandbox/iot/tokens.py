@@ -18,7 +18,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from sandbox.iot.problems import ApiError, RefusedError, Status, Why
+from sandbox.iot.errors import (
+    ApiError,
+    RefusedError,
+    Status,
+    Why,
+)
 
 SKEW_S = 600
 """How far a device's clock may be off."""

@@ -8,17 +8,17 @@ from typing import Any
 import aws_cdk as cdk
 from constructs import Construct
 
+from fleet.bucket_parts import Part
+from fleet.settings.gcp import Gcp, RecordingBucket
+from stacks.functions.custom_resource_function import HandlerFunction
+from stacks.functions.packing import GCS_BUCKET, command, content_hash
 from stacks.gcp.login import login_properties, read_secrets
-from stacks.gcp.packing import GCS_BUCKET, command, content_hash
-from stacks.gcp.parts import Part
-from stacks.handler_function import HandlerFunction
-from stacks.settings_gcp import Gcp, RecordingBucket
 
 _TIMEOUT = cdk.Duration.minutes(5)
 
 
 class GcsBucket(Construct):
-    """Makes the bucket and sees to its settings (stacks/handlers/custom_resources/gcs_bucket.py says how).
+    """Makes the bucket and sees to its settings (stacks/handlers/gcs/bucket.py says how).
 
     Attributes:
         resource: The custom resource.
@@ -52,7 +52,7 @@ class GcsBucket(Construct):
             self,
             "Maker",
             description="Makes the bucket of the recordings at Google, and sees to its settings.",
-            module="gcs_bucket",
+            code=GCS_BUCKET.code,
             timeout=_TIMEOUT,
             statements=read_secrets(gcp.login.secret if gcp.login is not None else None),
             packed=_packed(self),

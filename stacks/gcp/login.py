@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aws_cdk import aws_iam as iam
 
-from stacks.camera_secrets import exact_secret
-from stacks.settings_gcp import Login
+from fleet.camera_secrets import exact_secret
+from fleet.settings.gcp import Login
 
 
 def login_properties(login: Login | None) -> dict[str, str]:

@@ -11,19 +11,19 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.devices import SECRETS, FleetDevice
-from stacks.gcp.login import login_properties, read_secrets
-from stacks.gcp.packing import (
+from fleet.devices import SECRETS, FleetDevice
+from fleet.settings.gcp import Gcp
+from fleet.settings.registry import Registry
+from stacks.functions.custom_resource_function import HandlerFunction
+from stacks.functions.nag import acknowledge, acknowledge_wildcard
+from stacks.functions.packing import (
     CLOUD_IOT_AT_CLEARBLADE,
     CLOUD_IOT_AT_GOOGLE,
     Function,
     command,
     content_hash,
 )
-from stacks.handler_function import HandlerFunction
-from stacks.nag import acknowledge, acknowledge_wildcard
-from stacks.settings_gcp import Gcp
-from stacks.settings_registry import Registry
+from stacks.gcp.login import login_properties, read_secrets
 
 _TIMEOUT = cdk.Duration.minutes(5)
 
@@ -70,7 +70,7 @@ class DeviceRegistry(Construct):
             self,
             "Maker",
             description="Makes the registry of the devices, the devices, and their keys.",
-            module="iot_resources",
+            code=packed.code,
             timeout=_TIMEOUT,
             statements=[*read_secrets(login), _keys(self)],
             packed=_packed(self, packed),

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 from reporting import MOMENT, ReportedNode, ReportedStorage, links, recorded, report
 from running_node import RunningNode
 
-from edgecam.http import PageServer
+from edgecam.web.server import PageServer
 from sandbox.clocks import BEGINNING, HandClock
 
 PATIENCE_MS = 20_000

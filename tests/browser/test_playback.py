@@ -15,13 +15,13 @@ from camera_process import CameraProcess
 from playwright.sync_api import Browser, Page
 from recorded import ChunkFolder
 
-from edgecam.camera import CameraWorker
 from edgecam.clock import SystemClock
-from edgecam.config import Camera
-from edgecam.config_recording import ChunkFormat
-from edgecam.credentials import Logins
-from edgecam.media import Recovered, recover
-from edgecam.validation import validate
+from edgecam.config.camera import Camera
+from edgecam.config.recording import ChunkFormat
+from edgecam.config.validation import validate
+from edgecam.credentials.logins import Logins
+from edgecam.formats.repair import Recovered, recover
+from edgecam.node.camera_worker import CameraWorker
 
 PATIENCE_MS = 20_000
 WIDTH, HEIGHT, FPS = 640, 360, 15

@@ -12,12 +12,12 @@ from typing import Protocol
 import pytest
 from store_doubles import FreePace, MemorySession
 
+from edgecam.bucket import crc32c as checksum
+from edgecam.bucket.interface import Bucket
+from edgecam.bucket.open import open_bucket
+from edgecam.bucket.s3 import WHOLE_CHECKSUM
 from edgecam.clock import SystemClock
-from edgecam.config_store import Google, Upload
-from edgecam.store import checksum
-from edgecam.store.bucket import Bucket
-from edgecam.store.bucket_s3 import WHOLE_CHECKSUM
-from edgecam.store.buckets import open_bucket
+from edgecam.config.storage import Google, Upload
 from sandbox.aws.server import EmbeddedAws
 from sandbox.gcs.server import BUCKET, EmbeddedGcs
 from sandbox.ports import free_port

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from store_doubles import FreePace
 
+from edgecam.bucket import crc32c as checksum
+from edgecam.bucket.interface import Bucket, Receipt
 from edgecam.errors import ChunkDamaged, StoreConflict, StoreError, StoreUnavailable
-from edgecam.store import checksum
-from edgecam.store.bucket import Bucket, Receipt
 
 MB = 1024**2
 NAME = "lobby/2026/01/31/20260131T120000.000Z_10000ms.mp4"

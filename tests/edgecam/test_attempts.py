@@ -14,20 +14,20 @@ from typing import Any
 
 import pytest
 
-from edgecam.camera import CameraWorker
+from edgecam.capture.connection import Connection
+from edgecam.capture.tap import Tap
 from edgecam.clock import SystemClock
-from edgecam.config import Camera
-from edgecam.credentials import Logins
-from edgecam.decoder import Decoder
+from edgecam.config.camera import Camera
+from edgecam.config.validation import validate
+from edgecam.credentials.logins import Logins
 from edgecam.errors import EdgecamError, SourceError, SourceFlooded, SourceRedirected
-from edgecam.gst import Gst
-from edgecam.pipeline import Connection
-from edgecam.source_base import Source
-from edgecam.tap import Tap
-from edgecam.validation import validate
-from sandbox.hostile_camera import HostileCamera, Script, plain_film
-from sandbox.rtsp_connection import SDP
-from sandbox.rtsp_connection import Connection as CameraEnd
+from edgecam.frames.decoder import Decoder
+from edgecam.gstreamer.gst import Gst
+from edgecam.node.camera_worker import CameraWorker
+from edgecam.sources.base import Source
+from sandbox.cameras.hostile_camera import HostileCamera, Script, plain_film
+from sandbox.cameras.rtsp_connection import SDP
+from sandbox.cameras.rtsp_connection import Connection as CameraEnd
 
 Eventually = Callable[..., Any]
 ATTEMPTS = 300

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from edgecam.chunk import Chunk
-from edgecam.config_recording import ChunkFormat
+from edgecam.config.recording import ChunkFormat
 
 CHUNK = Chunk(
     camera_id="yard",

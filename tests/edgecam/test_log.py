@@ -16,7 +16,7 @@ import pytest
 from reporting import Lines
 
 from edgecam.clock import SystemClock
-from edgecam.config import Log, LogFormat
+from edgecam.config.node import Log, LogFormat
 from edgecam.log import LINE_EVERY_S, LINES_AT_ONCE, REPEAT_WINDOW_S, SummarisingHandler, setup
 from edgecam.redaction import LONGEST_MESSAGE, LONGEST_TEXT, SECRETS, one_line
 
@@ -147,7 +147,7 @@ def test_password_in_a_uri_is_hidden_though_nobody_remembered_it(started: Setup)
 
 def test_password_that_is_a_word_of_the_format_leaves_json_readable() -> None:
     code = (
-        "from edgecam.log import setup; from edgecam.config import Log; import logging;"
+        "from edgecam.log import setup; from edgecam.config.node import Log; import logging;"
         "from edgecam.redaction import SECRETS; SECRETS.remember('level'); SECRETS.remember('\"');"
         "setup(Log(format='json')); logging.getLogger('x').error('say \"level\"')"
     )

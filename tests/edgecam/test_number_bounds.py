@@ -9,11 +9,11 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from edgecam.config import NodeConfig
-from edgecam.config_runtime import RuntimeConfig
+from edgecam.config.node import NodeConfig
+from edgecam.config.runtime import RuntimeConfig
+from edgecam.config.validation import validate
 from edgecam.errors import ConfigurationError
-from edgecam.validation import validate
-from stacks.settings import Fleet
+from fleet.settings.fleet import Fleet
 
 LEAST, MOST = ("ge", "gt"), ("le", "lt")
 

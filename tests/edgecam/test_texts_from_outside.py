@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from edgecam.camera import CameraWorker
+from edgecam.bucket.gcs_errors import explain
+from edgecam.bucket.http_client import Answer
+from edgecam.bucket.s3_requests import words
 from edgecam.clock import SystemClock
-from edgecam.config import Camera
-from edgecam.credentials import Logins
-from edgecam.diagnosis import Complaint
+from edgecam.cloud_iot.link_outage import Trouble as LinkTrouble
+from edgecam.config.camera import Camera
+from edgecam.credentials.logins import Logins
 from edgecam.errors import BrokerError, StoreUnavailable
-from edgecam.link_standing import Trouble as LinkTrouble
-from edgecam.nucleus import problem
+from edgecam.greengrass_ipc import problem
+from edgecam.gstreamer.diagnosis import Complaint
+from edgecam.node.camera_worker import CameraWorker
 from edgecam.redaction import LONGEST_MESSAGE, LONGEST_TEXT
-from edgecam.status import CameraReport, CameraState
-from edgecam.store.aws_requests import words
-from edgecam.store.gs_answers import explain
-from edgecam.store.standing import Trouble
-from edgecam.store.transfer import Answer
+from edgecam.status.reports import CameraReport, CameraState
+from edgecam.upload.store_outage import Trouble
 
 Eventually = Callable[..., Any]
 LONG = 100_000

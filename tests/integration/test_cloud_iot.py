@@ -16,11 +16,17 @@ from typing import Any
 import psutil
 import pytest
 
-from edgecam.bridge_connection import Limits
-from edgecam.broker import LEAST_EVERY_S, LinkReport
+from edgecam.cloud_iot.connection import Limits
+from edgecam.status.reports import LinkReport
+from edgecam.status.schedule import LEAST_EVERY_S
 from sandbox.clocks import SteppingClock
-from sandbox.iot.renewal_drill import greatest_age_s
-from sandbox.iot.rig import REGISTRY, DeviceRig, KeyPair, made_pair
+from sandbox.faults.token_renewal import greatest_age_s
+from sandbox.iot.device_harness import (
+    REGISTRY,
+    DeviceRig,
+    KeyPair,
+    made_pair,
+)
 from sandbox.iot.server import EmbeddedCloudIot
 from sandbox.ports import free_port
 
@@ -417,7 +423,7 @@ def test_no_key_and_no_token_stands_in_any_record(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     tokens: list[str] = []
-    from edgecam.bridge_connection import BridgeConnection
+    from edgecam.cloud_iot.connection import BridgeConnection
 
     opened = BridgeConnection.open
 

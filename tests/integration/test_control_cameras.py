@@ -13,14 +13,14 @@ from camera_process import CameraProcess
 from recorded import ChunkFolder, probe
 
 from edgecam.clock import SystemClock
-from edgecam.config import NodeConfig
-from edgecam.control import Control
-from edgecam.credentials import Logins
+from edgecam.config.node import NodeConfig
+from edgecam.config.validation import validate
+from edgecam.credentials.logins import Logins
 from edgecam.errors import CommandError
-from edgecam.node import Node
-from edgecam.status import CameraReport, CameraState, DecodeMode
-from edgecam.store.uploading import Uploading
-from edgecam.validation import validate
+from edgecam.node.control import Control
+from edgecam.node.node import Node
+from edgecam.status.reports import CameraReport, CameraState, DecodeMode
+from edgecam.upload.service import Uploading
 
 Eventually = Callable[..., Any]
 Cameras = Callable[..., CameraProcess]

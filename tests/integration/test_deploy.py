@@ -15,18 +15,27 @@ from typing import Any
 
 import pytest
 
-from container.image_inputs import FRAME_GRABBER, image_hash, image_name, image_tag, tarball_path
-from sandbox import fleet, pictures, secrecy, waiting
+from container.image.inputs import (
+    FRAME_GRABBER,
+    image_hash,
+    image_name,
+    image_tag,
+    tarball_path,
+)
+from sandbox import fleet
 from sandbox.aws.environment import REPOSITORY
-from sandbox.checks_recording import RecordingChecks
-from sandbox.checks_status import StatusChecks
+from sandbox.checks import frame_files as pictures
+from sandbox.checks import secret_leaks as secrecy
+from sandbox.checks import waiting
+from sandbox.checks.recordings import RecordingChecks
+from sandbox.checks.states import StatusChecks
 from sandbox.deploy import STACK
 from sandbox.ports import free_port
 from sandbox.preflight import CONTAINER, check_no_container
 from sandbox.system import Seat, Settings, System
 
 FRAME_TIMEOUT_S = 120.0
-PARTS = ("app.py", "cdk.json", "container", "pyproject.toml", "recipes", "stacks", "uv.lock")
+PARTS = ("app.py", "cdk.json", "container", "fleet", "pyproject.toml", "recipes", "stacks", "uv.lock")
 """What is deployed: the rest of the tree may change meanwhile."""
 
 

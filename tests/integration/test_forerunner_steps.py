@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from camera_process import CameraProcess
 
-from container.image_inputs import PROJECT
+from container.image.inputs import PROJECT
 from sandbox.iot import environment
 from sandbox.iot.server import EmbeddedCloudIot
 

@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 from camera_process import CameraProcess
 
-from edgecam.config import NodeConfig
-from edgecam.credentials import Logins
-from edgecam.gst import Gst
-from edgecam.jpeg import size_of
-from edgecam.node import Node
-from edgecam.status import CameraReport, CameraState, DecodeMode
-from edgecam.validation import validate
+from edgecam.codecs.jpeg import size_of
+from edgecam.config.node import NodeConfig
+from edgecam.config.validation import validate
+from edgecam.credentials.logins import Logins
+from edgecam.gstreamer.gst import Gst
+from edgecam.node.node import Node
+from edgecam.status.reports import CameraReport, CameraState, DecodeMode
 
 Eventually = Callable[..., Any]
 Cameras = Callable[..., CameraProcess]
@@ -107,7 +107,7 @@ def test_a_camera_becomes_a_fresh_picture(
 def test_the_picture_was_taken_when_its_modification_time_says(
     test_cameras: Cameras, run_node: RunNode, eventually: Eventually
 ) -> None:
-    from sandbox.clip import FILM_S, read_mark
+    from sandbox.cameras.film import FILM_S, read_mark
 
     node = run_node({"uri": test_cameras("lobby:640x360@15").uri("lobby")})
     path = node.frame_path("c0")
@@ -158,7 +158,7 @@ def test_each_way_of_decoding_gives_its_number_of_right_pictures(
     run_node: RunNode,
     eventually: Eventually,
 ) -> None:
-    from sandbox.clip import FILM_S, read_mark
+    from sandbox.cameras.film import FILM_S, read_mark
 
     cameras = test_cameras(f"lobby:640x360@15:keyframe={keyframe_s}")
     node = run_node({"uri": cameras.uri("lobby"), "frames": frames})
@@ -339,7 +339,7 @@ def test_an_unexpected_fault_in_one_camera_is_logged_and_retried(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from edgecam import camera
+    from edgecam.node import camera_worker as camera
 
     made = camera.source_for
 

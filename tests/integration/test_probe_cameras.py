@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from edgecam.config import Camera
+from edgecam.config.camera import Camera
 from sandbox.ports import free_port
 
 PASSWORD = "probe-s3/kr@t"

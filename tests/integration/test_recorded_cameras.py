@@ -17,16 +17,16 @@ import pytest
 from camera_process import ROOT, CameraProcess
 from recorded import ChunkFolder, marks, probe
 
-from edgecam import media
 from edgecam.chunk import Chunk
 from edgecam.clock import SystemClock
-from edgecam.config import NodeConfig
-from edgecam.config_recording import ChunkFormat
-from edgecam.credentials import Logins
-from edgecam.node import Node
-from edgecam.status import CameraState
-from edgecam.validation import validate
-from sandbox.clip import FILM_S
+from edgecam.config.node import NodeConfig
+from edgecam.config.recording import ChunkFormat
+from edgecam.config.validation import validate
+from edgecam.credentials.logins import Logins
+from edgecam.formats import repair as media
+from edgecam.node.node import Node
+from edgecam.status.reports import CameraState
+from sandbox.cameras.film import FILM_S
 
 Eventually = Callable[..., Any]
 Cameras = Callable[..., CameraProcess]
@@ -260,10 +260,10 @@ RECORD_UNTIL_KILLED = """
 import sys, time
 from pathlib import Path
 from recorded import ChunkFolder
-from edgecam.config import NodeConfig
-from edgecam.credentials import Logins
-from edgecam.node import Node
-from edgecam.validation import validate
+from edgecam.config.node import NodeConfig
+from edgecam.credentials.logins import Logins
+from edgecam.node.node import Node
+from edgecam.config.validation import validate
 uri, folder, *forms = sys.argv[1:]
 cameras = [{"id": form, "uri": uri, "frames": {"enabled": False},
             "recording": {"enabled": True, "chunk_s": 60, "format": form}} for form in forms]

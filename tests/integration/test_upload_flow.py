@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.drills.made_up import MadeUpCamera
-from sandbox.drills.rig import Rig
+from sandbox.faults.harness import Rig
+from sandbox.faults.synthetic_camera import MadeUpCamera
 from sandbox.gcs.traffic import Seen
 
 Eventually = Callable[..., Any]

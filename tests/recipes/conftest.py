@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from recipe_image import PROGRAM, TestImage, docker
 
-from container.base_image import ensure_base_image
-from container.image_inputs import DEFAULT_BASE_IMAGE, FRAME_GRABBER, VARIANTS
-from stacks.component import Artifact, render_recipe
+from container.image.base import ensure_base_image
+from container.image.inputs import DEFAULT_BASE_IMAGE, FRAME_GRABBER, VARIANTS
+from stacks.greengrass.component import Artifact, render_recipe
 
 PULLED = f"{'0' * 12}.dkr.ecr.{'r' * 14}.amazonaws.com/{'i' * 128}@sha256:{'0' * 64}"
 """An image in a repository, with a name as long as they get."""

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -17,11 +16,11 @@ from typing import Any
 
 import pytest
 from recipe_image import TestImage, docker
+from recipe_scripts import WAIT_S, is_here, run_to_end
 from stranger import UID, Stranger
 
 ROOT = os.geteuid() == 0
 USER = "65532:65532" if ROOT else f"{os.geteuid()}:{os.getegid()}"
-WAIT_S = 60.0
 
 
 @pytest.fixture
@@ -40,23 +39,6 @@ def environment(image: TestImage, architecture: str) -> dict[str, str]:
         "EDGECAM_ENTRYPOINT": "",
         "EDGECAM_COMMAND": "[]",
     }
-
-
-def run_to_end(
-    script: str, environment: dict[str, str], user: int | None = None, folder: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a script in its component's work folder, by default a new one."""
-    with tempfile.TemporaryDirectory() as fresh:
-        return subprocess.run(
-            ["sh", "-c", script],
-            env=environment,
-            cwd=folder or fresh,
-            capture_output=True,
-            text=True,
-            timeout=WAIT_S,
-            check=False,
-            **({"user": user, "group": user, "extra_groups": []} if user else {}),
-        )
 
 
 class Running:
@@ -108,10 +90,6 @@ def inspected(name: str) -> dict[str, Any]:
     (found,) = json.loads(docker("container", "inspect", name))
     result: dict[str, Any] = found
     return result
-
-
-def is_here(image: str) -> bool:
-    return bool(docker("image", "ls", "--quiet", image))
 
 
 def test_install_says_when_docker_is_absent(

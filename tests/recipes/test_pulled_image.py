@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from recipe_image import docker
-from test_frame_grabber_scripts import is_here, run_to_end
+from recipe_scripts import is_here, run_to_end
 from tiny_image import push, tiny_image
 
 from sandbox.aws.server import EmbeddedAws

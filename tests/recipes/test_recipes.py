@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from edgecam.aws_iot import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
-from sandbox.access_control import allows
-from sandbox.recipe import read
+from edgecam.brokers.aws_iot import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
+from sandbox.core.access_control import allows
+from sandbox.core.recipe import read
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 

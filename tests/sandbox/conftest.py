@@ -16,10 +16,10 @@ import pytest
 from sandbox.aws import environment
 from sandbox.aws.clients import ACCOUNT, REGION
 from sandbox.aws.server import EmbeddedAws, client_environment
-from sandbox.device import Device, enrol
+from sandbox.aws.thing import Device, enrol
 from sandbox.ports import free_port
 from sandbox.process import Process
-from stacks.core_policy import core_policy
+from stacks.greengrass.core_policy import core_policy
 
 T = TypeVar("T")
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from container.image_inputs import GCS_UPLOADER
+from container.image.inputs import GCS_UPLOADER
+from fleet.devices import devices_of
+from fleet.load import load_fleet
+from fleet.settings.fleet import Fleet
 from sandbox import fleet
-from stacks.devices import devices_of
-from stacks.settings import Fleet, load_fleet
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:edgecam/sandbox/yard-AbCdEf"
 

@@ -56,7 +56,7 @@ class Stack:
         """
         template = self._template(version, waves or ("canary",))
         for resource in template["Resources"].values() if call_s else ():
-            if resource["Properties"].get("Handler") == "custom_resources.wave.handler":
+            if resource["Properties"].get("Handler") == "handlers.greengrass.wave.handler":
                 resource["Properties"]["Timeout"] = call_s
         known = [stack["StackName"] for stack in self._client.describe_stacks()["Stacks"]]
         act = self._client.update_stack if self.name in known else self._client.create_stack
@@ -100,10 +100,10 @@ class Stack:
         # Imported here: it takes seconds, and the other tests of this folder do without.
         import aws_cdk as cdk
 
-        from stacks.deployment import SiteDeployment
-        from stacks.removal import Removals
-        from stacks.settings import Fleet
-        from stacks.waves import Waves
+        from fleet.settings.fleet import Fleet
+        from stacks.greengrass.deployment import SiteDeployment
+        from stacks.rollout.removal import Removals
+        from stacks.rollout.waves import Waves
 
         camera = {"id": "a", "uri": "test://"}
         fleet = Fleet.model_validate(

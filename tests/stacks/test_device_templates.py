@@ -19,12 +19,12 @@ from fleets import (
     flat,
     of_type,
 )
+from granted_rights import rights
+from masked_templates import masked
 from syrupy.assertion import SnapshotAssertion
-from test_rights import rights
-from test_templates import masked
 
-from edgecam.config import NodeConfig
-from edgecam.validation import validate
+from edgecam.config.node import NodeConfig
+from edgecam.config.validation import validate
 
 GOOGLE = f"""
 gcp:
@@ -171,7 +171,7 @@ def test_only_stacks_with_devices_come_after_theirs_and_none_shares_values(write
     import aws_cdk as cdk
 
     from app import build
-    from stacks.settings import load_fleet
+    from fleet.load import load_fleet
 
     camera = '{id: a, uri: "rtsp://h/1", recording: {enabled: true}}'
     dock = f"  dock: {{variant: gcs-uploader, thing: dock-core, bucket: gs://abc, cameras: [{camera}]}}\n"

@@ -10,7 +10,7 @@ from fleets import Synthesize, flat, of_type
 from syrupy.assertion import SnapshotAssertion
 
 from edgecam.errors import ConfigurationError
-from stacks.settings import load_fleet
+from fleet.load import load_fleet
 
 SITE = 'sites: {a: {thing: c, cameras: [{id: a, uri: "rtsp://h/1"}]}}\n'
 PIPELINE = SITE + "aws: {pipeline: {repository: acme/cameras}}"

@@ -7,28 +7,12 @@ from typing import Any
 
 import pytest
 from fleets import EXISTING, FLEET, RECORDED, RECORDED_SITES, SECRET, Synthesize, Templates, flat, of_type
+from granted_rights import Rights, rights
 
-from stacks.camera_secrets import exact_secret
+from fleet.camera_secrets import exact_secret
 
-Rights = dict[tuple[str, ...], list[str]]
 COMPONENTS = "arn:<AWS::Partition>:greengrass:<AWS::Region>:<AWS::AccountId>:components"
 STACKS = {"frame-grabber": "EdgecamFrameGrabber", "gcs-uploader": "EdgecamGcsUploader"}
-
-
-def rights(template: dict[str, Any], role: str, kind: str = "Roles") -> Rights:
-    """Actions → resources of all policies of the role whose name begins with `role`."""
-    found: Rights = {}
-    for policy in of_type(template, "AWS::IAM::Policy"):
-        if any(flat(name).strip("<>").startswith(role) for name in policy[kind]):
-            for statement in policy["PolicyDocument"]["Statement"]:
-                assert statement["Effect"] == "Allow"
-                resources = found.setdefault(_several(statement["Action"]), [])
-                resources += map(flat, _several(statement["Resource"]))
-    return {actions: sorted(set(resources)) for actions, resources in found.items()}
-
-
-def _several(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list) else (value,)
 
 
 def masked(arns: list[str]) -> list[str]:

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from core_statements import provisioned
 from fleets import ACCOUNT_SECRET, AUDIENCE, PROJECT, Synthesize, Templates
 from google_evaluation import POOL, Provider, may, provider_of_the_guide
 from policy_evaluation import ACCOUNT, REGION, Statement, allows, several
-from test_camera_secrets import role_statements
-from test_core_policy import provisioned
+from role_statements import role_statements
 
-from stacks.handlers.custom_resources.gcs_settings import Wanted
-from stacks.handlers.custom_resources.gcs_writers import bindings_of
+from stacks.handlers.gcs.bucket_settings import Wanted
+from stacks.handlers.gcs.writers import bindings_of
 
 DESIGN = PROJECT / "design" / "rights.md"
 BEGIN, END = "<!-- made by tests/stacks/test_stolen_core.py -->", "<!-- end -->"

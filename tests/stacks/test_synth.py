@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 from fleets import EVERY_STACK, FLEET, PROJECT
 
-PARTS = ("app.py", "cdk.json", "fleet.yaml", "pyproject.toml", "uv.lock", "stacks", "recipes", "container")
+PARTS = (
+    "app.py",
+    "cdk.json",
+    "fleet.yaml",
+    "pyproject.toml",
+    "uv.lock",
+    "fleet",
+    "stacks",
+    "recipes",
+    "container",
+)
 IGNORED = shutil.ignore_patterns("__pycache__", "build", "*.pyc")
 STACKS = ("EdgecamCloudIot", "EdgecamFoundation", "EdgecamFrameGrabber", "EdgecamGcsUploader")
 
@@ -66,7 +76,7 @@ def without_network() -> list[str]:
 def on_another_day() -> list[str]:
     """A command's beginning that makes it another day, for Python and for Node.js."""
     faketime = shutil.which("faketime")
-    assert faketime, "expected the program faketime: sandbox/install test installs it"
+    assert faketime, "expected the program faketime: tools/install test installs it"
     return [faketime, "-f", "+40d"]
 
 
@@ -92,8 +102,8 @@ def test_synth_needs_no_docker_network_credentials_git_and_is_the_same_everywher
     other = tmp_path / "moved"
     copy.rename(other)
     (other / "stacks" / "__pycache__").mkdir(exist_ok=True)
-    (other / "stacks" / "handlers" / "custom_resources" / "__pycache__").mkdir()
-    (other / "stacks" / "handlers" / "custom_resources" / "__pycache__" / "left.pyc").write_bytes(b"x")
+    (other / "stacks" / "handlers" / "greengrass" / "__pycache__").mkdir()
+    (other / "stacks" / "handlers" / "greengrass" / "__pycache__" / "left.pyc").write_bytes(b"x")
     elsewhere = environment | {"TZ": "Asia/Tokyo", "LANG": "C"}
     assert synth(other, tmp_path / "out again", elsewhere, on_another_day()) == here
 

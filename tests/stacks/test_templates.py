@@ -3,30 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import Any
 
 from fleets import EXISTING, FLEET, PROJECT, RECORDED_SITES, Synthesize, Templates, of_type
+from masked_templates import masked
 from syrupy.assertion import SnapshotAssertion
-
-MASKS = (
-    (r"\b[0-9a-f]{64}\b", "<content hash>"),
-    (r"(?:(?<=frame-grabber[:/])|(?<=gcs-uploader[:/]))[0-9a-f]{12}\b", "<tag>"),
-    (r"(?<=path}/)[0-9a-f]{12}\b", "<tag>"),
-    (r"\b1\.\d{1,6}\.\d{1,6}\b(?=\\?\"|$)", "<version>"),
-)
-"""What changes with the program's content: a snapshot is about the rest."""
-
-
-def masked(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: masked(entry) for key, entry in value.items() if key not in ("Parameters", "Rules")}
-    if isinstance(value, list):
-        return [masked(entry) for entry in value]
-    if isinstance(value, str):
-        for pattern, name in MASKS:
-            value = re.sub(pattern, name, value)
-    return value
 
 
 def test_foundation_with_everything_new(templates: Templates, snapshot: SnapshotAssertion) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from outages import OUTAGE_S
 
-from sandbox.drills.every import EVERY, Drills
-from sandbox.drills.ledger import Outcome
+from sandbox.faults.all import EVERY, Drills
+from sandbox.faults.ledger import Outcome
 
 AT_ONCE = 6
 

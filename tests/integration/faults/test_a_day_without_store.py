@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.drills.day import CAMERAS, CHUNK_S, SPOOL_BYTES
+from sandbox.faults.outage_day import CAMERAS, CHUNK_S, SPOOL_BYTES
 
 ROOT = Path(__file__).resolve().parents[3]
 MOST_GROWTH_MB = 10
@@ -20,7 +20,7 @@ MOST_GROWTH_MB = 10
 @pytest.fixture(scope="module")
 def outcome() -> dict[str, Any]:
     """Of a process of its own, so that its memory is nobody else's."""
-    command = [sys.executable, "-m", "sandbox.drills.day", "--seconds", "12"]
+    command = [sys.executable, "-m", "sandbox.faults.outage_day", "--seconds", "12"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=180)
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from outages import OUTAGE_S
 
-from sandbox.drills import store_faults
-from sandbox.drills.ledger import Outcome
+from sandbox.faults import store as store_faults
+from sandbox.faults.ledger import Outcome
 
 OutcomeOf = Callable[[str], Outcome]
 

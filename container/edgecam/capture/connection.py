@@ -1,0 +1,312 @@
+"""One connection to a camera: a source, and a callback for every access unit that comes out of it.
+
+This is where the ways part. The access-unit callback feeds the frames; a recording takes the same units from
+a tap of its own, so neither's faults nor its pace can touch the other.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from edgecam import heap
+from edgecam.capture.access_unit import AccessUnit
+from edgecam.capture.tap import Tap
+from edgecam.clock import Clock
+from edgecam.codecs.video import CODECS, Codec, by_media_type
+from edgecam.errors import SourceEnded, SourceError, SourceFlooded, SourceUnsupported
+from edgecam.gstreamer.diagnosis import Complaint
+from edgecam.gstreamer.gst import (
+    NS_PER_S,
+    Gst,
+    connect,
+    guarded,
+    link,
+    make,
+    measured_buffers,
+    measured_bytes,
+    structure_of,
+)
+from edgecam.redaction import redact
+from edgecam.sources.base import FAULT_MESSAGE, Source
+
+log = logging.getLogger(__name__)
+
+_CLOSE_PATIENCE_S = 1.0
+"""Taking a pipeline down takes 0.1 s; after this, whoever holds it up at the other end is cut off."""
+CLOSE_TIMEOUT_S = 3.0
+"""One that hangs all the same is left behind after this."""
+WITHOUT_PICTURE_BYTES_LIMIT = 16_000_000
+"""What may come without a picture in it: four times the largest keyframe of an 8K camera. GStreamer's
+depayloaders and parsers collect a picture in memory for as long as it goes on."""
+_BOUNDS_LOOK_S = 0.1  # while nothing whole comes: at 1 Gbit/s, 12 MB
+_QUEUED_UNITS = (
+    8  # the callback takes each at once; this bounds what piles up should the machine be overloaded
+)
+_WHOLE_BUFFER = (
+    Gst.BufferCopyFlags.FLAGS
+    | Gst.BufferCopyFlags.TIMESTAMPS
+    | Gst.BufferCopyFlags.META
+    | Gst.BufferCopyFlags.MEMORY
+)
+_WAKE_MESSAGE = "edgecam-wake"
+
+
+class Connection:
+    """Runs one source from connecting to its end. Made, started, waited for and closed by one thread.
+
+    Args:
+        source: Where the pictures come from.
+        clock: For the times of arrival.
+        on_format: Told the codec before the first unit and whenever it changes.
+        on_unit: Given every access unit; None where nobody wants them. Both are called on the source's
+            streaming thread and must not block.
+        tap: Where a recording takes the same units, or None.
+
+    Attributes:
+        codec: What is coming, or None before anything came.
+        dropped_units: Those that came without a timestamp and cannot be placed.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        clock: Clock,
+        on_format: Callable[[Codec], None],
+        on_unit: Callable[[AccessUnit], None] | None,
+        tap: Tap | None = None,
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._on_format = on_format
+        self._on_unit = on_unit
+        self.tap = tap
+        self._fault: SourceError | None = None
+        self._offset_ns = 0  # grows with each loop of a file, so that its time never goes back
+        self._last_end_ns = 0
+        self._last_units, self._bytes_at_last_unit = 0, 0
+        self._is_flooded = False
+        self.codec: Codec | None = None
+        self.dropped_units = 0
+        self._pipeline = Gst.Pipeline.new(None)
+        self._bus = self._pipeline.get_bus()
+        self._sink: Any = None
+        # Both are native: what Python need not see must not wake it, for that costs more than receiving does.
+        self._meter = make("identity")
+        self._sieve = make("identity")
+
+    def start(self) -> None:
+        """Begin to connect.
+
+        Raises:
+            SourceError: the source cannot work as it is described.
+        """
+        source = self._source.build()
+        for element in (source, self._meter):
+            self._pipeline.add(element)
+        link(source, self._meter)
+        # A tee costs little, but nothing is less: only who is seen and recorded needs one.
+        way = self._meter
+        if self.tap is not None and self._on_unit is not None:
+            way = make("tee")
+            self._pipeline.add(way)
+            link(self._meter, way)
+        if self._on_unit is not None:
+            self._add_frames(way)
+        if self.tap is not None:
+            link(way, self.tap.add_to(self._pipeline, sets_pace=self._on_unit is None))
+            self._sink = self._sink or self.tap.sink
+        connect(self._sink.get_static_pad("sink"), "notify::caps", self._on_caps)
+        self._play()
+
+    def _add_frames(self, way: Any) -> None:
+        """The frames' end: the sieve is their own, a recording needs every unit."""
+        self._sink = make(
+            "appsink",
+            caps=";".join(caps for codec in CODECS for caps in (codec.unit_caps, codec.file_caps) if caps),
+            emit_signals=True,
+            max_buffers=_QUEUED_UNITS,
+            drop=True,
+            sync=False,
+            enable_last_sample=False,
+        )
+        connect(self._sink, "new-sample", self._on_sample, Gst.FlowReturn.OK)
+        for element in (self._sieve, self._sink):
+            self._pipeline.add(element)
+        link(way, self._sieve, self._sink)
+
+    def _play(self) -> None:
+        """What is live comes at its own pace; anything else is paced by its timestamps."""
+        if not self._source.is_live:
+            outcome = self._pipeline.set_state(Gst.State.PAUSED)
+            self._sink.set_property("sync", outcome != Gst.StateChangeReturn.NO_PREROLL)
+        if self._pipeline.set_state(Gst.State.PLAYING) == Gst.StateChangeReturn.FAILURE:
+            self.wait(0)
+            raise SourceError(f"{self._source.name}: expected the pipeline to start, found that it does not")
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep for `timeout_s` seconds at the most, until `wake`, or until it is time to look at the bounds.
+
+        Raises:
+            SourceError: the connection has ended, and why.
+        """
+        if self._fault is None:
+            timeout_s = min(timeout_s, self._look_at_bounds())
+        kinds = Gst.MessageType.ERROR | Gst.MessageType.EOS | Gst.MessageType.APPLICATION
+        message = self._bus.timed_pop_filtered(max(0, round(timeout_s * NS_PER_S)), kinds)
+        if message is not None:
+            self._heed(message)
+        if self._fault is not None:
+            raise self._fault
+
+    def _look_at_bounds(self) -> float:
+        """See to it that what comes is bounded; returns in how many seconds to look again.
+
+        Raises:
+            SourceFlooded: it is too much. The sender is cut off already: taking a pipeline down takes time,
+                in which it would send on.
+            SourceError: nothing more can come.
+        """
+        try:
+            self._source.check(self._clock.monotonic_s())
+            return self._check_pictures()
+        except SourceFlooded:
+            self._source.cut()
+            self._is_flooded = True
+            raise
+
+    def _check_pictures(self) -> float:
+        units, received_bytes = self.received_units, self._source.received_bytes()
+        if units != self._last_units:
+            self._last_units, self._bytes_at_last_unit = units, received_bytes
+            return math.inf
+        without = received_bytes - self._bytes_at_last_unit
+        if without > WITHOUT_PICTURE_BYTES_LIMIT:
+            raise SourceFlooded(
+                f"{self._source.name}: expected a picture within {WITHOUT_PICTURE_BYTES_LIMIT / 1e6:g} MB, "
+                f"found {without / 1e6:.0f} MB without one"
+            )
+        return _BOUNDS_LOOK_S if without else math.inf
+
+    @property
+    def received_units(self) -> int:
+        """How many access units have come."""
+        return measured_buffers(self._meter)
+
+    @property
+    def received_bytes(self) -> int:
+        """The sum of their sizes."""
+        return measured_bytes(self._meter)
+
+    def let_through(self, *, keyframes_only: bool) -> None:
+        """From any thread: whether access units other than keyframes reach `on_unit` from now on."""
+        self._sieve.set_property("drop-buffer-flags", Gst.BufferFlags.DELTA_UNIT if keyframes_only else 0)
+
+    def wake(self) -> None:
+        """From any thread: let `wait` return now."""
+        structure = Gst.Structure.new_empty(_WAKE_MESSAGE)
+        self._bus.post(Gst.Message.new_application(self._pipeline, structure))
+
+    def fail(self, error: SourceError) -> None:
+        """From any thread: let `wait` raise `error` now."""
+        self._fault = self._fault or error
+        self.wake()
+
+    def close(self) -> None:
+        """End the connection. Returns after `CLOSE_TIMEOUT_S` at the latest, even if GStreamer hangs."""
+        closing = threading.Thread(target=self._pipeline.set_state, args=(Gst.State.NULL,), daemon=True)
+        closing.start()
+        closing.join(_CLOSE_PATIENCE_S)
+        if closing.is_alive():
+            self._source.cut()
+            closing.join(CLOSE_TIMEOUT_S - _CLOSE_PATIENCE_S)
+        if self._is_flooded:
+            heap.give_back()
+        # Each refers to an object that refers to this one: without them, all are freed now.
+        self._on_format, self._on_unit, self._fault = _ignore, None, None
+        if closing.is_alive():
+            log.warning(
+                "%s: expected the connection to close, found it hanging: left behind", self._source.name
+            )
+
+    def _heed(self, message: Any) -> None:
+        if message.type == Gst.MessageType.EOS:
+            self._at_end()
+        elif message.type == Gst.MessageType.ERROR:
+            raise self._source.explain(_complaint(message))
+        elif message.get_structure().has_name(FAULT_MESSAGE) and self._source.fault is not None:
+            raise self._source.fault
+
+    def _at_end(self) -> None:
+        if not self._source.is_looped:
+            raise SourceEnded(
+                f"{self._source.name}: expected the stream to go on, found its end (end of stream)"
+            )
+        if not self.received_units:
+            raise SourceUnsupported(f"{self._source.name}: expected pictures, found none up to the end")
+        self._offset_ns = self._last_end_ns
+        flags = Gst.SeekFlags.FLUSH | Gst.SeekFlags.KEY_UNIT
+        if not self._pipeline.seek_simple(Gst.Format.TIME, flags, 0):
+            # A bare stream has no index to go back in: read it anew from its first byte.
+            self._pipeline.set_state(Gst.State.READY)
+            self._pipeline.set_state(Gst.State.PLAYING)
+
+    def _on_callback_fault(self, error: Exception) -> None:
+        if not isinstance(error, SourceError):
+            log.error("%s: unexpected fault", self._source.name, exc_info=error)
+            error = SourceError(f"{self._source.name}: unexpected fault: {redact(str(error))}")
+        self.fail(error)
+
+    @guarded("the form of the pictures was read", _on_callback_fault, None)
+    def _on_caps(self, pad: Any, _property: Any) -> None:
+        """On the source's streaming thread, before the first unit and at each change of form."""
+        structure = structure_of(pad.get_current_caps())
+        codec = by_media_type(structure.get_name()) if structure is not None else None
+        if codec is not None and codec is not self.codec:
+            self.codec = codec
+            self._on_format(codec)
+
+    @guarded("an access unit was taken", _on_callback_fault, Gst.FlowReturn.OK)
+    def _on_sample(self, sink: Any) -> Any:
+        """On the source's streaming thread, up to thirty times a second: short, and waits for nothing."""
+        sample = sink.emit("pull-sample")
+        if sample is None or self._on_unit is None:
+            return Gst.FlowReturn.OK
+        now, now_s = self._clock.now(), self._clock.monotonic_s()
+        buffer = sample.get_buffer()
+        if self._source.is_looped:
+            sample = self._in_one_time(sample, buffer)
+            buffer = sample.get_buffer()
+        pts_ns = buffer.pts
+        if pts_ns == Gst.CLOCK_TIME_NONE:
+            self.dropped_units += 1
+            return Gst.FlowReturn.OK
+        is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
+        self._on_unit(AccessUnit(pts_ns, is_keyframe, buffer.get_size(), now, now_s, sample))
+        return Gst.FlowReturn.OK
+
+    def _in_one_time(self, sample: Any, buffer: Any) -> Any:
+        """`sample` with the time of the earlier loops added; a bare stream only has that of decoding."""
+        time_ns = buffer.dts if buffer.pts == Gst.CLOCK_TIME_NONE else buffer.pts
+        if time_ns == Gst.CLOCK_TIME_NONE:
+            return sample
+        moved = buffer.copy_region(_WHOLE_BUFFER, 0, buffer.get_size())
+        moved.pts = time_ns + self._offset_ns
+        moved.dts = Gst.CLOCK_TIME_NONE
+        duration_ns = 0 if buffer.duration == Gst.CLOCK_TIME_NONE else buffer.duration
+        self._last_end_ns = max(self._last_end_ns, moved.pts + duration_ns)
+        return Gst.Sample.new(moved, sample.get_caps(), None, None)
+
+
+def _ignore(_codec: Codec) -> None:
+    """The format callback of a connection that is closed."""
+
+
+def _complaint(message: Any) -> Complaint:
+    error, details = message.parse_error()
+    domain = error.domain.removeprefix("gst-").removesuffix("-error-quark")
+    return Complaint(domain, error.code, error.message or "", details or "")

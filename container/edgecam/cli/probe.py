@@ -1,0 +1,322 @@
+"""Asks a source what it delivers, and takes single pictures: `edgecam probe` and `edgecam frame`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from edgecam.capture.access_unit import AccessUnit
+from edgecam.capture.connection import Connection
+from edgecam.cli.arguments import NOT_REPEATED
+from edgecam.cli.probe_findings import (
+    Failure,
+    Findings,
+    audio_names,
+    notes_on,
+)
+from edgecam.clock import Clock, SystemClock
+from edgecam.codecs.video import Codec
+from edgecam.config.camera import Camera, Frames, Tls
+from edgecam.config.validation import validate
+from edgecam.credentials.login import Login, read_password, split_login
+from edgecam.errors import (
+    ConfigurationError,
+    CredentialsError,
+    Mistake,
+    SourceError,
+    SourceSilent,
+    SourceUnreachable,
+    SourceUnsupported,
+    SourceWithoutKeyframe,
+)
+from edgecam.frames.decode_gate import Release
+from edgecam.frames.decoder import Decoder, Picture
+from edgecam.frames.pace import Rhythm
+from edgecam.gstreamer.gst import structure_of
+from edgecam.redaction import HIDDEN, LONGEST_MESSAGE, SECRETS, holds_password, passwords_in, redact
+from edgecam.sources.factory import source_for
+
+_WATCHED_KEYFRAMES = 3  # two intervals: one alone may be a camera's answer to our arrival
+_WATCHED_S = 3.0  # of the stream, for a rate that means something
+_LOOK_EVERY_S = 0.1
+_NS_PER_S = 1_000_000_000
+_LOGIN_IN_PATH = (
+    "the password stands in the path or query, which fleet.yaml refuses: try the camera with --username and "
+    "--password-file and a URI without it"
+)
+_QUALITY = 90  # of a single picture that somebody wants to look at
+
+
+@dataclass(frozen=True)
+class Target:
+    """A source to be asked.
+
+    Attributes:
+        camera: As `fleet.yaml` would describe it, but its uri may hold a password.
+        login: User name and password, or None.
+        timeout_s: For the whole.
+    """
+
+    camera: Camera
+    login: Login | None
+    timeout_s: float
+
+    @classmethod
+    def from_options(cls, options: argparse.Namespace) -> Target:
+        """The target of `edgecam probe` and `edgecam frame`.
+
+        Raises:
+            ConfigurationError: the command line makes no sense.
+            CredentialsError: the password cannot be had.
+        """
+        if not 1 <= options.timeout_s <= 600:
+            raise _wrong("--timeout-s", "a number from 1 to 600", f"{options.timeout_s:g}")
+        for password in passwords_in(options.uri):
+            SECRETS.remember(password)
+        uri, login = split_login(options.uri)
+        if options.username is not None:
+            login = Login(options.username, _password(options))
+        elif options.password_file is not None or options.password_env is not None:
+            raise _wrong("--username", "a user name, since there is a password", "nothing")
+        # What the model would refuse is allowed here, where it is typed by hand: put back below.
+        harmless = re.sub(rf"(?<!\s)\s*=\s*{re.escape(HIDDEN)}", "", redact(uri))
+        tls = {"ca_file": options.ca_file} if options.ca_file else {"verify": not options.insecure}
+        document = {
+            "id": camera_id(harmless),
+            "uri": harmless,
+            "transport": options.transport,
+            "connect_timeout_s": min(120.0, options.timeout_s),
+            "frames": {"quality": _QUALITY},
+        } | ({"tls": tls} if tls != {"verify": True} else {})
+        try:
+            camera = validate(Camera, document, name="command line")
+        except ConfigurationError as error:
+            found = [Mistake(each.path, each.expected, NOT_REPEATED) for each in error.mistakes]
+            raise ConfigurationError(found, document=error.document) from None
+        if login is not None and camera.scheme not in ("rtsp", "rtsps"):
+            raise _wrong("--username", "no user name: only rtsp:// and rtsps:// ask", "one")
+        return cls(camera.model_copy(update={"uri": uri}), login, options.timeout_s)
+
+
+def _wrong(path: str, expected: str, found: str) -> ConfigurationError:
+    return ConfigurationError([Mistake(path, expected, found)], document="command line")
+
+
+def _password(options: argparse.Namespace) -> str:
+    if options.password_file is not None:
+        try:
+            return read_password(Path(options.password_file))
+        except CredentialsError as error:  # many a user has typed the password itself
+            raise CredentialsError(str(error).replace(options.password_file, "--password-file")) from None
+    if options.password_env is None:
+        raise _wrong("--username", "--password-file or --password-env beside it", "neither")
+    if options.password_env not in os.environ:
+        raise CredentialsError(
+            "--password-env: expected the name of an environment variable, found none of that name"
+        )
+    password = os.environ[options.password_env]
+    SECRETS.remember(password)
+    return password
+
+
+def camera_id(uri: str) -> str:
+    """A name for the camera behind `uri` (without a login), made of host and path."""
+    scheme, _, rest = uri.partition(":")
+    path = "" if scheme == "pipeline" else re.sub(r":\d+", "", rest.strip("/").partition("?")[0], count=1)
+    words = re.findall(r"[a-z0-9]+", re.sub(r"%0?\d*d|\.(jpe?g|png|mp4|mkv|mov|avi|ts)$", "", path.lower()))
+    if scheme in ("file", "images"):
+        words = words[-2:]
+    return "-".join(words)[:63].strip("-") or f"{scheme}-camera"
+
+
+def probe(target: Target, *, clock: Clock | None = None) -> Findings:
+    """What the source delivers. A failure of the source is part of the findings, not raised."""
+    watch = _Watch(target, clock or SystemClock())
+    failure: SourceError | None = None
+    try:
+        watch.run(watch.has_seen_enough)
+    except SourceError as error:
+        failure = error
+    return watch.findings(failure)
+
+
+def take_picture(target: Target, *, clock: Clock | None = None) -> bytes:
+    """One picture, a JPEG file.
+
+    Raises:
+        SourceError: there is none, and why.
+    """
+    watch = _Watch(target, clock or SystemClock())
+    watch.run(lambda: watch.picture is not None)
+    assert watch.picture is not None  # noqa: S101 - run() raises when there is none
+    return watch.picture.jpeg
+
+
+class _Watch:
+    """One connection, watched for a while.
+
+    `_on_unit` and `_on_format` run on the source's streaming thread, `_on_picture` on the decoder's; what
+    they leave behind is whole values, read by the thread that called `run`.
+    """
+
+    def __init__(self, target: Target, clock: Clock) -> None:
+        self._target = target
+        self._clock = clock
+        self._source = source_for(target.camera, target.login)
+        self._connection = Connection(
+            self._source, clock=clock, on_format=self._on_format, on_unit=self._on_unit
+        )
+        self._rhythm = Rhythm()
+        self._decoder: Decoder | None = None
+        self._began_s = 0.0
+        self._first: AccessUnit | None = None
+        self._times_ns: list[int] = []
+        self._unit_bytes = 0
+        self._keyframes = 0
+        self._first_picture_s: float | None = None
+        self.picture: Picture | None = None
+
+    def run(self, is_enough: Callable[[], bool]) -> None:
+        """Watch until `is_enough` or until the time is up.
+
+        Raises:
+            SourceError: the source failed, or the time is up and there is no picture.
+        """
+        self._began_s = self._clock.monotonic_s()
+        try:
+            self._connection.start()
+            while not is_enough():
+                self._connection.wait(_LOOK_EVERY_S)
+                if self._clock.monotonic_s() - self._began_s >= self._target.timeout_s:
+                    self._judge()
+                    return
+        finally:
+            self._connection.close()
+            self._source.close()
+            if self._decoder is not None:
+                self._decoder.close()
+
+    def has_seen_enough(self) -> bool:
+        """Whether nothing new is to be expected."""
+        codec = self._connection.codec
+        is_intra = codec is not None and codec.is_intra
+        has_rhythm = is_intra or self._keyframes >= _WATCHED_KEYFRAMES
+        return self.picture is not None and has_rhythm and self._span_s() >= _WATCHED_S
+
+    def findings(self, failure: SourceError | None) -> Findings:
+        """What was seen, after `run`."""
+        name, codec = self._source.name, self._connection.codec
+        found = Findings(
+            uri=name,
+            audio=audio_names(self._source.offered),
+            failure=None
+            if failure is None
+            else Failure(failure.reason, SECRETS.shown(str(failure), LONGEST_MESSAGE)),
+        )
+        if codec is None or self._first is None:
+            return found
+        interval_ns = None if codec.is_intra else self._rhythm.keyframe_interval_ns
+        interval_s = None if interval_ns is None else round(interval_ns / _NS_PER_S, 3)
+        span_s, fps = self._span_s(), self._fps()
+        mean_bits = 8 * self._unit_bytes / len(self._times_ns)
+        found = replace(
+            found,
+            codec=codec.name,
+            keyframe_interval_s=interval_s,
+            observed_s=round(span_s, 3),
+            fps=None if fps is None else round(fps, 2),
+            bit_rate_bps=None if fps is None else round(mean_bits * fps),
+            first_picture_s=self._first_picture_s,
+            **_described(self._first.sample),
+        )
+        if failure is not None:
+            return found
+        notes = notes_on(interval_s, span_s, is_intra=codec.is_intra)
+        if holds_password(self._target.camera.uri):
+            notes = (*notes, _LOGIN_IN_PATH)
+        return replace(found, suggestion=self._suggestion(), notes=notes)
+
+    def _span_s(self) -> float:
+        times_ns = self._times_ns
+        return (times_ns[-1] - times_ns[0]) / _NS_PER_S if times_ns else 0.0
+
+    def _fps(self) -> float | None:
+        """By the median interval: a camera sends its first second in a hurry."""
+        times_ns = sorted(self._times_ns)
+        steps_ns = [later - earlier for earlier, later in pairwise(times_ns) if later > earlier]
+        return _NS_PER_S / median(steps_ns) if steps_ns else None
+
+    def _judge(self) -> None:
+        """The time is up: no picture is a failure, too short a look is not."""
+        if self.picture is not None:
+            return
+        name, waited = self._source.name, f"{self._target.timeout_s:g} s"
+        units = self._connection.received_units
+        if units and not self._keyframes:
+            raise SourceWithoutKeyframe(
+                f"{name}: expected a keyframe within {waited}, found {units} pictures that need one; "
+                "set a keyframe interval of 1 to 2 s at the camera"
+            )
+        if units:
+            raise SourceUnsupported(f"{name}: expected a picture within {waited}, found data without one")
+        if self._source.offered:
+            raise SourceSilent(f"{name}: expected pictures within {waited}, found a camera that sends none")
+        raise SourceUnreachable(f"{name}: expected an answer within {waited}, found none")
+
+    def _suggestion(self) -> dict[str, Any]:
+        camera = self._target.camera
+        entry: dict[str, Any] = {"id": camera.id, "uri": redact(camera.uri)}
+        if self._target.login is not None or holds_password(camera.uri):
+            entry["credentials"] = {"secret": "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"}
+        if camera.transport != "tcp":
+            entry["transport"] = camera.transport
+        if camera.tls != Tls():
+            entry["tls"] = camera.tls.model_dump(exclude_defaults=True)
+        return entry | {"frames": {"max_fps": 1}}
+
+    def _on_format(self, codec: Codec) -> None:
+        if self._decoder is not None:
+            self._decoder.close()
+        self._decoder = Decoder(
+            name=self._source.name,
+            codec=codec,
+            frames=Frames(quality=_QUALITY),
+            on_picture=self._on_picture,
+            on_fault=self._connection.fail,
+        )
+
+    def _on_unit(self, unit: AccessUnit) -> None:
+        self._rhythm.observe(unit)
+        self._first = self._first or unit
+        self._times_ns.append(unit.pts_ns)
+        self._unit_bytes += unit.size_bytes
+        self._keyframes += unit.is_keyframe
+        if unit.is_keyframe and self.picture is None and self._decoder is not None:
+            self._decoder.push(Release((unit,), unit, is_complete=True))
+
+    def _on_picture(self, picture: Picture) -> None:
+        if self.picture is None:
+            self._first_picture_s = round(self._clock.monotonic_s() - self._began_s, 3)
+            self.picture = picture
+            self._connection.wake()
+
+
+def _described(sample: Any) -> dict[str, Any]:
+    """Profile and size, as the sample's caps tell them."""
+    structure = structure_of(sample.get_caps())
+    profile, level = structure.get_string("profile"), structure.get_string("level")
+    parts = [part for part in (profile, level and f"level {level}") if part]
+    has_width, width = structure.get_int("width")
+    has_height, height = structure.get_int("height")
+    return {
+        "profile": " ".join(parts) or None,
+        "width": width if has_width else None,
+        "height": height if has_height else None,
+    }

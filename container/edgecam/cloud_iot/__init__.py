@@ -1,0 +1,1 @@
+"""Cloud IoT Core's protocol: device session, connection, JWT, keys, commands, state."""

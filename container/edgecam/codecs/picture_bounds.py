@@ -1,0 +1,104 @@
+"""Whether a picture may be decoded: a few bytes can ask for gigabytes, so its size is read before that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from edgecam.codecs.jpeg import size_of
+from edgecam.codecs.picture_size import (
+    PictureSize,
+    TooManyUnits,
+    sizes_in_head,
+    sizes_in_stream,
+)
+from edgecam.codecs.video import (
+    H264,
+    H265,
+    JPEG,
+    Codec,
+)
+from edgecam.errors import SourceUnsupported
+from edgecam.gstreamer.gst import structure_of
+
+_KEPT_OF_LARGEST = 6
+"""At their highest level H.264 and H.265 let a decoder keep six of the largest pictures (H.264 A.3.1,
+MaxDpbMbs; H.265 A.4.2, MaxDpbSize), and more of smaller ones: as many pixels in all."""
+
+
+class PictureBounds:
+    """Of one decoder. Not safe for threads: it belongs to whoever feeds the decoder.
+
+    Args:
+        name: The camera, for messages.
+        codec: What comes.
+        max_pixels: Width times height of a picture, at the most.
+    """
+
+    def __init__(self, name: str, codec: Codec, max_pixels: int) -> None:
+        self._name = name
+        self._codec = codec
+        self._max_pixels = max_pixels
+        self._head = b""
+        self._in_head: tuple[PictureSize, ...] = ()
+
+    def admits(self, sample: Any) -> bool:
+        """Whether the access unit in the Gst.Sample can be read at all.
+
+        Raises:
+            SourceUnsupported: it is larger than the bounds; the message says how large, and what to do.
+        """
+        try:
+            sizes = list(self._sizes(sample))
+        except TooManyUnits as found:
+            raise SourceUnsupported(
+                f"{self._name}: expected pictures as cameras make them, found one of {found}"
+            ) from None
+        for size in sizes:
+            too_large = excess(size, self._max_pixels)
+            if too_large is not None:
+                raise SourceUnsupported(f"{self._name}: {too_large}")
+        return bool(sizes) or self._codec is not JPEG
+
+    def _sizes(self, sample: Any) -> Iterator[PictureSize]:
+        structure = structure_of(sample.get_caps())
+        if structure is not None:
+            width, height = structure.get_int("width"), structure.get_int("height")
+            if width[0] and height[0] and self._codec is not JPEG:
+                yield PictureSize(int(width[1]), int(height[1]))
+        if self._codec not in (H264, H265, JPEG):
+            return
+        buffer = sample.get_buffer()
+        data = buffer.extract_dup(0, buffer.get_size())
+        if self._codec is JPEG:
+            found = size_of(data)
+            if found is not None:
+                yield PictureSize(*found)
+            return
+        yield from self._sizes_beside(structure)
+        has_lengths = structure is not None and structure.get_string("stream-format") != "byte-stream"
+        yield from sizes_in_stream(self._codec, data, has_lengths=has_lengths)
+
+    def _sizes_beside(self, structure: Any) -> Iterator[PictureSize]:
+        """Those of the decoder configuration record: it may change with any picture, and seldom does."""
+        record = None if structure is None else structure.get_value("codec_data")
+        if record is None:
+            return
+        head = bytes(record.extract_dup(0, record.get_size()))
+        if head != self._head:
+            self._head, self._in_head = head, tuple(sizes_in_head(self._codec, head))
+        yield from self._in_head
+
+
+def excess(size: PictureSize, max_pixels: int) -> str | None:
+    """What is too much about `size`, as what follows the name of a picture or camera; None if nothing is."""
+    remedy = "choose a smaller size at the camera, or raise frames.max_pixels if the core has the memory"
+    limit = f"expected pictures of at most {max_pixels / 1e6:g} megapixels (frames.max_pixels)"
+    if size.pixels > max_pixels:
+        return f"{limit}, found {size.width}x{size.height}; {remedy}"
+    if size.pixels * size.kept > _KEPT_OF_LARGEST * max_pixels:
+        return (
+            f"{limit} and a decoder that keeps {_KEPT_OF_LARGEST} of these, "
+            f"found {size.width}x{size.height} of which it is to keep {size.kept}; {remedy}"
+        )
+    return None

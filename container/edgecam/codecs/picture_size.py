@@ -1,0 +1,230 @@
+"""How large the pictures of a stream are, told before anything decodes them: from their parameter sets.
+
+H.264's sequence parameter set is ITU-T H.264, 7.3.2.1.1, H.265's is ITU-T H.265, 7.3.2.2. The sizes are those
+that a decoder takes memory for, before cropping.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from edgecam.codecs.video import H264, H265, Codec
+
+_LENGTH_BYTES = 4
+_H264_SPS = 7  # table 7-1
+_H265_SPS_HEADER = 33 << 1  # table 7-1; of the base layer, which is what decoders read
+_STARTS = {
+    H264: re.compile(rb"\x00\x00\x01(?=[\x07\x27\x47\x67])"),
+    H265: re.compile(rb"\x00\x00\x01(?=\x42)"),
+}
+_SPS_BYTES = 4096
+"""A parameter set has some hundred bytes; H.264's largest, with all scaling lists, about a thousand."""
+_SETS_LIMIT = 32
+"""H.264 has 32 ids, H.265 16: a picture with more parameter sets than that is made to keep us busy."""
+_UNITS_LIMIT = 4096
+"""H.264 and H.265 allow 600 slices a picture at the highest level; some messages and sets stand beside."""
+_WITH_CHROMA = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
+_PROFILE_BITS = 88  # general_profile_space up to the reserved bit, 7.3.3
+
+
+@dataclass(frozen=True)
+class PictureSize:
+    """What a decoder takes memory for.
+
+    Attributes:
+        width: Pixels.
+        height: Pixels.
+        kept: How many pictures it may have to keep at a time, the present one included.
+    """
+
+    width: int
+    height: int
+    kept: int = 1
+
+    @property
+    def pixels(self) -> int:
+        """Of one picture."""
+        return self.width * self.height
+
+
+class TooManyUnits(ValueError):  # noqa: N818 - reads as what was found
+    """A picture is made of more parts than any camera's; its message says how many are the limit."""
+
+
+def sizes_in_stream(codec: Codec, data: bytes, *, has_lengths: bool) -> Iterator[PictureSize]:
+    """The sizes that the parameter sets in an access unit name; none where there are none that can be read.
+
+    Args:
+        codec: H.264 or H.265.
+        data: The access unit.
+        has_lengths: Whether each unit has its length before it (as in MP4), instead of a start code.
+
+    Raises:
+        TooManyUnits: more than any camera has.
+    """
+    sets = _with_lengths(codec, data) if has_lengths else _with_start_codes(codec, data)
+    for number, unit in enumerate(sets):
+        if number == _SETS_LIMIT:
+            raise TooManyUnits(f"more than {_SETS_LIMIT} parameter sets")
+        yield from _size_in(codec, unit)
+
+
+def sizes_in_head(codec: Codec, record: bytes) -> Iterator[PictureSize]:
+    """The same of what stands beside a stream: the decoder configuration record of MP4 (ISO/IEC 14496-15,
+    5.3.3.1 and 8.3.3.1), GStreamer's `codec_data`."""
+    sets = _avc_sets(record) if codec is H264 else _hevc_sets(record)
+    for unit in islice(sets, _SETS_LIMIT):
+        yield from _size_in(codec, unit)
+
+
+def _with_start_codes(codec: Codec, data: bytes) -> Iterator[bytes]:
+    # Found by a pattern, in C: walking through megabytes of tiny units in Python would take a second.
+    for match in _STARTS[codec].finditer(data):
+        yield data[match.end() : match.end() + _SPS_BYTES]
+
+
+def _with_lengths(codec: Codec, data: bytes) -> Iterator[bytes]:
+    at = count = 0
+    while at + _LENGTH_BYTES < len(data):
+        begin = at + _LENGTH_BYTES
+        at = begin + int.from_bytes(data[at:begin])
+        header = data[begin]
+        if header & 0x9F == _H264_SPS if codec is H264 else header == _H265_SPS_HEADER:
+            yield data[begin : min(at, begin + _SPS_BYTES)]
+        count += 1
+        if count > _UNITS_LIMIT:
+            raise TooManyUnits(f"more than {_UNITS_LIMIT} parts")
+
+
+def _avc_sets(record: bytes) -> Iterator[bytes]:
+    yield from _counted(record, 6, record[5] & 0x1F) if len(record) > 6 else ()
+
+
+def _hevc_sets(record: bytes) -> Iterator[bytes]:
+    at = 23
+    for _ in range(record[22] if len(record) > 22 else 0):
+        if at + 3 > len(record):
+            return
+        units = list(_counted(record, at + 3, int.from_bytes(record[at + 1 : at + 3])))
+        yield from (unit for unit in units if unit[:1] == bytes([_H265_SPS_HEADER]))
+        at += 3 + sum(2 + len(unit) for unit in units)
+
+
+def _counted(record: bytes, at: int, count: int) -> Iterator[bytes]:
+    for _ in range(count):
+        begin = at + 2
+        if begin >= len(record):
+            return
+        at = begin + int.from_bytes(record[begin - 2 : begin])
+        yield record[begin:at]
+
+
+def _size_in(codec: Codec, unit: bytes) -> Iterator[PictureSize]:
+    try:
+        yield _h264_size(_Bits(unit[1:])) if codec is H264 else _h265_size(_Bits(unit[2:]))
+    except EOFError:
+        return  # cut short: a decoder refuses it as well
+
+
+class _Bits:
+    """Reads bit by bit; raises EOFError at the end."""
+
+    def __init__(self, coded: bytes) -> None:
+        # After two zero bytes the coder puts a 3, so that nothing looks like a start code (7.3.1).
+        raw = coded[:_SPS_BYTES].replace(b"\0\0\3", b"\0\0")
+        self._value, self._left = int.from_bytes(raw), 8 * len(raw)
+
+    def take(self, count: int) -> int:
+        """The next bits as a number."""
+        self._left -= count
+        if self._left < 0:
+            raise EOFError
+        return self._value >> self._left & (1 << count) - 1
+
+    def golomb(self) -> int:
+        """The next number in Exp-Golomb code, ue(v) (9.1)."""
+        zeros = 0
+        while not self.take(1):
+            zeros += 1
+            if zeros > 32:
+                raise EOFError
+        return (1 << zeros) - 1 + self.take(zeros)
+
+    def skip_golomb(self, count: int) -> None:
+        """Pass over so many of them, signed or not."""
+        for _ in range(count):
+            self.golomb()
+
+    def signed(self) -> int:
+        """The next number in signed Exp-Golomb code, se(v) (9.1.1)."""
+        code = self.golomb()
+        return (code + 1) // 2 if code % 2 else -(code // 2)
+
+
+def _h264_size(bits: _Bits) -> PictureSize:
+    profile = bits.take(8)
+    bits.take(16)  # constraints, level
+    bits.golomb()
+    if profile in _WITH_CHROMA:
+        _skip_h264_chroma(bits)
+    bits.golomb()
+    order_type = bits.golomb()
+    if order_type == 0:
+        bits.golomb()
+    elif order_type == 1:
+        bits.take(1)
+        bits.skip_golomb(2)
+        bits.skip_golomb(bits.golomb())
+    references = bits.golomb()
+    bits.take(1)
+    width, height = 16 * (bits.golomb() + 1), 16 * (bits.golomb() + 1)
+    is_progressive = bits.take(1)
+    return PictureSize(width, height if is_progressive else 2 * height, references + 1)
+
+
+def _skip_h264_chroma(bits: _Bits) -> None:
+    chroma = bits.golomb()
+    if chroma == 3:
+        bits.take(1)
+    bits.skip_golomb(2)
+    bits.take(1)
+    if not bits.take(1):
+        return
+    for number in range(12 if chroma == 3 else 8):
+        if bits.take(1):
+            _skip_scaling_list(bits, 16 if number < 6 else 64)
+
+
+def _skip_scaling_list(bits: _Bits, length: int) -> None:
+    last = following = 8
+    for _ in range(length):
+        if following:
+            following = (last + bits.signed()) % 256
+        last = following or last
+
+
+def _h265_size(bits: _Bits) -> PictureSize:
+    bits.take(4)
+    layers = bits.take(3)
+    bits.take(1)
+    bits.take(_PROFILE_BITS + 8)
+    present = [(bits.take(1), bits.take(1)) for _ in range(layers)]
+    if layers:
+        bits.take(2 * (8 - layers))
+    for has_profile, has_level in present:
+        bits.take(_PROFILE_BITS * has_profile + 8 * has_level)
+    bits.golomb()
+    if bits.golomb() == 3:
+        bits.take(1)
+    width, height = bits.golomb(), bits.golomb()
+    if bits.take(1):
+        bits.skip_golomb(4)
+    bits.skip_golomb(3)
+    kept = 1
+    for _ in range(layers + 1 if bits.take(1) else 1):
+        kept = max(kept, bits.golomb() + 1)
+        bits.skip_golomb(2)
+    return PictureSize(width, height, kept)

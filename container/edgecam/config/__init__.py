@@ -1,0 +1,1 @@
+"""The node configuration: models, validation, and reading it."""

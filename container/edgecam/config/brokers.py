@@ -1,0 +1,129 @@
+"""The settings of who is told how the cameras are doing: Cloud IoT Core's protocol, and AWS IoT Core."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from edgecam.config.validation import Model
+from edgecam.config.values import PROJECT_ID, SECRET_ARN, AbsolutePath
+
+
+def is_device_id(text: str) -> bool:
+    """Whether Cloud IoT Core takes `text` for the name of a device
+    (https://cloud.google.com/iot/docs/requirements#permitted_characters_and_size_requirements)."""
+    return bool(re.fullmatch(r"[a-zA-Z][a-zA-Z0-9._+~%-]{2,254}", text)) and not text.startswith("goog")
+
+
+def _device_id(text: str) -> str:
+    if not is_device_id(text):
+        raise ValueError("expected 3 to 255 letters, digits and . _ + ~ % -, a letter first, not goog…")
+    return text
+
+
+DeviceId = Annotated[str, AfterValidator(_device_id)]
+
+
+def _bridge_host(host: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", host):
+        raise ValueError("expected the name of a host, such as europe-west1-mqtt.clearblade.com")
+    if host.rstrip(".").lower() == "mqtt.googleapis.com":
+        # What every guide to the protocol names; trying it for ever would help nobody.
+        raise ValueError(
+            "expected a bridge that is in service, such as europe-west1-mqtt.clearblade.com: Google ended "
+            "Cloud IoT Core on 2023-08-16, ClearBlade goes on with its devices and protocol"
+        )
+    return host
+
+
+BridgeHost = Annotated[str, AfterValidator(_bridge_host)]
+
+
+class StatePayload(StrEnum):
+    """What a state message holds."""
+
+    JSON = "json"
+    WORD = "word"
+
+
+class DeviceKey(Model):
+    """Where the private key of a device is: one of these."""
+
+    secret: str | None = Field(
+        default=None,
+        pattern=SECRET_ARN,
+        description="ARN of an AWS Secrets Manager secret, as the stack EdgecamCloudIot makes it.",
+    )
+    file: AbsolutePath | None = Field(default=None, description="PEM file on the core.")
+    env: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Environment variable of the node that holds the PEM text (not on Greengrass).",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if [self.secret, self.file, self.env].count(None) != 2:
+            raise ValueError("expected one of secret, file and env")
+        return self
+
+
+class Device(Model):
+    """What a camera is to Cloud IoT Core."""
+
+    id: DeviceId | None = Field(
+        default=None, description="Its name in the registry; default the id of the camera."
+    )
+    key: DeviceKey = Field(description="Its private key, RSA (RS256) or P-256 (ES256).")
+
+
+class CloudIot(Model):
+    """A registry of Cloud IoT Core's protocol, at Google's successors or anywhere else."""
+
+    project: str = Field(pattern=PROJECT_ID, description="Id of the project.")
+    region: str = Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="Where the registry is: `europe-west1`.")
+    registry: str = Field(
+        pattern=r"^[a-zA-Z][a-zA-Z0-9._+~%-]{2,254}$", description="Id of the registry of the devices."
+    )
+    host: BridgeHost = Field(description="The MQTT bridge, such as `europe-west1-mqtt.clearblade.com`.")
+    port: int = Field(default=8883, ge=1, le=65535, description="8883, or 443 where only that gets out.")
+    ca_file: AbsolutePath | None = Field(
+        default=None, description="PEM file of who signed the bridge's certificate; default the system's."
+    )
+    token_s: int = Field(
+        default=3600,
+        ge=5,
+        le=86_400,
+        description="How long a token is valid, seconds; the node connects anew before it ends.",
+    )
+    every_s: float = Field(
+        default=60.0,
+        ge=1,
+        le=3600,
+        description="A state is never older than so many seconds; a change is told at once.",
+    )
+    payload: StatePayload = Field(
+        default=StatePayload.JSON,
+        description="`json`, or `word`: the state alone (`connected`), as GCStreamer sent it.",
+    )
+
+    def device_name(self, device_id: str) -> str:
+        """The full name of a device, which is its client id at the bridge as well
+        (https://cloud.google.com/iot/docs/how-tos/mqtt-bridge#device_authentication)."""
+        registry = f"projects/{self.project}/locations/{self.region}/registries/{self.registry}"
+        return f"{registry}/devices/{device_id}"
+
+
+class AwsIot(Model):
+    """AWS IoT Core, by way of the Greengrass nucleus: `edgecam/<thing>/<camera>/state`."""
+
+    enabled: bool = Field(default=False, description="true publishes there.")
+    every_s: float = Field(
+        default=60.0,
+        ge=1,
+        le=3600,
+        description="A state is never older than so many seconds; a change is told at once.",
+    )

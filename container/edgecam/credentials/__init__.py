@@ -1,0 +1,1 @@
+"""Camera logins, and where their secrets come from."""

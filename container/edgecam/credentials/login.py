@@ -1,0 +1,114 @@
+"""User name and password of a camera, and texts they are read from."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote
+
+from edgecam.config.camera import Camera
+from edgecam.errors import CredentialsError
+from edgecam.json_text import parse_json
+from edgecam.redaction import SECRETS
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_PASSWORD = 4096  # as much as a header of RTSP takes; a device file has no end
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who asks a camera for its pictures. The password never shows in `repr`."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+class LoginProvider(Protocol):
+    """Knows the logins of cameras."""
+
+    def login(self, camera: Camera, *, refresh: bool = False) -> Login | None:
+        """The login of `camera`, or None when it has no credentials. May block for some seconds.
+
+        Args:
+            camera: Whose login.
+            refresh: The camera refused the last one: look again where it came from.
+
+        Raises:
+            CredentialsError: naming the ways that were tried, never the secret.
+        """
+
+
+def read_password(path: Path) -> str:
+    """The first line of `path`, without its end.
+
+    Raises:
+        CredentialsError: when it cannot be read or is empty.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            password = file.readline(_LONGEST_PASSWORD + 2).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = getattr(error, "strerror", None) or "text that is not UTF-8"
+        raise CredentialsError(
+            f"password_file {path}: expected a file that the user {os.geteuid()} can read, found: {problem}"
+        ) from None
+    if not password:
+        raise CredentialsError(
+            f"password_file {path}: expected the password on its first line, found nothing"
+        )
+    if len(password) > _LONGEST_PASSWORD:
+        raise CredentialsError(
+            f"password_file {path}: expected at most {_LONGEST_PASSWORD} characters on its first line, "
+            "found more"
+        )
+    SECRETS.remember(password)
+    if mode & stat.S_IROTH:
+        _log.warning("password_file %s can be read by every user of this machine: chmod o-r it", path)
+    return password
+
+
+def parse_secret(text: str, arn: str) -> Login:
+    """The login in the text of a secret, `{"username": …, "password": …}`.
+
+    Raises:
+        CredentialsError: naming the keys that were expected and those that were found, no values.
+    """
+    wanted = 'expected a JSON object {"username": "…", "password": "…"}'
+    try:
+        document = parse_json(text)
+    except ValueError:
+        raise CredentialsError(f"secret {arn}: {wanted}, found text that is not JSON") from None
+    if not isinstance(document, dict):
+        raise CredentialsError(f"secret {arn}: {wanted}, found a JSON {type(document).__name__}")
+    username, password = document.get("username"), document.get("password")
+    if not isinstance(username, str) or not username or not isinstance(password, str):
+        keys = ", ".join(sorted(document)) or "none"
+        raise CredentialsError(f"secret {arn}: {wanted} of two texts, found the keys {keys}")
+    SECRETS.remember(password)
+    return Login(username, password)
+
+
+def split_login(uri: str) -> tuple[str, Login | None]:
+    """`uri` without user name and password, and these; as typed, also where they belong percent-encoded."""
+    scheme, _, rest = uri.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if scheme not in ("rtsp", "rtsps") or authority.startswith("["):
+        return uri, None
+    if "@" in authority:
+        userinfo = authority.rpartition("@")[0]
+    elif "@" in rest and re.search(r":(?!\d{1,5}$)", authority):
+        userinfo = rest.rpartition("@")[0]  # the password holds a slash: what follows the colon is no port
+    else:
+        return uri, None
+    username, _, password = userinfo.partition(":")
+    login = Login(unquote(username), unquote(password))
+    SECRETS.remember(login.password)
+    SECRETS.remember(password)
+    return f"{scheme}://{rest.removeprefix(userinfo).removeprefix('@')}", login

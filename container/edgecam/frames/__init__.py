@@ -1,0 +1,1 @@
+"""The newest picture: decode gate, pace, decoder, writer, demand."""

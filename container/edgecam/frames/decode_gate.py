@@ -1,0 +1,152 @@
+"""Which pictures are decoded: plain decisions over values, no pipeline.
+
+A coded stream is keyframes, each readable alone, and deltas, each readable only after everything since its
+keyframe. Decoding costs ten times what receiving costs, so a `Gate` stands between the two. It is offered
+every access unit in the order of decoding and says which of them go to the decoder, and which one is to
+become a picture.
+
+- KEYFRAMES: only keyframes are decoded, and only those that are due.
+- CATCH_UP: everything since the last keyframe is held. When a picture is due, what is held is decoded in one
+  go, and only its last picture is shown. A keyframe makes what is held worthless: it is dropped undecoded.
+  One picture a second from a stream with a keyframe every two seconds so decodes half of the stream.
+- ALL: everything is decoded. For streams that reorder their pictures, whose decoder runs some pictures late.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from edgecam.capture.access_unit import AccessUnit
+from edgecam.config.camera import Decode
+from edgecam.frames.pace import _NS_PER_S, Pace, Rhythm
+from edgecam.status.reports import DecodeMode
+
+HELD_BYTES_LIMIT = 8_000_000
+"""Two keyframe intervals of a very good camera; what is held beyond is decoded early, so that memory stays
+flat."""
+HELD_NS_LIMIT = 10 * _NS_PER_S
+"""Decoding ten seconds in one go takes about a second: longer would make the picture late."""
+INTERVAL_TOLERANCE = 0.05
+"""Cameras' clocks are not ours: a keyframe interval this much over the wished one still satisfies it."""
+_DENSE_FRAMES = 1.5
+"""From a picture wanted of less than every 1.5 pictures on, there is nothing to skip: that is ALL, and is
+called so."""
+
+
+class Release(NamedTuple):
+    """What goes to the decoder now.
+
+    Attributes:
+        units: In the order of decoding, at least one.
+        shown: The one of them that becomes a picture, or None.
+        is_complete: Nothing later will need what was decoded: the decoder may hand out all it has.
+    """
+
+    units: tuple[AccessUnit, ...]
+    shown: AccessUnit | None
+    is_complete: bool
+
+
+class Gate:
+    """Decides about one connection's access units. Not safe for threads: it belongs to the capturing one.
+
+    Args:
+        max_fps: Pictures a second at the most.
+        decode: What the user asked for.
+        held_bytes_limit: What may be held at the most, bytes.
+        held_ns_limit: And how much of the stream's time, nanoseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_fps: float,
+        decode: Decode,
+        held_bytes_limit: int = HELD_BYTES_LIMIT,
+        held_ns_limit: int = HELD_NS_LIMIT,
+    ) -> None:
+        self._max_fps = max_fps
+        self._pace = Pace(max_fps)
+        self._decode = decode
+        self._held_bytes_limit = held_bytes_limit
+        self._held_ns_limit = held_ns_limit
+        self.rhythm = Rhythm()
+        self.mode = DecodeMode.KEYFRAMES if decode is Decode.KEYFRAMES else DecodeMode.CATCH_UP
+        self._has_keyframe = False
+        self._held: list[AccessUnit] = []
+        self._held_bytes = 0
+
+    def follow(self, max_fps: float) -> None:
+        """How many pictures a second there are to be from now on. Which way of decoding that takes is decided
+        at the next keyframe."""
+        if max_fps != self._max_fps:
+            self._max_fps, self._pace = max_fps, self._pace.at(max_fps)
+
+    def offer(self, unit: AccessUnit, *, at_once: bool = False) -> Release | None:
+        """Take the next access unit; returns what is to be decoded now, or None.
+
+        Args:
+            unit: The access unit.
+            at_once: A picture is wanted now, due or not; one that is decoded alone has to be a keyframe. The
+                pictures after it come when they would have come without.
+        """
+        self.rhythm.observe(unit)
+        if unit.is_keyframe:
+            self._has_keyframe = True
+            self._drop_held()
+            self.mode = self._decide()
+        elif not self._has_keyframe:
+            return None
+        elif self.mode is DecodeMode.CATCH_UP and self.rhythm.reorders:
+            # What is held goes first: the decoder needs it before what follows.
+            self.mode = self._decide()
+        if self.mode is DecodeMode.KEYFRAMES:
+            return self._keyframe_alone(unit, at_once) if unit.is_keyframe else None
+        return self._with_what_it_needs(unit, at_once)
+
+    def restart(self) -> None:
+        """The decoder has lost its thread: nothing until the next keyframe."""
+        self._has_keyframe = False
+        self._drop_held()
+
+    def _decide(self) -> DecodeMode:
+        if self._decode is Decode.KEYFRAMES:
+            return DecodeMode.KEYFRAMES
+        if self._decode is Decode.ALL:
+            return DecodeMode.ALL
+        period_ns = self._pace.period_ns
+        interval_ns = self.rhythm.keyframe_interval_ns
+        if interval_ns is not None and interval_ns <= period_ns * (1 + INTERVAL_TOLERANCE):
+            return DecodeMode.KEYFRAMES
+        frame_ns = self.rhythm.frame_interval_ns
+        if self.rhythm.reorders or (frame_ns is not None and period_ns < _DENSE_FRAMES * frame_ns):
+            return DecodeMode.ALL
+        return DecodeMode.CATCH_UP
+
+    def _keyframe_alone(self, unit: AccessUnit, at_once: bool) -> Release | None:
+        is_due = self._is_due(unit, round(self._pace.period_ns * INTERVAL_TOLERANCE))
+        return Release((unit,), unit, is_complete=True) if is_due or at_once else None
+
+    def _with_what_it_needs(self, unit: AccessUnit, at_once: bool) -> Release | None:
+        is_due = self._is_due(unit, (self.rhythm.frame_interval_ns or 0) // 2) or at_once
+        self._held.append(unit)
+        self._held_bytes += unit.size_bytes
+        if not is_due and self.mode is DecodeMode.CATCH_UP and not self._is_too_much_held():
+            return None
+        release = Release(tuple(self._held), unit if is_due else None, is_complete=False)
+        self._drop_held()
+        return release
+
+    def _is_due(self, unit: AccessUnit, tolerance_ns: int) -> bool:
+        is_due = self._pace.is_due(unit.pts_ns, tolerance_ns)
+        if is_due:
+            self._pace.take(unit.pts_ns)
+        return is_due
+
+    def _is_too_much_held(self) -> bool:
+        span_ns = self._held[-1].pts_ns - self._held[0].pts_ns
+        return self._held_bytes > self._held_bytes_limit or span_ns > self._held_ns_limit
+
+    def _drop_held(self) -> None:
+        self._held = []
+        self._held_bytes = 0

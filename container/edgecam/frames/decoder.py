@@ -1,0 +1,219 @@
+"""From access units to JPEG: a small pipeline of its own, so that what a bad picture breaks is not the
+connection."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from edgecam.capture.access_unit import AccessUnit
+from edgecam.codecs.picture_bounds import PictureBounds
+from edgecam.codecs.video import JPEG, RAW, Codec
+from edgecam.config.camera import Frames
+from edgecam.errors import InstallationError, SourceError, SourceUnsupported
+from edgecam.frames.decode_gate import Release
+from edgecam.gstreamer.gst import (
+    Gst,
+    add_probe,
+    connect,
+    guarded,
+    handle_messages,
+    has_element,
+    link,
+    make,
+)
+from edgecam.redaction import SECRETS, redact
+
+log = logging.getLogger(__name__)
+
+QUEUED_BYTES_LIMIT = 16_000_000
+"""Twice what a gate holds. A decoder that is further behind will not catch up."""
+_QUEUED_INTRA_UNITS = 2  # pictures that stand alone: one in work, one waiting; older ones are worth nothing
+_AWAITED_LIMIT = 64
+_DEFAULT_QUALITY = Frames().quality
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One finished picture.
+
+    Attributes:
+        jpeg: The whole JPEG file.
+        captured_at: When its access unit arrived at the core, UTC.
+        captured_s: The same by the clock that never steps.
+    """
+
+    jpeg: bytes
+    captured_at: datetime
+    captured_s: float
+
+
+class Decoder:
+    """Decodes one codec's access units and hands out the pictures that are wanted.
+
+    Args:
+        name: The camera, for messages.
+        codec: What will come.
+        frames: Width and quality of the pictures.
+        on_picture: Given each picture, on the decoder's own thread, which may block on a disk: the queue
+            before it is bounded, and the connection never waits for it.
+        on_fault: Told, from any thread, that this decoder is finished.
+
+    Attributes:
+        dropped_units: Access units refused since the decoder was behind.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        codec: Codec,
+        frames: Frames,
+        on_picture: Callable[[Picture], None],
+        on_fault: Callable[[SourceError], None],
+    ) -> None:
+        self._name = name
+        self._codec = codec
+        self._on_picture = on_picture
+        self._on_fault = on_fault
+        self._awaited: deque[AccessUnit] = deque(maxlen=_AWAITED_LIMIT)
+        self._in_work: AccessUnit | None = None
+        self._group_id = 0
+        self.dropped_units = 0
+        self._pipeline = Gst.Pipeline.new(None)
+        self._bounds = PictureBounds(name, codec, frames.max_pixels)
+        self._feed = make("appsrc", format="time", is_live=True, max_bytes=0, block=False)
+        self._build(frames)
+        handle_messages(self._pipeline.get_bus(), self._on_message)
+        self._pipeline.set_state(Gst.State.PLAYING)
+
+    def push(self, release: Release) -> bool:
+        """Queue `release` for decoding; never blocks.
+
+        Returns:
+            False when the decoder is too far behind, or a picture is none that it may have: nothing was
+            queued, and what follows needs a keyframe.
+        """
+        if self._is_behind():
+            self.dropped_units += len(release.units)
+            return False
+        if not self._are_in_bounds(release):
+            self.dropped_units += len(release.units)
+            return False
+        if release.shown is not None:
+            self._awaited.append(release.shown)
+        for unit in release.units:
+            self._feed.emit("push-sample", unit.sample)
+        if release.is_complete and not self._codec.is_intra:
+            # A decoder may keep a picture back until the next comes. The end of a group makes it hand out
+            # all.
+            self._group_id += 1
+            self._feed.send_event(Gst.Event.new_stream_group_done(self._group_id))
+        return True
+
+    def close(self) -> None:
+        """End the decoder; must not be called on its own thread."""
+        self._pipeline.set_state(Gst.State.NULL)
+        self._pipeline.get_bus().set_sync_handler(None)
+
+    def _are_in_bounds(self, release: Release) -> bool:
+        try:
+            return all(self._bounds.admits(unit.sample) for unit in release.units)
+        except SourceUnsupported as error:
+            self._on_fault(error)
+            return False
+
+    def _is_behind(self) -> bool:
+        if self._codec.is_intra:
+            return bool(self._feed.get_property("current-level-buffers") >= _QUEUED_INTRA_UNITS)
+        return bool(self._feed.get_property("current-level-bytes") > QUEUED_BYTES_LIMIT)
+
+    def _build(self, frames: Frames) -> None:
+        sink = make("appsink", emit_signals=True, sync=False, max_buffers=1, enable_last_sample=False)
+        connect(sink, "new-sample", self._on_jpeg, Gst.FlowReturn.OK)
+        chain = [self._feed, *self._steps(frames), sink]
+        for element in chain:
+            self._pipeline.add(element)
+        link(*chain)
+
+    def _steps(self, frames: Frames) -> list[Any]:
+        """What stands between the access units and the file."""
+        is_jpeg_as_wished = frames.width is None and frames.quality == _DEFAULT_QUALITY
+        if self._codec is JPEG and is_jpeg_as_wished:
+            return []  # the camera's own JPEG, byte for byte
+        steps = [] if self._codec is RAW else self._decoding_elements()
+        # Passes on what jpegenc can read anyway; ten-bit pictures need it.
+        steps.append(make("videoconvert"))
+        if frames.width is not None:
+            form = f"video/x-raw,width={frames.width},pixel-aspect-ratio=1/1"
+            steps += [make("videoscale"), make("capsfilter", caps=form)]
+        return [*steps, make("jpegenc", quality=frames.quality)]
+
+    def _decoding_elements(self) -> list[Any]:
+        kind = next((kind for kind in self._codec.decoders if has_element(kind)), None)
+        if kind is None:
+            raise InstallationError(
+                f"expected a decoder for {self._codec.name} "
+                f"({' or '.join(self._codec.decoders)}), found none: "
+                "apt install gstreamer1.0-libav"
+            )
+        element = make(kind)
+        if element.find_property("max-threads") is not None:
+            # One picture at a time is wanted soon, and cores are few: threads only add delay and memory.
+            element.set_property("max-threads", 1)
+        if not self._codec.is_intra:
+            add_probe(element.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_decoded)
+        if self._codec.parser is None or kind.startswith("avdec_"):
+            return [element]
+        # The others want start codes, and what is recorded comes in the form of files.
+        return [make(self._codec.parser, config_interval=-1), element]
+
+    def _on_callback_fault(self, error: Exception) -> None:
+        log.error("%s: unexpected fault", self._name, exc_info=error)
+        self._on_fault(SourceError(f"{self._name}: unexpected fault: {redact(str(error))}"))
+
+    @guarded("a decoded picture was judged", _on_callback_fault, 0)
+    def _on_decoded(self, _pad: Any, info: Any) -> Any:
+        """On the decoder's thread: only the pictures that are wanted go on to be encoded."""
+        self._in_work = self._awaited_at(info.get_buffer().pts)
+        return Gst.PadProbeReturn.DROP if self._in_work is None else Gst.PadProbeReturn.OK
+
+    def _awaited_at(self, pts_ns: int) -> AccessUnit | None:
+        """The unit that the picture at `pts_ns` was wanted for, or None.
+
+        By order rather than by equal times: a decoder may skip a broken picture, and the next one will do.
+        """
+        found = None
+        while self._awaited and self._awaited[0].pts_ns <= pts_ns:
+            found = self._awaited.popleft()
+        return found
+
+    @guarded("a picture was finished", _on_callback_fault, Gst.FlowReturn.OK)
+    def _on_jpeg(self, sink: Any) -> Any:
+        """On the decoder's thread."""
+        sample = sink.emit("pull-sample")
+        if sample is None:
+            return Gst.FlowReturn.OK
+        buffer = sample.get_buffer()
+        # Decoder and encoder are one thread: the picture just let through is the one that arrives here.
+        unit = self._awaited_at(buffer.pts) if self._codec.is_intra else self._in_work
+        if unit is not None:
+            self._on_picture(
+                Picture(buffer.extract_dup(0, buffer.get_size()), unit.captured_at, unit.arrived_s)
+            )
+        return Gst.FlowReturn.OK
+
+    def _on_message(self, message: Any) -> None:
+        """On whatever thread complains; the message is not kept."""
+        if message.type == Gst.MessageType.ERROR:
+            error, _details = message.parse_error()
+            self._on_fault(
+                SourceUnsupported(
+                    f"{self._name}: expected {self._codec.name} pictures that can be decoded, "
+                    f"found: {SECRETS.shown(error.message)}"
+                )
+            )

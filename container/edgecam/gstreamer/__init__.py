@@ -1,0 +1,1 @@
+"""The only door to GStreamer, and its errors in plain words."""

@@ -1,0 +1,1 @@
+"""What a container of the node needs: folders, files, docker arguments, memory."""

@@ -1,0 +1,1 @@
+"""All of it together: camera workers, remote control, transports, the process."""

@@ -1,0 +1,140 @@
+"""What one connection's access units go through on their way to the picture: gate, decoder, file."""
+
+from __future__ import annotations
+
+import math
+
+from edgecam.capture.access_unit import AccessUnit
+from edgecam.capture.connection import Connection
+from edgecam.capture.tap import Tap
+from edgecam.clock import Clock
+from edgecam.codecs.video import Codec
+from edgecam.config.camera import Decode
+from edgecam.frames.decode_gate import Gate
+from edgecam.frames.decoder import Decoder, Picture
+from edgecam.frames.demand import Wishes
+from edgecam.frames.writer import FrameWriter
+from edgecam.gstreamer.gst import NS_PER_S
+from edgecam.sources.base import Source
+from edgecam.status.reports import DecodeMode
+
+
+class Delivery:
+    """Lives as long as the connection.
+
+    Args:
+        source: Where the pictures come from.
+        wishes: What is wanted of them; may change meanwhile.
+        writer: Where they go.
+        clock: Time.
+        tap: Where a recording takes the same access units, or None.
+    """
+
+    def __init__(
+        self, source: Source, wishes: Wishes, writer: FrameWriter, clock: Clock, tap: Tap | None
+    ) -> None:
+        frames = wishes.frames
+        self._wishes = wishes
+        self.name = source.name
+        self.source = source
+        self._writer = writer
+        self._gate = Gate(max_fps=frames.max_fps, decode=frames.decode)
+        self._decoder: Decoder | None = None
+        self._had_keyframe = False
+        self._keyframes_only = False
+        self.last_picture_s: float | None = None
+        self.connection = Connection(
+            source,
+            clock=clock,
+            on_format=self._on_format,
+            on_unit=self._on_unit if frames.enabled else None,
+            tap=tap,
+        )
+
+    @property
+    def decode_mode(self) -> DecodeMode:
+        """How pictures are decoded right now."""
+        codec = self.connection.codec
+        decodes = self._wishes.frames.enabled and codec is not None and not codec.is_intra
+        return self._gate.mode if decodes else DecodeMode.NONE
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the camera does what it is there for: a picture was written, or there is none to write."""
+        if self._wishes.frames.enabled:
+            return self.last_picture_s is not None
+        return self.connection.received_units > 0
+
+    @property
+    def had_keyframe(self) -> bool:
+        """Whether a picture could have begun."""
+        return self._had_keyframe
+
+    @property
+    def picture_patience_s(self) -> float:
+        """How long arriving data may yield no picture before something is wrong, seconds."""
+        frames, interval_ns = self._wishes.frames, self._gate.rhythm.keyframe_interval_ns
+        if not frames.enabled:
+            return math.inf
+        if interval_ns is None and frames.decode is Decode.KEYFRAMES:
+            return math.inf  # only this camera knows when its next keyframe comes
+        return max(frames.age_limit_s, 1 / frames.max_fps, (interval_ns or 0) / NS_PER_S) * 2
+
+    def close(self) -> None:
+        """End connection and decoder. Both call back into this object: it lets go of the decoder, and the
+        connection of it, so that pipelines and their descriptors are freed now and not by the garbage
+        collector some attempts later."""
+        self.connection.close()
+        self.source.close()
+        decoder, self._decoder = self._decoder, None
+        if decoder is not None:
+            decoder.close()
+
+    def _on_format(self, codec: Codec) -> None:
+        """On the source's streaming thread, before the first unit of `codec`."""
+        frames = self._wishes.frames
+        if not frames.enabled:
+            return
+        if self._decoder is not None:
+            self._decoder.close()
+        decode = Decode.KEYFRAMES if codec.is_intra else frames.decode
+        self._gate = Gate(max_fps=frames.max_fps, decode=decode)
+        self._keyframes_only = False
+        self.connection.let_through(keyframes_only=False)
+        self._decoder = Decoder(
+            name=self.name,
+            codec=codec,
+            frames=frames,
+            on_picture=self._on_picture,
+            on_fault=self.connection.fail,
+        )
+
+    def _on_unit(self, unit: AccessUnit) -> None:
+        """On the source's streaming thread: decides, queues, and returns."""
+        self._gate.follow(self._wishes.frames.max_fps)
+        release = self._gate.offer(unit, at_once=self._wishes.wants_now(unit.arrived_s))
+        if unit.is_keyframe:
+            self._had_keyframe = True
+            self._sieve()
+        if release is None or self._decoder is None:
+            return
+        if not self._decoder.push(release):
+            self._gate.restart()
+        elif release.shown is not None:
+            self._wishes.taken(unit.arrived_s)
+
+    def _sieve(self) -> None:
+        """The mode changes at keyframes only; what the gate would drop anyway need not come to it."""
+        keyframes_only = self._gate.mode is DecodeMode.KEYFRAMES
+        if keyframes_only is not self._keyframes_only:
+            self._keyframes_only = keyframes_only
+            self.connection.let_through(keyframes_only=keyframes_only)
+
+    def _on_picture(self, picture: Picture) -> None:
+        """On the decoder's thread, which may wait for the disk."""
+        if self._writer.write(picture):
+            self._wishes.written(picture.captured_s)
+        is_first = self.last_picture_s is None
+        self.last_picture_s = picture.captured_s
+        if is_first:
+            self.connection.wake()

@@ -1,0 +1,385 @@
+"""One camera's life: connect, deliver, fail, wait, connect again. The only room that knows all the others.
+
+`run` retries, `run_once` raises. Everything about one camera happens on its own thread and on the streaming
+threads of its own pipelines, so that nothing it does can hold up another.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from edgecam.backoff import Backoff
+from edgecam.capture.connection import Connection
+from edgecam.capture.tap import Tap
+from edgecam.chunk import ChunkSink
+from edgecam.clock import Clock
+from edgecam.config.camera import Camera, Frames
+from edgecam.credentials.login import LoginProvider
+from edgecam.errors import (
+    CommandError,
+    CredentialsError,
+    EdgecamError,
+    SourceEnded,
+    SourceError,
+    SourceSilent,
+    SourceUnauthorized,
+    SourceUnreachable,
+    SourceUnsupported,
+    SourceWithoutKeyframe,
+)
+from edgecam.frames.demand import Wishes
+from edgecam.frames.writer import FrameWriter, NoFrame
+from edgecam.node.camera_session import Delivery
+from edgecam.recording.recorder import Recorder
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
+from edgecam.sources.factory import source_for
+from edgecam.status.reports import CameraReport, CameraState, DecodeMode
+
+log = logging.getLogger(__name__)
+
+_DISK_REASON = "disk"
+_FAULT_REASON = "fault"
+_WAITING_REASON = "waiting"
+_FED_DELAY_S = 0.5  # whoever feeds a pipe is not hurt by being taken at once, and must be within a second
+_LOOK_EVERY_S = 0.4
+"""How often the meter of a connection is read, at the most; a silence is noticed that much before its limit,
+so that it never is noticed after."""
+_LOOKS_IN_LIMIT = 5  # a short limit is looked at more often
+_FIRST_LOOK_EVERY_S = 0.1
+"""The same until the first picture: what comes instead is bounded."""
+_RECORDER_STOP_S = 1.0  # its chunk was finished when the connection ended
+_PATIENCE_S = 0.02  # so that a deadline that is looked at has surely passed
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """The state as it is told; replaced whole, so that readers need no lock."""
+
+    state: CameraState
+    since: datetime
+    reason: str | None = None
+    message: str | None = None
+
+
+class CameraWorker:
+    """Looks after one camera until it is stopped.
+
+    Args:
+        camera: What to look after.
+        data_dir: Where pictures stand that have no path of their own.
+        logins: Knows its user name and password.
+        clock: Time.
+        chunks: Takes its recording, where it is recorded.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        *,
+        data_dir: str,
+        logins: LoginProvider,
+        clock: Clock,
+        chunks: ChunkSink | None = None,
+    ) -> None:
+        self.camera = camera
+        self._recorder: Recorder | None = None
+        if camera.recording.enabled and chunks is not None:
+            self._recorder = Recorder(camera, sink=chunks, clock=clock)
+        self.path = camera.frame_path(data_dir)
+        self._logins = logins
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._nudged = threading.Event()
+        self._backoff = Backoff()
+        self._ask_anew = False
+        self._attempts = 0
+        self._connected_s: float | None = None
+        self._received_bytes = 0
+        self._wishes = Wishes(camera.frames, clock)
+        self._delivery: Delivery | None = None
+        self._standing = _Standing(CameraState.CONNECTING, clock.now())
+        kind = FrameWriter if camera.frames.enabled else NoFrame
+        self._writer = kind(
+            camera_id=camera.id,
+            path=self.path,
+            stale_after_s=camera.frames.age_limit_s,
+            frames=camera.frames,
+        )
+        self._thread = threading.Thread(target=self.run, name=f"camera-{camera.id}", daemon=True)
+
+    def start(self) -> None:
+        """Begin, on a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """From any thread: end soon. `join` waits for it."""
+        self._stopping.set()
+        self._nudge()
+
+    def join(self, timeout_s: float) -> bool:
+        """Whether the camera's thread has ended within `timeout_s` seconds."""
+        self._thread.join(max(0.0, timeout_s))
+        return not self._thread.is_alive()
+
+    def reconnect(self) -> None:
+        """From any thread: end the present connection, or the waiting, and connect anew (the login has
+        changed, or somebody wishes it)."""
+        self._nudge()
+
+    def change(self, *, frames: Frames, chunk_s: float) -> None:
+        """From any thread, and without connecting anew: pictures as often as `frames` says, chunks of
+        `chunk_s` seconds from now on. Nothing else of `frames` may differ from the camera's."""
+        self._wishes.frames = frames
+        self._writer.stale_after_s = frames.age_limit_s
+        if self._recorder is not None:
+            self._recorder.change(chunk_s)
+
+    def snapshot(self, then: Callable[[], None]) -> None:
+        """From any thread: a picture at once, however rarely they are wanted.
+
+        Args:
+            then: Called, on a thread that may not be held up, when it stands in its file.
+
+        Raises:
+            CommandError: there can be none now, and why.
+        """
+        if not self.camera.frames.enabled:
+            raise CommandError(
+                f"{self.camera.id}: expected a camera with pictures, found frames.enabled: false"
+            )
+        state = self._standing.state
+        if state is not CameraState.CONNECTED:
+            raise CommandError(
+                f"{self.camera.id}: expected the camera to be connected, found it {state.value}"
+            )
+        self._wishes.ask(then)
+
+    def report(self) -> CameraReport:
+        """How the camera is doing now; from any thread."""
+        standing, delivery, newest_s = self._standing, self._delivery, self._writer.newest_s
+        age_s = None if newest_s is None else max(0.0, self._clock.monotonic_s() - newest_s)
+        current_bytes = delivery.connection.received_bytes if delivery else 0
+        return CameraReport(
+            camera_id=self.camera.id,
+            state=standing.state,
+            since=standing.since,
+            reason=standing.reason or (_DISK_REASON if self._writer.problem else None),
+            message=standing.message or self._writer.problem,
+            frame=self._writer.newest,
+            frame_age_s=age_s,
+            stale_after_s=self._wishes.frames.age_limit_s,
+            decode_mode=delivery.decode_mode if delivery else DecodeMode.NONE,
+            frames_total=self._writer.written,
+            reconnects_total=max(0, self._attempts - 1),
+            received_bytes_total=self._received_bytes + current_bytes,
+            recording=self._recorder.report() if self._recorder else None,
+            makes_frames=self.camera.frames.enabled,
+        )
+
+    def run(self) -> None:
+        """Retry until stopped. Nothing that one attempt raises ends it."""
+        self._writer.open(self._clock.now())
+        if self._recorder is not None:
+            self._recorder.start()
+        while not self._stopping.is_set():
+            try:
+                self.run_once()
+            except EdgecamError as error:
+                self._wait_after(error, _reason_of(error))
+            except Exception as error:
+                log.exception("unexpected fault", extra={"camera": self.camera.id})
+                self._wait_after(error, _FAULT_REASON)
+        if self._recorder is not None:
+            self._recorder.stop(_RECORDER_STOP_S)
+        self._enter(CameraState.DISCONNECTED)
+
+    def run_once(self) -> None:
+        """One connection, until the camera is to be stopped or connected anew.
+
+        Raises:
+            SourceError: it failed, or there is nothing coming.
+            CredentialsError: the login could not be had.
+        """
+        self._nudged.clear()
+        self._attempts += 1
+        self._connected_s = None
+        login = self._logins.login(self.camera, refresh=self._ask_anew)
+        self._ask_anew = False
+        source, recorder = source_for(self.camera, login), self._recorder
+        tap = None if recorder is None else Tap(on_end=recorder.hurry)
+        delivery = Delivery(source, self._wishes, self._writer, self._clock, tap)
+        self._delivery = delivery
+        try:
+            began_s = self._clock.monotonic_s()
+            delivery.connection.start()
+            if recorder is not None and tap is not None:
+                recorder.join(tap)
+            self._await_first_picture(delivery, began_s)
+            self._watch(delivery)
+            if not self._stopping.is_set():
+                self._enter(CameraState.CONNECTING)
+        except SourceEnded as end:
+            if not delivery.source.is_fed_by_others:
+                raise
+            self._backoff.reset()
+            self._enter(CameraState.CONNECTING)
+            log.info("%s", end, extra={"camera": self.camera.id})
+        finally:
+            if recorder is not None:
+                recorder.leave()
+            delivery.close()
+            self._received_bytes += delivery.connection.received_bytes
+            self._delivery = None
+
+    def _await_first_picture(self, delivery: Delivery, began_s: float) -> None:
+        """Returns when a picture has come, or the camera is to be stopped."""
+        deadline_s = began_s + self.camera.connect_timeout_s
+        while not delivery.has_begun and not self._nudged.is_set():
+            now_s = self._clock.monotonic_s()
+            if (awaited := delivery.source.waits(now_s)) is not None:
+                deadline_s = now_s + self.camera.connect_timeout_s
+                self._say_waiting(awaited)
+            if now_s >= deadline_s:
+                raise self._without_picture(delivery, self.camera.connect_timeout_s)
+            self._wait(delivery.connection, min(deadline_s - now_s, _FIRST_LOOK_EVERY_S))
+        if delivery.has_begun:
+            self._connected_s = self._clock.monotonic_s()
+            self._enter(CameraState.CONNECTED)
+            log.info(self._greeting(), extra={"camera": self.camera.id})
+
+    def _greeting(self) -> str:
+        frame = self._writer.newest
+        if frame is not None:
+            return f"delivering {frame.width}x{frame.height}"
+        return "connected, no picture written yet" if self.camera.frames.enabled else "connected"
+
+    def _watch(self, delivery: Delivery) -> None:
+        """Returns when the camera is to be stopped or connected anew."""
+        frames, connection = self._wishes.frames, delivery.connection
+        seen_units, seen_s, resumed_s = 0, self._clock.monotonic_s(), 0.0
+        while not self._nudged.is_set():
+            if connection.tap is not None:
+                connection.tap.limit()
+            if self._recorder is not None:
+                self._recorder.watch()
+            units, now_s = connection.received_units, self._clock.monotonic_s()
+            if frames is not self._wishes.frames:
+                frames, resumed_s = self._wishes.frames, now_s  # the last picture came in another pace
+            limit_s = frames.age_limit_s
+            look_every_s = min(_LOOK_EVERY_S, limit_s / _LOOKS_IN_LIMIT)
+            if units != seen_units:
+                seen_units, seen_s = units, now_s
+            elif now_s - seen_s >= limit_s - look_every_s:
+                silence = SourceSilent(
+                    f"{delivery.name}: expected pictures, found that nothing has come for {limit_s:g} s "
+                    "though the connection is up"
+                )
+                if not delivery.source.is_fed_by_others:
+                    raise silence
+                self._outwait(delivery, silence)
+                resumed_s = self._clock.monotonic_s()
+                continue
+            patience_s = delivery.picture_patience_s
+            if now_s - max(delivery.last_picture_s or now_s, resumed_s) >= patience_s:
+                raise self._without_picture(delivery, patience_s)
+            self._wait(connection, look_every_s - _PATIENCE_S)
+
+    def _outwait(self, delivery: Delivery, silence: SourceSilent) -> None:
+        """Stalled, but not cut off: whoever feeds it may go on. Returns when more has come, or the camera is
+        to be stopped or connected anew."""
+        connection, units = delivery.connection, delivery.connection.received_units
+        self._enter(CameraState.STALLED, silence.reason, SECRETS.shown(str(silence), LONGEST_MESSAGE))
+        log.warning("stalled: %s", silence, extra={"camera": self.camera.id, "reason": silence.reason})
+        while connection.received_units == units and not self._nudged.is_set():
+            self._wait(connection, _LOOK_EVERY_S)
+        if connection.received_units != units:
+            self._enter(CameraState.CONNECTED)
+            log.info("delivering again", extra={"camera": self.camera.id})
+
+    def _say_waiting(self, awaited: str) -> None:
+        if self._standing.message != awaited:
+            self._enter(CameraState.CONNECTING, _WAITING_REASON, awaited)
+            log.info("%s", awaited, extra={"camera": self.camera.id})
+
+    def _wait(self, connection: Connection, timeout_s: float) -> None:
+        """Sleep until something happens to the connection, the picture grows stale, or `timeout_s` has
+        passed."""
+        stale_in_s = self._writer.stale_in_s(self._clock.monotonic_s())
+        connection.wait(min(timeout_s, math.inf if stale_in_s is None else stale_in_s) + _PATIENCE_S)
+        self._writer.expire(self._clock.monotonic_s())
+
+    def _without_picture(self, delivery: Delivery, waited_s: float) -> SourceError:
+        connection, name = delivery.connection, delivery.name
+        if not connection.received_units:
+            return SourceUnreachable(f"{name}: expected a picture within {waited_s:g} s, found no answer")
+        if not delivery.had_keyframe:
+            return SourceWithoutKeyframe(
+                f"{name}: expected a keyframe within {waited_s:g} s, found "
+                f"{connection.received_units} pictures "
+                "that need one; set a shorter keyframe interval at the camera"
+            )
+        coding = connection.codec.name if connection.codec else "known"
+        return SourceUnsupported(
+            f"{name}: expected a picture within {waited_s:g} s, found {coding} data that yields none"
+        )
+
+    def _wait_after(self, error: Exception, reason: str) -> None:
+        """Tell what went wrong, and sleep until the next attempt is due."""
+        now_s = self._clock.monotonic_s()
+        was_refused = isinstance(error, SourceUnauthorized)
+        self._ask_anew = was_refused
+        lived_s = 0.0 if self._connected_s is None else now_s - self._connected_s
+        delay_s = self._backoff.after_failure(lived_s=lived_s, was_refused=was_refused)
+        if self.camera.scheme == "pipe":
+            delay_s = min(delay_s, _FED_DELAY_S)
+        state = CameraState.STALLED if isinstance(error, SourceSilent) else CameraState.DISCONNECTED
+        message = SECRETS.shown(str(error), LONGEST_MESSAGE)
+        self._enter(state, reason, message)
+        slowly = (
+            "; trying rarely, so that the camera does not lock the account" if self._backoff.is_slowed else ""
+        )
+        log.warning(
+            "%s: %s%s; next attempt in %.1f s",
+            state.value,
+            message,
+            slowly,
+            delay_s,
+            extra={"camera": self.camera.id, "reason": reason},
+        )
+        self._sleep(now_s + delay_s)
+
+    def _sleep(self, until_s: float) -> None:
+        """Until `until_s`, a stop or a reconnect; the picture grows stale meanwhile."""
+        while not self._nudged.is_set():
+            now_s = self._clock.monotonic_s()
+            self._writer.expire(now_s)
+            if now_s >= until_s:
+                return
+            stale_in_s = self._writer.stale_in_s(now_s)
+            left_s = until_s - now_s
+            self._clock.wait(
+                self._nudged, left_s if stale_in_s is None else min(left_s, stale_in_s + _PATIENCE_S)
+            )
+
+    def _nudge(self) -> None:
+        self._nudged.set()
+        delivery = self._delivery
+        if delivery is not None:
+            delivery.connection.wake()
+
+    def _enter(self, state: CameraState, reason: str | None = None, message: str | None = None) -> None:
+        was = self._standing
+        since = was.since if was.state is state else self._clock.now()
+        self._standing = _Standing(state, since, reason, message)
+        self._writer.set_state(state)
+
+
+def _reason_of(error: EdgecamError) -> str:
+    if isinstance(error, SourceError):
+        return error.reason
+    return "credentials" if isinstance(error, CredentialsError) else "installation"

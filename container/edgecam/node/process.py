@@ -1,0 +1,174 @@
+"""The node as a process: cameras, logins, uploads, brokers and page together, from start to SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecam import __version__, heap
+from edgecam.brokers.state_document import NodeStates
+from edgecam.clock import Clock, SystemClock
+from edgecam.config.node import NodeConfig
+from edgecam.credentials.logins import Logins
+from edgecam.errors import InstallationError
+from edgecam.greengrass_ipc import tell_errored
+from edgecam.log import setup
+from edgecam.node.control import Control
+from edgecam.node.node import Node
+from edgecam.node.transports import Transports
+from edgecam.status.last_run import SPOOL_MARKER, EndMarker, marker_in
+from edgecam.web.server import PageServer
+
+if TYPE_CHECKING:
+    from edgecam.upload.service import Uploading
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_STOP_TIMEOUT_S = 4.0
+_LAST_MOMENT_S = 4.8  # whoever sent SIGTERM was promised an end within 5 s, whatever hangs
+_LAST_STATES_S = 1.5
+"""What a node may take beyond that to tell brokers that its cameras are disconnected: a second, since no
+device may tell two states in one, and a way to the broker and back."""
+_LAST_UPLOADS_S = 2.0
+"""What a recording node may take beyond that, to send what is just finished; the rest waits in the spool."""
+
+_log = logging.getLogger(__name__)
+
+
+def run(config: NodeConfig, *, timeout_s: float | None = None) -> int:
+    """Look after the cameras of `config` until SIGTERM or SIGINT; the exit code.
+
+    To be called on the main thread.
+
+    Args:
+        config: What to do.
+        timeout_s: Ends as if SIGTERM had come after so many seconds; None never does.
+
+    Raises:
+        InstallationError: the page's port is taken, GStreamer is missing, or this edgecam cannot record.
+        SpoolError: the spool cannot be used.
+    """
+    heap.settle()
+    handler = setup(config.log)
+    # Blocked before any thread is made, so that all inherit it and only sigwait receives them: no handler
+    # ever runs in the middle of something else.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        running = _Running(config)
+        running.start()
+        _log.info("%s: ending", _awaited_end(timeout_s))
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a second Ctrl-C does not wait
+        running.stop()
+    except Exception:
+        tell_errored(os.environ)
+        raise
+    _log.info("ended")
+    handler.close()
+    return 0
+
+
+class _Running:
+    """What runs, in the order in which it is made, started and stopped.
+
+    Raises:
+        InstallationError: as `run` says.
+    """
+
+    def __init__(self, config: NodeConfig) -> None:
+        self._config = config
+        self._clock: Clock = SystemClock()
+        self._logins = Logins(config.cameras)
+        self._storage = _storage(config)
+        self._node = Node(config, logins=self._logins, chunks=self._storage.chunks if self._storage else None)
+        control = Control(self._node, config, self._storage)
+        self._marker = EndMarker(_marker_path(config))
+        self._states = NodeStates(
+            self._node.reports, clock=self._clock, storage=self._storage, settings=control
+        )
+        self._transports = Transports(
+            config, states=self._states, control=control, environment=os.environ, clock=self._clock
+        )
+        self._page = (
+            PageServer(self._node, config.http.port, storage=self._storage, links=self._transports.reports)
+            if config.http.enabled
+            else None
+        )
+
+    def start(self) -> None:
+        """Begin with everything; returns at once.
+
+        Raises:
+            SpoolError: as `run` says.
+        """
+        config, storage = self._config, self._storage
+        _log.info("edgecam %s, %d cameras, pictures in %s", __version__, len(config.cameras), config.data_dir)
+        if storage is not None:
+            storage.open()
+        self._states.begin(self._marker.begin())  # the spool is ours alone from here on
+        self._node.start()
+        if storage is not None:
+            storage.start(self._node)
+        self._logins.start(self._node.reconnect)
+        self._transports.start()
+        if self._page is not None:
+            self._page.start()
+
+    def stop(self) -> None:
+        """The cameras first; then the brokers are told, then what was just recorded is sent."""
+        last_moment_s = _LAST_MOMENT_S + (_LAST_UPLOADS_S if self._storage else 0)
+        last_moment_s += _LAST_STATES_S if self._transports else 0
+        last_moment = threading.Timer(last_moment_s, _give_up, (last_moment_s,))
+        last_moment.daemon = True
+        last_moment.start()
+        self._logins.stop()
+        self._node.stop(timeout_s=_STOP_TIMEOUT_S)
+        self._transports.stop(timeout_s=_LAST_STATES_S)
+        if self._storage is not None:
+            self._storage.stop(timeout_s=_LAST_UPLOADS_S)
+        self._marker.end()  # at once: the spool is open to the next node
+        if self._page is not None:
+            self._page.stop()
+        last_moment.cancel()
+
+
+def _awaited_end(timeout_s: float | None) -> str:
+    """Sleeps until the node is to end; why it is, for the log."""
+    if timeout_s is None:
+        return signal.Signals(signal.sigwait(_SIGNALS)).name
+    received = signal.sigtimedwait(_SIGNALS, timeout_s)
+    return f"{timeout_s:g} s are over" if received is None else signal.Signals(received.si_signo).name
+
+
+def _marker_path(config: NodeConfig) -> Path:
+    """On the spool's disk where there is one; see `last_end.py`."""
+    if config.bucket is not None:
+        return Path(config.spool.path) / SPOOL_MARKER
+    return marker_in(config.data_dir, config.cameras[0].id)
+
+
+def _storage(config: NodeConfig) -> Uploading | None:
+    """Spool and upload, where a bucket is named.
+
+    Raises:
+        InstallationError: this edgecam is without them.
+    """
+    if config.bucket is None:
+        return None
+    try:
+        from edgecam.upload.service import Uploading
+    except ImportError as error:
+        raise InstallationError(
+            f"bucket: expected the variant gcs-uploader, found one without recording ({error}). "
+            "Set the site's variant to gcs-uploader, or take out bucket and recording; "
+            "outside of a container: pip install edgecam[gcs]"
+        ) from error
+    return Uploading(config)
+
+
+def _give_up(after_s: float) -> None:
+    _log.error("expected to end within %.1f s, found something hanging: leaving it", after_s)
+    os._exit(1)

@@ -1,0 +1,176 @@
+"""Where a chunk begins and ends: decisions over values, no pipeline.
+
+A chunk begins at a keyframe and ends where the next begins: at the first keyframe after `chunk_s`, earlier
+when it has grown too large, when the form of the pictures changes, or when the stream's time jumps. Keyframes
+travel through networks, so their times tremble: one that comes a trifle before `chunk_s` counts as on time,
+or chunks of exactly N keyframe intervals would hold N or N + 1 of them at random. A stream that ends its
+chunks early too often is not recorded until it has settled (`steadiness.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from edgecam.recording.steadiness import Steadiness
+
+NS_PER_S = 1_000_000_000
+
+TREMBLE_NS = NS_PER_S // 5
+"""What a keyframe may be early; more than any jitter buffer lets through."""
+_TREMBLE_PART = 4  # and never more than a quarter of the keyframe interval
+RETRY_NS = 10 * NS_PER_S
+"""How long after a chunk that could not be written the next is tried, at the latest."""
+REORDER_NS = NS_PER_S
+"""Pictures that are sent after later ones stand this far back at the most; more is a stream begun anew."""
+FIRST_SPARE_NS = 60 * NS_PER_S
+"""Room for the wait for a keyframe, over `chunk_s`, as long as its interval is not known."""
+SPARE_NS = 20 * NS_PER_S
+_SPARE_INTERVALS = 3
+"""And later: cameras that lengthen the interval while nothing moves do so step by step."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What has to stay the same within a chunk.
+
+    Attributes:
+        codec: `h264`, `h265` or `mjpeg`.
+        width: Pixels.
+        height: Pixels.
+        parameter_sets: What the decoder has to know beforehand; empty where there is no such thing.
+    """
+
+    codec: str
+    width: int
+    height: int
+    parameter_sets: bytes = b""
+
+
+class Step(Enum):
+    """What is to be done with a picture."""
+
+    SKIP = "skip"
+    """It belongs to no chunk."""
+    BEGIN = "begin"
+    """A chunk begins with it; the one before ends."""
+    ADD = "add"
+    """It belongs to the present chunk."""
+    STOP = "stop"
+    """The present chunk ends before it, and it belongs to none: nothing until the next keyframe."""
+
+
+class Cutter:
+    """Cuts one camera's stream. Not safe for threads, but for `change`: it belongs to the recorder.
+
+    Args:
+        chunk_s: How long a chunk is to be, seconds.
+        max_chunk_bytes: From which size on it ends at the next keyframe.
+
+    Attributes:
+        skipped: Pictures that belong to no chunk, since the start.
+        span_ns: How long the present chunk may become; room for its index is reserved beforehand.
+    """
+
+    def __init__(self, *, chunk_s: float, max_chunk_bytes: int) -> None:
+        self._chunk_ns = round(chunk_s * NS_PER_S)
+        self._max_bytes = max_chunk_bytes
+        self._target_ns = self._chunk_ns
+        self._form: Form | None = None
+        self._start_ns: int | None = None
+        self._newest_ns = 0
+        self._bytes = 0
+        self._last_keyframe_ns: int | None = None
+        self._interval_ns: int | None = None
+        self._longest_interval_ns = 0
+        self._steadiness = Steadiness()
+        self.skipped = 0
+        self.span_ns = 0
+
+    @property
+    def lapses(self) -> int:
+        """How often recording has paused because the stream ended its chunks early too often."""
+        return self._steadiness.lapses
+
+    def offer(self, pts_ns: int, *, is_keyframe: bool, size_bytes: int, form: Form | None = None) -> Step:
+        """Take the next picture, in the order of decoding.
+
+        Args:
+            pts_ns: When it is to be shown, nanoseconds of the stream's own time.
+            is_keyframe: Whether it can be decoded alone.
+            size_bytes: Of the coded picture.
+            form: Of a keyframe; a picture between keyframes has that of the keyframe.
+        """
+        start_ns = self._start_ns
+        jumped = start_ns is not None and pts_ns < self._newest_ns - REORDER_NS
+        if is_keyframe and form is not None:
+            self._learn_interval(pts_ns)
+            if start_ns is None or jumped or self._is_due(pts_ns - start_ns, form):
+                return self._turn(pts_ns, size_bytes, form, jumped=jumped)
+        elif start_ns is None:
+            self.skipped += 1
+            return Step.SKIP
+        elif jumped or pts_ns - start_ns > self.span_ns:
+            self.end(is_early=jumped)
+            self.skipped += 1
+            return Step.STOP
+        elif pts_ns < start_ns:
+            # Shown before the keyframe that it was sent after: it needs the chunk before, and cannot join it.
+            self.skipped += 1
+            return Step.SKIP
+        self._newest_ns = max(self._newest_ns, pts_ns)
+        self._bytes += size_bytes
+        return Step.ADD
+
+    def change(self, chunk_s: float) -> None:
+        """From any thread: how long chunks are to be from now on. A present one that is longer already ends
+        at the next keyframe; none grows by it, since the room for its index is reserved when it begins."""
+        self._chunk_ns = round(chunk_s * NS_PER_S)
+
+    def end(self, *, is_early: bool = False) -> None:
+        """The present chunk has ended; the next begins at the next keyframe.
+
+        Args:
+            is_early: Disorder of the stream has ended it: its time jumped, or its pictures changed places.
+        """
+        if self._start_ns is not None:
+            self._steadiness.ended(self._newest_ns - self._start_ns, is_early=is_early)
+        elif is_early:
+            self._steadiness.interrupt()
+        self._start_ns = None
+
+    def give_up(self) -> None:
+        """The present chunk cannot be written: pass its pictures over, and try again before long."""
+        self._target_ns = min(self._chunk_ns, RETRY_NS)
+
+    def _turn(self, pts_ns: int, size_bytes: int, form: Form, *, jumped: bool) -> Step:
+        """At a keyframe at which the present chunk, if there is one, ends."""
+        start_ns = self._start_ns
+        if start_ns is not None:
+            end_ns = self._newest_ns if jumped else pts_ns
+            self._steadiness.ended(end_ns - start_ns, is_early=jumped or form != self._form)
+        if not self._steadiness.is_lost or self._steadiness.settles(pts_ns, form):
+            return self._begin(pts_ns, size_bytes, form)
+        self._start_ns = None
+        self.skipped += 1
+        return Step.SKIP if start_ns is None else Step.STOP
+
+    def _is_due(self, length_ns: int, form: Form) -> bool:
+        tolerance_ns = min(TREMBLE_NS, (self._interval_ns or 0) // _TREMBLE_PART)
+        is_long = length_ns >= min(self._target_ns, self._chunk_ns) - tolerance_ns
+        return is_long or self._bytes >= self._max_bytes or form != self._form
+
+    def _begin(self, pts_ns: int, size_bytes: int, form: Form) -> Step:
+        self._target_ns = chunk_ns = self._chunk_ns  # read once: it may change meanwhile
+        self._start_ns, self._newest_ns = pts_ns, pts_ns
+        self._bytes, self._form = size_bytes, form
+        longest_ns = self._longest_interval_ns
+        spare_ns = max(SPARE_NS, _SPARE_INTERVALS * longest_ns) if longest_ns else FIRST_SPARE_NS
+        self.span_ns = chunk_ns + spare_ns
+        return Step.BEGIN
+
+    def _learn_interval(self, pts_ns: int) -> None:
+        if self._last_keyframe_ns is not None and pts_ns > self._last_keyframe_ns:
+            self._interval_ns = pts_ns - self._last_keyframe_ns
+            self._longest_interval_ns = max(self._longest_interval_ns, min(self._interval_ns, FIRST_SPARE_NS))
+        self._last_keyframe_ns = pts_ns

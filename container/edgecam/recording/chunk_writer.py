@@ -1,0 +1,189 @@
+"""A chunk being written: a small pipeline of its own from coded pictures to a file. Nothing is decoded.
+
+MP4 is written so that it can be played at any moment: room for the index is kept at the beginning of the
+file, and about once a second the index is written there, in turns in one of two places, so that one of them
+is always whole. A node that is killed leaves a file that plays up to then, and a finished file plays in a
+browser with one request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from edgecam.codecs.video import (
+    H264,
+    H265,
+    JPEG,
+    Codec,
+)
+from edgecam.config.recording import ChunkFormat
+from edgecam.formats import mp4_repair as mp4
+from edgecam.gstreamer.diagnosis import Complaint
+from edgecam.gstreamer.gst import (
+    NS_PER_S,
+    Gst,
+    link,
+    make,
+)
+
+log = logging.getLogger(__name__)
+
+WAITING_BYTES_LIMIT = 4_000_000
+"""What may wait for a slow disk in here, besides what waits in the tap."""
+FINISH_TIMEOUT_S = 1.5
+"""A chunk is finished within milliseconds, unless the disk hangs; a node that is stopped has 4 s in all."""
+_CODEC_NAMES = {H264: "h264", H265: "h265", JPEG: "mjpeg"}
+_INDEX_BYTES = 16
+"""Of a picture: its size 4, its time 8; the keyframes' list, the places and rounding the rest."""
+_REORDERED_INDEX_BYTES = 28
+"""The same where the time of showing stands beside that of decoding."""
+_RESERVE_PICTURES_PER_S = 20  # at the least, for cameras that are slow in the dark and fast by day
+_INDEX_PERIOD_S = 1.0
+_INDEX_PERIODS = 120
+"""A chunk of an hour has an index of megabytes: not every second, but still often."""
+_NO_SPACE_CODE = int(Gst.ResourceError.NO_SPACE_LEFT)
+_WITHOUT_META = Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.TIMESTAMPS | Gst.BufferCopyFlags.MEMORY
+
+
+class Timed(NamedTuple):
+    """A coded picture with its times within the chunk, nanoseconds."""
+
+    pts_ns: int
+    dts_ns: int
+    buffer: Any
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a chunk's file is to hold.
+
+    Attributes:
+        format: The container.
+        codec: How the pictures are coded.
+        caps: GStreamer's word for it, with all details.
+        span_s: How long it may become, seconds.
+        fps: Pictures a second, about.
+        reorders: Whether some are sent after later ones.
+    """
+
+    format: ChunkFormat
+    codec: Codec
+    caps: Any
+    span_s: float
+    fps: float
+    reorders: bool = False
+
+
+def codec_name(codec: Codec) -> str | None:
+    """What a chunk's metadata call it; None where it cannot be recorded."""
+    return _CODEC_NAMES.get(codec)
+
+
+def can_hold(form: ChunkFormat, codec: Codec) -> bool:
+    """Whether pictures of `codec` can stand in `form`, for players to understand."""
+    return codec in (H264, H265) or (codec is JPEG and form is ChunkFormat.MP4)
+
+
+class ChunkFile:
+    """Writes one file. Used by one thread; writing itself happens on the pipeline's own.
+
+    Args:
+        path: Where to; a file that is there is replaced.
+        plan: What comes.
+    """
+
+    def __init__(self, path: Path, plan: Plan) -> None:
+        self._path = path
+        self._may_end_early = plan.reorders and plan.format is ChunkFormat.MP4
+        self._pipeline = Gst.Pipeline.new(None)
+        self._bus = self._pipeline.get_bus()
+        self._complaint: Complaint | None = None
+        self._interval_ns = round(NS_PER_S / plan.fps)
+        self._feed = make("appsrc", format="time", max_bytes=0, block=False)
+        self._feed.set_property("caps", plan.caps)
+        chain = [self._feed, *_container(plan), make("filesink", location=str(path))]
+        for element in chain:
+            self._pipeline.add(element)
+        link(*chain)
+        self._pipeline.set_state(Gst.State.PLAYING)
+
+    def push(self, pictures: Sequence[Timed]) -> None:
+        """Queue pictures, in the order of decoding; never blocks."""
+        for picture in pictures:
+            # The picture belongs to the connection, which may still show it; only its bytes are shared.
+            own = picture.buffer.copy_region(_WITHOUT_META, 0, picture.buffer.get_size())
+            own.pts, own.dts = picture.pts_ns, picture.dts_ns
+            if own.duration == Gst.CLOCK_TIME_NONE:
+                own.duration = self._interval_ns  # the last picture of a file without one is not shown
+            # Not as a list: appsrc (1.22 to 1.26) hands a list on to its base class, which lets go of one
+            # that somebody else holds as well, and then reads it once more.
+            self._feed.emit("push-buffer", own)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the disk is too slow to be given more."""
+        return bool(self._feed.get_property("current-level-bytes") > WAITING_BYTES_LIMIT)
+
+    @property
+    def fault(self) -> Complaint | None:
+        """What has ended the writing, if anything has."""
+        if self._complaint is None:
+            self._heed(self._bus.pop_filtered(Gst.MessageType.ERROR))
+        return self._complaint
+
+    @property
+    def is_disk_full(self) -> bool:
+        """Whether that was a full disk."""
+        found = self.fault
+        return found is not None and (found.domain, found.code) == ("resource", _NO_SPACE_CODE)
+
+    def finish(self, *, at_keyframe: bool = False) -> bool:
+        """Write what is missing and close the file; whether it is whole.
+
+        Args:
+            at_keyframe: Whether the next picture is a keyframe: no group of pictures ends early then.
+        """
+        kinds = Gst.MessageType.ERROR | Gst.MessageType.EOS
+        message = None
+        if self.fault is None:
+            self._feed.emit("end-of-stream")
+            message = self._bus.timed_pop_filtered(round(FINISH_TIMEOUT_S * NS_PER_S), kinds)
+            if message is None:
+                self._complaint = Complaint("resource", 0, "the disk does not answer", "")
+            else:
+                self._heed(message)
+        self._pipeline.set_state(Gst.State.NULL)
+        if self._complaint is None and self._may_end_early and not at_keyframe:
+            # A disk that fails now leaves a file that plays, without its last picture.
+            with contextlib.suppress(OSError), self._path.open("r+b") as file:
+                mp4.settle(file)
+        return self._complaint is None
+
+    def _heed(self, message: Any) -> None:
+        if message is not None and message.type == Gst.MessageType.ERROR:
+            error, details = message.parse_error()
+            domain = error.domain.removeprefix("gst-").removesuffix("-error-quark")
+            self._complaint = Complaint(domain, error.code, error.message or "", details or "")
+
+
+def _container(plan: Plan) -> list[Any]:
+    """What stands between the pictures and the file."""
+    if plan.format is ChunkFormat.MPEGTS:
+        return [make("mpegtsmux")]  # takes pictures as they come from the source
+    # The muxer has many kinds of entrances; without a word on what comes it may offer the one for sound.
+    form = make("capsfilter", caps=plan.codec.file_caps or plan.codec.media_type)
+    pictures_per_s = max(_RESERVE_PICTURES_PER_S, 1.5 * plan.fps)
+    index_bytes = _REORDERED_INDEX_BYTES if plan.reorders else _INDEX_BYTES
+    muxer = make(
+        # The same element; only the older brand may hold JPEG.
+        "qtmux" if plan.codec is JPEG else "mp4mux",
+        reserved_max_duration=round(plan.span_s * NS_PER_S),
+        reserved_moov_update_period=round(max(_INDEX_PERIOD_S, plan.span_s / _INDEX_PERIODS) * NS_PER_S),
+        reserved_bytes_per_sec=min(10_000, round(pictures_per_s * index_bytes)),
+    )
+    return [form, muxer]

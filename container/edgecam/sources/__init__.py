@@ -1,0 +1,1 @@
+"""One module a scheme: where pictures come from."""

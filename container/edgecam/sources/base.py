@@ -1,0 +1,191 @@
+"""What all sources have in common: a bin with one open pad, and a way to say that something is wrong."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from typing import Any
+
+from edgecam.codecs.stream_end import StreamEndWatch, has_overrun_end
+from edgecam.codecs.video import H264, Codec
+from edgecam.config.camera import Camera
+from edgecam.config.recording import ChunkFormat
+from edgecam.errors import SourceError, SourceUnsupported
+from edgecam.gstreamer.diagnosis import Complaint, explain
+from edgecam.gstreamer.gst import (
+    Gst,
+    add_probe,
+    guarded,
+    link,
+    make,
+    structure_of,
+)
+from edgecam.redaction import SECRETS, redact
+
+log = logging.getLogger(__name__)
+
+_MOST_OFFERS = 8  # video, sound and metadata of two profiles: no camera offers more
+_LONGEST_OFFER = 80  # `application vnd.onvif.metadata.gzip`, and nearly as much again
+
+FAULT_MESSAGE = "edgecam-fault"
+"""Name of the bus message by which a source says that its `fault` is set."""
+
+
+class Source(ABC):
+    """One way to a camera's pictures. Used for one connection, then thrown away.
+
+    Attributes:
+        name: Its uri, redacted: the object of every error message.
+        fault: What went wrong in a callback, set before `FAULT_MESSAGE` is posted.
+        offered: The streams that were found, as `audio PCMU` (RTSP) or `audio/mpeg` (files).
+    """
+
+    is_live = False
+    """Whether pictures come at their own pace; if not, they are delivered by their timestamps."""
+    is_looped = False
+    """Whether the end of the stream means: begin again."""
+    is_fed_by_others = False
+    """Whether somebody outside feeds it, who comes and goes as he likes: his end is no fault, and a pause of
+    his no reason to cut him off."""
+
+    def __init__(self, camera: Camera) -> None:
+        self.name = redact(camera.uri)
+        self.fault: SourceError | None = None
+        self.offered: list[str] = []
+        self._is_recorded_as_mp4 = camera.recording.enabled and camera.recording.format is ChunkFormat.MP4
+        self._bin: Any = None
+        self._stream_end = StreamEndWatch()
+
+    def build(self) -> Any:
+        """The bin with a pad `src`. To be called once.
+
+        Raises:
+            SourceError: the uri cannot work as it is.
+        """
+        self._bin = Gst.Bin.new(None)
+        self._bin.add_pad(Gst.GhostPad.new_no_target("src", Gst.PadDirection.SRC))
+        self._fill()
+        return self._bin
+
+    def waits(self, now_s: float) -> str | None:
+        """What it waits for, as a sentence for a person; None when whoever feeds it is at work.
+
+        Args:
+            now_s: By the clock that never steps.
+        """
+        del now_s
+        return None
+
+    def received_bytes(self) -> int:
+        """What has come from outside so far, coded pictures or not; 0 where nobody outside sends."""
+        return 0
+
+    def check(self, now_s: float) -> None:
+        """From the connection's thread, several times a second.
+
+        Args:
+            now_s: By the clock that never steps.
+
+        Raises:
+            SourceError: what comes is beyond the bounds of this kind of source, or nothing more can come.
+        """
+        del now_s
+
+    def cut(self) -> None:  # noqa: B027 - most have nothing to cut
+        """From any thread: end every read from outside, since the pipeline does not end by itself."""
+
+    def close(self) -> None:
+        """Let go of what the bin does not own. To be called once the pipeline around the bin has ended."""
+        # A raised error refers by its traceback to whoever holds it: neither would be freed before the other.
+        self.fault = None
+
+    def explain(self, complaint: Complaint) -> SourceError:
+        """What an error message from this bin means."""
+        return self.fault or explain(self.name, complaint)
+
+    def _note_offer(self, stream: str) -> None:
+        """Add `stream`, as the camera or file calls it, to `offered`; a few, and short, whatever comes."""
+        if len(self.offered) < _MOST_OFFERS:
+            self.offered.append(SECRETS.shown(stream, _LONGEST_OFFER))
+        elif len(self.offered) == _MOST_OFFERS:
+            self.offered.append("and more")
+
+    @abstractmethod
+    def _fill(self) -> None:
+        """Put the elements into the bin and, now or when a pad appears, expose one."""
+
+    def _add(self, *elements: Any) -> None:
+        for element in elements:
+            self._bin.add(element)
+
+    def _expose(self, pad: Any) -> None:
+        """Make `pad` the one that the world sees."""
+        self._bin.get_static_pad("src").set_target(pad)
+
+    def _join(self, pad: Any, codec: Codec) -> None:
+        """Bring what comes out of `pad` into the common form and expose it."""
+        if codec.parser is None:
+            self._expose(pad)
+            return
+        if self._is_recorded_as_mp4 and codec.file_caps is not None:
+            # Brought into the file's form once, here, and by nobody again. Decoders read it as well.
+            parser, caps = make(codec.parser), codec.file_caps
+        else:
+            # Parameter sets before every keyframe, so that decoding, and a chunk, may begin at any of them.
+            parser, caps = make(codec.parser, config_interval=-1), codec.unit_caps
+        if codec is H264:
+            kinds = Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST
+            add_probe(pad, kinds, self._on_coded)
+        form = make("capsfilter", caps=caps)
+        self._add(parser, form)
+        link(parser, form)
+        self._expose(form.get_static_pad("src"))
+        for element in (form, parser):
+            element.sync_state_with_parent()
+        pad.link(parser.get_static_pad("sink"))
+
+    def _report(self, error: Exception) -> None:
+        """From any thread: the connection cannot go on."""
+        if not isinstance(error, SourceError):
+            log.error("%s: unexpected fault", self.name, exc_info=error)
+            error = SourceError(f"{self.name}: unexpected fault: {redact(str(error))}")
+        self.fault = self.fault or error
+        structure = Gst.Structure.new_empty(FAULT_MESSAGE)
+        self._bin.post_message(Gst.Message.new_application(self._bin, structure))
+
+    @guarded("coded pictures were looked at", _report, Gst.PadProbeReturn.DROP)
+    def _on_coded(self, pad: Any, info: Any) -> Any:
+        """On the source's streaming thread, before the parser sees anything."""
+        if self.fault is not None:
+            return Gst.PadProbeReturn.DROP
+        length_bytes = _length_bytes(pad.get_current_caps())
+        for buffer in _buffers_of(info):
+            data = buffer.extract_dup(0, buffer.get_size())
+            is_overrun = (
+                has_overrun_end(data, length_bytes) if length_bytes else self._stream_end.is_overrun(data)
+            )
+            if is_overrun:
+                raise SourceUnsupported(
+                    f"{self.name}: expected nothing behind an end of the stream (NAL unit 10 or 11), "
+                    "found bytes there; look for newer software of the camera, or switch such marks off"
+                )
+        return Gst.PadProbeReturn.OK
+
+
+def _buffers_of(info: Any) -> list[Any]:
+    if info.type & Gst.PadProbeType.BUFFER:
+        return [info.get_buffer()]
+    buffers = info.get_buffer_list()
+    return [buffers.get(number) for number in range(buffers.length())]
+
+
+def _length_bytes(caps: Any) -> int:
+    """Of the length before each unit, by the decoder's configuration (ISO/IEC 14496-15, 5.3.3.1); 0 where
+    units stand behind start codes."""
+    structure = structure_of(caps)
+    if structure is None or structure.get_string("stream-format") not in ("avc", "avc3"):
+        return 0
+    configuration = structure.get_value("codec_data")
+    if configuration is None or configuration.get_size() < 5:
+        return 4
+    return int(configuration.extract_dup(4, 1)[0] & 3) + 1

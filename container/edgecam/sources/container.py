@@ -1,0 +1,78 @@
+"""Pictures out of a container (MP4, FLV, MPEG-TS and their like), whatever it is read from."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from edgecam.codecs.video import H264, by_media_type
+from edgecam.config.camera import Camera
+from edgecam.errors import SourceUnsupported
+from edgecam.gstreamer.gst import (
+    Gst,
+    add_probe,
+    connect,
+    guarded,
+    link,
+    make,
+    structure_of,
+)
+from edgecam.sources.base import Source
+
+
+class ContainerSource(Source):
+    """A container with at least one video stream; the first that can be read counts."""
+
+    def __init__(self, camera: Camera) -> None:
+        super().__init__(camera)
+        self._is_joined = False
+
+    @abstractmethod
+    def _reader(self) -> Any:
+        """The element that reads the container's bytes.
+
+        Raises:
+            SourceError: there is nothing to read.
+        """
+
+    def _fill(self) -> None:
+        reader = self._reader()
+        parse = make("parsebin")
+        self._add(reader, parse)
+        link(reader, parse)
+        connect(parse, "pad-added", self._on_pad)
+        connect(parse, "autoplug-continue", self._on_more, True)
+
+    @guarded("the parser of a stream was chosen", Source._report, True)
+    def _on_more(self, _parse: Any, _pad: Any, caps: Any) -> bool:
+        """On the demuxer's streaming thread: H.264 is looked at before it is parsed, so `_join` parses it."""
+        return by_media_type(structure_of(caps).get_name()) is not H264
+
+    @guarded("a container's stream was found", Source._report, None)
+    def _on_pad(self, _parse: Any, pad: Any) -> None:
+        """On the demuxer's streaming thread."""
+        media_type = structure_of(pad.get_current_caps() or pad.query_caps(None)).get_name()
+        codec = by_media_type(media_type)
+        self._note_offer(media_type)
+        if codec is None or self._is_joined:
+            self._discard(pad)
+            return
+        self._is_joined = True
+        self._join(pad, codec)
+
+    @guarded("data of an unread stream came", Source._report, 1)
+    def _on_unread_data(self, _pad: Any, _info: Any) -> Any:
+        """On the demuxer's streaming thread: parsebin exposes all streams before the first data flows."""
+        if not self._is_joined:
+            raise SourceUnsupported(
+                f"{self.name}: expected a file with H.264, H.265 or JPEG video, found "
+                f"{', '.join(self.offered)}"
+            )
+        return Gst.PadProbeReturn.REMOVE
+
+    def _discard(self, pad: Any) -> None:
+        add_probe(pad, Gst.PadProbeType.BUFFER, self._on_unread_data)
+        sink = make("fakesink", sync=False, **{"async": False})
+        self._add(sink)
+        sink.sync_state_with_parent()
+        pad.link(sink.get_static_pad("sink"))

@@ -1,0 +1,122 @@
+"""Pictures that need no camera: numbered files and synthetic patterns."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from edgecam.config.camera import Camera
+from edgecam.errors import SourceNotFound, SourceUnsupported
+from edgecam.gstreamer.gst import (
+    NS_PER_S,
+    Gst,
+    connect,
+    guarded,
+    link,
+    make,
+)
+from edgecam.sources.base import Source
+from edgecam.sources.picture_file import read_picture
+from edgecam.sources.query import _NUMBER, query_of, rate
+
+log = logging.getLogger(__name__)
+
+
+class ImagesSource(Source):
+    """`images:///folder/seq_%06d.jpg?fps=5`: numbered JPEG or PNG files, looped for ever, in real time."""
+
+    def __init__(self, camera: Camera) -> None:
+        super().__init__(camera)
+        query = query_of(camera, self.name, {"fps": "5"})
+        fps = rate(self.name, query["fps"])
+        self._period_ns = round(NS_PER_S / fps)
+        # Not percent-decoded: the % of the number is meant as it stands.
+        self._files = numbered_files(self.name, urlsplit(camera.uri).path)
+        self._max_pixels = camera.frames.max_pixels
+        self._is_png = self._files[0].suffix.lower() == ".png"
+        self._at = 0
+        self._shown = 0
+        self._left_out = self._left_out_told = 0
+
+    def _fill(self) -> None:
+        caps = Gst.Caps.from_string("image/png" if self._is_png else "image/jpeg")
+        feed = make("appsrc", caps=caps, format="time", max_bytes=1, block=False)
+        connect(feed, "need-data", self._on_need)
+        self._add(feed)
+        if not self._is_png:
+            self._expose(feed.get_static_pad("src"))
+            return
+        decoder = make("pngdec")
+        self._add(decoder)
+        link(feed, decoder)
+        self._expose(decoder.get_static_pad("src"))
+
+    @guarded("a numbered picture was read", Source._report, None)
+    def _on_need(self, feed: Any, _size: int) -> None:
+        """On the feed's streaming thread, whenever it has nothing left; that thread waits for nothing
+        else."""
+        buffer = Gst.Buffer.new_wrapped(self._next_picture())
+        buffer.pts = self._shown * self._period_ns
+        buffer.duration = self._period_ns
+        self._shown += 1
+        feed.emit("push-buffer", buffer)
+
+    def _next_picture(self) -> bytes:
+        """The next file that is a picture; the others are left out."""
+        fault: Exception | None = None
+        for _ in self._files:
+            path = self._files[self._at]
+            self._at = (self._at + 1) % len(self._files)
+            if self._at == 0:
+                self._say_left_out()
+            try:
+                return read_picture(path, is_png=self._is_png, max_pixels=self._max_pixels)
+            except (OSError, SourceUnsupported) as error:
+                fault = error
+                self._leave_out(path, error)
+        raise SourceNotFound(
+            f"{self.name}: expected a picture in one of {len(self._files)} files, found none, at last {fault}"
+        ) from fault
+
+    def _leave_out(self, path: Path, error: Exception) -> None:
+        found = f"{path}: expected a picture, found {error.strerror}" if isinstance(error, OSError) else error
+        if self._left_out == self._left_out_told == 0:
+            log.warning("%s: a picture is left out: %s", self.name, found)
+        self._left_out += 1
+
+    def _say_left_out(self) -> None:
+        """At the end of a round: one line, and only if it is another number than before."""
+        if self._left_out != self._left_out_told and self._left_out > 1:
+            log.warning(
+                "%s: pictures left out in this round: %d of %d", self.name, self._left_out, len(self._files)
+            )
+        self._left_out_told, self._left_out = self._left_out, 0
+
+
+def numbered_files(name: str, pattern: str) -> list[Path]:
+    """The files that `pattern` (`/folder/seq_%06d.jpg`) names, in the order of their numbers.
+
+    Raises:
+        SourceNotFound: no file has such a name.
+        SourceUnsupported: the pattern has no number, or names neither JPEG nor PNG.
+    """
+    path = Path(unquote(pattern) if not _NUMBER.search(pattern) else pattern)
+    number = _NUMBER.search(path.name)
+    if number is None or path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        raise SourceUnsupported(
+            f"{name}: expected a path such as /folder/seq_%06d.jpg or .png, found {pattern!r}"
+        )
+    before, after = path.name[: number.start()], path.name[number.end() :]
+    digits = f"\\d{{{int(number.group(1) or 1)},}}"
+    shape = re.compile(f"{re.escape(before)}({digits}){re.escape(after)}")
+    try:
+        matches = [(shape.fullmatch(file.name), file) for file in path.parent.iterdir()]
+    except OSError as error:
+        raise SourceNotFound(f"{name}: expected the folder {path.parent}, found {error.strerror}") from None
+    found = sorted((int(match.group(1)), file) for match, file in matches if match)
+    if not found:
+        raise SourceNotFound(f"{name}: expected numbered pictures {path.name} in {path.parent}, found none")
+    return [file for _, file in found]

@@ -1,0 +1,250 @@
+"""Cameras that speak RTSP, with TLS (`rtsps`) or without."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from edgecam.codecs.video import CODECS, by_rtp_name
+from edgecam.config.camera import Camera
+from edgecam.credentials.login import Login
+from edgecam.errors import (
+    SourceError,
+    SourceFlooded,
+    SourceRedirected,
+    SourceUnsupported,
+    SourceUntrusted,
+)
+from edgecam.gstreamer.diagnosis import Complaint, explain_connect
+from edgecam.gstreamer.gst import (
+    Gio,
+    GLib,
+    connect,
+    guarded,
+    link,
+    make,
+    measured_bytes,
+    structure_of,
+)
+from edgecam.sources.base import Source
+from edgecam.sources.tcp_connections import OwnSockets
+
+log = logging.getLogger(__name__)
+
+_REDIRECTS_LIMIT = 3  # a camera sends to its stream, that one perhaps to a stream of the time: more is a loop
+_DESCRIPTION_BYTES_LIMIT = 256_000
+"""What may come until the streams are known: descriptions (SDP) take a few kB. rtspsrc reads long ones, and
+many headers, in time that grows with their square."""
+_ANSWERS_BYTES_LIMIT = 4_000_000
+"""What may come from then on until the first picture data: what is sent after PLAY may already wait in the
+kernel's buffer (net.ipv4.tcp_rmem)."""
+
+_DEFAULT_PORT = {"rtsp": 554, "rtsps": 322}
+_US_PER_S = 1_000_000
+_TLS_FLAWS = (
+    ("UNKNOWN_CA", "it is signed by nobody we trust"),
+    ("BAD_IDENTITY", "it belongs to another host name"),
+    ("EXPIRED", "it has expired"),
+    ("NOT_ACTIVATED", "it is not valid yet; check the clocks"),
+    ("REVOKED", "it has been revoked"),
+    ("INSECURE", "its algorithm is not secure"),
+)
+
+
+class RtspSource(Source):
+    """A camera on the network. User name and password are properties, never part of a text."""
+
+    is_live = True
+
+    def __init__(self, camera: Camera, login: Login | None) -> None:
+        super().__init__(camera)
+        self._camera = camera
+        self._url = urlsplit(camera.uri)
+        self._login = login or self._login_in_uri()
+        self._is_selected = False
+        self._has_data = False
+        self._sockets = OwnSockets(self._host)
+        self._packets: Any = None
+
+    def received_bytes(self) -> int:
+        over_udp = 0 if self._packets is None else measured_bytes(self._packets)
+        return self._sockets.received_bytes() + over_udp
+
+    def check(self, now_s: float) -> None:
+        del now_s
+        if self._has_data:
+            return
+        limit, what = (
+            (_ANSWERS_BYTES_LIMIT, "before the first picture data")
+            if self.offered
+            else (_DESCRIPTION_BYTES_LIMIT, "before a description of the streams")
+        )
+        if (found := self.received_bytes()) > limit:
+            raise SourceFlooded(
+                f"{self.name}: expected at most {limit / 1e6:g} MB of answers {what}, "
+                f"found {found / 1e6:.1f} MB; is this a camera?"
+            )
+
+    def cut(self) -> None:
+        self._sockets.cut()
+
+    def close(self) -> None:
+        super().close()
+        self._sockets.close()
+
+    def explain(self, complaint: Complaint) -> SourceError:
+        if self.offered and not self._is_selected:
+            return self._unreadable()
+        return self.fault or explain_connect(self.name, self._host, self._port, complaint)
+
+    @property
+    def _host(self) -> str:
+        return self._url.hostname or ""
+
+    @property
+    def _port(self) -> int:
+        return self._url.port or _DEFAULT_PORT[self._url.scheme]
+
+    def _login_in_uri(self) -> Login | None:
+        if self._url.username is None:
+            return None
+        return Login(unquote(self._url.username), unquote(self._url.password or ""))
+
+    def _fill(self) -> None:
+        without_login = self._url._replace(netloc=self._url.netloc.rpartition("@")[2])
+        timeout_us = round(self._camera.connect_timeout_s * _US_PER_S)
+        rtsp = make(
+            "rtspsrc",
+            location=without_login.geturl(),
+            protocols=self._camera.transport + ("+tls" if self._url.scheme == "rtsps" else ""),
+            latency=self._camera.latency_ms,
+            tcp_timeout=timeout_us,
+            timeout=timeout_us,
+            user_agent="edgecam",
+        )
+        if self._login is not None:
+            rtsp.set_property("user-id", self._login.username)
+            rtsp.set_property("user-pw", self._login.password)
+        if self._camera.recording.enabled:
+            self._keep_times(rtsp)
+        self._set_trust(rtsp)
+        self._add(rtsp)
+        connect(rtsp, "before-send", self._on_request, False)
+        connect(rtsp, "select-stream", self._on_select, False)
+        connect(rtsp, "pad-added", self._on_pad)
+        connect(rtsp, "no-more-pads", self._on_all_pads)
+
+    def _keep_times(self, rtsp: Any) -> None:
+        """What is recorded keeps the camera's own times: when pictures were taken, not when they came."""
+        rtsp.set_property("add-reference-timestamp-meta", True)
+        if self._camera.transport == "tcp":
+            # By default the jitter buffer bends the stream's clock towards ours, by tens of milliseconds in
+            # the first seconds; where pictures are reordered, two of them even fall on one time. Without it,
+            # late packets cannot be told from lost ones for long, and over TCP there are neither.
+            rtsp.set_property("buffer-mode", 0)
+
+    def _set_trust(self, rtsp: Any) -> None:
+        tls = self._camera.tls
+        if not tls.verify:
+            rtsp.set_property("tls-validation-flags", Gio.TlsCertificateFlags(0))
+        elif self._url.scheme == "rtsps":
+            connect(rtsp, "accept-certificate", self._on_certificate, False)
+
+    @guarded("a request was about to be sent", Source._report, False)
+    def _on_request(self, rtsp: Any, _message: Any) -> bool:
+        """On rtspsrc's own thread, before each request: whether it may be sent.
+
+        rtspsrc follows every redirect, wherever it leads, and logs in there when it is asked to.
+        """
+        target = urlsplit(rtsp.get_property("location"))
+        if (target.scheme, target.hostname) != (self._url.scheme, self._url.hostname):
+            raise SourceRedirected(
+                f"{self.name}: expected a redirect to stay at the same host and as well protected, "
+                f"found one to {target.scheme}://{target.hostname}; give the address that it leads to as uri"
+            )
+        connections = self._sockets.about_to_send(target.port or _DEFAULT_PORT[target.scheme])
+        if connections > 1 + _REDIRECTS_LIMIT:
+            raise SourceRedirected(
+                f"{self.name}: expected at most {_REDIRECTS_LIMIT} redirects, found that they go on"
+            )
+        return True
+
+    @guarded("a certificate was judged", Source._report, False)
+    def _on_certificate(self, _rtsp: Any, _connection: Any, certificate: Any, flaws: Any) -> bool:
+        """On rtspsrc's own thread, when the system's authorities do not vouch for the certificate."""
+        ca_file = self._camera.tls.ca_file
+        if ca_file is not None:
+            try:
+                authorities = Gio.TlsFileDatabase.new(ca_file)
+            except GLib.Error as error:
+                raise SourceUntrusted(
+                    f"{self.name}: expected tls.ca_file {ca_file} to be a PEM file, found: {error.message}"
+                ) from None
+            flaws = authorities.verify_chain(
+                certificate,
+                "1.3.6.1.5.5.7.3.1",  # purpose: authenticate a server (RFC 5280, 4.2.1.12)
+                Gio.NetworkAddress.new(self._host, self._port),
+                None,
+                Gio.TlsDatabaseVerifyFlags.NONE,
+                None,
+            )
+        if not int(flaws):
+            return True
+        names = [
+            text for name, text in _TLS_FLAWS if int(flaws) & int(getattr(Gio.TlsCertificateFlags, name))
+        ]
+        self.fault = SourceUntrusted(
+            f"{self.name}: expected a certificate that can be verified, found one where "
+            f"{' and '.join(names) or 'something is wrong'}; "
+            "give tls: {ca_file: …} or, knowingly, tls: {verify: false}"
+        )
+        return False
+
+    @guarded("a camera's stream was chosen", Source._report, False)
+    def _on_select(self, _rtsp: Any, _number: int, caps: Any) -> bool:
+        """On rtspsrc's own thread, for each stream the camera offers: only the first readable video is asked
+        for."""
+        structure = structure_of(caps)
+        media, coding = structure.get_string("media"), structure.get_string("encoding-name") or "?"
+        self._note_offer(f"{media} {coding}")
+        # Audio joins here, as a second stream that is selected.
+        if media != "video" or by_rtp_name(coding) is None or self._is_selected:
+            return False
+        self._is_selected = True
+        return True
+
+    @guarded("a camera's stream appeared", Source._report, None)
+    def _on_pad(self, _rtsp: Any, pad: Any) -> None:
+        """On rtspsrc's own thread."""
+        self._has_data = True
+        structure = structure_of(pad.get_current_caps() or pad.query_caps(None))
+        codec = by_rtp_name(structure.get_string("encoding-name") or "")
+        if codec is None or codec.depayloader is None:
+            return
+        depayloader = make(codec.depayloader)
+        self._add(depayloader)
+        self._join(depayloader.get_static_pad("src"), codec)
+        depayloader.sync_state_with_parent()
+        if self._camera.transport == "udp":
+            # Datagrams pass by the socket of the requests.
+            self._packets = make("identity")
+            self._add(self._packets)
+            link(self._packets, depayloader)
+            self._packets.sync_state_with_parent()
+            pad.link(self._packets.get_static_pad("sink"))
+        else:
+            pad.link(depayloader.get_static_pad("sink"))
+
+    @guarded("a camera's streams were counted", Source._report, None)
+    def _on_all_pads(self, _rtsp: Any) -> None:
+        """On rtspsrc's own thread."""
+        if not self._is_selected:
+            raise self._unreadable()
+
+    def _unreadable(self) -> SourceUnsupported:
+        readable = ", ".join(codec.name for codec in CODECS if codec.rtp_name)
+        return SourceUnsupported(
+            f"{self.name}: expected a video stream in one of {readable}, "
+            f"found {', '.join(self.offered) or 'none'}; choose H.264 in the camera's settings"
+        )

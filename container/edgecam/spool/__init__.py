@@ -1,0 +1,1 @@
+"""Finished chunks on the core until the bucket has confirmed them."""

@@ -1,0 +1,168 @@
+"""What Prometheus may ask: every number is read from the node's reports at the moment of asking."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from edgecam import __version__
+from edgecam.status.reports import (
+    CameraReport,
+    CameraState,
+    DecodeMode,
+    Links,
+    StorageReporter,
+)
+from edgecam.status.storage_metrics import StorageCollector, recordings
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class CameraCollector(Collector):
+    """The cameras of a node as metrics, one label `camera` each.
+
+    Args:
+        reports: The node's reports; called once a scrape.
+    """
+
+    def __init__(self, reports: Callable[[], Sequence[CameraReport]]) -> None:
+        self._reports = reports
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: the registry must not read reports before the node has started."""
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        reports = self._reports()
+        yield from _counters(reports)
+        yield from _ages(reports)
+        yield from recordings(reports)
+        yield _one_of(
+            "edgecam_camera_state",
+            "What the camera is doing: 1 for its state, 0 for the others.",
+            "state",
+            {report.camera_id: report.state for report in reports},
+            tuple(CameraState),
+        )
+        yield _one_of(
+            "edgecam_decode_mode",
+            "How pictures are decoded: 1 for the mode, 0 for the others.",
+            "mode",
+            {report.camera_id: report.decode_mode for report in reports},
+            tuple(DecodeMode),
+        )
+        delivering = GaugeMetricFamily(
+            "edgecam_camera_delivering", "1 when connected and the picture fresh, else 0.", labels=["camera"]
+        )
+        for report in reports:
+            delivering.add_metric([report.camera_id], int(report.is_delivering))
+        yield delivering
+        build = {"version": __version__, "python": platform.python_version(), "machine": platform.machine()}
+        yield InfoMetricFamily("edgecam_build", "Which edgecam this is.", value=build)
+
+
+def _counters(reports: Sequence[CameraReport]) -> Iterator[Metric]:
+    frames = CounterMetricFamily("edgecam_frames", "Pictures written.", labels=["camera"])
+    reconnects = CounterMetricFamily(
+        "edgecam_reconnects", "Connections begun after the first.", labels=["camera"]
+    )
+    received = CounterMetricFamily("edgecam_received_bytes", "Encoded bytes received.", labels=["camera"])
+    for report in reports:
+        frames.add_metric([report.camera_id], report.frames_total)
+        reconnects.add_metric([report.camera_id], report.reconnects_total)
+        received.add_metric([report.camera_id], report.received_bytes_total)
+    yield from (frames, reconnects, received)
+
+
+def _ages(reports: Sequence[CameraReport]) -> Iterator[Metric]:
+    age = GaugeMetricFamily(
+        "edgecam_frame_age_seconds",
+        "Since the newest picture was taken; absent before the first.",
+        labels=["camera"],
+    )
+    limit = GaugeMetricFamily(
+        "edgecam_frame_age_limit_seconds",
+        "The age from which on a picture counts as stale.",
+        labels=["camera"],
+    )
+    for report in reports:
+        limit.add_metric([report.camera_id], report.stale_after_s)
+        if report.frame_age_s is not None:
+            age.add_metric([report.camera_id], report.frame_age_s)
+    yield from (age, limit)
+
+
+def _one_of(
+    name: str, text: str, label: str, current: dict[str, str], values: Sequence[str]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=["camera", label])
+    for camera_id, value in current.items():
+        for possible in values:
+            family.add_metric([camera_id, str(possible)], int(possible == value))
+    return family
+
+
+def registry(
+    reports: Callable[[], Sequence[CameraReport]],
+    storage: StorageReporter | None = None,
+    links: Callable[[], Links] | None = None,
+) -> CollectorRegistry:
+    """A registry of its own with the cameras, spool, upload and brokers where there are any, and the process'
+    processor time and memory."""
+    own = CollectorRegistry(auto_describe=False)
+    own.register(CameraCollector(reports))
+    if storage is not None:
+        own.register(StorageCollector(storage))
+    if links is not None:
+        own.register(BrokerCollector(links))
+    ProcessCollector(registry=own)
+    return own
+
+
+def text(own: CollectorRegistry) -> bytes:
+    """The metrics in Prometheus' text format."""
+    return generate_latest(own)
+
+
+_LABELS = ["camera", "broker"]
+
+
+class BrokerCollector(Collector):
+    """The connections to brokers as metrics.
+
+    Args:
+        links: Asked once a scrape.
+    """
+
+    def __init__(self, links: Callable[[], Links]) -> None:
+        self._links = links
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: the registry must not read reports before the node has started."""
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        links = self._links()
+        if not links:
+            return
+        connected = GaugeMetricFamily(
+            "edgecam_broker_connected", "1 while the broker would take a state, else 0.", labels=_LABELS
+        )
+        sent = CounterMetricFamily(
+            "edgecam_broker_states_sent", "States that the broker confirmed.", labels=_LABELS
+        )
+        reconnects = CounterMetricFamily(
+            "edgecam_broker_reconnects",
+            "Connections begun after the first, renewals of the token included.",
+            labels=_LABELS,
+        )
+        for broker, told in links.items():
+            for camera_id, link in told.items():
+                connected.add_metric([camera_id, broker], int(link.is_connected))
+                sent.add_metric([camera_id, broker], link.sent_total)
+                reconnects.add_metric([camera_id, broker], link.reconnects_total)
+        yield from (connected, sent, reconnects)

@@ -1,0 +1,43 @@
+"""When a state is sent: on each change, in turn otherwise, and never too often."""
+
+from __future__ import annotations
+
+LEAST_EVERY_S = 1.0
+"""Cloud IoT Core takes one state a second of a device, and buckets take about one write of an object."""
+
+_EARLY = 0.1
+
+_EARLY_S = 1.0
+
+_MOST_EARLY = 0.3
+"""A state is sent early by that part of its period, but by a second where the period has room for it: on its
+way it grows older, by as much whatever the period, and it must not be too old."""
+
+Worth = tuple[object, ...]
+"""What makes a state worth sending at once when it changes; counters and ages do not."""
+
+
+class StateSchedule:
+    """When the state of one device is due: on change, never twice within `LEAST_EVERY_S`, and in time for
+    none to grow older than `every_s` seconds. Not safe to use from several threads at once."""
+
+    def __init__(self, every_s: float) -> None:
+        early_s = max(_EARLY * every_s, min(_EARLY_S, _MOST_EARLY * every_s))
+        self._every_s = max(LEAST_EVERY_S, every_s - early_s)
+        self._sent_s: float | None = None
+        self._worth: Worth = ()
+
+    def due_in_s(self, worth: Worth, now_s: float) -> float:
+        """Seconds until a state of this worth is to be sent; 0 when it is now."""
+        if self._sent_s is None:
+            return 0.0
+        wait_s = LEAST_EVERY_S if worth != self._worth else self._every_s
+        return max(0.0, self._sent_s + wait_s - now_s)
+
+    def sent(self, worth: Worth, now_s: float) -> None:
+        """A state of this worth was handed over."""
+        self._sent_s, self._worth = now_s, worth
+
+    def forget(self) -> None:
+        """Whether the last one arrived is not known: the next is due at once, but for the rate."""
+        self._worth = ()

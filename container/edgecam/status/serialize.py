@@ -1,0 +1,160 @@
+"""Reports as plain values: what the page, `/cameras`, the bucket's status objects and the brokers show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from edgecam.status.reports import (
+    CameraReport,
+    CameraState,
+    LinkReport,
+    Links,
+    SpooledReport,
+    SpoolReport,
+    UploadReport,
+)
+from edgecam.status.schedule import Worth
+
+_NOTHING_SPOOLED = SpooledReport(0, 0, None, 0, 0, 0)
+
+
+def camera_values(
+    report: CameraReport, spool: SpoolReport | None = None, upload: UploadReport | None = None
+) -> dict[str, Any]:
+    """One camera; `recording` is None where it is not recorded."""
+    frame = report.frame
+    return {
+        "id": report.camera_id,
+        "state": str(report.state),
+        "since": time_text(report.since),
+        "reason": report.reason,
+        "message": report.message,
+        "delivering": report.is_delivering,
+        "fresh": report.is_fresh,
+        "frame": None
+        if frame is None
+        else {
+            "captured_at": time_text(frame.captured_at),
+            "sequence": frame.sequence,
+            "width": frame.width,
+            "height": frame.height,
+            "jpeg_bytes": frame.jpeg_bytes,
+        },
+        "frame_age_s": None if report.frame_age_s is None else round(report.frame_age_s, 3),
+        "stale_after_s": report.stale_after_s,
+        "decode_mode": str(report.decode_mode),
+        "frames_total": report.frames_total,
+        "reconnects_total": report.reconnects_total,
+        "received_bytes_total": report.received_bytes_total,
+        "recording": recording_values(report, spool, upload),
+    }
+
+
+def told_values(camera_id: str, links: Links) -> list[dict[str, Any]]:
+    """Which brokers are told of a camera, and how that is doing."""
+    return [_link_values(broker, told[camera_id]) for broker, told in links.items() if camera_id in told]
+
+
+def brokers_away(links: Links) -> list[dict[str, Any]]:
+    """Who is not told at present, of which camera, and why."""
+    return [
+        {"broker": broker, "camera": camera_id, "reason": link.reason, "message": link.message}
+        for broker, told in links.items()
+        for camera_id, link in told.items()
+        if not link.is_connected
+    ]
+
+
+def _link_values(broker: str, link: LinkReport) -> dict[str, Any]:
+    return {
+        "broker": broker,
+        "connected": link.is_connected,
+        "since": None if link.since is None else time_text(link.since),
+        "sent_total": link.sent_total,
+        "reconnects_total": link.reconnects_total,
+        "reason": link.reason,
+        "message": link.message,
+    }
+
+
+def worth_of(report: CameraReport) -> Worth:
+    """What makes a state worth telling at once when it changes; counters and ages do not."""
+    recording = (
+        report.recording.reason if report.recording else None
+    )  # its message counts bytes and names chunks
+    return (report.state, report.since, report.reason, report.message, report.is_fresh, recording)
+
+
+def as_ended(report: CameraReport, ended_at: datetime) -> CameraReport:
+    """What is left to say of a camera when its node has ended."""
+    if report.state is CameraState.DISCONNECTED:
+        return report
+    return replace(report, state=CameraState.DISCONNECTED, since=ended_at, reason=None, message=None)
+
+
+def recording_values(
+    report: CameraReport, spool: SpoolReport | None, upload: UploadReport | None
+) -> dict[str, Any] | None:
+    """What became of a camera's recording; None where it is not recorded."""
+    recording = report.recording
+    if recording is None:
+        return None
+    waiting = spool.cameras.get(report.camera_id, _NOTHING_SPOOLED) if spool else _NOTHING_SPOOLED
+    return {
+        "reason": recording.reason,
+        "problem": recording.problem,
+        "chunks_recorded": recording.chunks_total,
+        "chunks_stored": upload.stored_chunks_total.get(report.camera_id, 0) if upload else 0,
+        "chunks_waiting": waiting.waiting_chunks,
+        "chunks_lost": recording.lost_total + waiting.evicted_chunks_total,
+        "chunks_aside": waiting.aside_chunks,
+        "waiting_bytes": waiting.waiting_bytes,
+        "oldest_waiting": None if waiting.oldest is None else time_text(waiting.oldest),
+    }
+
+
+def storage_values(spool: SpoolReport, upload: UploadReport) -> dict[str, Any]:
+    """Spool and upload of the whole node."""
+    return {
+        "spool_bytes": spool.spool_bytes,
+        "spool_limit_bytes": spool.limit_bytes,
+        "spool_free_bytes": spool.free_bytes,
+        "spool_full": spool.is_full,
+        "retries_total": upload.retries_total,
+        "reason": upload.reason,
+        "message": upload.message,
+    }
+
+
+def recordings_in_trouble(reports: Iterable[CameraReport]) -> list[dict[str, Any]]:
+    """Whose recording has a problem, until a chunk of it has been kept whole again."""
+    return [
+        {
+            "camera": report.camera_id,
+            "recording": report.recording.reason,
+            "message": report.recording.problem,
+        }
+        for report in reports
+        if report.recording is not None and report.recording.problem is not None
+    ]
+
+
+def trouble_of(spool: SpoolReport, upload: UploadReport) -> list[dict[str, Any]]:
+    """What a person should look at. A bucket that is away for a while is not such a thing: that is what the
+    spool is for."""
+    troubles: list[dict[str, Any]] = []
+    if spool.is_full:
+        troubles.append(
+            {"spool": "full", "message": "chunks are evicted or refused until the bucket takes some"}
+        )
+    if upload.reason not in (None, "unavailable"):
+        troubles.append({"bucket": upload.reason, "message": upload.message})
+    return troubles
+
+
+def time_text(moment: datetime) -> str:
+    """UTC with milliseconds, as `2026-11-21T14:00:00.000Z`."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

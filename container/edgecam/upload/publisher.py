@@ -1,0 +1,282 @@
+"""What anybody can see in the bucket without this core: each camera's newest picture, and how it is doing.
+
+`latest/<camera>.jpg` is `frame.jpg`, at most every `latest.every_s` seconds, sooner where a snapshot is asked
+for, and only while it is fresh: an old picture keeps the time at which it was written, nothing pretends that
+it is new.
+
+`status/<camera>.json` is replaced at once when something has changed, and every `status.every_s` seconds when
+nothing has, so that its age tells whether the core lives. One JSON object:
+
+    {"id": "lobby", "state": "connected", "since": "2026-01-01T12:00:00.000Z",
+     "reason": null, "message": null, "delivering": true,
+     "fresh": true, "frame_age_s": 0.4, "stale_after_s": 5.0, "decode_mode": "keyframes",
+     "frame": {"captured_at": "…Z", "sequence": 7, "width": 1920, "height": 1080,
+               "jpeg_bytes": 81234} or null,
+     "frames_total": 7, "reconnects_total": 0, "received_bytes_total": 123456,
+     "recording": {"reason": null, "problem": null, "chunks_recorded": 9, "chunks_stored": 7,
+                   "chunks_waiting": 2, "chunks_lost": 0, "chunks_aside": 0, "waiting_bytes": 10485760,
+                   "oldest_waiting": "…Z" or null} or null,
+     "storage": {"spool_bytes": 10485760, "spool_limit_bytes": 10000000000, "spool_free_bytes": 70000000000,
+                 "spool_full": false, "retries_total": 0, "reason": null, "message": null},
+     "edgecam_version": "0.1.0", "written_at": "2026-01-01T12:00:05.000Z", "every_s": 60.0}
+
+`state` is one of connecting, connected, stalled, disconnected; a node that ends leaves `disconnected` behind.
+`storage` is the whole node's. A reader takes a core for away when `written_at` is older than twice `every_s`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecam import __version__
+from edgecam.bucket.interface import Bucket, Pace
+from edgecam.clock import Clock
+from edgecam.codecs.jpeg import LONGEST_BYTES
+from edgecam.config import storage as config_store
+from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
+from edgecam.log import hide_values
+from edgecam.replaced_file import read_at
+from edgecam.status.reports import CameraReport, SpoolReport, UploadReport
+from edgecam.status.schedule import LEAST_EVERY_S, Worth
+from edgecam.status.serialize import (
+    as_ended,
+    camera_values,
+    storage_values,
+    time_text,
+    worth_of,
+)
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.5
+"""So late a change is seen at most; looking costs next to nothing."""
+_FIRST_DELAY_S = 2.0
+_LONGEST_DELAY_S = 60.0
+_REFUSED_DELAY_S = 60.0  # a person has to act first
+_JITTER = 0.2  # many nodes lose one store at the same moment
+_QUICK_S = 0.25
+_REST = 3.0
+"""After an object that took longer than `_QUICK_S` the publisher rests for so many times as long: on a thin
+link chunks keep three quarters of it. What goes quickly takes nothing from them."""
+_JPEG_BEGINS = b"\xff\xd8"
+
+
+@dataclass
+class _Written:
+    """What was last written of one camera, by the clock that does not step."""
+
+    status_s: float | None = None
+    worth: Worth = ()
+    latest_s: float | None = None
+    sequence: int = 0
+    asked: int = 0
+    answered: int = 0
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether the newest picture is wanted sooner than it would be written."""
+        return self.asked != self.answered
+
+
+@dataclass(frozen=True)
+class _Object:
+    name: str
+    content: bytes
+    content_type: str
+    is_done: Callable[[float], None]
+
+
+class Publisher:
+    """One thread that writes both. It holds no queue: what is written is what holds when it is written.
+
+    Args:
+        bucket: Where to.
+        pace: Flow control, shared with the chunks.
+        latest: The settings of the pictures.
+        status: The settings of the status objects.
+        reports: How every camera is doing.
+        frame_path: Where the picture of a camera stands.
+        spool_report: How the spool is doing.
+        upload_report: How the uploads are doing.
+        clock: Time.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        pace: Pace,
+        *,
+        latest: config_store.Latest,
+        status: config_store.StatusObjects,
+        reports: Callable[[], Sequence[CameraReport]],
+        frame_path: Callable[[str], Path],
+        spool_report: Callable[[], SpoolReport],
+        upload_report: Callable[[], UploadReport],
+        clock: Clock,
+    ) -> None:
+        self._bucket = bucket
+        self._pace = pace
+        self._latest = latest
+        self._status = status
+        self._reports = reports
+        self._frame_path = frame_path
+        self._spool_report = spool_report
+        self._upload_report = upload_report
+        self._clock = clock
+        self._written: dict[str, _Written] = {}
+        self._failures = 0
+        self._has_complained = False
+        self._jitter = random.Random()  # noqa: S311 - spreads load, guards nothing
+        self._ending = threading.Event()
+        self._deadline_s = 0.0
+        self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write; returns at once."""
+        if self._latest.enabled or self._status.enabled:
+            self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Within `timeout_s` seconds write of every camera that it is disconnected, and end. What does not
+        get through in that time is left: a bucket that is away must not hold up the end of the node."""
+        self._deadline_s = self._clock.monotonic_s() + timeout_s
+        self._ending.set()
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, timeout_s))
+
+    def hurry(self, camera_id: str) -> None:
+        """From any thread: write the picture that this camera has now, however lately the one before."""
+        self._written.setdefault(camera_id, _Written()).asked += 1
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                pause_s = self._step()
+            except Exception:
+                log.exception("latest pictures and status: expected to write them, found a fault of ours")
+                pause_s = _LONGEST_DELAY_S
+            self._clock.wait(self._ending, pause_s)
+        if self._status.enabled:
+            self._say_goodbye()
+
+    def _step(self) -> float:
+        """Write what is due most, if anything; returns the seconds until the next look."""
+        due = self._due()
+        if due is None:
+            return LOOK_EVERY_S
+        begun_s = self._clock.monotonic_s()
+        try:
+            self._bucket.put_bytes(due.name, due.content, content_type=due.content_type, pace=self._pace)
+        except StoreError as error:
+            return self._failed(error)
+        now_s = self._clock.monotonic_s()
+        due.is_done(now_s)
+        self._failures, self._has_complained = 0, False
+        took_s = now_s - begun_s
+        return _REST * took_s if took_s > _QUICK_S else 0.0
+
+    def _failed(self, error: StoreError) -> float:
+        if self._ending.is_set():
+            return 0.0
+        if self._upload_report().reason is None and not self._has_complained:
+            self._has_complained = True
+            log.warning("latest pictures and status are not written for now: %s", error)
+        grown_s = _FIRST_DELAY_S * 2.0 ** min(self._failures, 10)
+        self._failures += 1
+        delay_s = _REFUSED_DELAY_S if isinstance(error, StoreRefused) else min(_LONGEST_DELAY_S, grown_s)
+        asked_s = error.retry_after_s if isinstance(error, StoreUnavailable) else None
+        return max(delay_s * self._jitter.uniform(1 - _JITTER, 1 + _JITTER), asked_s or 0.0)
+
+    def _due(self) -> _Object | None:
+        """Status first: it is small and says what the picture cannot. Who has waited longest comes first."""
+        now_s = self._clock.monotonic_s()
+        reports = self._reports()
+        if self._status.enabled:
+            for report in sorted(reports, key=lambda each: self._of(each).status_s or 0.0):
+                if self._is_status_due(report, now_s):
+                    return self._status_object(report)
+        if self._latest.enabled:
+            for report in sorted(reports, key=self._latest_rank):
+                if self._is_latest_due(report, now_s) and (picture := self._picture_object(report)):
+                    return picture
+        return None
+
+    def _is_status_due(self, report: CameraReport, now_s: float) -> bool:
+        written = self._of(report)
+        if written.status_s is None:
+            return True
+        age_s = now_s - written.status_s
+        has_changed = worth_of(report) != written.worth
+        return age_s >= self._status.every_s or (has_changed and age_s >= LEAST_EVERY_S)
+
+    def _is_latest_due(self, report: CameraReport, now_s: float) -> bool:
+        written = self._of(report)
+        if report.frame is None or not report.is_fresh or report.frame.sequence == written.sequence:
+            return False
+        every_s = LEAST_EVERY_S if written.is_asked_for else max(LEAST_EVERY_S, self._latest.every_s)
+        return written.latest_s is None or now_s - written.latest_s >= every_s
+
+    def _latest_rank(self, report: CameraReport) -> tuple[bool, float]:
+        written = self._of(report)
+        return not written.is_asked_for, written.latest_s or 0.0
+
+    def _status_object(self, report: CameraReport) -> _Object:
+        written, worth = self._of(report), worth_of(report)
+
+        def is_done(now_s: float) -> None:
+            written.status_s, written.worth = now_s, worth
+
+        content = self._status_text(report).encode()
+        return _Object(f"status/{report.camera_id}.json", content, "application/json", is_done)
+
+    def _picture_object(self, report: CameraReport) -> _Object | None:
+        written, sequence = self._of(report), report.frame.sequence if report.frame else 0
+        asked = written.asked  # before the file is read: who asks after that means another picture
+
+        def is_done(now_s: float) -> None:
+            written.latest_s, written.sequence, written.answered = now_s, sequence, asked
+
+        try:
+            content, _ = read_at(self._frame_path(report.camera_id), limit_bytes=LONGEST_BYTES)
+        except (OSError, KeyError):
+            return None  # just removed for being stale, or the camera has gone
+        if not content.startswith(_JPEG_BEGINS):
+            return None
+        return _Object(f"latest/{report.camera_id}.jpg", content, "image/jpeg", is_done)
+
+    def _status_text(self, report: CameraReport) -> str:
+        spool, upload = self._spool_report(), self._upload_report()
+        told = {
+            **camera_values(report, spool, upload),
+            "storage": storage_values(spool, upload),
+            "edgecam_version": __version__,
+            "written_at": time_text(self._clock.now()),
+            "every_s": self._status.every_s,
+        }
+        return json.dumps(hide_values(told), ensure_ascii=False) + "\n"
+
+    def _say_goodbye(self) -> None:
+        for report in self._reports():
+            status_s = self._of(report).status_s
+            now_s = self._clock.monotonic_s()
+            early_s = 0.0 if status_s is None else max(0.0, status_s + LEAST_EVERY_S - now_s)
+            if now_s + early_s >= self._deadline_s:
+                continue
+            self._clock.wait(threading.Event(), early_s)
+            last = self._status_object(as_ended(report, self._clock.now()))
+            try:
+                self._bucket.put_bytes(
+                    last.name, last.content, content_type=last.content_type, pace=self._pace
+                )
+            except StoreError as error:
+                log.debug("%s: %s", last.name, error)
+                return
+
+    def _of(self, report: CameraReport) -> _Written:
+        return self._written.setdefault(report.camera_id, _Written())

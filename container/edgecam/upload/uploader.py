@@ -1,0 +1,297 @@
+"""The uploader: takes chunks from the spool, puts them into the bucket, and frees the spool on a receipt.
+
+What goes next is decided in `schedule.py`, when to try again in `patience.py`, how fast in `flow.py`; here
+are the threads. Memory does not grow with what waits: each thread holds one chunk's name, never its content.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+from edgecam.bucket import crc32c as checksum
+from edgecam.bucket.interface import Bucket, Receipt, Session
+from edgecam.clock import Clock
+from edgecam.config import storage as config_store
+from edgecam.errors import (
+    ChunkDamaged,
+    SessionLost,
+    SpoolError,
+    StoreConflict,
+    StoreError,
+    StoreUnavailable,
+)
+from edgecam.redaction import SECRETS
+from edgecam.spool.spool import Spool, Waiting
+from edgecam.status.reports import UploadReport
+from edgecam.upload.rate_limit import Flow
+from edgecam.upload.retry import FIRST_DELAY_S, LONGEST_ASKED_DELAY_S, Patience
+from edgecam.upload.scheduler import Schedule
+from edgecam.upload.store_outage import Standing
+
+log = logging.getLogger(__name__)
+
+_LONGEST_SLEEP_S = 60.0
+"""Whoever has nothing to do is woken by news; this is for news that got lost, which would be a mistake."""
+
+
+@dataclass
+class _Stored:
+    chunks: Counter[str] = field(default_factory=Counter)
+    size_bytes: Counter[str] = field(default_factory=Counter)
+
+
+class _Session:
+    """A session that is nice to have: on a full disk nothing can be saved, and only uploads make room."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.load = session.load
+        self.clear = session.clear
+
+    def save(self, text: str) -> None:
+        try:
+            self._session.save(text)
+        except SpoolError as error:
+            log.debug("%s", error)
+
+
+class _AllBut:
+    """Skips every chunk but one."""
+
+    def __init__(self, wanted: Waiting) -> None:
+        self._wanted = wanted
+
+    def __contains__(self, waiting: object) -> bool:
+        return waiting != self._wanted
+
+
+class Uploader:
+    """Sends what the spool holds, from `start` to `stop`.
+
+    Args:
+        spool: Where chunks wait.
+        bucket: Where they go.
+        flow: How fast.
+        settings: How many at a time, and in which order.
+        clock: Time.
+    """
+
+    def __init__(
+        self, spool: Spool, bucket: Bucket, flow: Flow, settings: config_store.Upload, *, clock: Clock
+    ) -> None:
+        self._spool = spool
+        self._bucket = bucket
+        self._flow = flow
+        self._clock = clock
+        self._lock = threading.Lock()  # guards all that follows, held for moments
+        self._schedule = Schedule(order=settings.order, backlog_share=settings.backlog_share)
+        self._patience = Patience[Waiting]()
+        self._standing = Standing()
+        self._stored = _Stored()
+        self._under_way: set[Waiting] = set()
+        self._news = threading.Event()
+        self._finishing = threading.Event()
+        self._ended = threading.Event()
+        self._gone = threading.Event()  # no thread is at work
+        self._gone.set()
+        self._busy = 0
+        self._threads = [
+            threading.Thread(target=self._run, name=f"upload-{number}", daemon=True)
+            for number in range(1, settings.concurrency + 1)
+        ]
+
+    def start(self) -> None:
+        """Begin, on threads of its own."""
+        self._spool.subscribe(self._news.set)
+        self._gone.clear()
+        self._busy = len(self._threads)
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self, timeout_s: float) -> bool:
+        """Send what can be sent now, and end; whether that was done within `timeout_s` seconds. A store that
+        is down is not waited for."""
+        self._finishing.set()
+        self._news.set()
+        return self._clock.wait(self._gone, timeout_s)
+
+    def stop(self, timeout_s: float) -> None:
+        """Break off what is under way, within `timeout_s` seconds; it stays in the spool. Nothing can be sent
+        through the flow any more."""
+        self._finishing.set()
+        self._ended.set()
+        self._flow.end()
+        self._news.set()
+        if not self._clock.wait(self._gone, timeout_s):
+            log.info("%d uploads were broken off; the chunks stay in the spool", self._busy)
+
+    def report(self) -> UploadReport:
+        """How the way to the bucket is now."""
+        with self._lock:
+            trouble = self._standing.trouble
+            return UploadReport(
+                stored_chunks_total=dict(self._stored.chunks),
+                stored_bytes_total=dict(self._stored.size_bytes),
+                retries_total=self._standing.failures_total,
+                reason=trouble.reason if trouble else None,
+                message=trouble.message if trouble else None,
+            )
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the store is known to take nothing now, so that others need not try."""
+        with self._lock:
+            return self._patience.is_down
+
+    def _run(self) -> None:
+        """One thread's life: nothing that an upload raises ends it."""
+        while not self._ended.is_set():
+            try:
+                if not self._step():
+                    break
+            except Exception:
+                log.exception("unexpected fault in an upload")
+                self._clock.wait(self._ended, FIRST_DELAY_S)
+        with self._lock:
+            self._busy -= 1
+            if not self._busy:
+                self._gone.set()
+
+    def _step(self) -> bool:
+        """Send one chunk, or sleep until there may be one; False when there is none before the end."""
+        self._news.clear()  # before the look, so that what comes after it is not missed
+        waiting, idle_s = self._next()
+        if waiting is not None:
+            self._news.set()  # there may be more, for another thread
+            self._upload(waiting)
+        elif self._finishing.is_set():
+            return False
+        else:
+            self._clock.wait(self._news, min(idle_s, _LONGEST_SLEEP_S))
+        return True
+
+    def _next(self) -> tuple[Waiting | None, float]:
+        """What to send now; or None, and after how many seconds to look again."""
+        with self._lock:
+            now_s = self._clock.monotonic_s()
+            idle_s = self._patience.wait_s(now_s)
+            if idle_s > 0:
+                return None, idle_s
+            waiting = self._chosen(now_s)
+            if waiting is None:
+                return None, self._patience.next_due_s(now_s)
+            self._under_way.add(waiting)
+            self._patience.begin(waiting, now_s)
+            return waiting, 0.0
+
+    def _chosen(self, now_s: float) -> Waiting | None:
+        skip = self._under_way | self._patience.avoid(now_s)
+        for turn in self._schedule.turns(self._spool.cameras()):
+            waiting = self._spool.next_chunk(turn.camera_id, turn.order, skip=skip)
+            if waiting is not None:
+                self._schedule.took(turn, waiting.size_bytes)
+                return waiting
+        for failed in self._patience.retries(now_s):
+            if failed in self._under_way:
+                continue
+            waiting = self._spool.next_chunk(
+                failed.chunk.camera_id, config_store.Order.NEWEST, skip=_AllBut(failed)
+            )
+            if waiting is not None:
+                return waiting
+            self._patience.abandon(failed)  # evicted meanwhile
+        return None
+
+    def _upload(self, waiting: Waiting) -> None:
+        try:
+            self._note_stored(waiting, self._put(waiting))
+        except Exception as error:
+            self._settle(waiting, error)
+        finally:
+            with self._lock:
+                self._under_way.discard(waiting)
+                self._patience.ended(waiting)
+            self._spool.hand_back(waiting)
+            self._news.set()
+
+    def _put(self, waiting: Waiting) -> Receipt:
+        """Store `waiting`, and let the spool have its place back."""
+        chunk = waiting.chunk
+        receipt = self._bucket.put_file(
+            chunk.name,
+            waiting.path,
+            content_type=chunk.format.content_type,
+            metadata=chunk.metadata,
+            crc32c=waiting.crc32c,
+            pace=self._flow,
+            session=_Session(self._spool.session(waiting)),
+        )
+        self._spool.release(waiting, receipt)
+        return receipt
+
+    def _settle(self, waiting: Waiting, error: Exception) -> None:
+        """What becomes of a chunk that could not be stored."""
+        if self._ended.is_set():
+            return
+        if not waiting.path.exists():
+            with self._lock:
+                self._patience.abandon(waiting)  # evicted, and counted by the spool
+        elif isinstance(error, StoreConflict):
+            with self._lock:
+                self._patience.succeeded(waiting)  # it answered
+            self._set_aside(waiting, f"the bucket has something else of its name: {error}")
+        elif isinstance(error, ChunkDamaged) and (damage := self._damage(waiting)):
+            self._set_aside(waiting, damage)
+        elif isinstance(error, SessionLost):
+            self._spool.session(waiting).clear()
+            self._put_off(waiting)
+        else:
+            self._note_failure(waiting, error)
+
+    def _damage(self, waiting: Waiting) -> str | None:
+        """What is wrong with the file itself; None when it is as it was recorded, and the damage arose on the
+        way."""
+        try:
+            found = checksum.of_file(waiting.path)
+        except OSError as error:
+            return f"its file cannot be read: {error.strerror}"
+        if found == waiting.crc32c:
+            return None
+        return f"damaged on the disk: expected crc32c {waiting.crc32c}, found {found}"
+
+    def _set_aside(self, waiting: Waiting, why: str) -> None:
+        try:
+            self._spool.set_aside(waiting, SECRETS.shown(why))
+        except SpoolError as error:
+            log.error("%s", SECRETS.shown(str(error)), extra={"camera": waiting.chunk.camera_id})
+            self._put_off(waiting)
+            return
+        with self._lock:
+            self._patience.abandon(waiting)
+
+    def _put_off(self, waiting: Waiting) -> None:
+        with self._lock:
+            self._patience.put_off(waiting, self._clock.monotonic_s())
+
+    def _note_failure(self, waiting: Waiting, error: Exception) -> None:
+        if not isinstance(error, StoreError):
+            log.error("unexpected fault", exc_info=error, extra={"camera": waiting.chunk.camera_id})
+        if isinstance(error, StoreUnavailable) and error.retry_after_s is not None:
+            self._flow.hold(min(error.retry_after_s, LONGEST_ASKED_DELAY_S))  # pictures and status wait too
+        with self._lock:
+            now_s = self._clock.monotonic_s()
+            self._patience.failed(waiting, error, now_s)
+            self._standing.failed(error, now_s=now_s, waiting=self._waiting_chunks)
+
+    def _note_stored(self, waiting: Waiting, receipt: Receipt) -> None:
+        with self._lock:
+            self._patience.succeeded(waiting)
+            self._stored.chunks[waiting.chunk.camera_id] += 1
+            self._stored.size_bytes[waiting.chunk.camera_id] += receipt.size_bytes
+            self._standing.stored(now_s=self._clock.monotonic_s(), waiting=self._waiting_chunks)
+
+    def _waiting_chunks(self) -> int:
+        return sum(len(self._spool.waiting(camera_id)) for camera_id in self._spool.cameras())

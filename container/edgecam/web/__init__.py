@@ -1,0 +1,1 @@
+"""The node's own page, health and metrics over HTTP."""

@@ -1,0 +1,1 @@
+"""How an image is made: inputs, build context, base, build, tarball, contents, bill of materials."""

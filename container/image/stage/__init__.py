@@ -1,0 +1,1 @@
+"""What runs and is read inside a build stage of the Dockerfile."""

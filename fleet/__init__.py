@@ -1,0 +1,1 @@
+"""fleet.yaml becomes frozen, validated settings; without AWS CDK."""

@@ -1,0 +1,1 @@
+"""Checks that no single setting can make: between sites, devices, cores and waves."""

@@ -1,0 +1,92 @@
+"""What is wrong between sites, or between a site and its variant: what no single setting can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from container.image.inputs import FRAME_GRABBER, GCS_UPLOADER
+from edgecam.errors import Mistake
+from edgecam.launch.paths import mistakes_on_core
+
+if TYPE_CHECKING:
+    from fleet.settings.fleet import Fleet
+    from fleet.settings.site import Site
+
+_UPLOADERS_OWN = ("bucket", "writers", "spool", "upload", "google", "latest", "status")
+"""Settings of a node that mean nothing where nothing is recorded."""
+
+
+def mistakes_of_targets(sites: Mapping[str, Site]) -> Iterator[Mistake]:
+    """Two deployments to one target would replace each other at every deploy."""
+    first: dict[str, str] = {}
+    for name, site in sites.items():
+        owner = first.setdefault(site.target, name)
+        if owner == name:
+            continue
+        key = "thing" if site.thing is not None else "thing_group"
+        expected, found = "a target that no other site has", f"which is also the target of sites.{owner}"
+        if sites[owner].variant != site.variant:
+            expected += f" ({GCS_UPLOADER} contains the {FRAME_GRABBER}: one site with all cameras does both)"
+            found += f", a {sites[owner].variant}"
+        yield Mistake(f"sites.{name}.{key}", expected, f'"{site.thing or site.thing_group}", {found}')
+
+
+def mistakes_of_output_names(sites: Mapping[str, Site]) -> Iterator[Mistake]:
+    """Outputs are named after sites, and CloudFormation allows no hyphens there."""
+    first: dict[str, str] = {}
+    for name in sites:
+        if (owner := first.setdefault(name.replace("-", ""), name)) != name:
+            yield Mistake(
+                f"sites.{name}", "a name that differs by more than hyphens", f"sites.{owner} beside it"
+            )
+
+
+def mistakes_of_core_files(sites: Mapping[str, Site]) -> Iterator[Mistake]:
+    for name, site in sites.items():
+        for mistake in mistakes_on_core(site):
+            yield Mistake(f"sites.{name}.{mistake.path}", mistake.expected, mistake.found)
+
+
+def mistakes_of_own_names(fleet: Fleet) -> Iterator[Mistake]:
+    prefix = f"{fleet.aws.component_prefix}."
+    for name, site in fleet.sites.items():
+        for extra in site.components:
+            if extra.startswith(prefix):
+                expected = f"components that are not edgecam's own ({prefix}…)"
+                yield Mistake(f"sites.{name}.components", expected, extra)
+
+
+def mistakes_of_other_variants(sites: Mapping[str, Site]) -> Iterator[Mistake]:
+    for name, site in sites.items():
+        if site.variant == FRAME_GRABBER:
+            for path in _uploader_settings(site):
+                expected = f"it only with variant: {GCS_UPLOADER}, which records and uploads"
+                yield Mistake(f"sites.{name}.{path}", expected, f"variant: {FRAME_GRABBER}")
+        elif not any(camera.recording.enabled for camera in site.cameras):
+            yield Mistake(
+                f"sites.{name}.cameras",
+                f"at least one with recording: {{enabled: true}} (or variant: {FRAME_GRABBER})",
+                f"variant: {GCS_UPLOADER} and nothing to upload",
+            )
+
+
+def _uploader_settings(site: Site) -> Iterator[str]:
+    """Paths of what a site says about recording; what says the default again does no harm."""
+    for name in _UPLOADERS_OWN:
+        if getattr(site, name) != type(site).model_fields[name].default:
+            yield name
+    for index, camera in enumerate(site.cameras):
+        if camera.recording != type(camera).model_fields["recording"].default:
+            yield f"cameras[{index}].recording"
+
+
+def mistakes_of_unused_bucket(fleet: Fleet) -> Iterator[Mistake]:
+    """Most likely a slip of the pen: one bucket would be made, and another written to."""
+    if fleet.gcp is None or fleet.gcp.bucket is None:
+        return
+    name = fleet.gcp.bucket.name
+    used = sorted({site.bucket for site in fleet.sites.values() if site.bucket is not None})
+    if not any(uri.removeprefix("gs://").split("/")[0] == name for uri in used if uri.startswith("gs://")):
+        found = f'"{name}", while sites name {", ".join(used) or "none"}'
+        yield Mistake("gcp.bucket.name", "the bucket of a site, as in bucket: gs://NAME", found)

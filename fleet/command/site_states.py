@@ -1,0 +1,185 @@
+"""What each site gets, read from templates: the ones just made, or the ones that are deployed.
+
+Both sides of a comparison come from templates, so that it shows what a deploy does, and not what some other
+piece of code thinks it would.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from container.image.inputs import VARIANTS
+from fleet.devices import SECRETS
+
+Template = Mapping[str, Any]
+
+_DEPLOYMENT = "AWS::GreengrassV2::Deployment"
+_GROUP = "AWS::IoT::ThingGroup"
+_REMOVAL = "Custom::EdgecamRemoval"
+_DEVICE = "Custom::EdgecamCloudIotDevice"
+_NAME = "edgecam "
+"""How the names of our deployments begin (stacks/greengrass/deployment.py)."""
+
+_DERIVED = ("accessControl",)
+"""Keys of our component's configuration that follow from the cameras' secrets."""
+
+
+@dataclass(frozen=True)
+class SiteState:
+    """A site, as its deployment says.
+
+    Attributes:
+        name: Its name in the fleet file.
+        target: `thing/NAME` or `thinggroup/NAME`.
+        variant: Which of ours runs there.
+        version: Of that component.
+        stack: Where the deployment stands.
+        group_stack: Where the thing group is made; empty when it is not ours.
+        leaves_cores: Whether our components are taken from the cores when the site goes.
+        camera_ids: Its cameras.
+        settings: What reaches the cores, by the path of a setting: `cameras.door.uri`, `docker.memory`,
+            `components.NAME.version`, `rollout.…`.
+        devices: The devices that are made of its cameras, each with the stack in which it is.
+    """
+
+    name: str
+    target: str
+    variant: str
+    version: str
+    stack: str
+    group_stack: str
+    leaves_cores: bool
+    camera_ids: frozenset[str]
+    settings: Mapping[str, Any]
+    devices: Mapping[str, str] = field(default_factory=dict)
+
+
+States = dict[str, SiteState]
+
+Devices = Mapping[tuple[str, str], tuple[str, str]]
+"""By target and camera: its device, and in which stack that is."""
+
+
+def states_in(folder: Path) -> States:
+    """The sites of a cloud assembly."""
+    return states_of(
+        (path.name.removesuffix(".template.json"), json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(folder.glob("*.template.json"))
+    )
+
+
+def states_of(templates: Iterable[tuple[str, Template]]) -> States:
+    """The sites of these stacks."""
+    resources = [
+        (stack, resource["Type"], resource.get("Properties", {}))
+        for stack, template in templates
+        for resource in template.get("Resources", {}).values()
+    ]
+    groups = {
+        f"thinggroup/{each['ThingGroupName']}": stack for stack, kind, each in resources if kind == _GROUP
+    }
+    leaving = {each["Site"] for _, kind, each in resources if kind == _REMOVAL}
+    devices = _devices((stack, each) for stack, kind, each in resources if kind == _DEVICE)
+    states = [
+        _state(stack, each, groups, leaving, devices)
+        for stack, kind, each in resources
+        if kind == _DEPLOYMENT and str(each.get("DeploymentName")).startswith(_NAME)
+    ]
+    return {state.name: state for state in states}
+
+
+def _devices(found: Iterable[tuple[str, Mapping[str, Any]]]) -> Devices:
+    """By the name of the secret with the key, `edgecam/devices/CORE/CAMERA/key`."""
+    devices: dict[tuple[str, str], tuple[str, str]] = {}
+    for stack, properties in found:
+        core, camera, _ = properties["Secret"].removeprefix(f"{SECRETS}/").rsplit("/", 2)
+        devices[f"thing/{core}", camera] = (properties["Device"], stack)
+    return devices
+
+
+def _state(
+    stack: str,
+    properties: Mapping[str, Any],
+    groups: Mapping[str, str],
+    leaving: Collection[str],
+    devices: Devices,
+) -> SiteState:
+    name = properties["DeploymentName"].removeprefix(_NAME)
+    components = properties.get("Components", {})
+    own = next((name for name in components if name.rpartition(".")[2] in VARIANTS), "")
+    configuration = _merge(components.get(own, {}))
+    target = _text(properties["TargetArn"]).rpartition(":")[2]
+    camera_ids = frozenset(camera["id"] for camera in configuration.get("node", {}).get("cameras", []))
+    return SiteState(
+        name=name,
+        target=target,
+        variant=own.rpartition(".")[2],
+        version=_text(components.get(own, {}).get("ComponentVersion", "")),
+        stack=stack,
+        group_stack=groups.get(target, ""),
+        leaves_cores=name in leaving,
+        camera_ids=camera_ids,
+        settings={
+            **dict(_flat(_as_settings(configuration))),
+            **{
+                path: value
+                for extra in components
+                if extra != own
+                for path, value in _extra(extra, components)
+            },
+            **dict(_flat({"rollout": {**properties.get("DeploymentPolicies", {}), **_jobs(properties)}})),
+        },
+        devices=dict(devices[target, camera] for camera in camera_ids if (target, camera) in devices),
+    )
+
+
+def _as_settings(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """A component's configuration as written for the site: the node's settings at the top, cameras by id."""
+    settings = {key: each for key, each in configuration.items() if key not in ("node", *_DERIVED)}
+    node = configuration.get("node", {})
+    cameras = {camera["id"]: camera for camera in node.get("cameras", [])}
+    return {**settings, **node, "cameras": cameras}
+
+
+def _extra(name: str, components: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    path = f"components.{name}"
+    yield f"{path}.version", _text(components[name].get("ComponentVersion", ""))
+    yield from _flat(_merge(components[name]), f"{path}.merge")
+
+
+def _jobs(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    jobs: Mapping[str, Any] = properties.get("IotJobConfiguration", {})
+    return jobs
+
+
+def _merge(component: Mapping[str, Any]) -> dict[str, Any]:
+    text = _text(component.get("ConfigurationUpdate", {}).get("Merge", "{}"))
+    merge: dict[str, Any] = json.loads(text)
+    return merge
+
+
+def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by their paths; lists whole, empty mappings not at all."""
+    for key, each in value.items():
+        below = f"{path}.{key}" if path else str(key)
+        if isinstance(each, Mapping):
+            yield from _flat(each, below)
+        else:
+            yield below, each
+
+
+def _text(value: Any) -> str:
+    """A text of a template; what CloudFormation fills in stands between braces."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    ((function, argument),) = value.items()
+    if function == "Fn::Join":
+        return str(argument[0]).join(map(_text, argument[1]))
+    if function == "Fn::Sub" and isinstance(argument, str):
+        return argument
+    return f"${{{re.sub('[^A-Za-z0-9:.]', '', str(argument))}}}"

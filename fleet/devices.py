@@ -1,0 +1,94 @@
+"""The devices of a fleet: which camera is which device, where its key is, and what the node is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fleet.settings.fleet import Fleet
+    from fleet.settings.registry import Registry
+    from fleet.settings.site import Site
+
+SECRETS = "edgecam/devices"
+"""How the names of the keys' secrets begin; below it each core may read what is under its own name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetDevice:
+    """A camera of a site with `devices: true`.
+
+    Attributes:
+        site: Name of the site.
+        thing: Its core.
+        camera: Id of the camera.
+        id: Name of the device in the registry.
+    """
+
+    site: str
+    thing: str
+    camera: str
+    id: str
+
+    @property
+    def secret(self) -> str:
+        """Name of the secret that holds the private key."""
+        return f"{SECRETS}/{self.thing}/{self.camera}/key"
+
+
+def devices_of(fleet: Fleet) -> Iterator[FleetDevice]:
+    """Every device that is made, in the order of the settings."""
+    for name, site in fleet.sites.items():
+        yield from devices_at(name, site)
+
+
+def devices_at(name: str, site: Site) -> Iterator[FleetDevice]:
+    """Those of one site."""
+    if site.devices and site.thing is not None:
+        for camera in site.cameras:
+            device_id = site.device_ids.get(camera.id, f"{name}-{camera.id}")
+            yield FleetDevice(site=name, thing=site.thing, camera=camera.id, id=device_id)
+
+
+def node_of(fleet: Fleet, name: str, *, secrets: str) -> dict[str, Any]:
+    """The node configuration of a site as plain values, with registry and devices where they are asked for.
+
+    A secret is named by its ARN without the six characters that Secrets Manager adds: they are not known
+    before it is made, and a node asks by this name as well.
+
+    Args:
+        fleet: The fleet.
+        name: The site.
+        secrets: The beginning of a secret's ARN, up to its name.
+    """
+    site = fleet.sites[name]
+    node = site.node
+    if not site.devices or fleet.gcp is None or fleet.gcp.registry is None:
+        return node
+    found = {device.camera: device for device in devices_at(name, site)}
+    node["cloud_iot"] = _told(fleet.gcp.project, fleet.gcp.registry)
+    node["cameras"] = [
+        {**camera, "device": _device(found[camera["id"]], secrets)} for camera in node["cameras"]
+    ]
+    return node
+
+
+def _told(project: str | None, registry: Registry) -> dict[str, Any]:
+    """What a node is told of the registry."""
+    values: Mapping[str, Any] = registry.model_dump(
+        mode="json",
+        include={"port", "ca_file", "token_s", "every_s", "payload"},
+        exclude_defaults=True,
+    )
+    return {
+        "project": project,
+        "region": registry.region,
+        "registry": registry.name,
+        "host": registry.bridge,
+        **values,
+    }
+
+
+def _device(device: FleetDevice, secrets: str) -> dict[str, Any]:
+    return {"id": device.id, "key": {"secret": f"{secrets}{device.secret}"}}

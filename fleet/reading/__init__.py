@@ -1,0 +1,1 @@
+"""Files become one document that knows where each value stands."""

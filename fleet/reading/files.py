@@ -1,0 +1,182 @@
+"""The files that a fleet is written in, read as one document that knows where each setting stands.
+
+include: [sites/*.yaml]     # further files with sites, relative to this one
+defaults: {…}               # under every site
+templates: {shop: {…}}      # under the sites that say template: shop
+sites: {…}
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgecam.config.document import parse_document, read_text
+from edgecam.config.validation import Model, validate
+from edgecam.errors import ConfigurationError, Mistake
+from fleet.reading.located import (
+    Sourced,
+    plain,
+    sourced,
+    traced,
+)
+from fleet.reading.mistakes import Finding, Findings, told_once
+from fleet.reading.templates import SiteTemplates
+
+ModelT = TypeVar("ModelT", bound=Model)
+
+
+@dataclass(frozen=True)
+class FleetDocument:
+    """A fleet's files, merged.
+
+    Attributes:
+        name: The main file's name, as messages say it.
+        files: All files, the main one first.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    _tree: Sourced
+
+    def validated(self, model: type[ModelT]) -> ModelT:
+        """The whole as `model`.
+
+        Raises:
+            ConfigurationError: with every mistake, each where a user can mend it.
+        """
+        document = plain(self._tree)
+        try:
+            return validate(model, document)
+        except ConfigurationError as error:
+            raise self.traced(list(error.mistakes)) from None
+
+    def traced(self, mistakes: list[Mistake]) -> ConfigurationError:
+        """What was found in the merged document, told in terms of the files: a template's mistake once."""
+        found: list[Finding] = []
+        for mistake in mistakes:
+            file, path = traced(self._tree, mistake.path)
+            is_shared = mistake.path.startswith("sites.") and not path.startswith("sites.")
+            # Names of sites hold no dots.
+            site = mistake.path.split(".")[1] if is_shared else ""
+            found.append((file, replace(mistake, path=path), site))
+        return _error(self.name, told_once(found))
+
+    def file_of(self, site: str) -> str:
+        """The name of the file in which a site stands."""
+        sites = self._tree.get("sites")
+        found = sites.get(site) if sites is not None else None
+        return found.file if found is not None else self.name
+
+
+def read_fleet(path: Path) -> FleetDocument:
+    """Read `path`, the files that it includes, and make whole sites of them.
+
+    Raises:
+        ConfigurationError: a file cannot be read or included, a site stands there twice, or what it builds on
+            is not there.
+    """
+    name = path.name
+    main = _read(path, name, hint=" (-c fleet=PATH names another)")
+    if not main.is_mapping:
+        return FleetDocument(name, (path,), main)
+    findings = Findings()
+    included = list(_included(main, path, findings))
+    sites = _all_sites([main, *(tree for _, tree in included)], findings)
+    if sites is not None:
+        templates = SiteTemplates(main, findings)
+        sites = sites.holding({key: templates.site(str(key), site) for key, site in sites.value.items()})
+    if findings:
+        raise _error(name, findings.told())
+    parts = dict(main.value)
+    if sites is not None:
+        parts["sites"] = sites
+    return FleetDocument(name, (path, *(file for file, _ in included)), main.holding(parts))
+
+
+def _read(path: Path, name: str, hint: str = "") -> Sourced:
+    try:
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        problem = getattr(error, "strerror", None) or "text that is not UTF-8"
+        raise ConfigurationError(
+            [Mistake("", f"a readable file{hint}", problem)], document=str(path) if hint else name
+        ) from None
+    return sourced(parse_document(text, name=name), name)
+
+
+def _included(main: Sourced, path: Path, findings: Findings) -> Iterator[tuple[Path, Sourced]]:
+    """The files that `include` names, in the order of its patterns and their names, each once."""
+    patterns = main.get("include")
+    if patterns is None:
+        return
+    if not isinstance(patterns.value, list):
+        findings.say(patterns, "a list of files, such as [sites/*.yaml]")
+        return
+    seen: set[str] = set()
+    for pattern in patterns.value:
+        for name in _matching(pattern, path, findings):
+            if name not in seen:
+                seen.add(name)
+                yield path.parent / name, _sites_only(_read(path.parent / name, name), findings)
+
+
+def _matching(pattern: Sourced, path: Path, findings: Findings) -> list[str]:
+    if not isinstance(pattern.value, str) or not pattern.value or Path(pattern.value).is_absolute():
+        findings.say(pattern, "a file or a pattern, relative to this file, such as sites/*.yaml")
+        return []
+    # Not Path.glob, which would take hidden files, such as an editor leaves behind.
+    names = sorted(glob.glob(pattern.value, root_dir=path.parent, recursive=True))  # noqa: PTH207
+    files = [name for name in names if (path.parent / name).is_file()]
+    if not files:
+        findings.say(pattern, "a file, or a pattern that at least one file matches", f'"{pattern.value}"')
+    if any((path.parent / name).samefile(path) for name in files):
+        findings.say(
+            pattern, "other files than this one", f'"{pattern.value}", which is also {path.name} itself'
+        )
+        return []
+    return files
+
+
+def _sites_only(tree: Sourced, findings: Findings) -> Sourced:
+    """An included file says which sites there are; what is for the whole fleet stands in one place."""
+    for key, each in tree.value.items() if tree.is_mapping else ():
+        if key != "sites":
+            expected = "sites: alone in an included file; the rest stands in the file that includes it"
+            findings.say(each, expected, f"{key}:")
+    if tree.get("sites") is None:
+        findings.say(tree, "sites: and what they are")
+    return tree
+
+
+def _all_sites(trees: list[Sourced], findings: Findings) -> Sourced | None:
+    """The sites of all files; None when no file has any."""
+    found: dict[Any, Sourced] = {}
+    first: Sourced | None = None
+    for tree in trees:
+        sites = tree.get("sites")
+        if sites is None or (sites.value is None and tree is trees[0]):
+            continue
+        if not sites.is_mapping:
+            findings.say(sites, "a mapping of names to sites")
+            continue
+        first = first or sites
+        for name, site in sites.value.items():
+            if (other := found.setdefault(name, site)) is not site:
+                findings.say(site, "a name that no other site has", f"sites.{name} in {other.file} as well")
+    return first.holding(found) if first is not None else None
+
+
+def _error(name: str, told: list[tuple[str, Mistake]]) -> ConfigurationError:
+    """Mistakes of one file as before, with the file's name in front; of several, each with its own."""
+    if all(file == name for file, _ in told):
+        return ConfigurationError([mistake for _, mistake in told], document=name)
+    return ConfigurationError(
+        [
+            Mistake(f"{file}: {mistake.path}" if mistake.path else file, mistake.expected, mistake.found)
+            for file, mistake in told
+        ]
+    )

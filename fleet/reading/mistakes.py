@@ -1,0 +1,59 @@
+"""Mistakes in a fleet's files, collected before anything is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from edgecam.config.validation import found_text
+from edgecam.errors import Mistake
+from fleet.reading.located import Sourced
+
+_NAMED_SITES = 3
+"""That a mistake in shared settings names."""
+
+Finding = tuple[str, Mistake, str]
+"""The file, what is wrong there, and for which site that is; empty where it stands in the site itself."""
+
+
+class Findings:
+    """Mistakes, each with its file.
+
+    Attributes:
+        site: For which site the files are looked at; empty for all.
+    """
+
+    def __init__(self) -> None:
+        self.site = ""
+        self._found: list[Finding] = []
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def say(self, at: Sourced, expected: str, found: str | None = None) -> None:
+        """Something else was expected at this place."""
+        mistake = Mistake(at.where, expected, found or found_text(at.path, at.value))
+        self._found.append((at.file, mistake, "" if at.path[:1] == ("sites",) else self.site))
+
+    def told(self) -> list[tuple[str, Mistake]]:
+        """Each mistake with its file, once."""
+        return told_once(self._found)
+
+
+def told_once(findings: Iterable[Finding]) -> list[tuple[str, Mistake]]:
+    """Each mistake once; one in what sites share says for which of them it is one."""
+    sites: dict[tuple[str, Mistake], dict[str, None]] = {}
+    for file, mistake, site in findings:
+        sites.setdefault((file, mistake), {})[site] = None
+    return [
+        (file, replace(mistake, found=f"{mistake.found}{_for_sites([name for name in names if name])}"))
+        for (file, mistake), names in sites.items()
+    ]
+
+
+def _for_sites(names: list[str]) -> str:
+    if not names:
+        return ""
+    rest = len(names) - _NAMED_SITES
+    more = f" and {rest:,} more" if rest > 0 else ""
+    return f", for site{'' if len(names) == 1 else 's'} {', '.join(names[:_NAMED_SITES])}{more}"

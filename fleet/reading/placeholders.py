@@ -1,0 +1,113 @@
+"""Placeholders in texts, and the ranges that cameras are numbered with.
+
+`{name}` is replaced by a value, `{{name}}` stands for a literal `{name}`. Every other brace is what it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+
+from fleet.reading.located import Sourced
+from fleet.reading.mistakes import Findings
+
+NAME = r"[a-z][a-z0-9_]*"
+_PLACEHOLDER = re.compile(rf"\{{\{{({NAME})\}}\}}|\{{({NAME})\}}")
+_RANGE = re.compile(r"(\d{1,6})-(\d{1,6})")
+
+MOST_CAMERAS = 1000
+"""That one entry may stand for. A slip (1-100000) would otherwise take all memory before anything is said."""
+
+Value = str | int
+Values = Mapping[str, Value]
+
+
+def filled(tree: Sourced, values: Values, findings: Findings) -> Sourced:
+    """`tree` with its placeholders replaced. A text that is one placeholder and no more becomes its value."""
+    if isinstance(tree.value, dict):
+        return tree.holding({key: filled(each, values, findings) for key, each in tree.value.items()})
+    if isinstance(tree.value, list):
+        return tree.holding([filled(each, values, findings) for each in tree.value])
+    if not isinstance(tree.value, str) or "{" not in tree.value:
+        return tree
+    unknown = sorted({name for name in names_in(tree.value) if name not in values})
+    for name in unknown:
+        known = ", ".join(f"{{{each}}}" for each in sorted(values))
+        findings.say(tree, f"one of {known} (or {{{{{name}}}}} for the braces themselves)", f"{{{name}}}")
+    if unknown:
+        return tree
+    whole = _PLACEHOLDER.fullmatch(tree.value)
+    if whole and whole[2]:
+        return tree.holding(values[whole[2]])
+    return tree.holding(
+        _PLACEHOLDER.sub(lambda match: str(values[match[2]]) if match[2] else f"{{{match[1]}}}", tree.value)
+    )
+
+
+def names_in(text: object) -> list[str]:
+    """The names of the placeholders in `text`."""
+    return [match[2] for match in _PLACEHOLDER.finditer(text) if match[2]] if isinstance(text, str) else []
+
+
+def combinations(loops: Sourced, findings: Findings) -> list[dict[str, Value]]:
+    """What the names of a `for` stand for, one mapping for each camera; the last name runs fastest.
+
+    `loops` maps each name to a range such as `"1-4"` (`"01-12"` keeps its zeros) or a list.
+    """
+    if not loops.is_mapping or not loops.value:
+        findings.say(loops, 'names and their ranges, such as {n: "1-4"}')
+        return []
+    runs: dict[str, list[Value]] = {}
+    for name, each in loops.value.items():
+        if not isinstance(name, str) or not re.fullmatch(NAME, name):
+            findings.say(each, "a name of lower case letters, digits and underscores", f'"{name}"')
+        runs[name] = _run(each, findings)
+    count = 1
+    for run in runs.values():
+        count *= len(run)
+    if count > MOST_CAMERAS:
+        findings.say(loops, f"at most {MOST_CAMERAS} cameras of one entry", f"{count}")
+        return []
+    return [dict(zip(runs, each, strict=True)) for each in itertools.product(*runs.values())]
+
+
+def _run(each: Sourced, findings: Findings) -> list[Value]:
+    """The values of one name; empty when it is wrong."""
+    if isinstance(each.value, list):
+        return _listed(each, findings)
+    match = _RANGE.fullmatch(each.value) if isinstance(each.value, str) else None
+    if match is None:
+        findings.say(each, 'a range such as "1-4", or a list')
+        return []
+    first, last = match.groups()
+    padded = any(len(end) > 1 and end.startswith("0") for end in (first, last))
+    if int(first) > int(last) or (padded and len(first) != len(last)):
+        findings.say(
+            each, 'a range that goes up, its ends equally long where one begins with 0, such as "01-12"'
+        )
+        return []
+    if int(last) - int(first) >= MOST_CAMERAS:
+        findings.say(each, f"at most {MOST_CAMERAS} cameras of one entry")
+        return []
+    width = len(first) if padded else 1
+    return [f"{number:0{width}}" for number in range(int(first), int(last) + 1)]
+
+
+def _listed(each: Sourced, findings: Findings) -> list[Value]:
+    run: list[Value] = []
+    for item in each.value:
+        if not is_value(item.value):
+            findings.say(item, "a text or a whole number (a number with a dot in quotes)")
+        elif str(item.value) in map(str, run):
+            findings.say(item, "each value once", f"{item.value} again")
+        else:
+            run.append(item.value)
+    if not each.value:
+        findings.say(each, "at least one value", "none")
+    return run
+
+
+def is_value(value: object) -> bool:
+    """Whether it can be put into a text as it was typed. YAML makes 10.1 of 10.10, and true of yes."""
+    return isinstance(value, (str, int)) and not isinstance(value, bool)

@@ -1,0 +1,1 @@
+"""The model of fleet.yaml, one module a section."""

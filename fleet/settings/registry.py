@@ -1,0 +1,123 @@
+"""The settings of the registry in which cameras are devices, by Cloud IoT Core's protocol.
+
+How a node speaks to it is `edgecam.config.brokers`; here is who keeps the registry, and what the
+devices' keys are like.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from edgecam.config.brokers import BridgeHost, CloudIot, StatePayload
+from edgecam.config.validation import Model
+from edgecam.config.values import MOST_COUNTED, SECRET_ARN, AbsolutePath
+
+CLEARBLADE_REGIONS = ("asia-east1", "europe-west1", "us-central1")
+"""Where ClearBlade IoT Core is (https://clearblade.atlassian.net/wiki/spaces/IC/pages/2203582552/Requirements)."""
+
+
+def embedded(service: str) -> AfterValidator:
+    """Check the address of what stands in a provider's place; `service` says what that is."""
+
+    def check(url: str) -> str:
+        if not re.fullmatch(r"http://(localhost|127\.0\.0\.1):\d{1,5}", url):
+            raise ValueError(f"expected http://localhost:PORT: it is for {service}, which asks for no login")
+        return url
+
+    return AfterValidator(check)
+
+
+def _as_for_a_node(name: str) -> Any:
+    """The default, the limits and the description that a node's own setting has."""
+    return CloudIot.model_fields[name]
+
+
+class Registry(Model):
+    """The registry of the devices, and their keys."""
+
+    name: str = _as_for_a_node("registry")
+    region: str = _as_for_a_node("region")
+    provider: Literal["clearblade", "google"] = Field(
+        description="Whose API keeps the devices: ClearBlade IoT Core's, or Google's, whose own service "
+        "ended in 2023."
+    )
+    secret: str | None = Field(
+        default=None,
+        pattern=SECRET_ARN,
+        description="With `clearblade`: ARN of an AWS Secrets Manager secret that holds the JSON of its "
+        "service account.",
+    )
+    create: bool = Field(
+        default=True, description="false: the registry exists, and only devices are made in it."
+    )
+    event_topic: str | None = Field(
+        default=None,
+        pattern=r"^projects/[a-z0-9.:-]+/topics/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$",
+        description="Pub/Sub topic of the new registry, `projects/P/topics/T`, for what came of commands; "
+        "without one, a device that tells an event is thrown out.",
+    )
+    algorithm: Literal["ES256", "RS256"] = Field(
+        default="ES256", description="The devices' keys: P-256 (`ES256`), or RSA with 2048 bits (`RS256`)."
+    )
+    key_version: int = Field(
+        default=1,
+        ge=1,
+        le=MOST_COUNTED,
+        description="Another number gives every device a new key, without a gap.",
+    )
+    key_days: int = Field(
+        default=365,
+        ge=1,
+        le=3650,
+        description="How long a key is valid, days; another key_version in time renews it.",
+    )
+    recovery_days: int = Field(
+        default=30,
+        ge=7,
+        le=30,
+        description="How long AWS Secrets Manager keeps the key of a device that is gone, days.",
+    )
+    host: BridgeHost | None = Field(
+        default=None,
+        description="The MQTT bridge of the nodes; default ClearBlade's of the region, none with `google`.",
+    )
+    port: int = _as_for_a_node("port")
+    ca_file: AbsolutePath | None = _as_for_a_node("ca_file")
+    token_s: int = _as_for_a_node("token_s")
+    every_s: float = _as_for_a_node("every_s")
+    payload: StatePayload = _as_for_a_node("payload")
+    endpoint: Annotated[str, embedded("an embedded Cloud IoT")] | None = Field(
+        default=None,
+        description="For tests: an embedded Cloud IoT, `http://localhost:PORT`, in place of the provider's.",
+    )
+
+    @model_validator(mode="after")
+    def _login(self) -> Self:
+        if self.provider == "google" and self.secret is not None:
+            raise ValueError("expected secret only with provider: clearblade (gcp.login is Google's)")
+        if self.provider == "clearblade" and self.secret is None and self.endpoint is None:
+            raise ValueError(
+                "expected secret, the ARN of the secret that holds ClearBlade's service account, found none"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _bridge(self) -> Self:
+        if self.host is not None:
+            return self
+        if self.provider == "google":
+            raise ValueError("expected host, the MQTT bridge: Google's own ended in 2023, found none")
+        if self.region not in CLEARBLADE_REGIONS:
+            raise ValueError(
+                f"expected region to be one of {', '.join(CLEARBLADE_REGIONS)}, where ClearBlade is (or "
+                f"host), found {self.region}"
+            )
+        return self
+
+    @property
+    def bridge(self) -> str:
+        """The host that nodes connect to."""
+        return self.host or f"{self.region}-mqtt.clearblade.com"

@@ -1,0 +1,178 @@
+"""`fleet.yaml` becomes frozen, validated settings.
+
+A site is a node configuration (`edgecam.config`, the only definition of a camera) and how it is deployed.
+Every mistake is found here, at synth, with the path of the setting, what was expected and what was found.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from container.image.inputs import (
+    FRAME_GRABBER,
+    GCS_UPLOADER,
+)
+from edgecam.config.brokers import DeviceId
+from edgecam.config.node import NodeConfig
+from edgecam.config.validation import Model
+from edgecam.config.values import CameraId
+from edgecam.launch.docker_options import DockerOptions
+from fleet.settings.gcp import Member
+from fleet.settings.names import ComponentName, PlainVersion, SiteName, ThingName
+from fleet.settings.rollout import Rollout
+
+SECRET_MANAGER = "aws.greengrass.SecretManager"  # noqa: S105 - a component's name
+TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
+
+
+class ExtraComponent(Model):
+    """A component deployed beside ours; also written as its version alone."""
+
+    version: PlainVersion = Field(description="Its version, such as `2.3.7`.")
+    merge: dict[str, Any] = Field(default={}, description="What is merged into its configuration.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        # YAML reads 2.1 as a number; what is wrong with it is that it has two parts.
+        return {"version": str(value)} if isinstance(value, (str, int, float)) else value
+
+
+class Site(NodeConfig):
+    """One deployment target and the node that runs there."""
+
+    template: str | None = Field(
+        default=None, description="Which of `templates` stands under the settings of this site."
+    )
+    values: dict[str, str | int] = Field(
+        default={}, description="What `{name}` stands for in defaults, templates and cameras with `for`."
+    )
+    camera: dict[str, Any] = Field(default={}, description="Settings under each of its cameras.")
+    variant: Literal["frame-grabber", "gcs-uploader"] = Field(
+        default="frame-grabber",
+        description="`frame-grabber`: pictures on the core. `gcs-uploader`: the same, and recordings in the "
+        "cloud.",
+    )
+    thing: ThingName | None = Field(default=None, description="The core device, when the site has one core.")
+    thing_group: ThingName | None = Field(default=None, description="The thing group of the cores.")
+    create_thing_group: bool = Field(
+        default=False, description="true creates the thing group; else it exists already."
+    )
+    nucleus: Literal["classic", "lite"] = Field(
+        default="classic", description="Which nucleus the cores run: decides how camera secrets get there."
+    )
+    docker: DockerOptions = Field(default=DockerOptions(), description="How the container runs.")
+    entrypoint: str = Field(
+        default="", description="For debugging: a program of the image that runs in place of the node."
+    )
+    command: tuple[str, ...] = Field(
+        default=(), description="For debugging: its arguments, each as typed; no shell sees them."
+    )
+    devices: bool = Field(
+        default=False,
+        description="true makes each camera a device of `gcp.registry`, with a key that only this core can "
+        "read; for a `thing`.",
+    )
+    device_ids: dict[CameraId, DeviceId] = Field(
+        default={}, description="Names of devices, by camera; default `<site>-<camera>`."
+    )
+    writers: tuple[Member, ...] = Field(
+        default=(),
+        description="With `gcp.bucket`: who may upload below what `bucket` names, and nowhere else, such as "
+        "`principal://…/subject/ROLE/CERTIFICATE` of each of its cores.",
+    )
+    rollout: Rollout = Field(default=Rollout(), description="How a deployment reaches the cores.")
+    stack: SiteName | None = Field(
+        default=None,
+        description="Which stack holds its deployment; `main` is that of the variant; default as "
+        "`aws.site_stacks` says.",
+    )
+    components: dict[ComponentName, ExtraComponent] = Field(
+        default={},
+        description="Other components of the same cores: a deployment replaces the former one whole.",
+    )
+
+    @field_validator("variant", mode="before")
+    @classmethod
+    def _not_both(cls, variant: Any) -> Any:
+        if isinstance(variant, (list, tuple)):
+            raise ValueError(
+                f"expected {FRAME_GRABBER} or {GCS_UPLOADER}, not several: {GCS_UPLOADER} contains the "
+                f"{FRAME_GRABBER}, found {', '.join(map(str, variant))}"
+            )
+        return variant
+
+    @model_validator(mode="before")
+    @classmethod
+    def _devices_are_filled_in(cls, site: Any) -> Any:
+        """Ahead of the node's own checks, which would ask for the other half."""
+        if not isinstance(site, dict) or site.get("devices") is not True:
+            return site
+        cameras = site.get("cameras")
+        named = [
+            camera for camera in (cameras if isinstance(cameras, list) else []) if isinstance(camera, dict)
+        ]
+        if site.get("cloud_iot") is not None or any(camera.get("device") is not None for camera in named):
+            raise ValueError(
+                "expected neither cloud_iot nor a camera's device beside devices: true, which fills them in "
+                "from gcp.registry (device_ids names devices)"
+            )
+        return site
+
+    @model_validator(mode="after")
+    def _devices_of_one_core(self) -> Self:
+        if self.devices and self.thing is None:
+            raise ValueError(
+                "expected thing beside devices: true: every core of a group would be the same devices, and "
+                "of those only one can be connected"
+            )
+        if self.device_ids and not self.devices:
+            raise ValueError("expected device_ids only with devices: true")
+        unknown = self.device_ids.keys() - {camera.id for camera in self.cameras}
+        if unknown:
+            raise ValueError(
+                f"expected cameras of this site in device_ids, found {', '.join(sorted(unknown))}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if (self.thing is None) == (self.thing_group is None):
+            raise ValueError("expected thing or thing_group, one of them")
+        if self.create_thing_group and self.thing_group is None:
+            raise ValueError("expected create_thing_group only with thing_group")
+        return self
+
+    @field_validator("components")
+    @classmethod
+    def _not_provided(cls, components: dict[str, ExtraComponent]) -> dict[str, ExtraComponent]:
+        if TOKEN_EXCHANGE in components:
+            raise ValueError(f"expected no {TOKEN_EXCHANGE}: the nucleus adds it by itself")
+        return components
+
+    @property
+    def target(self) -> str:
+        """The deployment target as `thing/NAME` or `thinggroup/NAME`, the end of its ARN."""
+        return f"thing/{self.thing}" if self.thing is not None else f"thinggroup/{self.thing_group}"
+
+    @property
+    def node(self) -> dict[str, Any]:
+        """The node configuration as plain values: what differs from the defaults, to keep documents small."""
+        return {name: value for name, value in _dump(self).items() if name in NodeConfig.model_fields}
+
+    @property
+    def docker_options(self) -> dict[str, Any]:
+        """The docker options as plain values, what differs from the defaults."""
+        return _dump(self.docker)
+
+    @property
+    def uses_secret_manager(self) -> bool:
+        """Whether the cores get secrets through the Greengrass secret manager (Nucleus Lite has none)."""
+        return self.nucleus == "classic" and bool(self.secret_arns())
+
+
+def _dump(model: Model) -> dict[str, Any]:
+    # No nulls and no empty objects: not every nucleus keeps them through a merge.
+    return model.model_dump(mode="json", exclude_defaults=True, exclude_none=True)

@@ -1,0 +1,1 @@
+"""Test cameras: an RTSP server, the film it shows, and cameras that misbehave."""

@@ -1,0 +1,1 @@
+"""A small Greengrass core: takes deployments, runs components, serves IPC and credentials."""

@@ -1,0 +1,149 @@
+"""The parts under drill: made-up cameras, the node's own spool and uploads, and an embedded store to fail."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from edgecam.bucket.gcs import GsBucket, Login
+from edgecam.bucket.google_auth import Nobody
+from edgecam.bucket.http_client import Transfer
+from edgecam.clock import Clock, SystemClock
+from edgecam.config.node import NodeConfig
+from edgecam.config.validation import validate
+from edgecam.status.reports import CameraReport
+from edgecam.upload.service import Uploading
+from sandbox.faults.ledger import Ledger, NotingSink, Outcome
+from sandbox.faults.synthetic_camera import MadeUpCamera
+from sandbox.gcs.server import BUCKET, EmbeddedGcs
+
+DRAIN_TIMEOUT_S = 120.0
+_STOP_TIMEOUT_S = 5.0
+
+
+class NoCameras:
+    """What a node without cameras tells."""
+
+    def reports(self) -> Sequence[CameraReport]:
+        """None."""
+        return ()
+
+    def frame_path(self, camera_id: str) -> Path:
+        """None."""
+        raise KeyError(camera_id)
+
+
+def configuration(folder: Path, **parts: Any) -> NodeConfig:
+    """A node that records to `gs://`; `parts` (spool, upload, cameras …) are added to what stands here."""
+    document: dict[str, Any] = {
+        "cameras": [{"id": "made-up", "uri": "rtsp://127.0.0.1/", "recording": {"enabled": True}}],
+        "bucket": f"gs://{BUCKET}",
+        "data_dir": str(folder / "data"),
+        "http": {"enabled": False},
+        **parts,
+    }
+    document["spool"] = {"path": str(folder / "spool"), "keep_free_bytes": 0, **parts.get("spool", {})}
+    return validate(NodeConfig, document, name="drill")
+
+
+class Rig(AbstractContextManager["Rig"]):
+    """A store, a node's way to it, and cameras, from entering to leaving.
+
+    Args:
+        folder: Where everything lies.
+        made_up: How many made-up cameras.
+        period_s: Seconds from chunk to chunk of each.
+        chunk_bytes: How large one is, about.
+        clock: Time.
+        login: Makes what tells the store who the node is; default nobody.
+        parts: Of the node configuration.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        made_up: int = 3,
+        period_s: float = 0.2,
+        chunk_bytes: int = 100_000,
+        clock: Clock | None = None,
+        login: Callable[[], Login] = Nobody,
+        **parts: Any,
+    ) -> None:
+        self.clock = clock or SystemClock()
+        self.gcs = EmbeddedGcs(folder=folder / "gcs")
+        self.ledger = Ledger()
+        self.config = configuration(folder, **parts)
+        upload = self.config.upload
+        bucket = GsBucket(
+            f"gs://{BUCKET}",
+            BUCKET,
+            transfer=Transfer(self.gcs.url, stall_timeout_s=upload.stall_timeout_s, clock=SystemClock()),
+            login=login(),
+            part_bytes=upload.part_bytes,
+        )
+        self.uploading = Uploading(self.config, clock=self.clock, bucket=bucket)
+        self.sink = NotingSink(self.uploading.chunks, self.ledger)
+        self.cameras = [
+            MadeUpCamera(
+                f"c{number}", sink=self.sink, clock=self.clock, period_s=period_s, chunk_bytes=chunk_bytes
+            )
+            for number in range(made_up)
+        ]
+        self._begun_s = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self.uploading.open()
+        self.uploading.start(NoCameras())
+        for camera in self.cameras:
+            camera.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for camera in self.cameras:
+            camera.stop()
+        self.uploading.stop(_STOP_TIMEOUT_S)
+        self.gcs.stop()
+
+    @property
+    def waiting(self) -> int:
+        """Chunks in the spool."""
+        return sum(each.waiting_chunks for each in self.uploading.spool_report().cameras.values())
+
+    @property
+    def evicted(self) -> int:
+        """Chunks that the spool gave up."""
+        return sum(each.evicted_chunks_total for each in self.uploading.spool_report().cameras.values())
+
+    def pause(self, duration_s: float) -> None:
+        """Let recording and sending go on for so many seconds."""
+        self.clock.wait(threading.Event(), duration_s)
+
+    def settled(self, fault: str, **notes: float) -> Outcome:
+        """End the made-up recordings, wait until everything has been sent, and compare.
+
+        Raises:
+            TimeoutError: it has not been within `DRAIN_TIMEOUT_S`.
+        """
+        for camera in self.cameras:
+            camera.stop()
+        deadline_s = time.monotonic() + DRAIN_TIMEOUT_S
+        while self.waiting:
+            if time.monotonic() > deadline_s:
+                raise TimeoutError(f"{fault}: {self.waiting} chunks wait {DRAIN_TIMEOUT_S:g} s after its end")
+            time.sleep(0.05)
+        return self.ledger.settle(
+            fault,
+            seconds=time.monotonic() - self._begun_s,
+            stored=self.gcs.objects(),
+            evicted=self.evicted,
+            retries=self.uploading.upload_report().retries_total,
+            notes=notes,
+        )

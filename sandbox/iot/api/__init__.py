@@ -1,0 +1,1 @@
+"""The embedded Cloud IoT's HTTP APIs: Google's, ClearBlade's, and one that injects faults."""

@@ -1,0 +1,95 @@
+"""What only a sandbox has: all that devices told, their connections, and what goes wrong on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict
+from typing import Any
+
+from sandbox.iot.api.routes import Document, Inquiry, Route
+from sandbox.iot.clock import ServerClock
+from sandbox.iot.errors import ApiError, Status
+from sandbox.iot.faults import Fault, Faults
+from sandbox.iot.mqtt.admission import Gate
+from sandbox.iot.mqtt.bridge import Bridge
+from sandbox.iot.registries import Registries
+
+PREFIX = "/sandbox"
+_BRIDGE_TIMEOUT_S = 20.0
+
+
+class Control:
+    """Answers requests, from any thread."""
+
+    def __init__(
+        self,
+        registries: Registries,
+        gate: Gate,
+        bridge: Bridge,
+        faults: Faults,
+        clock: ServerClock,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._registries = registries
+        self._gate = gate
+        self._bridge = bridge
+        self._faults = faults
+        self._clock = clock
+        self._loop = loop
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        answers: dict[tuple[str, str], Callable[[Inquiry], Document]] = {
+            ("GET", "ready"): lambda _: {},
+            ("GET", "states"): self._states,
+            ("GET", "events"): self._events,
+            ("GET", "connections"): lambda inquiry: asdict(self._gate.account(inquiry.value("device"))),
+            ("GET", "requests"): lambda _: {"requests": [seen._asdict() for seen in self._faults.seen]},
+            ("POST", "bridge"): self._set_bridge,
+            ("POST", "clock"): self._set_clock,
+            ("POST", "faults"): self._inject,
+            ("DELETE", "faults"): self._heal,
+        }
+        return [Route(method, re.compile(f"{PREFIX}/{word}"), do) for (method, word), do in answers.items()]
+
+    def _states(self, inquiry: Inquiry) -> Document:
+        found = self._registries.states(inquiry.value("device"))
+        return {"states": [{"at_s": state.at_s, "data": _text(state.data)} for state in found]}
+
+    def _events(self, inquiry: Inquiry) -> Document:
+        found = self._registries.events(inquiry.value("device"))
+        return {"events": [event._asdict() | {"data": _text(event.data)} for event in found]}
+
+    def _set_bridge(self, inquiry: Inquiry) -> Document:
+        ways: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "up": self._bridge.up,
+            "down": self._bridge.down,
+            "silent": self._bridge.silent,
+        }
+        wanted = str(inquiry.document.get("state"))
+        if wanted not in ways:
+            raise ApiError(Status.INVALID_ARGUMENT, f"state: expected up, down or silent, found {wanted!r}")
+        try:
+            asyncio.run_coroutine_threadsafe(ways[wanted](), self._loop).result(_BRIDGE_TIMEOUT_S)
+        except OSError as error:
+            raise ApiError(Status.UNAVAILABLE, str(error)) from error
+        return {}
+
+    def _set_clock(self, inquiry: Inquiry) -> Document:
+        self._clock.ahead_s = float(inquiry.document["ahead_s"])
+        return {}
+
+    def _inject(self, inquiry: Inquiry) -> Document:
+        self._faults.inject(Fault(**inquiry.document))
+        return {}
+
+    def _heal(self, _: Inquiry) -> Document:
+        self._faults.heal()
+        return {}
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,107 @@
+"""The HTTP server of the embedded Cloud IoT."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from sandbox.iot.api.control import PREFIX
+from sandbox.iot.api.routes import (
+    Document,
+    Inquiry,
+    Route,
+    find,
+)
+from sandbox.iot.errors import ApiError, Status
+from sandbox.iot.faults import Faults, Seen
+
+HOST = "127.0.0.1"
+
+log = logging.getLogger(__name__)
+
+
+class Front(ThreadingHTTPServer):
+    """Listens on 127.0.0.1:`port` until it is stopped."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, port: int, routes: Sequence[Route], faults: Faults) -> None:
+        """Listen, and answer in threads of its own.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self.routes = routes
+        self.faults = faults
+        super().__init__((HOST, port), _Handler)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), name="api", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port."""
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class' names
+        """A client that went away is no error of the service."""
+        log.debug("a request ended early", exc_info=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: Front
+
+    def do_GET(self) -> None:
+        self._take()
+
+    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the base class' names
+
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class' name
+        log.debug(format, *arguments)
+
+    def _take(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        inquiry = Inquiry.of(self.command, self.path, dict(self.headers.items()), body)
+        ours = inquiry.path.startswith(PREFIX)
+        fault = None if ours else self.server.faults.strike(inquiry.method, inquiry.path)
+        if fault is not None and not fault.answer_lost:
+            failure = ApiError(Status[fault.status], fault.message)
+            status, document = failure.status.http, failure.document
+        else:
+            status, document = self._outcome(inquiry)
+        lost = fault is not None and fault.answer_lost
+        if not ours:
+            self.server.faults.answered(Seen(inquiry.method, inquiry.path, 0 if lost else status))
+        if lost:
+            self.close_connection = True
+            return
+        self._answer(status, document)
+
+    def _outcome(self, inquiry: Inquiry) -> tuple[int, Document]:
+        try:
+            return 200, find(self.server.routes, inquiry)
+        except ApiError as error:
+            return error.status.http, error.document
+        except Exception:
+            log.exception("%s %s failed", inquiry.method, inquiry.path)
+            return Status.INTERNAL.http, ApiError(Status.INTERNAL, "Internal error encountered.").document
+
+    def _answer(self, status: int, document: Document) -> None:
+        payload = json.dumps(document).encode()
+        with contextlib.suppress(ConnectionError):
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json; charset=UTF-8")
+            self.send_header("Content-Length", str(len(payload)))
+            self.end_headers()
+            self.wfile.write(payload)
+            self.wfile.flush()

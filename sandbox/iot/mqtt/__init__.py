@@ -1,0 +1,1 @@
+"""The embedded Cloud IoT's MQTT bridge: who may connect, and what devices send and receive."""

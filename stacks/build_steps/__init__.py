@@ -1,1 +1,0 @@
-"""What runs in AWS CodeBuild: programs on their own, whose text stands in the build specification."""

@@ -1,0 +1,1 @@
+"""How an image reaches the cores: as a tarball in the artifact bucket, or through a registry."""

@@ -1,0 +1,89 @@
+"""The container image of a variant: named at synth, built at publish time."""
+
+from __future__ import annotations
+
+import os
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from container.image.inputs import (
+    DEFAULT_BASE_IMAGE,
+    PROJECT,
+    image_hash,
+    image_name,
+    image_tag,
+    tarball_path,
+)
+
+
+class ContainerImage(Construct):
+    """A file asset whose file is the compressed `docker save` of an image.
+
+    Synth only hashes what enters the image. `cdk deploy` asks whether the asset bucket has a file of that
+    name, and runs `container/build` when it has not: an unchanged tree builds nothing, and synth needs no
+    Docker.
+
+    Attributes:
+        location: Where the asset bucket will have the tarball.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, variant: str, architecture: str, base: str
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.content_hash = image_hash(variant, architecture, base)
+        self.architecture = architecture
+        self.tag = image_tag(self.content_hash)
+        self.name = image_name(variant, self.tag)
+        self.archive = f"{self.tag}-{architecture}.tar.gz"
+        self.location: cdk.FileAssetLocation = cdk.Stack.of(self).synthesizer.add_file_asset(
+            source_hash=self.content_hash,
+            executable=[
+                "container/build",
+                *_arguments(variant, architecture, self.tag, base),
+                *("--output", tarball_path(variant, self.tag, architecture)),
+            ],
+            display_name=f"image of {variant} for {architecture}",
+        )
+
+
+class PublishedImage(Construct):
+    """A Docker image asset: the same image, named by the same hash, in the CDK's own image repository.
+
+    Attributes:
+        location: Where that repository will have it.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, variant: str, architecture: str, base: str
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.content_hash = image_hash(variant, architecture, base)
+        self.architecture = architecture
+        self.tag = image_tag(self.content_hash)
+        self.location: cdk.DockerImageAssetLocation = cdk.Stack.of(self).synthesizer.add_docker_image_asset(
+            source_hash=self.content_hash,
+            executable=[
+                _seen_from_assembly(self, "container/build"),
+                *_arguments(variant, architecture, self.tag, base),
+                "--image",
+            ],
+            display_name=f"image of {variant} for {architecture}",
+        )
+
+
+def _arguments(variant: str, architecture: str, tag: str, base: str) -> list[str]:
+    arguments = ["--variant", variant, "--architecture", architecture, "--tag", tag]
+    return arguments if base == DEFAULT_BASE_IMAGE else [*arguments, "--base-image", base]
+
+
+def _seen_from_assembly(scope: Construct, program: str) -> str:
+    """The path of a program of the project, seen from the folder with the templates.
+
+    There the CDK runs the programs of Docker assets; those of file assets, where its command line started.
+    """
+    stage = cdk.Stage.of(scope)
+    if stage is None:
+        raise ValueError(f"{scope.node.path}: expected an app around it, found none")
+    return os.path.relpath(PROJECT / program, os.path.realpath(stage.outdir))

@@ -1,0 +1,96 @@
+"""How the images of a variant reach the cores: as tarballs in the artifact bucket, or from a repository."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_s3 as s3
+from constructs import Construct, IDependable
+
+from fleet.settings.image import Image
+from stacks.delivery.artifact_store import ArtifactCopier, StoredArtifact
+from stacks.delivery.container_image import ContainerImage, PublishedImage
+from stacks.greengrass.component import Artifact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What a recipe names, and what has to be there before the recipe is registered."""
+
+    artifacts: Sequence[Artifact]
+    needed: Sequence[IDependable]
+
+
+def by_bucket(scope: Construct, *, variant: str, image: Image, bucket: s3.IBucket) -> Delivery:
+    """Tarballs in the artifact bucket, one for each architecture."""
+    images = [
+        ContainerImage(
+            scope, f"Image-{architecture}", variant=variant, architecture=architecture, base=image.base
+        )
+        for architecture in image.architectures
+    ]
+    keys = {image.architecture: f"{variant}/{image.archive}" for image in images}
+    copier = ArtifactCopier(
+        scope,
+        "ArtifactCopier",
+        copies={keys[image.architecture]: image.location for image in images},
+        bucket_arn=bucket.bucket_arn,
+    )
+    stored = [
+        StoredArtifact(
+            scope,
+            f"Artifact-{image.architecture}",
+            function=copier,
+            source=image.location,
+            bucket_name=bucket.bucket_name,
+            key=keys[image.architecture],
+        )
+        for image in images
+    ]
+    artifacts = [
+        Artifact(
+            architecture=image.architecture,
+            image=image.name,
+            key=keys[image.architecture],
+            content_hash=image.content_hash,
+        )
+        for image in images
+    ]
+    return Delivery(artifacts=artifacts, needed=stored)
+
+
+def by_repository(scope: Construct, *, variant: str, image: Image, repository: ecr.IRepository) -> Delivery:
+    """Images in our repository, one for each architecture, named by their digests."""
+    # Imported here: the library behind it takes a second, and who delivers by bucket does without.
+    from stacks.delivery.image_copy import CopiedImages, ImageToCopy
+
+    images = [
+        PublishedImage(
+            scope, f"Image-{architecture}", variant=variant, architecture=architecture, base=image.base
+        )
+        for architecture in image.architectures
+    ]
+    copied = CopiedImages(
+        scope,
+        "Images",
+        images=[
+            ImageToCopy(
+                name=image.architecture,
+                published=image.location,
+                tag=f"{variant}-{image.tag}-{image.architecture}",
+            )
+            for image in images
+        ],
+        repository=repository,
+    )
+    artifacts = [
+        Artifact(
+            architecture=image.architecture,
+            image=f"{repository.repository_uri}@{copied.digests[image.architecture]}",
+            content_hash=image.content_hash,
+        )
+        for image in images
+    ]
+    return Delivery(artifacts=artifacts, needed=copied.resources)

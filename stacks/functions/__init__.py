@@ -1,0 +1,1 @@
+"""How a Lambda function is made and packed, and how a finding of cdk-nag is acknowledged."""

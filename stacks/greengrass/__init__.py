@@ -1,0 +1,1 @@
+"""AWS IoT Greengrass: component, deployment, the role and provisioning of cores, logs, thing groups."""

@@ -1,0 +1,70 @@
+"""What `cores:` of the settings adds to the foundation: how cores register, what becomes of their logs."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+
+from fleet.settings.cores import ALL_CORES
+from fleet.settings.fleet import Fleet
+from stacks.greengrass.core_logs import CoreLogGroups
+from stacks.greengrass.core_policy import PLACEHOLDER
+from stacks.greengrass.core_role import ROLE_ALIAS, CoreDeviceRole, core_policy_of
+from stacks.greengrass.provisioning import FleetProvisioning
+
+
+def set_up_cores(stack: cdk.Stack, fleet: Fleet, cores: CoreDeviceRole) -> None:
+    """Add what the settings ask for; without them only what a certificate's IoT policy has to be."""
+    role_alias = _role_alias(fleet)
+    if role_alias is not None:
+        cdk.CfnOutput(
+            stack,
+            "CorePolicy",
+            value=stack.to_json_string(core_policy_of(stack, role_alias)),
+            description=f"IoT policy of a core's own certificate, {PLACEHOLDER} replaced: see README.",
+        )
+    if fleet.cores.provisioning is not None:
+        settings = fleet.cores.provisioning
+        provisioning = FleetProvisioning(
+            stack,
+            "Provisioning",
+            settings=settings,
+            known=known_cores(fleet),
+            role_alias=settings.role_alias or ROLE_ALIAS,
+            iot_policy=settings.iot_policy,
+            makes_group=not any(
+                site.create_thing_group and site.thing_group == ALL_CORES for site in fleet.sites.values()
+            ),
+        )
+        provisioning.node.add_dependency(cores)
+    if fleet.cores.logs is not None:
+        groups = CoreLogGroups(
+            stack,
+            "Logs",
+            logs=fleet.cores.logs,
+            components=sorted(
+                {
+                    f"{fleet.aws.component_prefix}.{site.variant}"
+                    for site in fleet.sites.values()
+                    if site.nucleus == "classic"
+                }
+            ),
+            lite=any(site.nucleus == "lite" for site in fleet.sites.values()),
+        )
+        if fleet.aws.token_exchange_role is not None:
+            cores.grant_logs(groups.arns)
+
+
+def _role_alias(fleet: Fleet) -> str | None:
+    """Of the cores; None where they have a role already and nobody says by which alias."""
+    if fleet.aws.token_exchange_role is None:
+        return ROLE_ALIAS
+    return fleet.cores.provisioning.role_alias if fleet.cores.provisioning is not None else None
+
+
+def known_cores(fleet: Fleet) -> dict[str, str]:
+    """Which cores may register: names or patterns, and the thing group of each."""
+    known = {site.thing: ALL_CORES for site in fleet.sites.values() if site.thing is not None}
+    if fleet.cores.provisioning is not None:
+        for group, names in fleet.cores.provisioning.things.items():
+            known |= dict.fromkeys(names, group)
+    return known

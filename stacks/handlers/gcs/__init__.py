@@ -1,0 +1,1 @@
+"""Custom resource: the bucket of the recordings at Google, and who may write to it."""

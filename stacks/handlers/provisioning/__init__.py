@@ -1,0 +1,1 @@
+"""The pre-provisioning hook of AWS IoT fleet provisioning."""

@@ -1,0 +1,1 @@
+"""A scheduled function that watches the states of the cameras."""

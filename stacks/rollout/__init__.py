@@ -1,0 +1,1 @@
+"""In which order and stack sites are deployed: waves, removal, limits of templates."""

@@ -1,0 +1,126 @@
+"""What functions may do that follow deployments, and that deploy to targets of sites.
+
+Greengrass asks AWS IoT in the name of its caller: the actions of `iot` are those that the service
+authorization reference lists as dependent on these of `greengrass`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from fleet.settings.site import Site
+from stacks.functions.nag import acknowledge_wildcard
+
+_NAMED_TARGETS = 40
+"""So many are named one by one; a role's policies may have 10,240 characters in all."""
+
+_ALL_TARGETS = {"thing/*", "thinggroup/*"}
+
+
+def following(scope: Construct, sites: Collection[Site]) -> list[iam.PolicyStatement]:
+    """To see the deployments of `sites`, and how they went on each core."""
+    targets = _targets(sites)
+    # Which things are in a group shows at run time only.
+    things = {target for target in targets if target.startswith("thing/")}
+    cores = {"*"} if things != targets else {target.removeprefix("thing/") for target in things}
+    groups = targets - things
+    statements = [
+        # Takes no resource.
+        iam.PolicyStatement(sid="ListDeployments", actions=["greengrass:ListDeployments"], resources=["*"]),
+        iam.PolicyStatement(
+            sid="SeeDeployments",
+            actions=["greengrass:GetDeployment"],
+            resources=[_greengrass_arn(scope, "deployments", "*")],
+        ),
+        iam.PolicyStatement(
+            sid="SeeCores",
+            actions=["greengrass:ListEffectiveDeployments"],
+            resources=sorted(_greengrass_arn(scope, "coreDevices", core) for core in cores),
+        ),
+        iam.PolicyStatement(
+            sid="SeeJobs",
+            actions=["iot:DescribeJob", "iot:DescribeJobExecution"],
+            resources=_iot_arns(scope, {"job/*"} | {f"thing/{core}" for core in cores}),
+        ),
+        iam.PolicyStatement(
+            sid="SeeThings",
+            actions=["iot:DescribeThing", "iot:GetThingShadow"],
+            resources=_iot_arns(scope, {f"thing/{core}" for core in cores}),
+        ),
+    ]
+    if groups:
+        statements.append(
+            iam.PolicyStatement(
+                sid="SeeGroups",
+                actions=["iot:DescribeThingGroup", "iot:ListThingsInThingGroup"],
+                resources=_iot_arns(scope, groups),
+            )
+        )
+    return statements
+
+
+def deploying(scope: Construct, sites: Collection[Site]) -> list[iam.PolicyStatement]:
+    """To deploy to the targets of `sites`, and to take such a deployment back."""
+    targets = _targets(sites)
+    things = {target for target in targets if target.startswith("thing/")}
+    statements = [
+        # Takes no resource; the jobs and shadows that it makes do.
+        iam.PolicyStatement(sid="Deploy", actions=["greengrass:CreateDeployment"], resources=["*"]),
+        iam.PolicyStatement(
+            sid="TagAndTakeBack",
+            actions=["greengrass:CancelDeployment", "greengrass:DeleteDeployment", "greengrass:TagResource"],
+            resources=[_greengrass_arn(scope, "deployments", "*")],
+        ),
+        iam.PolicyStatement(
+            sid="MakeJobs",
+            actions=["iot:CancelJob", "iot:CreateJob", "iot:UpdateJob"],
+            resources=_iot_arns(scope, targets | {"job/*"}),
+        ),
+    ]
+    if things:
+        statements.append(
+            iam.PolicyStatement(
+                sid="WriteShadows",
+                actions=["iot:DeleteThingShadow", "iot:UpdateThingShadow"],
+                resources=_iot_arns(scope, things),
+            )
+        )
+    return statements
+
+
+def acknowledge_rights(policy: iam.Policy, sites: Collection[Site]) -> None:
+    """Say why `policy`, made of the above, has wildcards."""
+    scope, targets = policy, _targets(sites)
+    acknowledge_wildcard(policy, "*", "CreateDeployment and ListDeployments take no resource.")
+    for arn in (_greengrass_arn(scope, "deployments", "*"), *_iot_arns(scope, {"job/*"})):
+        acknowledge_wildcard(policy, arn, "Greengrass makes up the ids of deployments and of their jobs.")
+    if any(not target.startswith("thing/") for target in targets):
+        for arn in (_greengrass_arn(scope, "coreDevices", "*"), *_iot_arns(scope, {"thing/*"})):
+            acknowledge_wildcard(policy, arn, "Which cores are in a thing group shows at run time only.")
+    if targets == _ALL_TARGETS:
+        (arn,) = _iot_arns(scope, {"thinggroup/*"})
+        acknowledge_wildcard(policy, arn, "More targets than a role's policies have room for.")
+
+
+def _targets(sites: Collection[Site]) -> set[str]:
+    return {site.target for site in sites} if len(sites) <= _NAMED_TARGETS else set(_ALL_TARGETS)
+
+
+def _greengrass_arn(scope: Construct, kind: str, name: str) -> str:
+    return cdk.Stack.of(scope).format_arn(
+        service="greengrass",
+        resource=kind,
+        resource_name=name,
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )
+
+
+def _iot_arns(scope: Construct, targets: Collection[str]) -> list[str]:
+    return [
+        cdk.Stack.of(scope).format_arn(service="iot", resource=kind, resource_name=name)
+        for kind, name in sorted(target.split("/", 1) for target in targets)
+    ]

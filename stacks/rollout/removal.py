@@ -1,0 +1,57 @@
+"""What is left on cores when a site goes: `rollout.remove_on_destroy` takes our components from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from fleet.settings.site import Site
+from stacks.functions.code import FunctionCode
+from stacks.functions.custom_resource_function import HandlerFunction
+from stacks.greengrass.deployment import SiteDeployment
+from stacks.rollout.grants import acknowledge_rights, deploying, following
+
+_TIMEOUT = cdk.Duration.minutes(15)
+"""Longer than the handler waits for cores."""
+
+
+class Removals(Construct):
+    """For each of some sites of one stack, what deploys a revision without our components before it goes."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        sites: Mapping[str, Site],
+        deployments: Mapping[str, SiteDeployment],
+    ) -> None:
+        """Make them for `sites`, whose `deployments` stand in this stack."""
+        super().__init__(scope, construct_id)
+        function = HandlerFunction(
+            self,
+            "Remover",
+            description="Takes components from the cores of a site before its deployment is deleted.",
+            code=FunctionCode(module="greengrass.removal"),
+            timeout=_TIMEOUT,
+            statements=[*following(self, sites.values()), *deploying(self, sites.values())],
+        )
+        acknowledge_rights(function.policy, sites.values())
+        for name, site in sites.items():
+            deployment = deployments[name].deployment
+            resource = cdk.CustomResource(
+                self,
+                f"Site-{name}",
+                resource_type="Custom::EdgecamRemoval",
+                service_token=function.function.attr_arn,
+                service_timeout=_TIMEOUT,
+                properties={
+                    "Site": name,
+                    "TargetArn": deployment.target_arn,
+                    "DeploymentId": deployment.attr_deployment_id,
+                    "Keep": sorted(site.components),
+                },
+            )
+            resource.node.add_dependency(function)

@@ -1,0 +1,1 @@
+"""Alarms, the CloudWatch dashboard and the table of camera states."""

@@ -1,1 +1,0 @@
-"""What edgecam is made of, and what is known against it."""

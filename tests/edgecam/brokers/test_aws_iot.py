@@ -1,0 +1,276 @@
+"""AWS IoT Core, by way of a nucleus' socket (the real SDK, the real protocol)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nucleus_socket import THING, NucleusSocket
+from reporting import ReportedNode, away, report
+
+from edgecam.brokers.aws_iot import AwsIotTransport, topic_of
+from edgecam.brokers.state_document import NodeStates
+from edgecam.clock import Clock, SystemClock
+from edgecam.greengrass_ipc import (
+    ERRORED,
+    RUNNING,
+    SOCKET_VARIABLE,
+    THING_VARIABLE,
+    TOKEN_VARIABLE,
+    tell_errored,
+)
+from edgecam.status.reports import CameraState, LinkReport
+from sandbox.clocks import HandClock
+
+LOBBY, GATE = topic_of(THING, "lobby"), topic_of(THING, "gate")
+
+Eventually = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts follow each other at once: what is tested is that they come, not when."""
+    monkeypatch.setattr("edgecam.brokers.aws_iot._FIRST_DELAY_S", 0.05)
+    monkeypatch.setattr("edgecam.brokers.aws_iot._LONGEST_DELAY_S", 0.05)
+    monkeypatch.setattr("edgecam.brokers.aws_iot._REFUSED_DELAY_S", 0.05)
+    monkeypatch.setattr("edgecam.brokers.aws_iot.LOOK_EVERY_S", 0.05)
+
+
+@pytest.fixture
+def nucleus(tmp_path: Path) -> Iterator[NucleusSocket]:
+    started = NucleusSocket(tmp_path / "ipc.socket")
+    yield started
+    started.close()
+
+
+class Telling:
+    """A transport, and the node that it tells of."""
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str],
+        every_s: float = 3600,
+        clock: Clock = SystemClock(),  # noqa: B008 - holds nothing
+    ) -> None:
+        self.node = ReportedNode(folder, report("lobby"), away("gate"))
+        self.states = NodeStates(self.node.reports, clock=clock)
+        self.transport = AwsIotTransport(
+            ["lobby", "gate"],
+            states=self.states.told_every(every_s),
+            every_s=every_s,
+            environment=environment,
+            clock=clock,
+        )
+
+    def link(self, camera_id: str = "lobby") -> LinkReport:
+        return self.transport.reports()[camera_id]
+
+
+@pytest.fixture
+def tell(tmp_path: Path) -> Iterator[Callable[..., Telling]]:
+    started: list[Telling] = []
+
+    def start(environment: dict[str, str], **options: Any) -> Telling:
+        telling = Telling(tmp_path, environment, **options)
+        started.append(telling)
+        telling.transport.start()
+        return telling
+
+    yield start
+    for telling in started:
+        telling.transport.stop(timeout_s=5)
+
+
+def test_each_camera_has_a_topic_of_its_own(
+    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+) -> None:
+    telling = tell(nucleus.environment)
+    eventually(lambda: set(nucleus.topics()) == {LOBBY, GATE})
+    assert LOBBY == "edgecam/gate-core/lobby/state"
+    assert {each.qos for each in nucleus.published} == {"1"}
+    told = {each.topic: json.loads(each.payload) for each in nucleus.published}
+    assert (told[LOBBY]["state"], told[GATE]["state"]) == ("connected", "disconnected")
+    eventually(lambda: telling.link().sent_total == telling.link("gate").sent_total == 1)
+    assert telling.link().is_connected
+    assert telling.link().since is not None
+
+
+def test_nucleus_hears_once_that_the_component_runs(
+    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+) -> None:
+    telling = tell(nucleus.environment)
+    eventually(lambda: telling.link().sent_total)
+    nucleus.close()
+    eventually(lambda: not telling.link().is_connected)
+    nucleus.begin()
+    eventually(lambda: telling.link().is_connected)
+    assert nucleus.states == [RUNNING]
+
+
+def test_change_is_told_at_once_and_nothing_else_before_its_time(
+    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+) -> None:
+    telling = tell(nucleus.environment)
+    eventually(lambda: telling.link().sent_total and telling.link("gate").sent_total)
+    telling.node.told = (report("lobby", state=CameraState.STALLED, reason="silent"), away("gate"))
+    eventually(lambda: telling.link().sent_total == 2)
+    assert json.loads(nucleus.published[-1].payload)["reason"] == "silent"
+    assert nucleus.topics().count(GATE) == 1
+
+
+def test_state_is_told_again_before_it_is_too_old(
+    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+) -> None:
+    telling = tell(nucleus.environment, every_s=1)
+    eventually(lambda: telling.link().sent_total >= 3)
+    assert telling.link("gate").sent_total >= 2
+
+
+def test_state_is_never_older_than_its_period_and_never_told_twice_in_a_second(
+    nucleus: NucleusSocket,
+    tell: Callable[..., Telling],
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgecam.brokers.aws_iot.LOOK_EVERY_S", 0.5)
+    telling = tell(nucleus.environment, every_s=1.2, clock=HandClock())  # waiting takes no time
+    eventually(lambda: nucleus.topics().count(LOBBY) > 20)
+    telling.transport.stop(timeout_s=5)
+    told = [json.loads(each.payload)["sent_at"] for each in nucleus.published if each.topic == LOBBY][:20]
+    moments = [datetime.fromisoformat(each).timestamp() for each in told]
+    assert all(1.0 <= after - before <= 1.2 for before, after in itertools.pairwise(moments))
+
+
+def test_nucleus_that_is_started_again_is_told_all_states_anew(
+    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+) -> None:
+    telling = tell(nucleus.environment)
+    eventually(lambda: telling.link("gate").sent_total)
+    nucleus.close()
+    eventually(lambda: telling.link().reason == "no-socket")
+    assert f"--volume={nucleus.environment[SOCKET_VARIABLE]}" in (telling.link().message or "")
+    nucleus.published.clear()
+    nucleus.begin()
+    eventually(lambda: set(nucleus.topics()) == {LOBBY, GATE})
+    eventually(lambda: telling.link().is_connected)
+    assert telling.link().reconnects_total == 1
+    assert telling.link().reason is None
+
+
+def test_missing_access_control_is_named(
+    nucleus: NucleusSocket,
+    tell: Callable[..., Telling],
+    eventually: Eventually,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    nucleus.error = "UnauthorizedError"
+    with caplog.at_level(logging.WARNING):
+        telling = tell(nucleus.environment)
+        eventually(lambda: telling.link().reason == "unauthorized")
+    message = telling.link().message or ""
+    assert "accessControl" in message
+    assert "aws.greengrass.ipc.mqttproxy" in message
+    assert "aws.greengrass#PublishToIoTCore" in message
+    assert "edgecam/+/+/state" in message
+    nucleus.error = None
+    eventually(lambda: telling.link().is_connected)
+    assert telling.link().reconnects_total == 0  # it is the same connection
+    assert len([each for each in caplog.records if "is not told" in each.getMessage()]) == 1
+
+
+def test_core_without_network_is_asked_again_on_the_same_connection(
+    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+) -> None:
+    nucleus.error = "ServiceError"
+    telling = tell(nucleus.environment)
+    eventually(lambda: telling.link().reason == "offline")
+    nucleus.error = None
+    eventually(lambda: telling.link().sent_total)
+    assert nucleus.connections == 1
+
+
+def test_nucleus_that_stops_answering_is_left_for_a_new_connection(
+    nucleus: NucleusSocket,
+    tell: Callable[..., Telling],
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgecam.greengrass_ipc.TIMEOUT_S", 0.3)
+    nucleus.never_answers = True
+    telling = tell(nucleus.environment)
+    eventually(lambda: nucleus.connections >= 2)
+    nucleus.never_answers = False
+    eventually(lambda: telling.link().is_connected and telling.link().sent_total)
+
+
+def test_stale_token_of_the_component_is_named_and_not_shown(
+    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+) -> None:
+    telling = tell(nucleus.environment | {TOKEN_VARIABLE: "an-earlier-token"})
+    eventually(lambda: telling.link().reason == "refused")
+    assert TOKEN_VARIABLE in (telling.link().message or "")
+    assert "an-earlier-token" not in (telling.link().message or "")
+
+
+@pytest.mark.parametrize("missing", [SOCKET_VARIABLE, TOKEN_VARIABLE, THING_VARIABLE])
+def test_machine_without_a_nucleus_says_what_is_missing(
+    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually, missing: str
+) -> None:
+    telling = tell({name: value for name, value in nucleus.environment.items() if name != missing})
+    eventually(lambda: telling.link().reason == "no-nucleus")
+    assert missing in (telling.link().message or "")
+
+
+def test_last_words_are_disconnected_for_every_camera(
+    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+) -> None:
+    telling = tell(nucleus.environment)
+    eventually(lambda: telling.link().sent_total and telling.link("gate").sent_total)
+    telling.states.end()
+    telling.transport.stop(timeout_s=10)
+    last = {each.topic: json.loads(each.payload)["state"] for each in nucleus.published}
+    assert last == {LOBBY: "disconnected", GATE: "disconnected"}
+    assert nucleus.topics().count(GATE) == 1  # it was so already
+
+
+def test_nucleus_that_hangs_does_not_hold_up_the_end(
+    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+) -> None:
+    telling = tell(nucleus.environment)
+    eventually(lambda: telling.link().sent_total)
+    nucleus.never_answers = True
+    telling.states.end()
+    ended = threading.Event()
+
+    def end() -> None:
+        telling.transport.stop(timeout_s=0.2)
+        ended.set()
+
+    threading.Thread(target=end, daemon=True).start()
+    assert ended.wait(3)  # the nucleus itself would be given four seconds for each camera
+
+
+def test_fault_of_the_node_is_told_to_the_nucleus(nucleus: NucleusSocket) -> None:
+    tell_errored(nucleus.environment)
+    assert nucleus.states == [ERRORED]
+
+
+def test_fault_of_the_node_is_nobodys_business_where_there_is_no_nucleus(tmp_path: Path) -> None:
+    tell_errored({})
+    tell_errored({SOCKET_VARIABLE: str(tmp_path / "none"), TOKEN_VARIABLE: "token-1"})
+
+
+def test_nucleus_that_hangs_does_not_hold_up_a_fault(nucleus: NucleusSocket) -> None:
+    nucleus.never_answers = True
+    told = threading.Thread(target=tell_errored, args=(nucleus.environment,), daemon=True)
+    told.start()
+    told.join(10)
+    assert not told.is_alive()

@@ -1,0 +1,209 @@
+"""What the brokers are told of a camera."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reporting import ReportedNode, ReportedStorage, away, recorded, report
+
+from edgecam import __version__
+from edgecam.brokers.interface import StateSource
+from edgecam.brokers.state_document import NodeStates
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
+from edgecam.status.last_run import LastEnd
+from edgecam.status.reports import CameraReport, CameraState, RecordingReport
+from sandbox.clocks import HandClock
+from stacks.watch.camera_table import TOLD
+
+
+class Settings:
+    """What is in force, as a test sets it."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {"max_fps": 1.0}
+        self.why: str | None = None
+
+    def in_force(self, camera_id: str) -> Mapping[str, Any]:
+        assert camera_id == "lobby"
+        return self.values
+
+    def refused(self, camera_id: str) -> str | None:
+        assert camera_id == "lobby"
+        return self.why
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> ReportedNode:
+    return ReportedNode(tmp_path, report())
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+def told_by(node: ReportedNode, clock: HandClock, **options: Any) -> tuple[NodeStates, StateSource]:
+    states = NodeStates(node.reports, clock=clock, **options)
+    return states, states.told_every(60.0)
+
+
+def test_state_of_a_recorded_camera_has_everything_a_program_asks_for(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    node = ReportedNode(tmp_path, recorded())
+    states, told = told_by(node, clock, storage=ReportedStorage(), settings=Settings())
+    states.begin(LastEnd.UNCLEAN)
+    states.know_keys(lambda _: "3")
+    assert json.loads(json.dumps(told.state("lobby").values)) == {
+        "id": "lobby",
+        "state": "connected",
+        "since": "2026-11-21T09:45:35.123Z",
+        "reason": None,
+        "message": None,
+        "frame_age_s": 0.25,
+        "chunks_recorded": 12,
+        "chunks_stored": 7,
+        "chunks_waiting": 3,
+        "chunks_lost": 3,
+        "newest_chunk": "2026-11-21T09:45:35.123Z",
+        "spool_bytes": 15_400_000,
+        "spool_limit_bytes": 10_000_000_000,
+        "version": __version__,
+        "key_version": "3",
+        "previous_end": "unclean",
+        "config": {"in_force": {"max_fps": 1.0}, "refused": None},
+        "sent_at": "2026-03-01T12:00:00.000Z",
+        "every_s": 60.0,
+    }
+
+
+def test_what_is_not_known_is_null(node: ReportedNode, clock: HandClock) -> None:
+    _, told = told_by(node, clock)
+    values = told.state("lobby").values
+    unknown = [name for name, value in values.items() if value is None and name not in ("reason", "message")]
+    assert unknown == [
+        "chunks_recorded",
+        "chunks_stored",
+        "chunks_waiting",
+        "chunks_lost",
+        "newest_chunk",
+        "spool_bytes",
+        "spool_limit_bytes",
+        "key_version",
+        "previous_end",
+    ]
+
+
+@pytest.mark.parametrize("camera", [report(), recorded(), away("lobby")])
+def test_every_state_says_what_the_watch_selects_of_it(
+    tmp_path: Path, clock: HandClock, camera: CameraReport
+) -> None:
+    _, told = told_by(ReportedNode(tmp_path, camera), clock, storage=ReportedStorage())
+    # A rule of AWS IoT leaves out what a message does not have, and nobody would hear of it.
+    assert set(TOLD) <= told.state("lobby").values.keys()
+
+
+def test_recording_without_a_chunk_yet_has_no_newest_one(tmp_path: Path, clock: HandClock) -> None:
+    camera = report(recording=RecordingReport(0, 0, 0, None))
+    _, told = told_by(ReportedNode(tmp_path, camera), clock, storage=ReportedStorage())
+    values = told.state("lobby").values
+    assert (values["chunks_recorded"], values["newest_chunk"]) == (0, None)
+
+
+def test_state_is_as_old_as_the_asking_and_no_older(node: ReportedNode, clock: HandClock) -> None:
+    _, told = told_by(node, clock)
+    assert told.state("lobby").word == "connected"
+    node.told = (report(state=CameraState.STALLED),)
+    clock.advance(1)
+    state = told.state("lobby")
+    assert (state.word, state.values["sent_at"]) == ("stalled", "2026-03-01T12:00:01.000Z")
+
+
+def test_ages_and_counters_make_no_state_worth_sending(node: ReportedNode, clock: HandClock) -> None:
+    _, told = told_by(node, clock)
+    before = told.state("lobby")
+    clock.advance(1)
+    node.told = (report(frame_age_s=1.25, frames_total=8, received_bytes_total=999_999),)
+    after = told.state("lobby")
+    assert (after.worth, after.values["frame_age_s"]) == (before.worth, 1.25)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        report(state=CameraState.STALLED),
+        report(reason="silent"),
+        report(message="rtsp://10.0.0.9/x: expected …"),
+        report(frame_age_s=5.5),
+        recorded(problem="the disk is full"),
+    ],
+)
+def test_what_a_person_would_act_on_is_worth_sending(tmp_path: Path, clock: HandClock, changed: Any) -> None:
+    node = ReportedNode(tmp_path, recorded() if changed.recording else report())
+    _, told = told_by(node, clock)
+    before = told.state("lobby").worth
+    clock.advance(1)
+    node.told = (changed,)
+    assert told.state("lobby").worth != before
+
+
+def test_new_settings_a_refusal_and_another_key_are_worth_sending(
+    node: ReportedNode, clock: HandClock
+) -> None:
+    settings = Settings()
+    states, told = told_by(node, clock, settings=settings)
+    worths = [told.state("lobby").worth]
+    settings.values = {"max_fps": 2.0}
+    worths.append(told.state("lobby").worth)
+    settings.why = "max_fps: expected a number, found 'many'"
+    worths.append(told.state("lobby").worth)
+    states.know_keys(lambda _: "2")
+    worths.append(told.state("lobby").worth)
+    assert len(set(worths)) == 4
+    assert told.state("lobby").values["config"]["refused"] == settings.why
+
+
+def test_node_that_has_ended_leaves_disconnected_behind_whatever_hangs(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    node = ReportedNode(tmp_path, report(), away())
+    states, told = told_by(node, clock)
+    assert told.state("lobby").word == "connected"
+    clock.advance(5)
+    states.end()
+    lobby, gate = told.state("lobby").values, told.state("gate").values
+    assert (lobby["state"], lobby["since"]) == ("disconnected", "2026-03-01T12:00:05.000Z")
+    assert (gate["state"], gate["reason"]) == ("disconnected", "refused")
+    clock.advance(5)
+    assert told.state("lobby").values["since"] == lobby["since"]
+
+
+def test_secret_is_hidden_also_where_the_text_is_cut(node: ReportedNode, clock: HandClock) -> None:
+    secret = "hush-" * 8
+    SECRETS.remember(secret)
+    node.told = (report(message="x" * (LONGEST_MESSAGE - 20) + secret),)
+    _, told = told_by(node, clock)
+    message = told.state("lobby").values["message"]
+    SECRETS.forget(secret)
+    assert "hush" not in message
+    assert len(message) <= LONGEST_MESSAGE
+
+
+def test_longest_state_is_under_what_nucleus_lite_takes(node: ReportedNode, clock: HandClock) -> None:
+    node.told = (report(message="語" * 5000),)
+    settings = Settings()
+    settings.why = "ä" * 5000
+    settings.values |= {"chunk_s": 5.0, "upload": {"max_bytes_per_s": 1e9, "max_requests_per_s": 1000.0}}
+    _, told = told_by(node, clock, settings=settings)
+    payload = json.dumps(told.state("lobby").values, ensure_ascii=False).encode()
+    assert len(payload) * 4 / 3 < 10_000 / 2  # in base64; the rest is for topic, names and their tokens
+
+
+def test_problem_of_the_recording_is_told_where_the_camera_has_none(tmp_path: Path, clock: HandClock) -> None:
+    node = ReportedNode(tmp_path, recorded(problem="the disk is full"))
+    _, told = told_by(node, clock, storage=ReportedStorage())
+    assert told.state("lobby").values["message"] == "the disk is full"

@@ -1,0 +1,211 @@
+"""Probing: what is taken from the command line, and how findings are told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from probe_options import options
+
+from edgecam.cli.probe import (
+    Target,
+    camera_id,
+    probe,
+    take_picture,
+)
+from edgecam.cli.probe_findings import (
+    Failure,
+    Findings,
+    audio_names,
+    notes_on,
+)
+from edgecam.codecs.video import CODECS
+from edgecam.config.camera import Camera
+from edgecam.credentials.login import split_login
+from edgecam.errors import ConfigurationError, SourceNotFound
+
+
+@pytest.mark.parametrize(
+    ("uri", "rest", "login"),
+    [
+        ("rtsp://guard:open-1@h/x", "rtsp://h/x", ("guard", "open-1")),
+        ("rtsp://guard:op%40en%2F1@h:554/x", "rtsp://h:554/x", ("guard", "op@en/1")),
+        ("rtsp://guard:op@en-1@h/x", "rtsp://h/x", ("guard", "op@en-1")),
+        ("rtsp://guard:op/en-1@h/x", "rtsp://h/x", ("guard", "op/en-1")),
+        ("rtsp://guard:op:en?1@h/x", "rtsp://h/x", ("guard", "op:en?1")),
+        ("rtsps://guard@h/x", "rtsps://h/x", ("guard", "")),
+        ("rtsp://h/x", "rtsp://h/x", None),
+        ("rtsp://h:8554/a@b", "rtsp://h:8554/a@b", None),
+        ("rtsp://[fe80::1]:8554/a@b", "rtsp://[fe80::1]:8554/a@b", None),
+        ("test://?pattern=ball", "test://?pattern=ball", None),
+    ],
+)
+def test_login_is_taken_out_of_a_uri_as_it_was_typed(
+    uri: str, rest: str, login: tuple[str, str] | None
+) -> None:
+    found_rest, found = split_login(uri)
+    assert found_rest == rest
+    assert (None if found is None else (found.username, found.password)) == login
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("rtsp://10.0.0.21:554/stream1", "10-0-0-21-stream1"),
+        ("rtsp://Lobby.example/Main?channel=1", "lobby-example-main"),
+        ("file:///films/summer/my%20film.MP4", "20film"),
+        ("images:///pictures/yard/seq_%06d.jpg?fps=5", "yard-seq"),
+        ("test://", "test-camera"),
+        ("pipeline:videotestsrc ! x264enc", "pipeline-camera"),
+        ("rtsp://h/" + "x" * 100, "h-" + "x" * 61),
+    ],
+)
+def test_name_that_is_suggested_is_one_that_the_configuration_takes(uri: str, name: str) -> None:
+    if "my%20film" in uri:
+        name = "my-20film"
+    assert camera_id(uri) == name
+    assert Camera(id=name, uri="test://").id == name
+
+
+def test_password_parameter_is_allowed_by_hand_and_the_camera_gets_it() -> None:
+    uri = "rtsp://h/user=admin&password=by-hand-1&channel=1"
+    target = Target.from_options(options(uri))
+    assert target.camera.uri == uri
+    assert target.login is None
+    assert (
+        "by-hand" not in target.camera.id
+    )  # a name made of the URI would be no password any more, nor hidden
+
+
+def test_login_of_the_options_wins_over_the_one_in_the_uri(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("from-file-1\n")
+    file.chmod(0o600)
+    given = options("rtsp://old:old-word-1@h/x", username="guard", password_file=str(file))
+    target = Target.from_options(given)
+    assert target.login is not None
+    assert (target.login.username, target.login.password) == ("guard", "from-file-1")
+    assert target.camera.uri == "rtsp://h/x"
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({"timeout_s": 0.5}, "--timeout-s"),
+        ({"timeout_s": float("nan")}, "--timeout-s"),
+        ({"username": "u"}, "--username"),
+        ({"password_env": "HOME"}, "--username"),
+        ({"insecure": True}, "expected tls only with rtsps://"),
+        ({"ca_file": "relative.pem"}, "tls.ca_file"),
+    ],
+)
+def test_options_that_make_no_sense_are_named(given: dict[str, Any], place: str) -> None:
+    with pytest.raises(ConfigurationError, match=place):
+        Target.from_options(options("rtsp://h/x", **given))
+
+
+def test_sound_is_named_as_people_know_it() -> None:
+    offered = [
+        "video H264",
+        "audio MPEG4-GENERIC",
+        "audio pcmu",
+        "audio SPEEX",
+        "application VND.ONVIF.METADATA",
+    ]
+    assert audio_names(offered) == ("AAC", "G.711 µ-law", "SPEEX")
+    assert audio_names(["video/x-h264", "audio/x-alaw"]) == ("G.711 A-law",)
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "says"),
+    [
+        (None, "no second keyframe within 12.0 s"),
+        (30.0, "a keyframe comes only every 30.0 s"),
+        (2.002, "frames.max_fps up to 0.5 decodes keyframes only"),
+        (1.0, "frames.max_fps up to 1 decodes keyframes only: least work"),
+        (0.2, "frames.max_fps up to 5 decodes keyframes only: least work"),
+    ],
+)
+def test_keyframe_interval_is_told_as_what_it_means(interval_s: float | None, says: str) -> None:
+    (note,) = notes_on(interval_s, 12.0, is_intra=False)
+    assert note.startswith(says)
+    assert notes_on(interval_s, 12.0, is_intra=True) == ()
+
+
+def test_findings_are_told_to_people_and_to_programs() -> None:
+    findings = Findings(
+        uri="rtsp://h/x",
+        codec="H.264",
+        profile="high level 4.1",
+        width=1920,
+        height=1080,
+        fps=29.97,
+        keyframe_interval_s=2.0,
+        bit_rate_bps=4_180_000,
+        audio=("AAC",),
+        first_picture_s=0.812,
+        observed_s=4.2,
+        suggestion={"id": "x", "uri": "rtsp://h/x"},
+        notes=("good to know",),
+    )
+    text = findings.text()
+    for line in (
+        "codec:                H.264, high level 4.1",
+        "size:                 1920x1080",
+        "frame rate:           29.97 a second",
+        "keyframe every:       2.00 s",
+        "bit rate:             4.18 Mbit/s",
+        "audio:                AAC",
+        "first picture after:  0.81 s",
+        "note: good to know",
+        "  - id: x",
+    ):
+        assert line in text.splitlines()
+    told = json.loads(findings.json_text())
+    assert (told["width"], told["bit_rate_bps"], told["failure"]) == (1920, 4_180_000, None)
+
+
+def test_failure_is_told_with_its_one_word() -> None:
+    findings = Findings(uri="rtsp://h/x", failure=Failure("refused", "nobody listens there"))
+    assert "refused: nobody listens there" in findings.text().splitlines()
+    assert json.loads(findings.json_text())["failure"]["reason"] == "refused"
+
+
+def test_source_that_needs_no_camera_is_probed() -> None:
+    findings = probe(Target.from_options(options("test://?width=320&height=240&fps=10")))
+    assert findings.failure is None
+    assert (findings.codec, findings.width, findings.height) == ("raw video", 320, 240)
+    assert findings.fps == pytest.approx(10, rel=0.05)
+    assert findings.suggestion is not None
+    Camera.model_validate(findings.suggestion)
+
+
+def test_coded_source_is_told_with_profile_rate_and_keyframe_interval() -> None:
+    description = (
+        "pipeline:videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=20/1 ! x264enc "
+        "key-int-max=20 tune=zerolatency speed-preset=ultrafast ! h264parse"
+    )
+    findings = probe(Target.from_options(options(description)))
+    assert findings.failure is None
+    assert (findings.codec, findings.width, findings.height) == ("H.264", 320, 240)
+    assert findings.profile is not None
+    assert "level" in findings.profile
+    assert findings.fps == pytest.approx(20, rel=0.05)
+    assert findings.keyframe_interval_s == pytest.approx(1, rel=0.05)
+    assert findings.bit_rate_bps is not None
+    assert findings.bit_rate_bps > 10_000
+    assert findings.first_picture_s is not None
+    entry = yaml.safe_load(findings.text().split("under cameras:")[1])[0]
+    assert Camera.model_validate(entry).uri == description
+
+
+def test_picture_of_a_source_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(SourceNotFound):
+        take_picture(Target.from_options(options("file:///nowhere/film.mp4")))
+
+
+def test_every_codec_has_a_name_for_people() -> None:
+    assert all(codec.name for codec in CODECS)

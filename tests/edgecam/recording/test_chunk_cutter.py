@@ -1,0 +1,232 @@
+"""Where chunks begin and end, over values."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from edgecam.recording.chunk_cutter import (
+    FIRST_SPARE_NS,
+    NS_PER_S,
+    Cutter,
+    Form,
+    Step,
+)
+
+FORM = Form("h264", 1920, 1080, b"sps pps")
+
+
+def cutter(chunk_s: float = 10, max_chunk_bytes: int = 1 << 30) -> Cutter:
+    return Cutter(chunk_s=chunk_s, max_chunk_bytes=max_chunk_bytes)
+
+
+def offer(cutting: Cutter, at_s: float, *, key: bool = False, size: int = 1000, form: Form = FORM) -> Step:
+    return cutting.offer(round(at_s * NS_PER_S), is_keyframe=key, size_bytes=size, form=form if key else None)
+
+
+def keyframes_of_chunks(cutting: Cutter, times_s: list[float]) -> list[int]:
+    """How many keyframes each whole chunk holds of a stream of keyframes and one picture between two."""
+    counts: list[int] = []
+    for at_s in times_s:
+        if offer(cutting, at_s, key=True) is Step.BEGIN:
+            counts.append(0)
+        counts[-1] += 1
+        assert offer(cutting, at_s + 0.5) is Step.ADD
+    return counts[:-1]
+
+
+def test_nothing_is_recorded_before_the_first_keyframe() -> None:
+    cutting = cutter()
+    assert offer(cutting, 0.0) is Step.SKIP
+    assert offer(cutting, 0.1, key=True) is Step.BEGIN
+    assert offer(cutting, 0.2) is Step.ADD
+    assert cutting.skipped == 1
+
+
+def test_a_chunk_ends_at_the_first_keyframe_after_its_length() -> None:
+    cutting = cutter(chunk_s=5)
+    assert keyframes_of_chunks(cutting, [2.0 * n for n in range(10)]) == [3, 3, 3]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_exactly_n_keyframe_intervals_give_n_however_the_times_tremble(seed: int) -> None:
+    random = Random(seed)
+    times = [2.0 * n + random.uniform(-0.04, 0.04) for n in range(200)]
+    assert set(keyframes_of_chunks(cutter(chunk_s=10), times)) == {5}
+
+
+def test_a_keyframe_that_is_clearly_early_does_not_end_the_chunk() -> None:
+    cutting = cutter(chunk_s=10)
+    for at_s in (0.0, 3.2, 6.4):
+        offer(cutting, at_s, key=True)
+    assert offer(cutting, 9.6, key=True) is Step.ADD
+    assert offer(cutting, 12.8, key=True) is Step.BEGIN
+
+
+def test_a_chunk_that_has_grown_too_large_ends_at_the_next_keyframe() -> None:
+    cutting = cutter(max_chunk_bytes=5000)
+    offer(cutting, 0, key=True, size=4000)
+    assert offer(cutting, 1, size=4000) is Step.ADD
+    assert offer(cutting, 2, key=True) is Step.BEGIN
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        Form("h265", 1920, 1080, b"sps pps"),
+        Form("h264", 1280, 720, b"sps pps"),
+        Form("h264", 1920, 1080, b"others"),
+    ],
+)
+def test_another_codec_size_or_parameter_set_begins_a_chunk(form: Form) -> None:
+    cutting = cutter()
+    offer(cutting, 0, key=True)
+    assert offer(cutting, 2, key=True) is Step.ADD
+    assert offer(cutting, 4, key=True, form=form) is Step.BEGIN
+    assert offer(cutting, 6, key=True, form=form) is Step.ADD
+
+
+def test_a_stream_that_jumps_back_ends_the_chunk() -> None:
+    cutting = cutter()
+    offer(cutting, 100, key=True)
+    assert offer(cutting, 1.0) is Step.STOP
+    assert offer(cutting, 1.1) is Step.SKIP
+    assert offer(cutting, 1.2, key=True) is Step.BEGIN
+
+
+def test_a_keyframe_that_jumps_back_begins_a_chunk() -> None:
+    cutting = cutter()
+    offer(cutting, 100, key=True)
+    assert offer(cutting, 0, key=True) is Step.BEGIN
+
+
+def test_reordered_pictures_stay_in_their_chunk() -> None:
+    cutting = cutter()
+    offer(cutting, 10.0, key=True)
+    assert [offer(cutting, at_s) for at_s in (10.3, 10.1, 10.2)] == [Step.ADD] * 3
+
+
+def test_what_is_shown_before_the_keyframe_it_follows_is_left_out() -> None:
+    cutting = cutter()
+    offer(cutting, 10.0, key=True)
+    assert offer(cutting, 9.9) is Step.SKIP
+    assert offer(cutting, 10.1) is Step.ADD
+
+
+def test_a_chunk_without_another_keyframe_ends_where_its_room_does() -> None:
+    cutting = cutter(chunk_s=10)
+    offer(cutting, 0, key=True)
+    assert cutting.span_ns == 10 * NS_PER_S + FIRST_SPARE_NS
+    assert offer(cutting, 69) is Step.ADD
+    assert offer(cutting, 71) is Step.STOP
+    assert offer(cutting, 72) is Step.SKIP
+    assert offer(cutting, 80, key=True) is Step.BEGIN
+
+
+def test_a_chunk_that_cannot_be_written_is_tried_again_before_long() -> None:
+    cutting = cutter(chunk_s=3600)
+    offer(cutting, 0, key=True)
+    cutting.give_up()
+    assert offer(cutting, 5, key=True) is Step.ADD
+    assert offer(cutting, 10, key=True) is Step.BEGIN
+    assert offer(cutting, 20, key=True) is Step.ADD
+
+
+def test_a_shorter_length_ends_a_chunk_that_is_longer_already_at_the_next_keyframe() -> None:
+    cutting = cutter(chunk_s=3600)
+    offer(cutting, 0, key=True)
+    assert offer(cutting, 20, key=True) is Step.ADD
+    cutting.change(6)
+    assert offer(cutting, 21) is Step.ADD
+    assert offer(cutting, 22, key=True) is Step.BEGIN
+    assert keyframes_of_chunks(cutting, [28 + 2.0 * n for n in range(7)]) == [3, 3]
+
+
+def test_a_greater_length_holds_from_the_next_chunk_on_with_room_for_it() -> None:
+    cutting = cutter(chunk_s=4)
+    offer(cutting, 0, key=True)
+    room_ns = cutting.span_ns
+    cutting.change(8)
+    assert cutting.span_ns == room_ns
+    assert offer(cutting, 4, key=True) is Step.BEGIN
+    assert cutting.span_ns > 8 * NS_PER_S
+    assert offer(cutting, 8, key=True) is Step.ADD
+    assert offer(cutting, 12, key=True) is Step.BEGIN
+
+
+OTHER = Form("h264", 1280, 720, b"others")
+
+
+def flips(cutting: Cutter, period_s: float, count: int, begin_s: float = 0.0) -> list[Step]:
+    """What becomes of so many keyframes, each in another form than the one before."""
+    return [
+        offer(cutting, begin_s + n * period_s, key=True, form=OTHER if n % 2 else FORM) for n in range(count)
+    ]
+
+
+def test_a_form_that_changes_with_each_picture_makes_few_chunks_and_then_none() -> None:
+    cutting = cutter()
+    steps = flips(cutting, 0.01, 3000)
+    assert steps[:10] == [Step.BEGIN] * 9 + [Step.STOP]
+    assert set(steps[10:]) == {Step.SKIP}
+    assert cutting.lapses == 1
+    assert cutting.skipped == 3000 - 9
+
+
+def test_a_form_that_changes_with_each_keyframe_a_second_apart_loses_nothing() -> None:
+    cutting = cutter()
+    assert set(flips(cutting, 1.0, 500)) == {Step.BEGIN}
+    assert cutting.lapses == cutting.skipped == 0
+
+
+def test_a_slow_camera_whose_chunks_are_single_pictures_loses_nothing() -> None:
+    assert set(flips(cutter(chunk_s=2), 5.0, 100)) == {Step.BEGIN}
+
+
+def test_a_person_who_changes_the_settings_several_times_in_a_second_loses_nothing() -> None:
+    cutting = cutter()
+    assert set(flips(cutting, 0.1, 9)) == {Step.BEGIN}
+    assert offer(cutting, 5.0, key=True) is Step.ADD
+
+
+def test_a_stream_that_has_settled_is_recorded_again() -> None:
+    cutting = cutter()
+    flips(cutting, 0.01, 100)
+    assert offer(cutting, 2.0, key=True) is Step.SKIP
+    assert offer(cutting, 2.5, key=True) is Step.SKIP
+    assert offer(cutting, 2.7) is Step.SKIP
+    assert offer(cutting, 3.0, key=True) is Step.BEGIN
+    assert offer(cutting, 3.1) is Step.ADD
+
+
+def test_chunks_of_an_unsteady_stream_are_never_more_than_one_a_second_of_it() -> None:
+    cutting = cutter()
+    begun, at_s = 0, 0.0
+    for _ in range(50):
+        for at in range(25):  # steady for a little longer than it takes, then another form at each picture
+            begun += offer(cutting, at_s + 0.05 * at, key=True) is Step.BEGIN
+        begun += flips(cutting, 0.01, 20, at_s + 1.25).count(Step.BEGIN)
+        at_s += 1.5
+    assert begun <= 9 + at_s
+    assert cutting.lapses > 10
+
+
+def test_time_that_jumps_back_again_and_again_makes_few_chunks_and_then_none() -> None:
+    cutting = cutter()
+    begun = 0
+    for n in range(200):
+        begun += offer(cutting, 1000 - 3 * n, key=True) is Step.BEGIN
+        offer(cutting, 1000.1 - 3 * n)
+    assert begun == 9
+    cutting.end(is_early=True)
+    assert [offer(cutting, at_s, key=True) for at_s in (0.0, 0.6, 1.2)] == [Step.SKIP, Step.SKIP, Step.BEGIN]
+
+
+def test_disorder_that_the_recorder_sees_counts_as_well() -> None:
+    cutting = cutter()
+    begun = 0
+    for n in range(100):
+        begun += offer(cutting, n / 30, key=True) is Step.BEGIN
+        cutting.end(is_early=True)
+    assert begun == 9

@@ -1,0 +1,123 @@
+"""From a uri to a source: settings that a uri carries, and their mistakes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgecam.config.camera import Camera
+from edgecam.config.schemes import SCHEMES
+from edgecam.config.validation import validate
+from edgecam.credentials.login import Login
+from edgecam.errors import SourceError, SourceNotFound, SourceUnsupported
+from edgecam.gstreamer.gst import Gst
+from edgecam.sources.factory import source_for
+from edgecam.sources.images import numbered_files
+from edgecam.sources.query import rate
+
+
+def camera(uri: str, **settings: Any) -> Camera:
+    return validate(Camera, {"id": "lobby", "uri": uri} | settings)
+
+
+def rtspsrc(uri: str, login: Login | None = None, **settings: Any) -> Any:
+    made = source_for(camera(uri, **settings), login).build()
+    return next(element for element in made.children if element.get_factory().get_name() == "rtspsrc")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_each_scheme_has_a_source(scheme: str, tmp_path: Path) -> None:
+    (tmp_path / "s_1.jpg").write_bytes(b"")
+    rest = {
+        "images": f"//{tmp_path}/s_%d.jpg",
+        "test": "//",
+        "pipeline": "videotestsrc",
+        "file": "///x",
+        "pipe": "///x",
+    }
+    assert source_for(camera(f"{scheme}:{rest.get(scheme, '//10.0.0.1/x')}")) is not None
+
+
+def test_rtsp_settings_reach_the_element() -> None:
+    element = rtspsrc("rtsp://10.0.0.1/x", transport="udp", latency_ms=50, connect_timeout_s=3)
+    assert element.get_property("protocols").value_nicks[-1] == "udp"
+    assert element.get_property("latency") == 50
+    assert element.get_property("tcp-timeout") == 3_000_000
+
+
+def test_the_login_is_a_property_and_stands_nowhere_else() -> None:
+    element = rtspsrc("rtsp://10.0.0.1/x?channel=1", Login("guard", "p@ss/1"))
+    assert element.get_property("user-id") == "guard"
+    assert element.get_property("user-pw") == "p@ss/1"
+    assert element.get_property("location") == "rtsp://10.0.0.1/x?channel=1"
+
+
+def test_certificates_are_verified_unless_it_is_said_otherwise() -> None:
+    assert int(rtspsrc("rtsps://10.0.0.1/x").get_property("tls-validation-flags")) != 0
+    unverified = rtspsrc("rtsps://10.0.0.1/x", tls={"verify": False})
+    assert int(unverified.get_property("tls-validation-flags")) == 0
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("test://?pattern=bal", "expected pattern to be one of ball,"),
+        ("test://?fps=fast", "expected fps as a number up to 120, found 'fast'"),
+        ("test://?fps=0", "expected fps as a number up to 120, found '0'"),
+        ("test://?width=8", "expected width in pixels from 16 to 7680, found '8'"),
+        ("test://?size=8", "expected the settings pattern, width, height, fps after the ?, found size"),
+        ("pipeline:videotestsrc ! nonsense-element", 'no element "nonsense-element"'),
+        ("pipeline:videotestsrc ! fakesink", "expected a description with one open end"),
+        ("pipeline:videotestsrc audiotestsrc", "expected a description with one open end"),
+    ],
+)
+def test_a_mistake_in_a_uri_is_named(uri: str, expected: str) -> None:
+    with pytest.raises(SourceUnsupported) as caught:
+        source_for(camera(uri)).build()
+    assert expected in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_not_found() -> None:
+    with pytest.raises(SourceNotFound, match=r"/nowhere/film\.mp4"):
+        source_for(camera("file:///nowhere/film.mp4")).build()
+
+
+@pytest.mark.parametrize(
+    ("text", "fps"), [("5", Fraction(5)), ("0.5", Fraction(1, 2)), ("30000/1001", Fraction(30000, 1001))]
+)
+def test_rates_may_be_whole_broken_or_fractions(text: str, fps: Fraction) -> None:
+    assert rate("x", text) == fps
+
+
+def test_numbered_files_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for name in ("s_2.jpg", "s_10.jpg", "s_1.jpg", "s_x.jpg", "t_3.jpg", "s_4.png"):
+        (tmp_path / name).write_bytes(b"")
+    found = numbered_files("x", f"{tmp_path}/s_%d.jpg")
+    assert [path.name for path in found] == ["s_1.jpg", "s_2.jpg", "s_10.jpg"]
+
+
+def test_numbers_with_leading_zeros_need_not_begin_at_one(tmp_path: Path) -> None:
+    for number in (41, 7, 1000):
+        (tmp_path / f"s_{number:06d}.jpg").write_bytes(b"")
+    (tmp_path / "s_5.jpg").write_bytes(b"")
+    found = numbered_files("x", f"{tmp_path}/s_%06d.jpg")
+    assert [path.name for path in found] == ["s_000007.jpg", "s_000041.jpg", "s_001000.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("s_%d.jpg", SourceNotFound), ("s.jpg", SourceUnsupported), ("s_%d.gif", SourceUnsupported)],
+)
+def test_numbered_files_that_are_none_are_named(name: str, error: type[SourceError], tmp_path: Path) -> None:
+    with pytest.raises(error):
+        numbered_files("x", f"{tmp_path}/{name}")
+    with pytest.raises(SourceNotFound, match="expected the folder"):
+        numbered_files("x", f"{tmp_path}/gone/s_%d.jpg")
+
+
+def test_a_pipeline_may_end_in_caps() -> None:
+    made = source_for(camera("pipeline:videotestsrc ! video/x-raw,width=320,framerate=5/1")).build()
+    assert isinstance(made, Gst.Bin)

@@ -1,0 +1,55 @@
+"""The component's recipe and its version."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from stacks.greengrass.component import Artifact, content_version, render_recipe
+
+NAME = "com.edgecam.frame-grabber"
+
+
+def artifact(architecture: str, tag: str = "0123456789ab") -> Artifact:
+    return Artifact(
+        architecture=architecture,
+        image=f"edgecam/frame-grabber:{tag}",
+        key=f"frame-grabber/{tag}-{architecture}.tar.gz",
+        content_hash=tag * 5,
+    )
+
+
+def rendered(*artifacts: Artifact, bucket: str = "bucket") -> str:
+    return render_recipe("frame-grabber", name=NAME, version="1.2.3", bucket=bucket, artifacts=artifacts)
+
+
+def test_recipe_has_one_manifest_for_each_architecture() -> None:
+    recipe = json.loads(rendered(artifact("amd64"), artifact("arm64", "ba9876543210")))
+    platforms = [manifest["Platform"]["architecture"] for manifest in recipe["Manifests"]]
+    uris = [manifest["Artifacts"][0]["Uri"] for manifest in recipe["Manifests"]]
+    assert platforms == ["amd64", "aarch64"]
+    assert uris == [
+        "s3://bucket/frame-grabber/0123456789ab-amd64.tar.gz",
+        "s3://bucket/frame-grabber/ba9876543210-arm64.tar.gz",
+    ]
+
+
+def test_version_is_three_plain_numbers_of_at_most_six_digits() -> None:
+    for number in range(200):
+        assert re.fullmatch(
+            r"1\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})", content_version("recipe", [str(number)])
+        )
+
+
+def test_version_is_the_same_for_the_same_content_on_every_machine() -> None:
+    # A known answer: neither hash seeds, nor times, nor folders may enter.
+    assert content_version("recipe", ["image"]) == "1.951153.171572"
+
+
+def test_version_changes_with_the_recipe() -> None:
+    assert content_version("recipe", ["image"]) != content_version("recipe ", ["image"])
+
+
+def test_version_changes_with_each_image() -> None:
+    versions = {content_version("recipe", images) for images in (["a", "b"], ["a", "c"], ["c", "b"], ["a"])}
+    assert len(versions) == 4

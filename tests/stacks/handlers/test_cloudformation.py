@@ -1,0 +1,123 @@
+"""What CloudFormation hears from a custom resource, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from stacks.handlers.cloudformation import Answer, Refused, answer
+
+CONTEXT = SimpleNamespace(log_stream_name="2026/11/21/stream")
+
+
+class Receiver(HTTPServer):
+    """Takes down what is PUT; answers 503 as often as it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.bodies: list[dict[str, Any]] = []
+        self.failures = 0
+
+    @property
+    def event(self) -> dict[str, Any]:
+        return {
+            "RequestType": "Create",
+            "ResponseURL": f"http://127.0.0.1:{self.server_port}/answer?signature=x",
+            "StackId": "stack",
+            "RequestId": "request",
+            "LogicalResourceId": "Version",
+        }
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.failures -= 1
+        if self.server.failures >= 0:
+            self.send_error(503)
+            return
+        assert self.headers["Content-Type"] == ""
+        self.server.bodies.append(json.loads(body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_success_carries_id_and_attributes(receiver: Receiver) -> None:
+    answer(
+        receiver.event,
+        CONTEXT,
+        lambda _: Answer(physical_id="id", attributes={"Arn": "arn"}),
+        fallback_id="fallback",
+    )
+    assert receiver.bodies == [
+        {
+            "Status": "SUCCESS",
+            "PhysicalResourceId": "id",
+            "Data": {"Arn": "arn"},
+            "StackId": "stack",
+            "RequestId": "request",
+            "LogicalResourceId": "Version",
+        }
+    ]
+
+
+def failing(error: Exception) -> Any:
+    def apply(_: Any) -> Answer:
+        raise error
+
+    return apply
+
+
+def test_refusal_is_told_in_its_own_words(receiver: Receiver) -> None:
+    answer(receiver.event, CONTEXT, failing(Refused("It cannot be.")), fallback_id="fallback")
+    (body,) = receiver.bodies
+    assert body["Status"] == "FAILED"
+    assert body["Reason"] == "It cannot be. (log: 2026/11/21/stream)"
+
+
+def test_unexpected_error_is_answered_too(receiver: Receiver) -> None:
+    answer(receiver.event, CONTEXT, failing(KeyError("Bucket")), fallback_id="fallback")
+    assert receiver.bodies[0]["Reason"].startswith("KeyError: 'Bucket'")
+
+
+def test_failure_keeps_the_id_so_that_nothing_is_replaced(receiver: Receiver) -> None:
+    answer(
+        {**receiver.event, "PhysicalResourceId": "known"},
+        CONTEXT,
+        failing(Refused("x")),
+        fallback_id="fallback",
+    )
+    answer(receiver.event, CONTEXT, failing(Refused("x")), fallback_id="fallback")
+    assert [body["PhysicalResourceId"] for body in receiver.bodies] == ["known", "fallback"]
+
+
+def test_long_reason_is_cut_before_cloudformation_refuses_it(receiver: Receiver) -> None:
+    answer(receiver.event, CONTEXT, failing(Refused("x" * 10_000)), fallback_id="fallback")
+    assert len(json.dumps(receiver.bodies[0])) < 4096
+
+
+def test_answer_is_sent_again_when_it_did_not_arrive(receiver: Receiver) -> None:
+    receiver.failures = 1
+    answer(receiver.event, CONTEXT, lambda _: Answer(physical_id="id"), fallback_id="fallback")
+    assert len(receiver.bodies) == 1

@@ -1,0 +1,110 @@
+"""Templates as `cdk deploy` hands them to CloudFormation, functions as it uploads them, without its CLI."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest import mock
+
+from fleets import PROJECT
+
+ASSETS = "cdk-hnb659fds-assets-123456789012-us-east-1"
+ENDED = ("COMPLETE", "FAILED")
+PATIENCE_S = 30.0
+
+T = TypeVar("T")
+
+
+def patiently(condition: Callable[[], T]) -> T:
+    """As the fixture `eventually`, for fixtures that live longer than one test."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not (outcome := condition()):
+        assert time.monotonic() < deadline_s, f"not within {PATIENCE_S:g} s"
+        time.sleep(0.02)
+    return outcome
+
+
+def synthesized(fleet: Path, outdir: Path) -> Path:
+    """The cloud assembly of a fleet; what the images are made of does not matter here."""
+    import aws_cdk as cdk
+
+    from app import build
+    from fleet.load import load_fleet
+
+    context = json.loads((PROJECT / "cdk.json").read_text())["context"]
+    app = cdk.App(outdir=str(outdir), context=context, analytics_reporting=False)
+    with (
+        mock.patch("stacks.delivery.container_image.image_hash", return_value="0" * 64),
+        mock.patch("stacks.gcp.bucket.content_hash", return_value="0" * 64),
+    ):
+        build(app, load_fleet(fleet))
+    app.synth()
+    return outdir
+
+
+class DeployedStack:
+    """A stack in an embedded AWS."""
+
+    def __init__(self, client: Callable[[str], Any], assembly: Path, name: str) -> None:
+        """Deploy `name` of an assembly, and wait for its end."""
+        self.name = name
+        self._cloudformation = client("cloudformation")
+        _upload(client("s3"), assembly, name)
+        template = json.loads((assembly / f"{name}.template.json").read_text())
+        # Of `cdk bootstrap`, which these tests do without.
+        body = {key: value for key, value in template.items() if key not in ("Parameters", "Rules")}
+        self._cloudformation.create_stack(
+            StackName=name, TemplateBody=json.dumps(body), Capabilities=["CAPABILITY_NAMED_IAM"]
+        )
+        status = patiently(self._ended)
+        assert status == "CREATE_COMPLETE", self._reasons()
+
+    def output(self, name: str) -> str:
+        """An output's value."""
+        (stack,) = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
+        (value,) = [one["OutputValue"] for one in stack["Outputs"] if one["OutputKey"] == name]
+        return str(value)
+
+    def physical_id(self, kind: str, containing: str = "") -> str:
+        """The id of the one resource of a type whose logical id contains a text."""
+        resources = self._cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
+        (found,) = [
+            one["PhysicalResourceId"]
+            for one in resources
+            if one["ResourceType"] == kind and containing in one["LogicalResourceId"]
+        ]
+        return str(found)
+
+    def _ended(self) -> str:
+        (stack,) = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
+        status: str = stack["StackStatus"]
+        return status if status.endswith(ENDED) else ""
+
+    def _reasons(self) -> list[str]:
+        events = self._cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
+        return [event["ResourceStatusReason"] for event in events if "ResourceStatusReason" in event]
+
+
+def _upload(s3: Any, assembly: Path, name: str) -> None:
+    s3.create_bucket(Bucket=ASSETS)
+    files = json.loads((assembly / f"{name}.assets.json").read_text())["files"]
+    for file in files.values():
+        source = file["source"]
+        if source.get("packaging") == "zip":
+            (destination,) = file["destinations"].values()
+            s3.put_object(
+                Bucket=ASSETS, Key=destination["objectKey"], Body=_zipped(assembly / source["path"])
+            )
+
+
+def _zipped(folder: Path) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for path in sorted(folder.rglob("*")):
+            zipped.write(path, path.relative_to(folder))
+    return archive.getvalue()

@@ -1,0 +1,28 @@
+"""An embedded AWS for the tests of fleets and of stacks."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """A function that makes clients of an embedded AWS."""
+    import boto3
+
+    from sandbox.aws.server import EmbeddedAws, client_environment
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with EmbeddedAws(port=port, folder=tmp_path_factory.mktemp("aws")):
+        named = client_environment(port)
+        session = boto3.Session(
+            aws_access_key_id=named["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=named["AWS_SECRET_ACCESS_KEY"],
+            region_name=named["AWS_REGION"],
+        )
+        yield lambda service: session.client(service, endpoint_url=named["AWS_ENDPOINT_URL"])

@@ -1,0 +1,153 @@
+"""The README's tables of settings, made from the models, so that the two cannot drift apart.
+
+`python -m tools.settings_table` writes them between the README's markers; a test compares.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from edgecam.config.camera import Camera
+from fleet.settings.aws import Aws
+from fleet.settings.cores import Cores
+from fleet.settings.fleet import Fleet
+from fleet.settings.gcp import Gcp
+from fleet.settings.image import Image
+from fleet.settings.site import Site
+from fleet.settings.watch import Watch
+from fleet.settings.waves import Wave
+
+README = Path(__file__).parent.parent / "README.md"
+MARKERS = ("<!-- settings: made by `make docs` -->", "<!-- end of settings -->")
+
+_SHARED = ("include", "defaults", "templates")
+"""Keys of the file that have no table of their own."""
+
+_MANY_CAMERAS = (
+    '| `for` | mapping |  | Many cameras of one entry: names and what they run through, such as `{n: "1-4"}` '
+    'or `{side: [north, south]}`; `id: "door-{n}"` and other texts name them. |'
+)
+"""The one key of a camera that is not the node's: it is resolved before (fleet/reading/placeholders.py)."""
+
+
+def tables() -> str:
+    """All settings of `fleet.yaml` as Markdown."""
+    shared = [row for name in _SHARED for row in _field_rows(name, Fleet.model_fields[name])]
+    sections = [
+        ("The file: `fleet.yaml`", shared),
+        ("A camera: `sites.<name>.cameras[]`", [*_rows(Camera), _MANY_CAMERAS]),
+        ("A site: `sites.<name>`", [row for row in _rows(Site) if not row.startswith("| `cameras[].")]),
+        ("The image: `image`", _rows(Image)),
+        ("The account: `aws`", _rows(Aws)),
+        ("The Google side: `gcp`", _rows(Gcp)),
+        ("The core devices: `cores`", _rows(Cores)),
+        ("Alarms and dashboard: `watch`", _rows(Watch)),
+        ("Waves: `waves[]`", _rows(Wave)),
+    ]
+    head = "| setting | values | default | |\n| --- | --- | --- | --- |\n"
+    return "\n".join(f"### {title}\n\n{head}" + "\n".join(rows) + "\n" for title, rows in sections)
+
+
+def with_tables(readme: str) -> str:
+    """`readme` with the tables between its markers.
+
+    Raises:
+        ValueError: the markers are not there.
+    """
+    before, begin, rest = readme.partition(MARKERS[0])
+    _, end, after = rest.partition(MARKERS[1])
+    if not begin or not end:
+        raise ValueError(f"{README.name}: expected the lines {MARKERS[0]} and {MARKERS[1]}, found none")
+    return f"{before}{begin}\n\n{tables()}\n{end}{after}"
+
+
+def _rows(model: type[BaseModel], prefix: str = "") -> list[str]:
+    return [row for name, field in model.model_fields.items() for row in _field_rows(prefix + name, field)]
+
+
+def _field_rows(path: str, field: FieldInfo) -> Iterator[str]:
+    inner, is_list = _inner_model(field.annotation)
+    if inner is None or field.default is None or is_list:
+        yield f"| `{path}` | {_values(field)} | {_default(field)} | {_one_line(field.description or '')} |"
+    if inner is not None:
+        yield from _rows(inner, f"{path}[]." if is_list else f"{path}.")
+
+
+def _inner_model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+    """The model that a field holds, and whether it holds many."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, False
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        found = [model for part in parts if (model := _inner_model(part)[0]) is not None]
+        return (found[0] if found else None), False
+    if origin is tuple:
+        return _inner_model(parts[0])[0], True
+    return None, False
+
+
+def _values(field: FieldInfo) -> str:
+    limits = {
+        name: getattr(item, name)
+        for item in field.metadata
+        for name in ("ge", "gt", "le")
+        if hasattr(item, name)
+    }
+    text = _type(field.annotation)
+    if "le" in limits and ("ge" in limits or "gt" in limits):
+        low = _number(limits["ge"]) if "ge" in limits else f"over {_number(limits['gt'])}"
+        return f"{text}, {low} to {_number(limits['le'])}"
+    return f"{text}, from {_number(limits['ge'])}" if "ge" in limits else text
+
+
+def _number(limit: float) -> str:
+    # Whole numbers as one would type them.
+    return str(limit) if isinstance(limit, int) else f"{limit:g}"
+
+
+def _type(annotation: Any) -> str:
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(parts[0])
+    if origin in (Union, types.UnionType):
+        return " or ".join(_type(part) for part in parts if part is not type(None))
+    if origin is Literal:
+        return ", ".join(f"`{part}`" for part in parts)
+    if origin is tuple:
+        return f"list of {_type(parts[0])}"
+    if origin is dict or annotation is dict:
+        return "mapping"
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return ", ".join(f"`{member.value}`" for member in annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "mapping"
+    return {str: "text", bool: "`true`, `false`", int: "whole number", float: "number"}.get(annotation, "any")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "(required)"
+    value = field.default
+    if value is None or value in ((), {}, ""):
+        return ""
+    if isinstance(value, tuple):
+        return f"`[{', '.join(value)}]`"
+    if isinstance(value, float):
+        return f"`{value:g}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
