@@ -21,7 +21,7 @@ from edgecam.config.camera import Camera
 from edgecam.credentials.logins import Logins
 from edgecam.errors import BrokerError, StoreUnavailable
 from edgecam.greengrass_ipc import problem
-from edgecam.gstreamer.diagnosis import Complaint
+from edgecam.gstreamer.diagnosis import GstError
 from edgecam.node.camera_worker import CameraWorker
 from edgecam.redaction import LONGEST_MESSAGE, LONGEST_TEXT
 from edgecam.status.reports import CameraReport, CameraState
@@ -123,11 +123,11 @@ def test_the_streams_of_a_camera_are_named_up_to_a_few(tmp_path: Path, eventuall
     assert "CODING-100" not in message
 
 
-def test_a_complaint_is_cut_before_it_is_looked_at() -> None:
-    complaint = Complaint("resource", 1, "x" * 10**6, "y\n" * 10**6)
-    assert len(complaint.text) <= LONGEST_TEXT
-    assert len(complaint.details) <= LONGEST_TEXT
-    assert len(complaint.summary) < 3 * LONGEST_TEXT
+def test_an_error_of_gstreamer_is_cut_before_it_is_looked_at() -> None:
+    error = GstError("resource", 1, "x" * 10**6, "y\n" * 10**6)
+    assert len(error.text) <= LONGEST_TEXT
+    assert len(error.details) <= LONGEST_TEXT
+    assert len(error.summary) < 3 * LONGEST_TEXT
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from edgecam.capture.tap import Tap
 from edgecam.clock import Clock
 from edgecam.codecs.video import CODECS, Codec, by_media_type
 from edgecam.errors import SourceEnded, SourceError, SourceFlooded, SourceUnsupported
-from edgecam.gstreamer.diagnosis import Complaint
+from edgecam.gstreamer.diagnosis import GstError
 from edgecam.gstreamer.gst import (
     NS_PER_S,
     Gst,
@@ -159,7 +159,7 @@ class Connection:
         kinds = Gst.MessageType.ERROR | Gst.MessageType.EOS | Gst.MessageType.APPLICATION
         message = self._bus.timed_pop_filtered(max(0, round(timeout_s * NS_PER_S)), kinds)
         if message is not None:
-            self._heed(message)
+            self._handle_message(message)
         if self._fault is not None:
             raise self._fault
 
@@ -233,11 +233,11 @@ class Connection:
                 "%s: expected the connection to close, found it hanging: left behind", self._source.name
             )
 
-    def _heed(self, message: Any) -> None:
+    def _handle_message(self, message: Any) -> None:
         if message.type == Gst.MessageType.EOS:
             self._at_end()
         elif message.type == Gst.MessageType.ERROR:
-            raise self._source.explain(_complaint(message))
+            raise self._source.explain(GstError.of(message))
         elif message.get_structure().has_name(FAULT_MESSAGE) and self._source.fault is not None:
             raise self._source.fault
 
@@ -304,9 +304,3 @@ class Connection:
 
 def _ignore(_codec: Codec) -> None:
     """The format callback of a connection that is closed."""
-
-
-def _complaint(message: Any) -> Complaint:
-    error, details = message.parse_error()
-    domain = error.domain.removeprefix("gst-").removesuffix("-error-quark")
-    return Complaint(domain, error.code, error.message or "", details or "")

@@ -1,12 +1,13 @@
-"""What pictures may come as, and who takes them apart.
+"""How pictures may be coded, one row a codec: the elements that read them, and the files that can hold them.
 
-This table is the place where another codec joins: a row here, its parser and decoder in the image, nothing
-else. Audio will join as a second table when recordings want it.
+A codec is a row here, and its parser and decoder in the image. Audio joins as a second table.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from edgecam.config.recording import ChunkFormat
 
 
 @dataclass(frozen=True)
@@ -15,10 +16,14 @@ class Codec:
 
     Attributes:
         name: For people.
+        chunk_name: Its name in a chunk's metadata; None where it cannot be recorded.
         media_type: GStreamer's name of it.
         unit_caps: The form in which sources hand it on: whole pictures, parameter sets in the stream.
         file_caps: The form in which MP4 holds it: lengths instead of start codes, parameter sets in the caps;
             None where there is no other form than `unit_caps`.
+        formats: The containers that can hold it, for players to understand.
+        mp4_muxer: Element that writes it into MP4.
+        is_checked_before_parser: Whether the parser has to be protected from some streams (`stream_end`).
         parser: Element that brings it into that form, or None when it comes so.
         rtp_name: Its `encoding-name` in RTP, or None when it does not travel there.
         depayloader: Element that takes it out of RTP.
@@ -27,33 +32,42 @@ class Codec:
     """
 
     name: str
+    chunk_name: str | None
     media_type: str
     unit_caps: str
     file_caps: str | None
+    formats: frozenset[ChunkFormat]
     parser: str | None
     rtp_name: str | None
     depayloader: str | None
     decoders: tuple[str, ...]
     is_intra: bool
+    mp4_muxer: str = "mp4mux"
+    is_checked_before_parser: bool = False
 
 
 H264 = Codec(
     name="H.264",
+    chunk_name="h264",
     media_type="video/x-h264",
     unit_caps="video/x-h264,stream-format=byte-stream,alignment=au",
     file_caps="video/x-h264,stream-format=avc,alignment=au",
+    formats=frozenset(ChunkFormat),
     parser="h264parse",
     rtp_name="H264",
     depayloader="rtph264depay",
     # openh264 is Baseline to High without interlacing and four times slower: better than nothing.
     decoders=("avdec_h264", "openh264dec"),
     is_intra=False,
+    is_checked_before_parser=True,
 )
 H265 = Codec(
     name="H.265",
+    chunk_name="h265",
     media_type="video/x-h265",
     unit_caps="video/x-h265,stream-format=byte-stream,alignment=au",
     file_caps="video/x-h265,stream-format=hvc1,alignment=au",
+    formats=frozenset(ChunkFormat),
     parser="h265parse",
     rtp_name="H265",
     depayloader="rtph265depay",
@@ -62,9 +76,12 @@ H265 = Codec(
 )
 JPEG = Codec(
     name="JPEG",
+    chunk_name="mjpeg",
     media_type="image/jpeg",
     unit_caps="image/jpeg",
     file_caps=None,
+    formats=frozenset({ChunkFormat.MP4}),
+    mp4_muxer="qtmux",  # the same element; only the older brand may hold JPEG
     parser=None,
     rtp_name="JPEG",
     depayloader="rtpjpegdepay",
@@ -73,9 +90,11 @@ JPEG = Codec(
 )
 RAW = Codec(
     name="raw video",
+    chunk_name=None,
     media_type="video/x-raw",
     unit_caps="video/x-raw",
     file_caps=None,
+    formats=frozenset(),
     parser=None,
     rtp_name=None,
     depayloader=None,

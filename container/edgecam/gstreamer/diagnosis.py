@@ -1,4 +1,4 @@
-"""From GStreamer's complaint to a plain sentence: whose fault it is, and what to do."""
+"""GStreamer's errors in plain sentences: whose fault it is, and what to do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import re
 import socket
 from dataclasses import dataclass
+from typing import Any, Self
 
 from edgecam.errors import (
     SourceEnded,
@@ -26,7 +27,7 @@ _PREFLIGHT_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True)
-class Complaint:
+class GstError:
     """An error message from a pipeline's bus. A camera may have written any part of it, so its texts are cut
     and redacted here, before anything looks at them.
 
@@ -46,6 +47,13 @@ class Complaint:
         object.__setattr__(self, "text", SECRETS.shown(self.text))
         object.__setattr__(self, "details", SECRETS.shown(self.details))
 
+    @classmethod
+    def of(cls, message: Any) -> Self:
+        """What the error message `message` (a Gst.Message) holds."""
+        error, details = message.parse_error()
+        domain = error.domain.removeprefix("gst-").removesuffix("-error-quark")
+        return cls(domain, error.code, error.message or "", details or "")
+
     @property
     def summary(self) -> str:
         """Both texts in one line, without file names of GStreamer's source, redacted."""
@@ -58,53 +66,49 @@ class Complaint:
         return any(needle in haystack for needle in needles)
 
 
-def explain(name: str, complaint: Complaint) -> SourceError:
-    """The error that `complaint` means for the source called `name` (redacted)."""
-    if (complaint.domain, complaint.code) == ("resource", _RESOURCE_NOT_AUTHORIZED) or complaint.mentions(
+def explain(name: str, error: GstError) -> SourceError:
+    """What `error` means for the source called `name` (redacted)."""
+    if (error.domain, error.code) == ("resource", _RESOURCE_NOT_AUTHORIZED) or error.mentions(
         "unauthorized", "(401)", "forbidden", "(403)"
     ):
         return SourceUnauthorized(
             f"{name}: expected to be let in, found that the camera refuses user name or password "
             "(401); check the camera's credentials"
         )
-    if complaint.mentions("tls certificate", "unacceptable certificate", "certificate verification"):
+    if error.mentions("tls certificate", "unacceptable certificate", "certificate verification"):
         return SourceUntrusted(
-            f"{name}: expected a certificate that can be verified, found {complaint.summary}; "
+            f"{name}: expected a certificate that can be verified, found {error.summary}; "
             "give tls: {ca_file: …} or, knowingly, tls: {verify: false}"
         )
-    if complaint.mentions("not found", "(404)", "no such file", "does not exist") or (
-        complaint.domain,
-        complaint.code,
+    if error.mentions("not found", "(404)", "no such file", "does not exist") or (
+        error.domain,
+        error.code,
     ) == ("resource", _RESOURCE_NOT_FOUND):
         return SourceNotFound(
             f"{name}: expected a stream there, found none (404 or no such file); check the path in the uri"
         )
-    if complaint.mentions("connection refused"):
+    if error.mentions("connection refused"):
         return SourceRefused(f"{name}: expected a camera to listen there, found the connection refused")
-    if complaint.mentions(
-        "could not resolve", "resolving", "no route", "unreachable", "timed out", "timeout"
-    ):
-        return SourceUnreachable(f"{name}: expected an answer, found {complaint.summary}")
-    if complaint.mentions("end-of-stream", "server closed", "the server closed the connection"):
+    if error.mentions("could not resolve", "resolving", "no route", "unreachable", "timed out", "timeout"):
+        return SourceUnreachable(f"{name}: expected an answer, found {error.summary}")
+    if error.mentions("end-of-stream", "server closed", "the server closed the connection"):
         return SourceEnded(
             f"{name}: expected the stream to go on, found that the camera closed the connection"
         )
-    if complaint.domain == "stream" or complaint.mentions("missing plugin", "no decoder", "not-negotiated"):
-        return SourceUnsupported(
-            f"{name}: expected H.264, H.265, JPEG or raw video, found {complaint.summary}"
-        )
-    return SourceError(f"{name}: {complaint.summary}")
+    if error.domain == "stream" or error.mentions("missing plugin", "no decoder", "not-negotiated"):
+        return SourceUnsupported(f"{name}: expected H.264, H.265, JPEG or raw video, found {error.summary}")
+    return SourceError(f"{name}: {error.summary}")
 
 
-def explain_connect(name: str, host: str, port: int, complaint: Complaint) -> SourceError:
+def explain_connect(name: str, host: str, port: int, error: GstError) -> SourceError:
     """Like `explain`, for a camera on the network.
 
     GStreamer says "could not connect" for a refusal, a missing route and an unknown host alike, so when it
     says no more than that, one attempt to connect tells them apart. Blocks for a second at the most.
     """
-    error = explain(name, complaint)
-    if type(error) is not SourceError or not complaint.mentions("connect", "could not open resource"):
-        return error
+    explained = explain(name, error)
+    if type(explained) is not SourceError or not error.mentions("connect", "could not open resource"):
+        return explained
     try:
         socket.create_connection((host, port), timeout=_PREFLIGHT_TIMEOUT_S).close()
     except ConnectionRefusedError:
@@ -121,4 +125,4 @@ def explain_connect(name: str, host: str, port: int, complaint: Complaint) -> So
     except OSError as failure:
         found = "no route" if failure.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH) else str(failure)
         return SourceUnreachable(f"{name}: expected a way to {host}, found {found}")
-    return SourceUnreachable(f"{name}: expected an answer, found {complaint.summary}")
+    return SourceUnreachable(f"{name}: expected an answer, found {error.summary}")

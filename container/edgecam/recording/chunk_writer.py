@@ -15,15 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edgecam.codecs.video import (
-    H264,
-    H265,
-    JPEG,
-    Codec,
-)
+from edgecam.codecs.video import Codec
 from edgecam.config.recording import ChunkFormat
 from edgecam.formats import mp4_repair as mp4
-from edgecam.gstreamer.diagnosis import Complaint
+from edgecam.gstreamer.diagnosis import GstError
 from edgecam.gstreamer.gst import (
     NS_PER_S,
     Gst,
@@ -37,7 +32,6 @@ WAITING_BYTES_LIMIT = 4_000_000
 """What may wait for a slow disk in here, besides what waits in the tap."""
 FINISH_TIMEOUT_S = 1.5
 """A chunk is finished within milliseconds, unless the disk hangs; a node that is stopped has 4 s in all."""
-_CODEC_NAMES = {H264: "h264", H265: "h265", JPEG: "mjpeg"}
 _INDEX_BYTES = 16
 """Of a picture: its size 4, its time 8; the keyframes' list, the places and rounding the rest."""
 _REORDERED_INDEX_BYTES = 28
@@ -79,16 +73,6 @@ class Plan:
     reorders: bool = False
 
 
-def codec_name(codec: Codec) -> str | None:
-    """What a chunk's metadata call it; None where it cannot be recorded."""
-    return _CODEC_NAMES.get(codec)
-
-
-def can_hold(form: ChunkFormat, codec: Codec) -> bool:
-    """Whether pictures of `codec` can stand in `form`, for players to understand."""
-    return codec in (H264, H265) or (codec is JPEG and form is ChunkFormat.MP4)
-
-
 class ChunkFile:
     """Writes one file. Used by one thread; writing itself happens on the pipeline's own.
 
@@ -102,7 +86,7 @@ class ChunkFile:
         self._may_end_early = plan.reorders and plan.format is ChunkFormat.MP4
         self._pipeline = Gst.Pipeline.new(None)
         self._bus = self._pipeline.get_bus()
-        self._complaint: Complaint | None = None
+        self._error: GstError | None = None
         self._interval_ns = round(NS_PER_S / plan.fps)
         self._feed = make("appsrc", format="time", max_bytes=0, block=False)
         self._feed.set_property("caps", plan.caps)
@@ -130,11 +114,11 @@ class ChunkFile:
         return bool(self._feed.get_property("current-level-bytes") > WAITING_BYTES_LIMIT)
 
     @property
-    def fault(self) -> Complaint | None:
+    def fault(self) -> GstError | None:
         """What has ended the writing, if anything has."""
-        if self._complaint is None:
-            self._heed(self._bus.pop_filtered(Gst.MessageType.ERROR))
-        return self._complaint
+        if self._error is None:
+            self._handle_message(self._bus.pop_filtered(Gst.MessageType.ERROR))
+        return self._error
 
     @property
     def is_disk_full(self) -> bool:
@@ -154,21 +138,19 @@ class ChunkFile:
             self._feed.emit("end-of-stream")
             message = self._bus.timed_pop_filtered(round(FINISH_TIMEOUT_S * NS_PER_S), kinds)
             if message is None:
-                self._complaint = Complaint("resource", 0, "the disk does not answer", "")
+                self._error = GstError("resource", 0, "the disk does not answer", "")
             else:
-                self._heed(message)
+                self._handle_message(message)
         self._pipeline.set_state(Gst.State.NULL)
-        if self._complaint is None and self._may_end_early and not at_keyframe:
+        if self._error is None and self._may_end_early and not at_keyframe:
             # A disk that fails now leaves a file that plays, without its last picture.
             with contextlib.suppress(OSError), self._path.open("r+b") as file:
                 mp4.settle(file)
-        return self._complaint is None
+        return self._error is None
 
-    def _heed(self, message: Any) -> None:
+    def _handle_message(self, message: Any) -> None:
         if message is not None and message.type == Gst.MessageType.ERROR:
-            error, details = message.parse_error()
-            domain = error.domain.removeprefix("gst-").removesuffix("-error-quark")
-            self._complaint = Complaint(domain, error.code, error.message or "", details or "")
+            self._error = GstError.of(message)
 
 
 def _container(plan: Plan) -> list[Any]:
@@ -180,8 +162,7 @@ def _container(plan: Plan) -> list[Any]:
     pictures_per_s = max(_RESERVE_PICTURES_PER_S, 1.5 * plan.fps)
     index_bytes = _REORDERED_INDEX_BYTES if plan.reorders else _INDEX_BYTES
     muxer = make(
-        # The same element; only the older brand may hold JPEG.
-        "qtmux" if plan.codec is JPEG else "mp4mux",
+        plan.codec.mp4_muxer,
         reserved_max_duration=round(plan.span_s * NS_PER_S),
         reserved_moov_update_period=round(max(_INDEX_PERIOD_S, plan.span_s / _INDEX_PERIODS) * NS_PER_S),
         reserved_bytes_per_sec=min(10_000, round(pictures_per_s * index_bytes)),

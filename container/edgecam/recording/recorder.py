@@ -36,8 +36,6 @@ from edgecam.recording.chunk_writer import (
     ChunkFile,
     Plan,
     Timed,
-    can_hold,
-    codec_name,
 )
 from edgecam.recording.content_time import ContentTime, Sighting
 from edgecam.recording.decode_times import (
@@ -339,8 +337,8 @@ class Recorder:
         """What kind of picture this is; None where it cannot be recorded."""
         structure = structure_of(keyframe.caps)
         codec = by_media_type(structure.get_name())
-        name = codec_name(codec) if codec is not None else None
-        if codec is None or name is None or not can_hold(self._settings.format, codec):
+        name = codec.chunk_name if codec is not None else None
+        if codec is None or name is None or self._settings.format not in codec.formats:
             kind = codec.name if codec is not None else structure.get_name()
             self._say(
                 UNSUPPORTED_REASON,

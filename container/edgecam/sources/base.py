@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from edgecam.codecs.stream_end import StreamEndWatch, has_overrun_end
-from edgecam.codecs.video import H264, Codec
+from edgecam.codecs.video import Codec
 from edgecam.config.camera import Camera
 from edgecam.config.recording import ChunkFormat
 from edgecam.errors import SourceError, SourceUnsupported
-from edgecam.gstreamer.diagnosis import Complaint, explain
+from edgecam.gstreamer.diagnosis import GstError, explain
 from edgecam.gstreamer.gst import (
     Gst,
     add_probe,
@@ -99,9 +99,9 @@ class Source(ABC):
         # A raised error refers by its traceback to whoever holds it: neither would be freed before the other.
         self.fault = None
 
-    def explain(self, complaint: Complaint) -> SourceError:
+    def explain(self, error: GstError) -> SourceError:
         """What an error message from this bin means."""
-        return self.fault or explain(self.name, complaint)
+        return self.fault or explain(self.name, error)
 
     def _note_offer(self, stream: str) -> None:
         """Add `stream`, as the camera or file calls it, to `offered`; a few, and short, whatever comes."""
@@ -133,7 +133,7 @@ class Source(ABC):
         else:
             # Parameter sets before every keyframe, so that decoding, and a chunk, may begin at any of them.
             parser, caps = make(codec.parser, config_interval=-1), codec.unit_caps
-        if codec is H264:
+        if codec.is_checked_before_parser:
             kinds = Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST
             add_probe(pad, kinds, self._on_coded)
         form = make("capsfilter", caps=caps)

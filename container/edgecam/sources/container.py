@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from edgecam.codecs.video import H264, by_media_type
+from edgecam.codecs.video import by_media_type
 from edgecam.config.camera import Camera
 from edgecam.errors import SourceUnsupported
 from edgecam.gstreamer.gst import (
@@ -45,8 +45,9 @@ class ContainerSource(Source):
 
     @guarded("the parser of a stream was chosen", Source._report, True)
     def _on_more(self, _parse: Any, _pad: Any, caps: Any) -> bool:
-        """On the demuxer's streaming thread: H.264 is looked at before it is parsed, so `_join` parses it."""
-        return by_media_type(structure_of(caps).get_name()) is not H264
+        """On the demuxer's streaming thread: what is checked before it is parsed, `_join` parses."""
+        codec = by_media_type(structure_of(caps).get_name())
+        return codec is None or not codec.is_checked_before_parser
 
     @guarded("a container's stream was found", Source._report, None)
     def _on_pad(self, _parse: Any, pad: Any) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from edgecam.config.camera import Camera
 from edgecam.errors import SourceEnded, SourceError, SourceNotFound, SourceUnsupported
 from edgecam.folder import ForeignFolder, opened, trusted_users
-from edgecam.gstreamer.diagnosis import Complaint
+from edgecam.gstreamer.diagnosis import GstError
 from edgecam.gstreamer.gst import (
     Gst,
     add_probe,
@@ -93,14 +93,14 @@ class PipeSource(ContainerSource):
             os.close(self._file)
             self._file = None
 
-    def explain(self, complaint: Complaint) -> SourceError:
-        if complaint.mentions("enough data", "contains no data"):
+    def explain(self, error: GstError) -> SourceError:
+        if error.mentions("enough data", "contains no data"):
             return SourceEnded(
                 f"{self.name}: expected {_FORMS}, found that the program closed the pipe before any came"
             )
-        if complaint.mentions("determine type of stream"):
+        if error.mentions("determine type of stream"):
             return SourceUnsupported(f"{self.name}: expected {_FORMS}, found something else")
-        return super().explain(complaint)
+        return super().explain(error)
 
     def _reader(self) -> Any:
         self._file = self._open()

@@ -16,7 +16,7 @@ from edgecam.errors import (
     SourceUnsupported,
     SourceUntrusted,
 )
-from edgecam.gstreamer.diagnosis import Complaint, explain_connect
+from edgecam.gstreamer.diagnosis import GstError, explain_connect
 from edgecam.gstreamer.gst import (
     Gio,
     GLib,
@@ -93,10 +93,10 @@ class RtspSource(Source):
         super().close()
         self._sockets.close()
 
-    def explain(self, complaint: Complaint) -> SourceError:
+    def explain(self, error: GstError) -> SourceError:
         if self.offered and not self._is_selected:
             return self._unreadable()
-        return self.fault or explain_connect(self.name, self._host, self._port, complaint)
+        return self.fault or explain_connect(self.name, self._host, self._port, error)
 
     @property
     def _host(self) -> str:

@@ -1,4 +1,4 @@
-"""GStreamer's complaints in plain words. The texts are those that GStreamer 1.22 and 1.26 wrote."""
+"""GStreamer's errors in plain words. The texts are those that GStreamer 1.22 and 1.26 wrote."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import closing
 import pytest
 
 from edgecam.errors import SourceEnded, SourceError, SourceRefused, SourceUnreachable
-from edgecam.gstreamer.diagnosis import Complaint, explain, explain_connect
+from edgecam.gstreamer.diagnosis import GstError, explain, explain_connect
 from edgecam.redaction import SECRETS
 
-CONNECT = Complaint(
+CONNECT = GstError(
     "resource",
     7,
     "Could not open resource for reading and writing.",
@@ -21,33 +21,33 @@ CONNECT = Complaint(
 
 
 @pytest.mark.parametrize(
-    ("complaint", "reason"),
+    ("error", "reason"),
     [
-        (Complaint("resource", 15, "Unauthorized", "Unauthorized (401)"), "unauthorized"),
-        (Complaint("resource", 5, "Could not read from resource.", "Forbidden (403)"), "unauthorized"),
-        (Complaint("resource", 3, "Not found", "Not Found (404)"), "not-found"),
-        (Complaint("resource", 3, "Resource not found.", 'No such file "/x"'), "not-found"),
-        (Complaint("resource", 7, "x", "Connection refused"), "refused"),
-        (Complaint("resource", 7, "x", "Error resolving “x”: Name or service not known"), "unreachable"),
-        (Complaint("resource", 5, "x", "Unacceptable TLS certificate"), "untrusted"),
-        (Complaint("stream", 6, "No decoder available for type 'video/x-vp9'.", ""), "unsupported"),
-        (Complaint("core", 1, "GStreamer error", "x"), "failed"),
+        (GstError("resource", 15, "Unauthorized", "Unauthorized (401)"), "unauthorized"),
+        (GstError("resource", 5, "Could not read from resource.", "Forbidden (403)"), "unauthorized"),
+        (GstError("resource", 3, "Not found", "Not Found (404)"), "not-found"),
+        (GstError("resource", 3, "Resource not found.", 'No such file "/x"'), "not-found"),
+        (GstError("resource", 7, "x", "Connection refused"), "refused"),
+        (GstError("resource", 7, "x", "Error resolving “x”: Name or service not known"), "unreachable"),
+        (GstError("resource", 5, "x", "Unacceptable TLS certificate"), "untrusted"),
+        (GstError("stream", 6, "No decoder available for type 'video/x-vp9'.", ""), "unsupported"),
+        (GstError("core", 1, "GStreamer error", "x"), "failed"),
     ],
 )
-def test_a_complaint_gets_its_reason(complaint: Complaint, reason: str) -> None:
-    error = explain("rtsp://camera/x", complaint)
+def test_an_error_gets_its_reason(error: GstError, reason: str) -> None:
+    error = explain("rtsp://camera/x", error)
     assert error.reason == reason
     assert str(error).startswith("rtsp://camera/x: ")
 
 
 def test_a_closed_connection_is_the_end_of_the_stream() -> None:
-    complaint = Complaint("resource", 9, "Could not read from resource.", "The server closed the connection.")
-    assert isinstance(explain("x", complaint), SourceEnded)
+    error = GstError("resource", 9, "Could not read from resource.", "The server closed the connection.")
+    assert isinstance(explain("x", error), SourceEnded)
 
 
 def test_source_lines_of_gstreamer_and_secrets_are_not_shown() -> None:
     SECRETS.remember("octopus-99")
-    summary = Complaint("core", 1, "Bad.", "../gst/a.c(12): f ():\nlogin octopus-99 failed").summary
+    summary = GstError("core", 1, "Bad.", "../gst/a.c(12): f ():\nlogin octopus-99 failed").summary
     assert summary == "Bad (login *** failed)"
 
 
@@ -65,5 +65,5 @@ def test_a_host_that_listens_and_does_not_answer_is_unreachable() -> None:
 
 
 def test_what_is_not_about_connecting_is_not_tried_again(free_port: int) -> None:
-    error = explain_connect("x", "127.0.0.1", free_port, Complaint("core", 1, "Odd.", ""))
+    error = explain_connect("x", "127.0.0.1", free_port, GstError("core", 1, "Odd.", ""))
     assert type(error) is SourceError

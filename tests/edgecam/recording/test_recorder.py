@@ -257,8 +257,8 @@ def test_a_full_disk_keeps_what_was_written_and_goes_on_when_there_is_room(
     place.live()
     path = eventually(lambda: next(iter(place.sink.open_paths()), None))
     eventually(lambda: path.stat().st_size > 20_000)
-    full = chunk_file.Complaint("resource", chunk_file._NO_SPACE_CODE, os.strerror(errno.ENOSPC), "")
-    monkeypatch.setattr(place.recorder._open.file, "_complaint", full)  # type: ignore[union-attr]
+    full = chunk_file.GstError("resource", chunk_file._NO_SPACE_CODE, os.strerror(errno.ENOSPC), "")
+    monkeypatch.setattr(place.recorder._open.file, "_error", full)  # type: ignore[union-attr]
     eventually(lambda: len(place.sink.begun) == 2)
     assert place.sink.asked_bytes
     place.cut()

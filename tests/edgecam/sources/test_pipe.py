@@ -129,7 +129,7 @@ def test_pictures_that_are_shown_in_another_order_are_read(
     eventually(deliver(worker, 15))
 
 
-def test_pipe_is_made_and_waited_at_without_a_complaint(
+def test_pipe_is_made_and_waited_at_without_an_error(
     pipe: Path, worker: CameraWorker, eventually: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
