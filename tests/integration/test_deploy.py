@@ -279,7 +279,7 @@ def test_program_that_crashes_gives_way_to_the_former_one_and_the_deployment_say
     system: System, tree: Path, changed_tree: Path
 ) -> None:
     image = running_image()
-    program = changed_tree / "container" / "edgecam" / "__main__.py"
+    program = changed_tree / "container" / "edgecam" / "cli" / "main.py"
     # The build looks whether the program can be imported, and the recipe whether it takes its configuration:
     # what they cannot find out shows when it runs.
     runs, crashes = (
