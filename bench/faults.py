@@ -3,8 +3,8 @@
     python -m bench.faults [--outage-s 60] [--at-once 4] [--only NAME …] [--json bench/results/faults.json]
 
 Each fault has a node's own spool and uploads, an embedded Google Cloud Storage that fails on purpose, and
-cameras that go on recording meanwhile: made-up ones where only the way to the store matters, RTSP cameras and
-the whole node where it is about recordings. A chunk counts as recorded when the spool has taken it, as stored
+cameras that go on recording meanwhile: synthetic ones where only the way to the store matters, RTSP cameras
+and the whole node where recordings matter. A chunk counts as recorded when the spool has taken it, as stored
 when an object of its size and crc32c is in the bucket, as evicted when the spool says so, and as lost when it
 is neither. The whole table takes about ten minutes.
 """
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from sandbox.faults.all import EVERY, Drills
+from sandbox.faults.all import ALL, FaultRunner
 from sandbox.faults.ledger import Outcome
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,15 +54,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.faults", description=__doc__.partition("\n")[0])
     parser.add_argument("--outage-s", type=float, default=60.0)
     parser.add_argument("--at-once", type=int, default=4)
-    parser.add_argument("--only", nargs="*", choices=list(EVERY), metavar="NAME")
+    parser.add_argument("--only", nargs="*", choices=list(ALL), metavar="NAME")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    drills = Drills(arguments.outage_s, at_once=arguments.at_once)
+    runner = FaultRunner(arguments.outage_s, at_once=arguments.at_once)
     try:
-        running = drills.start(arguments.only or EVERY)
+        running = runner.start(arguments.only or ALL)
         outcomes = [future.result() for future in running.values()]
     finally:
-        drills.close()
+        runner.close()
     if not arguments.only:
         outcomes.append(a_day())
     print(table(outcomes))

@@ -1,4 +1,4 @@
-"""Clocks for tests and drills: one that is moved by hand, one that runs fast, one whose time of day steps."""
+"""Clocks for tests and faults: one that is set by hand, one that runs fast, one whose time of day steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 BEGINNING = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-class HandClock:
+class ManualClock:
     """Stands still, but for who waits: waiting takes no time and moves it."""
 
     def __init__(self) -> None:

@@ -109,8 +109,8 @@ def _start(system: System) -> None:
     with step("waiting for the test cameras (films are made once)"):
         system.await_cameras()
     with step("starting two cores, one for each variant"):
-        for seat in system.settings.seats:
-            system.start_core(seat)
+        for core in system.settings.cores:
+            system.start_core(core)
         system.check_processes()
     say(f"Up after {time.monotonic() - started_s:.0f} s.")
     _say_where(system.settings)
@@ -141,13 +141,13 @@ def _stay(system: System) -> None:
     shown = False
     while True:
         system.check_processes()
-        for seat in system.settings.seats:
-            execution = system.execution(seat)
+        for core in system.settings.cores:
+            execution = system.execution(core)
             status = str(execution.get("coreDeviceExecutionStatus", ""))
-            if status and status != told.get(seat.name):
+            if status and status != told.get(core.name):
                 deployment = f"deployment {execution['deploymentId']}"
-                say(f"  {seat.name}: {deployment} {status} {execution.get('reason', '')}")
-                told[seat.name] = status
+                say(f"  {core.name}: {deployment} {status} {execution.get('reason', '')}")
+                told[core.name] = status
         if not shown and (chunks := recorded.chunks()):
             say(f"  first chunk, says ffprobe: {recorded.example(chunks[0])}")
             shown = True

@@ -49,7 +49,7 @@ CORE_STOP_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seat:
+class CoreSpec:
     """A core and the node on it: what it is called, and where its parts are."""
 
     name: str
@@ -89,9 +89,9 @@ class Settings:
         }
 
     @property
-    def grabber(self) -> Seat:
+    def grabber(self) -> CoreSpec:
         """The core with the frame grabber."""
-        return Seat(
+        return CoreSpec(
             name="the core",
             thing=fleet.THING,
             container=CONTAINER,
@@ -101,9 +101,9 @@ class Settings:
         )
 
     @property
-    def recorder(self) -> Seat:
+    def recorder(self) -> CoreSpec:
         """The core with the GCS uploader."""
-        return Seat(
+        return CoreSpec(
             name="the recorder",
             thing=fleet.RECORDER_THING,
             container=RECORDER_CONTAINER,
@@ -113,7 +113,7 @@ class Settings:
         )
 
     @property
-    def seats(self) -> tuple[Seat, Seat]:
+    def cores(self) -> tuple[CoreSpec, CoreSpec]:
         """Both cores."""
         return self.grabber, self.recorder
 
@@ -209,8 +209,8 @@ class System:
             port=settings.aws_port, folder=settings.folder, iot_port=settings.aws_iot_port
         )
         self._stops += [aws.stop, lambda: images.forget(aws.url)]
-        for seat in self.settings.seats:
-            aws.client("iot").create_thing(thingName=seat.thing)
+        for core in self.settings.cores:
+            aws.client("iot").create_thing(thingName=core.thing)
         answer = aws.client("secretsmanager").create_secret(
             Name="edgecam/sandbox/yard",
             SecretString=json.dumps({"username": CAMERA_USER, "password": self.password}),
@@ -262,23 +262,23 @@ class System:
         )
         return self._commands().deploy(fleet.render(values, settings.folder / "fleet.yaml"), project, stacks)
 
-    def start_core(self, seat: Seat | None = None) -> Process:
+    def start_core(self, core: CoreSpec | None = None) -> Process:
         """A core, by default the frame grabber's, with what the deployed stacks say that a core needs: the
         role alias that they made, and a certificate with the IoT policy that they print."""
-        seat = seat or self.settings.grabber
+        core = core or self.settings.grabber
         aws = self._embedded_aws()
         aliases = aws.client("iot").list_role_aliases()["roleAliases"]
         if len(aliases) != 1:
             raise StartError(f"The stacks should have made one role alias for cores, found {aliases}")
-        device = enrol(aws, seat.thing, self._core_policy(seat.thing), seat.root / "certificate")
+        device = enrol(aws, core.thing, self._core_policy(core.thing), core.root / "certificate")
         return self._start(
-            seat.name,
+            core.name,
             [
-                *(sys.executable, "-m", "sandbox.core", "--thing-name", seat.thing),
+                *(sys.executable, "-m", "sandbox.core", "--thing-name", core.thing),
                 *("--certificate", str(device.folder), "--iot-port", str(device.port)),
-                *("--root", str(seat.root), "--role-alias", aliases[0]),
+                *("--root", str(core.root), "--role-alias", aliases[0]),
             ],
-            f"{seat.root.name}.log",
+            f"{core.root.name}.log",
             aws.environment() | self._embedded_gcs().environment(),
         )
 
@@ -292,16 +292,16 @@ class System:
         ]
         return printed.replace(PLACEHOLDER, thing)
 
-    def stop_core(self, seat: Seat) -> bool:
+    def stop_core(self, core: CoreSpec) -> bool:
         """End a core, as its machine's shutdown does; whether it ended by itself."""
-        process = next(process for process in self.processes if process.name == seat.name)
+        process = next(process for process in self.processes if process.name == core.name)
         self.processes.remove(process)
         return process.stop(CORE_STOP_TIMEOUT_S)
 
-    def execution(self, seat: Seat | None = None) -> dict[str, Any]:
+    def execution(self, core: CoreSpec | None = None) -> dict[str, Any]:
         """What a core, by default the frame grabber's, did with its newest deployment; empty before there
         is one."""
-        thing = (seat or self.settings.grabber).thing
+        thing = (core or self.settings.grabber).thing
         greengrass = self._embedded_aws().client("greengrassv2")
         answer = greengrass.list_effective_deployments(coreDeviceThingName=thing)
         newest: dict[str, Any] = next(iter(answer["effectiveDeployments"]), {})

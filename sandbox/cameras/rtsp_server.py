@@ -101,7 +101,7 @@ def parse_camera(text: str) -> TestCamera:
 
 
 @dataclass
-class Projector:
+class FrameFeeder:
     """Shows a film in step with the wall clock, on a thread of its own, into one appsrc."""
 
     pictures: Sequence[CodedPicture]
@@ -216,9 +216,9 @@ class CameraServer:
     def _on_media(
         self, _factory: Any, media: Any, camera: TestCamera, pictures: Sequence[CodedPicture]
     ) -> None:
-        projector = Projector(pictures, camera.film, media.get_element().get_by_name_recurse_up("feed"))
-        media.connect("unprepared", lambda _media: projector.stop())
-        projector.start()
+        feeder = FrameFeeder(pictures, camera.film, media.get_element().get_by_name_recurse_up("feed"))
+        media.connect("unprepared", lambda _media: feeder.stop())
+        feeder.start()
 
 
 def _permissions(camera: TestCamera) -> Any:

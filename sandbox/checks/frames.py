@@ -8,10 +8,10 @@ import urllib.request
 from collections.abc import Callable
 
 from sandbox.checks import frame_files as pictures
-from sandbox.checks import secret_leaks as secrecy
+from sandbox.checks import secret_leaks
 from sandbox.checks.recordings import RecordingChecks
 from sandbox.checks.states import StatusChecks
-from sandbox.checks.waiting import until
+from sandbox.checks.waiting import wait_until
 from sandbox.console import say
 from sandbox.deploy import STACK, STACKS, Outputs
 from sandbox.errors import CheckFailedError, SandboxError
@@ -48,7 +48,7 @@ class Checks:
         self._check("an outage of the store costs nothing", recorded.outage)
         self._check("deploying again changes nothing", self._no_change)
         self._check("a changed setting takes effect", self._change)
-        self._check("neither password, private key nor upload session is told", self._secrecy)
+        self._check("neither password, private key nor upload session is told", self._secret_leaks)
         self._check("the recording ends whole", recorded.end)
         self._check("every recording plays alone", recorded.everything_plays)
 
@@ -75,7 +75,7 @@ class Checks:
                 return None
             return found if (found.width, found.height) == expected else None
 
-        picture = until(
+        picture = wait_until(
             self._system,
             fresh,
             f"{folder}/frame.jpg is a fresh {expected[0]}x{expected[1]} picture",
@@ -100,7 +100,7 @@ class Checks:
                 return None
             return True
 
-        until(self._system, answers, f"{address}/ and /healthz say 200", CHANGE_TIMEOUT_S)
+        wait_until(self._system, answers, f"{address}/ and /healthz say 200", CHANGE_TIMEOUT_S)
         return f"{address} and /healthz say 200"
 
     def _no_change(self) -> str:
@@ -113,7 +113,7 @@ class Checks:
     def _change(self) -> str:
         before = self._identity()
         self._system.deploy(lobby_width=str(CHANGED_WIDTH), stacks=(STACK,))
-        until(self._system, self._settled, "the core has finished the deployment", CHANGE_TIMEOUT_S)
+        wait_until(self._system, self._settled, "the core has finished the deployment", CHANGE_TIMEOUT_S)
         detail = self._fresh("lobby", CHANGED_WIDTH)
         after = self._identity()
         if after["versions"] != before["versions"]:
@@ -129,8 +129,8 @@ class Checks:
             raise CheckFailedError(f"the core says {status}: {execution.get('reason')}")
         return True if status == "SUCCEEDED" else None
 
-    def _secrecy(self) -> str:
-        count, leaks = secrecy.leaks(self._system)
+    def _secret_leaks(self) -> str:
+        count, leaks = secret_leaks.leaks(self._system)
         if leaks:
             raise CheckFailedError(f"found in {', '.join(leaks)}")
         return (

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from sandbox.checks import chunk_files as recordings
 from sandbox.checks.chunk_files import Recorded, Unplayable
-from sandbox.checks.waiting import until
+from sandbox.checks.waiting import wait_until
 from sandbox.errors import CheckFailedError
 from sandbox.fleet import BUCKET
 from sandbox.gcs.server import EmbeddedGcs
@@ -46,7 +46,7 @@ class RecordingChecks:
 
     def arrive(self) -> str:
         """Two chunks of each camera, of which one plays."""
-        chunks = until(
+        chunks = wait_until(
             self._system,
             self._two_of_each,
             f"two chunks of each camera are in {BUCKET}",
@@ -67,7 +67,9 @@ class RecordingChecks:
         self._gcs.down()
         began = datetime.now(UTC)
         try:
-            told = until(self._system, self._unavailable, "the node says that the store is away", OUTAGE_S)
+            told = wait_until(
+                self._system, self._unavailable, "the node says that the store is away", OUTAGE_S
+            )
             self._rest_of_outage(began)
             waiting = self._waiting()
         finally:
@@ -75,7 +77,7 @@ class RecordingChecks:
         ended = datetime.now(UTC)
         if not all(waiting.get(camera) for camera in SIZES):
             raise CheckFailedError(f"expected chunks of both cameras in the spool, /metrics says {waiting}")
-        until(
+        wait_until(
             self._system,
             lambda: self._covers(began, ended),
             "what was recorded meanwhile is stored",
@@ -102,7 +104,7 @@ class RecordingChecks:
                 return None
             return {name: self._gcs.content(name, BUCKET) for name in names}
 
-        found = until(
+        found = wait_until(
             self._system, there, "latest/ and status/ objects of both cameras are there", OBJECTS_TIMEOUT_S
         )
         for name, content in found.items():

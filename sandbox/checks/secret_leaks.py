@@ -22,20 +22,20 @@ def places(system: System) -> Iterator[tuple[str, str]]:
     """Where a password could leak to, by name and content: all but the secret and the cameras' file."""
     settings = system.settings
     yield "the rendered fleet.yaml", (settings.folder / "fleet.yaml").read_text()
-    roots = [seat.root / "logs" for seat in settings.seats]
+    roots = [core.root / "logs" for core in settings.cores]
     for folder in (settings.logs, *roots, settings.folder / "cdk.out", settings.spool):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.stat().st_size < 50_000_000:
                 yield str(path.relative_to(settings.folder)), path.read_text(errors="replace")
-    for path in sorted(path for seat in settings.seats for path in seat.data_dir.rglob("*.json")):
+    for path in sorted(path for core in settings.cores for path in core.data_dir.rglob("*.json")):
         yield str(path.relative_to(settings.folder)), path.read_text(errors="replace")
     yield "the process list", "\n".join(_command_lines())
     yield "the processes' environments", "\n".join(_environments())
-    for seat in settings.seats:
-        yield f"docker inspect {seat.container}", _docker("inspect", seat.container)
-        yield f"docker logs {seat.container}", _docker("logs", seat.container)
+    for core in settings.cores:
+        yield f"docker inspect {core.container}", _docker("inspect", core.container)
+        yield f"docker logs {core.container}", _docker("logs", core.container)
         for page in ("", "cameras", "metrics", "healthz"):
-            yield f"the page's /{page} at {seat.page_port}", _page(seat.page_port, page)
+            yield f"the page's /{page} at {core.page_port}", _page(core.page_port, page)
     yield from _images(system)
     yield from _cloud(system)
     yield from _states(system)
@@ -90,10 +90,10 @@ def _environments() -> Iterator[str]:
 
 def _images(system: System) -> Iterator[tuple[str, str]]:
     """Every file of the nodes' images, as their containers have them."""
-    for seat in system.settings.seats:
-        command = ["docker", "export", seat.container]
+    for core in system.settings.cores:
+        command = ["docker", "export", core.container]
         exported = subprocess.run(command, capture_output=True, timeout=60, check=True)
-        yield f"the image of {seat.container}", exported.stdout.decode("latin-1")
+        yield f"the image of {core.container}", exported.stdout.decode("latin-1")
 
 
 def _states(system: System) -> Iterator[tuple[str, str]]:

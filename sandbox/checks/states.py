@@ -11,7 +11,7 @@ from edgecam.brokers.aws_iot import topic_of
 from sandbox import fleet
 from sandbox.aws.environment import REPOSITORY
 from sandbox.aws.topics import Topics
-from sandbox.checks.waiting import until
+from sandbox.checks.waiting import wait_until
 from sandbox.errors import CheckFailedError
 from sandbox.iot.environment import interpreter
 from sandbox.iot.server import EmbeddedCloudIot
@@ -64,7 +64,7 @@ class StatusChecks:
                 words = [json.loads(payload)["state"] for payload in found if payload is not None]
                 return True if words == ["connected"] * len(wanted) else None
 
-            until(self._system, all_connected, f"{', '.join(wanted)} say connected", STATE_TIMEOUT_S)
+            wait_until(self._system, all_connected, f"{', '.join(wanted)} say connected", STATE_TIMEOUT_S)
             heard = {message.topic for message in topics.messages}
         return f"connected, on {' and '.join(sorted(heard))}"
 
@@ -77,7 +77,7 @@ class StatusChecks:
         def all_say_so() -> bool | None:
             return True if all(self._newest(device) == word for device in fleet.DEVICES) else None
 
-        until(self._system, all_say_so, f"all devices are {word}", STATE_TIMEOUT_S)
+        wait_until(self._system, all_say_so, f"all devices are {word}", STATE_TIMEOUT_S)
 
     def _newest(self, device: str) -> str | None:
         states = self._iot.states(device)

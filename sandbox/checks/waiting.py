@@ -16,7 +16,7 @@ _LOOK_EVERY_S = 0.2
 _WORDS = 8
 
 
-def until(system: System, condition: Callable[[], T | None], what: str, timeout_s: float) -> T:
+def wait_until(system: System, condition: Callable[[], T | None], what: str, timeout_s: float) -> T:
     """The first value of `condition` that is not None.
 
     Raises:
@@ -34,7 +34,7 @@ def until(system: System, condition: Callable[[], T | None], what: str, timeout_
 
 def last_words(system: System) -> str:
     """The ends of the cores' and their components' logs."""
-    seats = system.settings.seats
-    paths = [system.settings.logs / f"{seat.root.name}.log" for seat in seats]
-    paths += [path for seat in seats for path in sorted((seat.root / "logs").glob("*.log"))]
+    cores = system.settings.cores
+    paths = [system.settings.logs / f"{core.root.name}.log" for core in cores]
+    paths += [path for core in cores for path in sorted((core.root / "logs").glob("*.log"))]
     return "\n".join(f"the last words in {path.name}:\n{tail(path, _WORDS)}" for path in paths)

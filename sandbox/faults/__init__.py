@@ -1,4 +1,4 @@
-"""Drills: faults on purpose, while chunks are recorded and sent; afterwards recorded and stored are compared.
+"""Fault injection while chunks are recorded and sent; afterwards recorded and stored are compared.
 
 Tests run them short, `bench/faults.py` at full length.
 """

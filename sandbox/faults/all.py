@@ -1,4 +1,4 @@
-"""All drills, by name, and a way to run several at a time."""
+"""All faults, by name, and a way to run several at a time."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def _killed(folder: Path, _outage_s: float) -> Outcome:
     return node_faults.killed(folder, KILLS)
 
 
-EVERY: dict[str, Run] = {
+ALL: dict[str, Run] = {
     "kill -9 of the node": _killed,  # the longest first
-    **{drill.name: drill.run for drill in store_faults.DRILLS},
+    **{fault.name: fault.run for fault in store_faults.FAULTS},
     "slow store, memory": process_faults.slow_store,
     "disk full": process_faults.disk_full,
     "camera gone and back": node_faults.camera_gone,
@@ -32,8 +32,8 @@ EVERY: dict[str, Run] = {
 """Each takes an empty folder, and for how many seconds the fault is to last."""
 
 
-class Drills:
-    """Runs drills on threads, each in a folder of its own that goes with it.
+class FaultRunner:
+    """Injects faults on threads, each in a folder of its own that goes with it.
 
     Args:
         outage_s: How long a fault lasts.
@@ -42,16 +42,16 @@ class Drills:
 
     def __init__(self, outage_s: float, *, at_once: int) -> None:
         self._outage_s = outage_s
-        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="drill")
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="fault")
 
-    def start(self, names: Collection[str] = tuple(EVERY)) -> dict[str, Future[Outcome]]:
+    def start(self, names: Collection[str] = tuple(ALL)) -> dict[str, Future[Outcome]]:
         """Begin with those of `names`; returns at once."""
-        return {name: self._pool.submit(self._run, EVERY[name]) for name in names}
+        return {name: self._pool.submit(self._run, ALL[name]) for name in names}
 
     def close(self) -> None:
         """Begin no further ones, and wait for those that run."""
         self._pool.shutdown(cancel_futures=True)
 
     def _run(self, run: Run) -> Outcome:
-        with tempfile.TemporaryDirectory(prefix="edgecam-drill-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(prefix="edgecam-fault-", ignore_cleanup_errors=True) as folder:
             return run(Path(folder), self._outage_s)

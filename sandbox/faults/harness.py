@@ -1,4 +1,4 @@
-"""The parts under drill: made-up cameras, the node's own spool and uploads, and an embedded store to fail."""
+"""Synthetic cameras, the node's own spool and uploads, and an embedded store that fails on purpose."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgecam.config.validation import validate
 from edgecam.status.reports import CameraReport
 from edgecam.upload.service import Uploading
 from sandbox.faults.ledger import Ledger, NotingSink, Outcome
-from sandbox.faults.synthetic_camera import MadeUpCamera
+from sandbox.faults.synthetic_camera import SyntheticCamera
 from sandbox.gcs.server import BUCKET, EmbeddedGcs
 
 DRAIN_TIMEOUT_S = 120.0
@@ -41,22 +41,22 @@ class NoCameras:
 def configuration(folder: Path, **parts: Any) -> NodeConfig:
     """A node that records to `gs://`; `parts` (spool, upload, cameras …) are added to what stands here."""
     document: dict[str, Any] = {
-        "cameras": [{"id": "made-up", "uri": "rtsp://127.0.0.1/", "recording": {"enabled": True}}],
+        "cameras": [{"id": "synthetic", "uri": "rtsp://127.0.0.1/", "recording": {"enabled": True}}],
         "bucket": f"gs://{BUCKET}",
         "data_dir": str(folder / "data"),
         "http": {"enabled": False},
         **parts,
     }
     document["spool"] = {"path": str(folder / "spool"), "keep_free_bytes": 0, **parts.get("spool", {})}
-    return validate(NodeConfig, document, name="drill")
+    return validate(NodeConfig, document, name="fault")
 
 
-class Rig(AbstractContextManager["Rig"]):
+class Harness(AbstractContextManager["Harness"]):
     """A store, a node's way to it, and cameras, from entering to leaving.
 
     Args:
         folder: Where everything lies.
-        made_up: How many made-up cameras.
+        synthetic: How many synthetic cameras.
         period_s: Seconds from chunk to chunk of each.
         chunk_bytes: How large one is, about.
         clock: Time.
@@ -68,7 +68,7 @@ class Rig(AbstractContextManager["Rig"]):
         self,
         folder: Path,
         *,
-        made_up: int = 3,
+        synthetic: int = 3,
         period_s: float = 0.2,
         chunk_bytes: int = 100_000,
         clock: Clock | None = None,
@@ -90,10 +90,10 @@ class Rig(AbstractContextManager["Rig"]):
         self.uploading = Uploading(self.config, clock=self.clock, bucket=bucket)
         self.sink = NotingSink(self.uploading.chunks, self.ledger)
         self.cameras = [
-            MadeUpCamera(
+            SyntheticCamera(
                 f"c{number}", sink=self.sink, clock=self.clock, period_s=period_s, chunk_bytes=chunk_bytes
             )
-            for number in range(made_up)
+            for number in range(synthetic)
         ]
         self._begun_s = time.monotonic()
 
@@ -127,7 +127,7 @@ class Rig(AbstractContextManager["Rig"]):
         self.clock.wait(threading.Event(), duration_s)
 
     def settled(self, fault: str, **notes: float) -> Outcome:
-        """End the made-up recordings, wait until everything has been sent, and compare.
+        """End the synthetic recordings, wait until everything has been sent, and compare.
 
         Raises:
             TimeoutError: it has not been within `DRAIN_TIMEOUT_S`.

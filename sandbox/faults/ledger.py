@@ -23,7 +23,7 @@ TOLERANCE_MS = 2
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a drill.
+    """What came of a fault.
 
     Attributes:
         fault: What went wrong on purpose.

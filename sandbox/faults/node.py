@@ -1,4 +1,4 @@
-"""Drills with real recordings: the node is killed, the camera goes, the clock is set wrong."""
+"""Faults with real recordings: the node is killed, the camera goes, the clock is set wrong."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgecam.spool.index import Shelf, Traits
 from sandbox.cameras.film import FILM_S
 from sandbox.clocks import SteppingClock
 from sandbox.faults.frame_numbers import picture_numbers
-from sandbox.faults.harness import Rig, configuration
+from sandbox.faults.harness import Harness, configuration
 from sandbox.faults.ledger import (
     Ledger,
     Outcome,
@@ -92,7 +92,7 @@ def cameras_in(folder: Path) -> Iterator[TestCameras]:
 def camera_gone(folder: Path, outage_s: float) -> Outcome:
     """The cameras go for a while and come back."""
 
-    def strike(_rig: Rig, cameras: TestCameras) -> None:
+    def strike(_harness: Harness, cameras: TestCameras) -> None:
         cameras.down()
         time.sleep(outage_s)
         cameras.up()
@@ -104,7 +104,7 @@ def clock_stepped(folder: Path, outage_s: float) -> Outcome:
     """The core's clock is set an hour forward, then back."""
     clock = SteppingClock()
 
-    def strike(_rig: Rig, _cameras: TestCameras) -> None:
+    def strike(_harness: Harness, _cameras: TestCameras) -> None:
         clock.step(3600)
         time.sleep(outage_s / 2)
         clock.step(-3600)
@@ -114,21 +114,21 @@ def clock_stepped(folder: Path, outage_s: float) -> Outcome:
 
 
 def _with_node(
-    folder: Path, fault: str, strike: Callable[[Rig, TestCameras], None], clock: SteppingClock
+    folder: Path, fault: str, strike: Callable[[Harness, TestCameras], None], clock: SteppingClock
 ) -> Outcome:
     with (
         cameras_in(folder) as cameras,
-        Rig(folder, made_up=0, clock=clock, cameras=cameras.settings) as rig,
+        Harness(folder, synthetic=0, clock=clock, cameras=cameras.settings) as harness,
     ):
-        node = Node(rig.config, logins=Logins(rig.config.cameras), clock=clock, chunks=rig.sink)
+        node = Node(harness.config, logins=Logins(harness.config.cameras), clock=clock, chunks=harness.sink)
         node.start()
-        _await(lambda: len(rig.ledger) >= 4, START_TIMEOUT_S, "the first chunks")
-        strike(rig, cameras)
-        recorded = len(rig.ledger)
-        _await(lambda: len(rig.ledger) >= recorded + 6, START_TIMEOUT_S, "chunks after the fault")
+        _await(lambda: len(harness.ledger) >= 4, START_TIMEOUT_S, "the first chunks")
+        strike(harness, cameras)
+        recorded = len(harness.ledger)
+        _await(lambda: len(harness.ledger) >= recorded + 6, START_TIMEOUT_S, "chunks after the fault")
         node.stop()
-        outcome = rig.settled(fault)
-        return _looked_at(outcome, rig.gcs, folder)
+        outcome = harness.settled(fault)
+        return _looked_at(outcome, harness.gcs, folder)
 
 
 def killed(folder: Path, times: int, *, seed: int = 1) -> Outcome:

@@ -20,9 +20,9 @@ from pathlib import Path
 import psutil
 
 from sandbox.clocks import FastClock
-from sandbox.faults.harness import Rig
+from sandbox.faults.harness import Harness
 from sandbox.faults.ledger import Outcome, chunks_of
-from sandbox.faults.synthetic_camera import MadeUpCamera
+from sandbox.faults.synthetic_camera import SyntheticCamera
 
 CAMERAS = 3
 CHUNK_S = 30
@@ -53,45 +53,47 @@ def day(folder: Path, *, hours: float, seconds: float) -> Outcome:
     film = made_film(folder)
     clock = FastClock(hours * _HOUR_S / seconds)
     upload = {"max_requests_per_s": 1000, "concurrency": 4}
-    with Rig(folder, made_up=0, clock=clock, spool={"max_bytes": SPOOL_BYTES}, upload=upload) as rig:
-        rig.gcs.down()
+    with Harness(
+        folder, synthetic=0, clock=clock, spool={"max_bytes": SPOOL_BYTES}, upload=upload
+    ) as harness:
+        harness.gcs.down()
         for number in range(CAMERAS):
-            camera = MadeUpCamera(
-                f"c{number}", sink=rig.sink, clock=clock, period_s=CHUNK_S, chunk_s=CHUNK_S, film=film
+            camera = SyntheticCamera(
+                f"c{number}", sink=harness.sink, clock=clock, period_s=CHUNK_S, chunk_s=CHUNK_S, film=film
             )
-            rig.cameras.append(camera)
+            harness.cameras.append(camera)
             camera.start()
-        settled_mb, most_mb, most_spool = _watched(rig, hours)
-        for camera in rig.cameras:
+        settled_mb, most_mb, most_spool = _watched(harness, hours)
+        for camera in harness.cameras:
             camera.stop()
         passed_h = clock.monotonic_s() / _HOUR_S
-        attempts = rig.uploading.upload_report().retries_total
+        attempts = harness.uploading.upload_report().retries_total
         clock.slow_down(60)  # what is sent now takes its real time
-        rig.gcs.up()
-        outcome = rig.settled(f"{hours:g} h without the store")
-        newest = max(chunks_of(rig.gcs.objects()), key=lambda each: each.name.partition("/")[2])
+        harness.gcs.up()
+        outcome = harness.settled(f"{hours:g} h without the store")
+        newest = max(chunks_of(harness.gcs.objects()), key=lambda each: each.name.partition("/")[2])
         notes = {
             "rss_mb": settled_mb,
             "grown_mb": round(most_mb - settled_mb, 1),
             "spool_most_bytes": most_spool,
             "hours": round(passed_h, 1),
             "attempts": attempts,
-            "newest_plays": _plays(rig.gcs.content(newest.name), folder),
+            "newest_plays": _plays(harness.gcs.content(newest.name), folder),
         }
         return replace(outcome, notes=notes)
 
 
-def _watched(rig: Rig, hours: float) -> tuple[float, float, int]:
+def _watched(harness: Harness, hours: float) -> tuple[float, float, int]:
     """Memory when it has settled, the most after that (MB), and the most bytes in the spool."""
     process, settled_mb, most_mb, most_spool = psutil.Process(), 0.0, 0.0, 0
     whole_day = CAMERAS * hours * _HOUR_S / CHUNK_S  # a slow machine may need longer than it was given
-    while (now_h := rig.clock.monotonic_s() / _HOUR_S) < hours or len(rig.ledger) < whole_day:
+    while (now_h := harness.clock.monotonic_s() / _HOUR_S) < hours or len(harness.ledger) < whole_day:
         rss_mb = round(process.memory_info().rss / 1e6, 1)
-        most_spool = max(most_spool, rig.uploading.spool_report().spool_bytes)
+        most_spool = max(most_spool, harness.uploading.spool_report().spool_bytes)
         if now_h < hours * _SETTLED_H / 24:
             settled_mb = rss_mb
         most_mb = max(most_mb, rss_mb)
-        rig.pause(_HOUR_S / 4)
+        harness.pause(_HOUR_S / 4)
     return settled_mb, most_mb, most_spool
 
 

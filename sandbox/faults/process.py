@@ -1,4 +1,4 @@
-"""Made-up cameras and the node's uploads as a process of its own, for drills that look at a process.
+"""Synthetic cameras and the node's uploads as a process of its own, for faults that are about a process.
 
     STORAGE_EMULATOR_HOST=… python -m sandbox.faults.process --config NODE.json --ledger FILE
 
@@ -24,7 +24,7 @@ from edgecam.config.load import load_file
 from edgecam.upload.service import Uploading
 from sandbox.faults.harness import NoCameras
 from sandbox.faults.ledger import Ledger, NotingSink
-from sandbox.faults.synthetic_camera import MadeUpCamera
+from sandbox.faults.synthetic_camera import SyntheticCamera
 
 _NEW_USER_AND_MOUNTS = 0x10000000 | 0x00020000  # CLONE_NEWUSER | CLONE_NEWNS
 
@@ -80,7 +80,7 @@ def main() -> int:
     with arguments.ledger.open("w", encoding="utf-8") as file:
         sink = NotingSink(uploading.chunks, _WrittenLedger(file))
         cameras = [
-            MadeUpCamera(
+            SyntheticCamera(
                 f"c{number}",
                 sink=sink,
                 clock=clock,

@@ -1,4 +1,4 @@
-"""Drills that look at the memory of a process, or give it a disk that is too small."""
+"""Faults that are about the memory of a process, or give it a disk that is too small."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Driver:
         file.write_text(configuration(folder, **parts).model_dump_json(exclude_defaults=True))
         command = [sys.executable, "-m", "sandbox.faults.process", "--config", str(file)]
         self._process = Process(
-            "drill",
+            "fault",
             [*command, "--ledger", str(self._ledger), *arguments],
             log=folder / "driver.log",
             env={**os.environ, **gcs.environment()},

@@ -1,4 +1,4 @@
-"""Drills of a store that misbehaves, each with made-up cameras that go on recording meanwhile."""
+"""Faults of a store, each with synthetic cameras that go on recording meanwhile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from sandbox.faults.harness import Rig
+from sandbox.faults.harness import Harness
 from sandbox.faults.ledger import Outcome
 from sandbox.gcs.faults import Fault, Kind
 
@@ -17,23 +17,23 @@ MIB = 1024**2
 LEAD_S = 1.0
 """Everything is well for so long first."""
 
-Strike = Callable[[Rig, float], int | None]
+Strike = Callable[[Harness, float], int | None]
 
 
 @dataclass(frozen=True)
-class Drill:
+class StoreFault:
     """One fault.
 
     Attributes:
         name: As the table has it.
         strike: Lets it happen for so many seconds, and mends it; returns how often it happened, where that
             can be told.
-        rig: Settings of the `Rig`.
+        harness: Settings of the `Harness`.
     """
 
     name: str
     strike: Strike
-    rig: Mapping[str, Any] = field(default_factory=dict)
+    harness: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, folder: Path, outage_s: float) -> Outcome:
         """Let it happen, and see what came of it.
@@ -41,10 +41,10 @@ class Drill:
         Raises:
             TimeoutError: the node does not get over it.
         """
-        with Rig(folder, **self.rig) as rig:
-            rig.pause(LEAD_S)
-            struck = self.strike(rig, outage_s)
-            return rig.settled(self.name, **({} if struck is None else {"struck": struck}))
+        with Harness(folder, **self.harness) as harness:
+            harness.pause(LEAD_S)
+            struck = self.strike(harness, outage_s)
+            return harness.settled(self.name, **({} if struck is None else {"struck": struck}))
 
 
 class ExpiringTokens:
@@ -66,21 +66,21 @@ class ExpiringTokens:
 
     def identity(self) -> str:
         """See `Login.identity`."""
-        return "the drill's login"
+        return "the expiring login"
 
 
-def _down(rig: Rig, outage_s: float) -> None:
-    rig.gcs.down()
-    rig.pause(outage_s)
-    rig.gcs.up()
+def _down(harness: Harness, outage_s: float) -> None:
+    harness.gcs.down()
+    harness.pause(outage_s)
+    harness.gcs.up()
 
 
 def _injected(*faults: Fault) -> Strike:
-    def strike(rig: Rig, outage_s: float) -> int:
+    def strike(harness: Harness, outage_s: float) -> int:
         mine = [Fault(each.kind, **_settings(each)) for each in faults]
-        rig.gcs.faults.inject(*mine)
-        rig.pause(outage_s)
-        rig.gcs.faults.heal()
+        harness.gcs.faults.inject(*mine)
+        harness.pause(outage_s)
+        harness.gcs.faults.heal()
         return sum(each.happened for each in mine)
 
     return strike
@@ -91,38 +91,40 @@ def _settings(fault: Fault) -> dict[str, Any]:
     return {name: getattr(fault, name) for name in names}
 
 
-def _slow(rig: Rig, outage_s: float) -> None:
-    rig.gcs.faults.bytes_per_s = 100_000
-    rig.pause(outage_s)
-    rig.gcs.faults.heal()
+def _slow(harness: Harness, outage_s: float) -> None:
+    harness.gcs.faults.bytes_per_s = 100_000
+    harness.pause(outage_s)
+    harness.gcs.faults.heal()
 
 
-def _tokens_expire(rig: Rig, outage_s: float) -> int:
+def _tokens_expire(harness: Harness, outage_s: float) -> int:
     for number in range(1, 6):
-        rig.gcs.faults.expire({f"token-{each}" for each in range(1, number + 1)})
-        rig.pause(outage_s / 5)
-    return sum(seen.status == HTTPStatus.UNAUTHORIZED for seen in rig.gcs.traffic.requests)
+        harness.gcs.faults.expire({f"token-{each}" for each in range(1, number + 1)})
+        harness.pause(outage_s / 5)
+    return sum(seen.status == HTTPStatus.UNAUTHORIZED for seen in harness.gcs.traffic.requests)
 
 
 _SESSIONS = {"chunk_bytes": MIB, "period_s": 1.0, "upload": {"part_bytes": 256 * 1024, "stall_timeout_s": 2}}
 """Chunks of four parts each."""
 
-DRILLS = (
-    Drill("store down", _down),
-    Drill("every third request 503", _injected(Fault(Kind.STATUS, every=3))),
-    Drill("429 with Retry-After", _injected(Fault(Kind.STATUS, every=10, status=429, retry_after="1"))),
-    Drill("resets in mid-upload", _injected(Fault(Kind.RESET, every=2))),
-    Drill("resets in mid-upload, in sessions", _injected(Fault(Kind.RESET, every=3)), _SESSIONS),
-    Drill(
+FAULTS = (
+    StoreFault("store down", _down),
+    StoreFault("every third request 503", _injected(Fault(Kind.STATUS, every=3))),
+    StoreFault("429 with Retry-After", _injected(Fault(Kind.STATUS, every=10, status=429, retry_after="1"))),
+    StoreFault("resets in mid-upload", _injected(Fault(Kind.RESET, every=2))),
+    StoreFault("resets in mid-upload, in sessions", _injected(Fault(Kind.RESET, every=3)), _SESSIONS),
+    StoreFault(
         "uploads that stall without closing",
         _injected(Fault(Kind.STALL, every=4)),
         {"upload": {"stall_timeout_s": 1}},
     ),
-    Drill("slow store", _slow, {"period_s": 0.5}),
-    Drill("412 after a lost answer", _injected(Fault(Kind.LOST_ANSWER, every=2))),
-    Drill("412 after a lost answer, in sessions", _injected(Fault(Kind.LOST_ANSWER, every=3)), _SESSIONS),
-    Drill("token expired", _tokens_expire, {"login": ExpiringTokens}),
-    Drill(
+    StoreFault("slow store", _slow, {"period_s": 0.5}),
+    StoreFault("412 after a lost answer", _injected(Fault(Kind.LOST_ANSWER, every=2))),
+    StoreFault(
+        "412 after a lost answer, in sessions", _injected(Fault(Kind.LOST_ANSWER, every=3)), _SESSIONS
+    ),
+    StoreFault("token expired", _tokens_expire, {"login": ExpiringTokens}),
+    StoreFault(
         "spool limit reached",
         _down,
         {"chunk_bytes": 2_000_000, "spool": {"max_bytes": 16_000_000}, "period_s": 0.5},

@@ -18,7 +18,7 @@ CHUNK_S = 10
 _BOX_HEAD = struct.Struct(">I4s")
 
 
-class MadeUpCamera:
+class SyntheticCamera:
     """Hands over one chunk every `period_s` seconds, on a thread of its own.
 
     Args:
@@ -53,7 +53,7 @@ class MadeUpCamera:
         self._start = clock.now()
         self._random = random.Random(f"{camera_id} {self._start}")
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"made-up-{camera_id}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"synthetic-{camera_id}", daemon=True)
 
     def start(self) -> None:
         """Begin."""

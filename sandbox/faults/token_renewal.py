@@ -19,7 +19,7 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
-from sandbox.iot.device_harness import REGISTRY, DeviceRig, made_pair
+from sandbox.iot.device_harness import REGISTRY, DeviceHarness, made_pair
 from sandbox.iot.server import Connections, EmbeddedCloudIot, State
 
 _OURS = {"by-client", "taken-over"}
@@ -62,18 +62,18 @@ def greatest_age_s(states: list[State]) -> float:
     )
 
 
-def drill(folder: Path, *, token_s: int, every_s: float, seconds: float, devices: int) -> Outcome:
+def renew_tokens(folder: Path, *, token_s: int, every_s: float, seconds: float, devices: int) -> Outcome:
     """So many devices for so long."""
     config = {"token_s": token_s, "every_s": every_s}
     ids = [f"camera-{number:02}" for number in range(devices)]
     halves = ids[::2], ids[1::2]
     with EmbeddedCloudIot(folder) as cloud:
         cloud.make_registry(REGISTRY)
-        elliptic = DeviceRig(cloud, *halves[0], pair=made_pair("ES256"), config=config)
-        with elliptic, DeviceRig(cloud, *halves[1], pair=made_pair("RS256"), config=config):
+        elliptic = DeviceHarness(cloud, *halves[0], pair=made_pair("ES256"), config=config)
+        with elliptic, DeviceHarness(cloud, *halves[1], pair=made_pair("RS256"), config=config):
             time.sleep(seconds)
-        states = {each: cloud.states(DeviceRig.device(each)) for each in ids}
-        connections = [cloud.connections(DeviceRig.device(each)) for each in ids]
+        states = {each: cloud.states(DeviceHarness.device(each)) for each in ids}
+        connections = [cloud.connections(DeviceHarness.device(each)) for each in ids]
     return Outcome(
         devices=devices,
         states=sum(map(len, states.values())),
@@ -97,7 +97,7 @@ def main() -> int:
     parser.add_argument("--devices", type=int, default=4)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="edgecam-renewal-") as folder:
-        outcome = drill(
+        outcome = renew_tokens(
             Path(folder),
             token_s=arguments.token_s,
             every_s=arguments.every_s,

@@ -1,2 +1,2 @@
-"""The embedded Google Cloud Storage: an emulator, and a layer in front of it that keeps GCS' promises and
-breaks them on purpose."""
+"""The embedded Google Cloud Storage: an emulator, and a layer in front of it that adds GCS' semantics and
+injects faults."""

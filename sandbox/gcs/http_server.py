@@ -16,8 +16,8 @@ from sandbox.gcs.faults import Fault, Faults, Kind
 from sandbox.gcs.semantics import (
     UPLOAD,
     Answer,
-    Inquiry,
-    Promises,
+    GcsSemantics,
+    Request,
 )
 from sandbox.gcs.traffic import Seen, Traffic
 
@@ -30,7 +30,7 @@ _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends a reset
 log = logging.getLogger(__name__)
 
 
-class Front(ThreadingHTTPServer):
+class HttpServer(ThreadingHTTPServer):
     """Listens on 127.0.0.1:`port` until it is stopped."""
 
     daemon_threads = True
@@ -38,7 +38,7 @@ class Front(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, port: int, service: Promises, faults: Faults, traffic: Traffic, tls: ssl.SSLContext | None
+        self, port: int, service: GcsSemantics, faults: Faults, traffic: Traffic, tls: ssl.SSLContext | None
     ) -> None:
         self.service = service
         self.faults = faults
@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True
-    server: Front
+    server: HttpServer
 
     def do_GET(self) -> None:
         self._take()
@@ -107,12 +107,12 @@ class _Handler(BaseHTTPRequestHandler):
         at_s = time.monotonic()
         writing = self.path.startswith(UPLOAD)
         fault = self.server.faults.strike(self.command) if writing else None
-        inquiry = Inquiry(self.command, self.path, self.headers, b"")
-        about = self.server.service.object_of(inquiry) if writing else ""
+        request = Request(self.command, self.path, self.headers, b"")
+        about = self.server.service.object_of(request) if writing else ""
         length = int(self.headers.get("Content-Length") or 0)
         if fault is not None and fault.kind in (Kind.RESET, Kind.STALL):
             body = self._read(int(length * fault.part))
-            self.server.service.keep(inquiry._replace(body=body))
+            self.server.service.keep(request._replace(body=body))
             if fault.kind is Kind.STALL:
                 self.server.faults.stall(self.server.stopping)
             self._cut()
@@ -120,16 +120,16 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             body = self._read(length)
             if len(body) < length or self.server.stopping.is_set():
-                self.server.service.keep(inquiry._replace(body=body))
+                self.server.service.keep(request._replace(body=body))
                 self._cut()
                 return
-            status = self._answer(inquiry._replace(body=body), fault)
+            status = self._answer(request._replace(body=body), fault)
         self.server.traffic.answered(
-            Seen(at_s, self.command, inquiry.path, len(body), status, about),
+            Seen(at_s, self.command, request.path, len(body), status, about),
         )
 
-    def _answer(self, inquiry: Inquiry, fault: Fault | None) -> int:
-        answer = self._outcome(inquiry, fault)
+    def _answer(self, request: Request, fault: Fault | None) -> int:
+        answer = self._outcome(request, fault)
         if fault is not None and fault.kind is Kind.LOST_ANSWER:
             self._cut()
             return 0
@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
         return answer.status
 
-    def _outcome(self, inquiry: Inquiry, fault: Fault | None) -> Answer:
+    def _outcome(self, request: Request, fault: Fault | None) -> Answer:
         if self.server.faults.is_expired(self.headers.get("Authorization")):
             return Answer.failed(401, "authError", "Invalid Credentials")
         if fault is not None and fault.kind is Kind.STATUS:
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
             if fault.retry_after is not None:
                 answer.headers["Retry-After"] = fault.retry_after
             return answer
-        return self.server.service.answer(inquiry)
+        return self.server.service.answer(request)
 
     def _own(self, location: str) -> str:
         return location.replace("http:", "https:", 1) if self.server.tls else location

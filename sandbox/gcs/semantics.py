@@ -55,7 +55,7 @@ class Answer(NamedTuple):
         return cls.of(status, {"error": error})
 
 
-class Inquiry(NamedTuple):
+class Request(NamedTuple):
     """A request whose body is here."""
 
     method: str
@@ -89,7 +89,7 @@ class _Files(Storage):  # type: ignore[misc]
         self._saved_s = time.monotonic()
 
 
-class Promises:
+class GcsSemantics:
     """The emulated service. Safe to use from any thread: one request at a time goes through."""
 
     def __init__(self, folder: Path, bucket_names: tuple[str, ...]) -> None:
@@ -118,28 +118,28 @@ class Promises:
             found: bytes = self._files.get_file(bucket, name)
             return found
 
-    def answer(self, inquiry: Inquiry) -> Answer:
+    def answer(self, request: Request) -> Answer:
         """Do what is asked for."""
         with self._lock:
-            if not inquiry.path.startswith(UPLOAD):
-                return self._emulate(inquiry)
-            if upload_id := inquiry.query.get("upload_id"):
-                return self._continue(inquiry, upload_id)
-            return self._insert(inquiry)
+            if not request.path.startswith(UPLOAD):
+                return self._emulate(request)
+            if upload_id := request.query.get("upload_id"):
+                return self._continue(request, upload_id)
+            return self._insert(request)
 
-    def object_of(self, inquiry: Inquiry) -> str:
+    def object_of(self, request: Request) -> str:
         """`BUCKET/NAME` that a request for writing is about, or nothing."""
-        resource = self._files.resumable.get(inquiry.query.get("upload_id", ""))
+        resource = self._files.resumable.get(request.query.get("upload_id", ""))
         if resource is not None:
             return f"{resource['bucket']}/{resource['name']}"
-        name = inquiry.query.get("name")
-        return f"{_bucket_in(inquiry.path)}/{name}" if name else ""
+        name = request.query.get("name")
+        return f"{_bucket_in(request.path)}/{name}" if name else ""
 
-    def keep(self, inquiry: Inquiry) -> None:
+    def keep(self, request: Request) -> None:
         """A connection broke after this much of the body of a part: what GCS would keep of it."""
-        upload_id = inquiry.query.get("upload_id")
-        whole = len(inquiry.body) // GRANULE * GRANULE
-        found = re.fullmatch(r"bytes (\d+)-\d+/(?:\d+|\*)", inquiry.headers.get("Content-Range", ""))
+        upload_id = request.query.get("upload_id")
+        whole = len(request.body) // GRANULE * GRANULE
+        found = re.fullmatch(r"bytes (\d+)-\d+/(?:\d+|\*)", request.headers.get("Content-Range", ""))
         if not upload_id or not found or not whole:
             return
         headers = Message()
@@ -147,30 +147,30 @@ class Promises:
         headers["Content-Range"] = f"bytes {found[1]}-{int(found[1]) + whole - 1}/*"
         with self._lock:
             if upload_id in self._files.resumable:
-                part = inquiry._replace(headers=headers, body=inquiry.body[:whole])
+                part = request._replace(headers=headers, body=request.body[:whole])
                 self._emulate(self._beyond_what_is_kept(part, upload_id))
 
-    def _insert(self, inquiry: Inquiry) -> Answer:
-        kind = inquiry.query.get("uploadType")
+    def _insert(self, request: Request) -> Answer:
+        kind = request.query.get("uploadType")
         document: dict[str, Any] = {}
         data: Any = None
         if kind == "multipart":
-            data = _parts(inquiry)
+            data = _parts(request)
             if data is None:
                 return Answer.failed(400, "badContent", "Malformed multipart body.")
             document = data["meta"]
         elif kind == "resumable":
-            data = document = json.loads(inquiry.body) if inquiry.body else {}
-        name = inquiry.query.get("name") or document.get("name", "")
-        condition = inquiry.query.get("ifGenerationMatch")
-        if refused := self._refused(_bucket_in(inquiry.path), name, condition):
+            data = document = json.loads(request.body) if request.body else {}
+        name = request.query.get("name") or document.get("name", "")
+        condition = request.query.get("ifGenerationMatch")
+        if refused := self._refused(_bucket_in(request.path), name, condition):
             return refused
-        answer = self._emulate(inquiry, data)
+        answer = self._emulate(request, data)
         if kind == "resumable" and "Location" in answer.headers:
             self._conditions[_upload_id(answer.headers["Location"])] = condition
         return answer
 
-    def _continue(self, inquiry: Inquiry, upload_id: str) -> Answer:
+    def _continue(self, request: Request, upload_id: str) -> Answer:
         if upload_id in self._finished:
             return self._finished[upload_id]
         resource = self._files.resumable.get(upload_id)
@@ -179,7 +179,7 @@ class Promises:
         condition = self._conditions.get(upload_id)
         if refused := self._refused(resource["bucket"], resource["name"], condition):
             return refused
-        answer = self._emulate(self._beyond_what_is_kept(inquiry, upload_id))
+        answer = self._emulate(self._beyond_what_is_kept(request, upload_id))
         if answer.status == HTTPStatus.OK:
             self._finished[upload_id] = answer
             self._conditions.pop(upload_id, None)
@@ -187,21 +187,21 @@ class Promises:
             answer.headers.pop("Range", None)
         return answer
 
-    def _beyond_what_is_kept(self, inquiry: Inquiry, upload_id: str) -> Inquiry:
-        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", inquiry.headers.get("Content-Range", ""))
+    def _beyond_what_is_kept(self, request: Request, upload_id: str) -> Request:
+        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", request.headers.get("Content-Range", ""))
         kept = self._files.get_resumable_byte_count(upload_id)
         if found and int(found[2]) < kept:  # all of it is: then this only asks how much is kept
             headers = Message()
             headers["Content-Length"] = "0"
             headers["Content-Range"] = f"bytes */{found[3]}"
-            return inquiry._replace(headers=headers, body=b"")
+            return request._replace(headers=headers, body=b"")
         if not found or not int(found[1]) < kept <= int(found[2]):
-            return inquiry
-        body = inquiry.body[kept - int(found[1]) :]
+            return request
+        body = request.body[kept - int(found[1]) :]
         headers = Message()
         headers["Content-Length"] = str(len(body))
         headers["Content-Range"] = f"bytes {kept}-{found[2]}/{found[3]}"
-        return inquiry._replace(headers=headers, body=body)
+        return request._replace(headers=headers, body=body)
 
     def _refused(self, bucket: str, name: str, condition: str | None) -> Answer | None:
         if bucket not in self._files.buckets:
@@ -215,28 +215,28 @@ class Promises:
             )
         return None
 
-    def _emulate(self, inquiry: Inquiry, data: Any = None) -> Answer:
-        asking = _Asking(inquiry, self._files)
+    def _emulate(self, request: Request, data: Any = None) -> Answer:
+        asked = _EmulatorRequest(request, self._files)
         if data is None:
-            emulator.Router(asking).handle(inquiry.method)
+            emulator.Router(asked).handle(request.method)
         else:
-            request = emulator.Request(asking, inquiry.method)
-            request._data = data
-            request.set_match(re.fullmatch(rf"{UPLOAD}(?P<bucket_name>[-.\w]+)/o", inquiry.path))
-            response = emulator.Response(asking)
-            emulated_objects.insert(request, response, self._files)
+            emulated = emulator.Request(asked, request.method)
+            emulated._data = data
+            emulated.set_match(re.fullmatch(rf"{UPLOAD}(?P<bucket_name>[-.\w]+)/o", request.path))
+            response = emulator.Response(asked)
+            emulated_objects.insert(emulated, response, self._files)
             response.close()
-        return Answer(asking.status, asking.answered, asking.wfile.getvalue())
+        return Answer(asked.status, asked.answered, asked.wfile.getvalue())
 
 
-class _Asking:
+class _EmulatorRequest:
     """A request in the form that the emulator's own HTTP server would hand it over."""
 
-    def __init__(self, inquiry: Inquiry, storage: Storage) -> None:
-        self.path = inquiry.target
-        self.headers = inquiry.headers
+    def __init__(self, request: Request, storage: Storage) -> None:
+        self.path = request.target
+        self.headers = request.headers
         self.storage = storage
-        self.rfile = BytesIO(inquiry.body)
+        self.rfile = BytesIO(request.body)
         self.wfile = BytesIO()
         self.server = SimpleNamespace(server_address=("127.0.0.1", 0))
         self.status = 0
@@ -262,13 +262,13 @@ def _upload_id(location: str) -> str:
     return parse_qs(urlsplit(location).query)["upload_id"][0]
 
 
-def _parts(inquiry: Inquiry) -> dict[str, Any] | None:
+def _parts(request: Request) -> dict[str, Any] | None:
     """What the emulator makes of a multipart/related body: the resource, the content, its type."""
-    boundary = inquiry.headers.get_param("boundary")
+    boundary = request.headers.get_param("boundary")
     if not isinstance(boundary, str):
         return None
     line = b"--" + boundary.encode()
-    body = inquiry.body
+    body = request.body
     first, second = body.find(line), body.find(b"\r\n" + line, len(line))
     end = body.rfind(b"\r\n" + line + b"--")
     if first != 0 or second < 0 or end <= second:

@@ -18,8 +18,8 @@ from typing import Any, Self
 
 from sandbox.gcs.certificate import Certificate
 from sandbox.gcs.faults import Faults
-from sandbox.gcs.http_server import Front
-from sandbox.gcs.semantics import Promises
+from sandbox.gcs.http_server import HttpServer
+from sandbox.gcs.semantics import GcsSemantics
 from sandbox.gcs.traffic import Traffic
 from sandbox.ports import check_free, free_port
 
@@ -69,8 +69,8 @@ class EmbeddedGcs:
         self.faults = Faults()
         self.traffic = Traffic()
         self.certificate = Certificate.make(folder) if tls else None
-        self._service = Promises(folder, buckets)
-        self._front: Front | None = None
+        self._service = GcsSemantics(folder, buckets)
+        self._http_server: HttpServer | None = None
         self.up()
 
     @property
@@ -85,15 +85,15 @@ class EmbeddedGcs:
 
     def up(self) -> None:
         """Listen."""
-        if self._front is None:
+        if self._http_server is None:
             tls = self.certificate.server_context() if self.certificate else None
-            self._front = Front(self.port, self._service, self.faults, self.traffic, tls)
+            self._http_server = HttpServer(self.port, self._service, self.faults, self.traffic, tls)
 
     def down(self) -> None:
         """Refuse connections, and reset those that are open. Objects and sessions stay."""
-        if self._front is not None:
-            self._front.stop()
-            self._front = None
+        if self._http_server is not None:
+            self._http_server.stop()
+            self._http_server = None
 
     def objects(self, prefix: str = "", bucket: str = BUCKET) -> list[StoredObject]:
         """The objects whose names begin with `prefix`, by name."""

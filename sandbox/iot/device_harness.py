@@ -1,4 +1,4 @@
-"""Devices at the embedded Cloud IoT, told by the node's own transport: for tests and drills of it."""
+"""Devices at the embedded Cloud IoT, fed by the node's own transport: for tests and faults of it."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class HeardControl:
         self.configs.append((camera_id, document))
 
 
-class DeviceRig:
+class DeviceHarness:
     """A transport and its devices; a context manager that starts and stops it.
 
     Args:

@@ -12,7 +12,7 @@ from reporting import MOMENT, ReportedNode, ReportedStorage, links, recorded, re
 from running_node import RunningNode
 
 from edgecam.web.server import PageServer
-from sandbox.clocks import BEGINNING, HandClock
+from sandbox.clocks import BEGINNING, ManualClock
 
 PATIENCE_MS = 20_000
 
@@ -172,7 +172,7 @@ def test_recording_and_a_bucket_that_is_away_are_shown(browser: Browser, tmp_pat
 
 
 def test_card_says_who_is_told_and_since_when_not(browser: Browser, tmp_path: Path) -> None:
-    clock = HandClock()
+    clock = ManualClock()
     clock.advance((MOMENT - BEGINNING).total_seconds() + 180)
     server = PageServer(ReportedNode(tmp_path, report(), report("plain")), 0, clock=clock, links=links)
     server.start()

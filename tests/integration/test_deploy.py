@@ -25,14 +25,13 @@ from container.image.inputs import (
 from sandbox import fleet
 from sandbox.aws.environment import REPOSITORY
 from sandbox.checks import frame_files as pictures
-from sandbox.checks import secret_leaks as secrecy
-from sandbox.checks import waiting
+from sandbox.checks import secret_leaks, waiting
 from sandbox.checks.recordings import RecordingChecks
 from sandbox.checks.states import StatusChecks
 from sandbox.deploy import STACK
 from sandbox.ports import free_port
 from sandbox.preflight import CONTAINER, check_no_container
-from sandbox.system import Seat, Settings, System
+from sandbox.system import CoreSpec, Settings, System
 
 FRAME_TIMEOUT_S = 120.0
 PARTS = ("app.py", "cdk.json", "container", "fleet", "pyproject.toml", "recipes", "stacks", "uv.lock")
@@ -41,7 +40,7 @@ PARTS = ("app.py", "cdk.json", "container", "fleet", "pyproject.toml", "recipes"
 
 def until(condition: Callable[[], Any], what: str, system: System) -> Any:
     """The first true value of `condition`, or a failure with the last words of core and component."""
-    return waiting.until(system, lambda: condition() or None, what, FRAME_TIMEOUT_S)
+    return waiting.wait_until(system, lambda: condition() or None, what, FRAME_TIMEOUT_S)
 
 
 def wait_for_width(system: System, camera: str, width: int) -> pictures.Picture:
@@ -56,12 +55,12 @@ def wait_for_width(system: System, camera: str, width: int) -> pictures.Picture:
     return picture
 
 
-def settle(system: System, seat: Seat | None = None) -> dict[str, Any]:
+def settle(system: System, core: CoreSpec | None = None) -> dict[str, Any]:
     """The execution of the newest deployment once the core is done with it."""
     execution: dict[str, Any] = until(
         lambda: (
             found
-            if (found := system.execution(seat)).get("coreDeviceExecutionStatus") in ("SUCCEEDED", "FAILED")
+            if (found := system.execution(core)).get("coreDeviceExecutionStatus") in ("SUCCEEDED", "FAILED")
             else None
         ),
         "the core is done with its deployment",
@@ -151,10 +150,10 @@ def system(docker_engine: str, tmp_path_factory: pytest.TempPathFactory, tree: P
         running.bootstrap()
         running.deploy(project=tree)
         running.await_cameras()
-        for seat in settings.seats:
-            running.start_core(seat)
-        for seat in settings.seats:
-            settle(running, seat)
+        for core in settings.cores:
+            running.start_core(core)
+        for core in settings.cores:
+            settle(running, core)
         yield running
     finally:
         left = running.stop()
@@ -222,9 +221,9 @@ def test_changed_program_makes_a_new_version_and_reverting_it_conflicts_with_not
 
 def test_password_of_the_camera_stands_nowhere(system: System) -> None:
     wait_for_width(system, "yard", 1280)
-    searched, leaks = secrecy.leaks(system)
+    searched, leaks = secret_leaks.leaks(system)
     assert leaks == []
-    names = {name.split()[0] for name, _ in secrecy.places(system)}
+    names = {name.split()[0] for name, _ in secret_leaks.places(system)}
     assert {"docker", "deployment", "the"} <= names
     assert searched > 15
 
@@ -234,11 +233,11 @@ def test_password_of_the_camera_stands_nowhere(system: System) -> None:
 )
 def test_secret_would_be_found_where_it_stands(system: System, text: str) -> None:
     planted = system.settings.logs / "planted.log"
-    keys = secrecy.private_keys(system)
+    keys = secret_leaks.private_keys(system)
     assert len(keys) == len(fleet.DEVICES)
     planted.write_text(text.format(password=system.password, key=next(iter(keys.values()))))
     try:
-        assert secrecy.leaks(system)[1] == ["logs/planted.log"]
+        assert secret_leaks.leaks(system)[1] == ["logs/planted.log"]
     finally:
         planted.unlink()
 
@@ -258,19 +257,19 @@ def test_both_variants_run_from_images_that_are_copied_once_and_pulled_by_digest
     assert system.aws is not None
     loaded = running_image()
     system.deploy(project=tree, delivery="ecr")
-    for seat in system.settings.seats:
-        settle(system, seat)
+    for core in system.settings.cores:
+        settle(system, core)
     until(lambda: container_is_there() and "@sha256:" in running_image(), "the pulled image runs", system)
     wait_for_width(system, "lobby", 1920)
     builds = system.aws.client("codebuild").list_builds()["ids"]
-    assert len(builds) == len(system.settings.seats)
+    assert len(builds) == len(system.settings.cores)
     before = (system.execution()["deploymentId"], versions(system))
     system.deploy(project=tree, delivery="ecr")
     assert (system.execution()["deploymentId"], versions(system)) == before
     assert system.aws.client("codebuild").list_builds()["ids"] == builds
     system.deploy(project=tree)
-    for seat in system.settings.seats:
-        settle(system, seat)
+    for core in system.settings.cores:
+        settle(system, core)
     until(lambda: container_is_there() and running_image() == loaded, "the loaded image runs again", system)
     wait_for_width(system, "lobby", 1920)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.faults.harness import Rig
-from sandbox.faults.synthetic_camera import MadeUpCamera
+from sandbox.faults.harness import Harness
+from sandbox.faults.synthetic_camera import SyntheticCamera
 from sandbox.gcs.traffic import Seen
 
 Eventually = Callable[..., Any]
@@ -20,65 +20,67 @@ MB = 1_000_000
 ONE_PIECE = 256 * 1024
 
 
-def stored(rig: Rig) -> list[Seen]:
+def stored(harness: Harness) -> list[Seen]:
     """The requests that stored a chunk, in order."""
-    return [seen for seen in rig.gcs.traffic.requests if seen.status == 200 and seen.bucket_object]
+    return [seen for seen in harness.gcs.traffic.requests if seen.status == 200 and seen.bucket_object]
 
 
 def camera_of(seen: Seen) -> str:
     return seen.bucket_object.split("/")[1]
 
 
-def recorded(rig: Rig, name: str, *, count: int, chunk_bytes: int, first: int = 0) -> None:
+def recorded(harness: Harness, name: str, *, count: int, chunk_bytes: int, first: int = 0) -> None:
     """So many chunks of a camera, at once."""
-    camera = MadeUpCamera(name, sink=rig.sink, clock=rig.clock, period_s=1, chunk_bytes=chunk_bytes)
+    camera = SyntheticCamera(
+        name, sink=harness.sink, clock=harness.clock, period_s=1, chunk_bytes=chunk_bytes
+    )
     for number in range(first, first + count):
         camera.record(number)
 
 
-def all_sent(rig: Rig) -> Callable[[], bool]:
-    return lambda: rig.waiting == 0
+def all_sent(harness: Harness) -> Callable[[], bool]:
+    return lambda: harness.waiting == 0
 
 
 def test_requests_keep_to_their_rate_without_bursts(tmp_path: Path) -> None:
     upload = {"max_requests_per_s": 15, "concurrency": 8}
-    with Rig(tmp_path, made_up=4, period_s=0.1, chunk_bytes=2000, upload=upload) as rig:
-        rig.pause(4)
-        requests = rig.gcs.traffic.requests
+    with Harness(tmp_path, synthetic=4, period_s=0.1, chunk_bytes=2000, upload=upload) as harness:
+        harness.pause(4)
+        requests = harness.gcs.traffic.requests
         rate = (len(requests) - 1) / (requests[-1].at_s - requests[0].at_s)
         assert rate == pytest.approx(15, rel=0.15)
-        assert rig.gcs.traffic.most_requests_in(1.0) <= 15 * 1.1 + 2
-        assert rig.gcs.traffic.most_requests_in(0.25) <= 15 * 0.35 + 2
-        rig.settled("requests")
+        assert harness.gcs.traffic.most_requests_in(1.0) <= 15 * 1.1 + 2
+        assert harness.gcs.traffic.most_requests_in(0.25) <= 15 * 0.35 + 2
+        harness.settled("requests")
 
 
 def test_bytes_keep_to_their_rate_without_bursts(tmp_path: Path, eventually: Eventually) -> None:
     upload = {"max_bytes_per_s": 4 * MB, "concurrency": 4}
-    with Rig(tmp_path, made_up=0, upload=upload) as rig:
+    with Harness(tmp_path, synthetic=0, upload=upload) as harness:
         begun_s = time.monotonic()
         for name in ("a", "b", "c"):
-            recorded(rig, name, count=5, chunk_bytes=MB)
-        eventually(all_sent(rig))
+            recorded(harness, name, count=5, chunk_bytes=MB)
+        eventually(all_sent(harness))
         took_s = time.monotonic() - begun_s
-        total = rig.gcs.traffic.total_bytes()
+        total = harness.gcs.traffic.total_bytes()
         assert total / took_s <= 1.1 * 4 * MB
         assert total / took_s >= 0.7 * 4 * MB
         # Beyond the tenth that may be saved up: what was on its way when the second began.
-        assert rig.gcs.traffic.most_bytes_in(1.0) <= 1.1 * 4 * MB + 4 * ONE_PIECE
+        assert harness.gcs.traffic.most_bytes_in(1.0) <= 1.1 * 4 * MB + 4 * ONE_PIECE
 
 
 def test_cameras_get_equal_shares_of_a_narrow_link_whatever_their_chunks_weigh(
     tmp_path: Path, eventually: Eventually
 ) -> None:
-    with Rig(tmp_path, made_up=0, upload={"max_bytes_per_s": 8 * MB, "concurrency": 2}) as rig:
-        rig.gcs.down()
-        recorded(rig, "heavy", count=10, chunk_bytes=800_000)
+    with Harness(tmp_path, synthetic=0, upload={"max_bytes_per_s": 8 * MB, "concurrency": 2}) as harness:
+        harness.gcs.down()
+        recorded(harness, "heavy", count=10, chunk_bytes=800_000)
         for name in ("light", "slim"):
-            recorded(rig, name, count=40, chunk_bytes=200_000)
-        rig.gcs.up()
-        eventually(all_sent(rig))
+            recorded(harness, name, count=40, chunk_bytes=200_000)
+        harness.gcs.up()
+        eventually(all_sent(harness))
         sent: Counter[str] = Counter()
-        for seen in stored(rig)[:45]:  # until then all three have something to send
+        for seen in stored(harness)[:45]:  # until then all three have something to send
             sent[camera_of(seen)] += seen.size_bytes
         assert max(sent.values()) - min(sent.values()) <= 2 * 880_000
 
@@ -87,15 +89,15 @@ def test_after_an_outage_what_happens_now_is_stored_before_the_backlog(
     tmp_path: Path, eventually: Eventually
 ) -> None:
     upload = {"max_bytes_per_s": 3 * MB, "concurrency": 1, "backlog_share": 0.25}
-    with Rig(tmp_path, made_up=0, upload=upload) as rig:
-        rig.gcs.down()
-        recorded(rig, "lobby", count=40, chunk_bytes=200_000)
-        rig.gcs.up()
-        eventually(lambda: len(stored(rig)) >= 4)
-        recorded(rig, "lobby", count=4, chunk_bytes=200_000, first=1000)
-        backlog = len(stored(rig))
-        eventually(all_sent(rig))
-        names = [seen.bucket_object for seen in stored(rig)]
+    with Harness(tmp_path, synthetic=0, upload=upload) as harness:
+        harness.gcs.down()
+        recorded(harness, "lobby", count=40, chunk_bytes=200_000)
+        harness.gcs.up()
+        eventually(lambda: len(stored(harness)) >= 4)
+        recorded(harness, "lobby", count=4, chunk_bytes=200_000, first=1000)
+        backlog = len(stored(harness))
+        eventually(all_sent(harness))
+        names = [seen.bucket_object for seen in stored(harness)]
         newest, oldest = sorted(names)[-4:], sorted(names)[:10]
         live = [names.index(name) for name in newest]
         assert max(live) <= backlog + 10, "live chunks waited behind the backlog"
@@ -104,15 +106,15 @@ def test_after_an_outage_what_happens_now_is_stored_before_the_backlog(
 
 def test_oldest_first_sends_in_the_order_of_recording(tmp_path: Path, eventually: Eventually) -> None:
     upload = {"order": "oldest", "concurrency": 1, "max_requests_per_s": 10}
-    with Rig(tmp_path, made_up=0, upload=upload) as rig:
-        recorded(rig, "lobby", count=20, chunk_bytes=2000)
-        eventually(all_sent(rig))
-        names = [seen.bucket_object for seen in stored(rig)]
+    with Harness(tmp_path, synthetic=0, upload=upload) as harness:
+        recorded(harness, "lobby", count=20, chunk_bytes=2000)
+        eventually(all_sent(harness))
+        names = [seen.bucket_object for seen in stored(harness)]
         assert names == sorted(names)
 
 
 def test_a_narrow_link_carries_no_more_than_its_second_either(tmp_path: Path, eventually: Eventually) -> None:
-    with Rig(tmp_path, made_up=0, upload={"max_bytes_per_s": 64_000}) as rig:
-        recorded(rig, "lobby", count=1, chunk_bytes=200_000)
-        eventually(all_sent(rig))
-        assert rig.gcs.traffic.most_bytes_in(1.0) <= 1.1 * 64_000 + 2 * 16_000
+    with Harness(tmp_path, synthetic=0, upload={"max_bytes_per_s": 64_000}) as harness:
+        recorded(harness, "lobby", count=1, chunk_bytes=200_000)
+        eventually(all_sent(harness))
+        assert harness.gcs.traffic.most_bytes_in(1.0) <= 1.1 * 64_000 + 2 * 16_000

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud_iot_rig import PROVIDERS, Camera, Handler
+from cloud_iot_handler import PROVIDERS, Camera, Handler
 from core_fleets import EVERYTHING
 from deployed_stacks import synthesized
 from fleets import PROJECT

@@ -13,7 +13,7 @@ from typing import Any
 
 from sandbox.iot import messages
 from sandbox.iot.api.google import GoogleApi, page
-from sandbox.iot.api.routes import Document, Inquiry, Route
+from sandbox.iot.api.routes import Document, Request, Route
 from sandbox.iot.errors import ApiError, Status
 from sandbox.iot.registries import Registries
 
@@ -34,7 +34,7 @@ class ClearBladeApi:
     def routes(self) -> list[Route]:
         """What it answers."""
         webhook = rf"{_BASE}/v/4/webhook/execute/(?P<key>[^/]+)"
-        answers: dict[tuple[str, str], Callable[[Inquiry], Document]] = {
+        answers: dict[tuple[str, str], Callable[[Request], Document]] = {
             ("POST", "cloudiot"): self._create_registry,
             ("GET", "cloudiot"): self._get_or_list_registries,
             ("PATCH", "cloudiot"): self._update_registry,
@@ -55,97 +55,97 @@ class ClearBladeApi:
             ),
         ]
 
-    def _registry_credentials(self, inquiry: Inquiry) -> Document:
-        asked = inquiry.document
+    def _registry_credentials(self, request: Request) -> Document:
+        asked = request.document
         project, region, registry = (asked.get(word) for word in ("project", "region", "registry"))
         name = f"projects/{project}/locations/{region}/registries/{registry}"
         self._registries.registry(name)
         key = base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
         return {"systemKey": key, "serviceAccountToken": "regional", "url": self._url}
 
-    def _create_registry(self, inquiry: Inquiry) -> Document:
-        given = messages.read(_without_nothing(inquiry.document), messages.DeviceRegistry())
-        return messages.written(self._registries.create_registry(inquiry.value("parent"), given))
+    def _create_registry(self, request: Request) -> Document:
+        given = messages.read(_without_nothing(request.document), messages.DeviceRegistry())
+        return messages.written(self._registries.create_registry(request.value("parent"), given))
 
-    def _get_or_list_registries(self, inquiry: Inquiry) -> Document:
-        if "parent" not in inquiry.query:
-            return messages.written(self._registries.registry(_registry(inquiry)))
-        found, token = page(self._registries.registries(inquiry.value("parent")), inquiry)
+    def _get_or_list_registries(self, request: Request) -> Document:
+        if "parent" not in request.query:
+            return messages.written(self._registries.registry(_registry(request)))
+        found, token = page(self._registries.registries(request.value("parent")), request)
         return {"deviceRegistries": [messages.written(registry) for registry in found], **token}
 
-    def _update_registry(self, inquiry: Inquiry) -> Document:
-        given = messages.read(_without_nothing(inquiry.document), messages.DeviceRegistry())
-        mask = messages.read_mask(inquiry.value("updateMask"))
-        return messages.written(self._registries.update_registry(_registry(inquiry), given, mask))
+    def _update_registry(self, request: Request) -> Document:
+        given = messages.read(_without_nothing(request.document), messages.DeviceRegistry())
+        mask = messages.read_mask(request.value("updateMask"))
+        return messages.written(self._registries.update_registry(_registry(request), given, mask))
 
-    def _delete_registry(self, inquiry: Inquiry) -> Document:
-        self._registries.delete_registry(inquiry.value("name"))
+    def _delete_registry(self, request: Request) -> Document:
+        self._registries.delete_registry(request.value("name"))
         return {}
 
-    def _create_or_tell_device(self, inquiry: Inquiry) -> Document:
-        document = _without_nothing(inquiry.document)
-        match inquiry.value("method"):
+    def _create_or_tell_device(self, request: Request) -> Document:
+        document = _without_nothing(request.document)
+        match request.value("method"):
             case "modifyCloudToDeviceConfig":
-                return _config(self._google.modify_config(_device(inquiry), document))
+                return _config(self._google.modify_config(_device(request), document))
             case "sendCommandToDevice":
-                return self._google.send_command(_device(inquiry), document)
+                return self._google.send_command(_device(request), document)
             case "":
                 given = messages.read(document, messages.Device())
-                return _shown(self._registries.create_device(_registry(inquiry), given))
+                return _shown(self._registries.create_device(_registry(request), given))
             case other:
                 raise ApiError(Status.INVALID_ARGUMENT, f"method: found {other!r}")
 
-    def _get_or_list_devices(self, inquiry: Inquiry) -> Document:
-        if "name" in inquiry.query:
-            return _shown(self._registries.device(_device(inquiry)))
-        found, token = self._google.devices_page(_registry(inquiry), inquiry)
+    def _get_or_list_devices(self, request: Request) -> Document:
+        if "name" in request.query:
+            return _shown(self._registries.device(_device(request)))
+        found, token = self._google.devices_page(_registry(request), request)
         return {"devices": [_shown(device) for device in found], **token}
 
-    def _update_device(self, inquiry: Inquiry) -> Document:
-        given = messages.read(_without_nothing(inquiry.document), messages.Device())
-        mask = messages.read_mask(inquiry.value("updateMask"))
-        return _shown(self._registries.update_device(_device(inquiry), given, mask))
+    def _update_device(self, request: Request) -> Document:
+        given = messages.read(_without_nothing(request.document), messages.Device())
+        mask = messages.read_mask(request.value("updateMask"))
+        return _shown(self._registries.update_device(_device(request), given, mask))
 
-    def _delete_device(self, inquiry: Inquiry) -> Document:
-        self._registries.delete_device(_device(inquiry))
+    def _delete_device(self, request: Request) -> Document:
+        self._registries.delete_device(_device(request))
         return {}
 
-    def _list_states(self, inquiry: Inquiry) -> Document:
+    def _list_states(self, request: Request) -> Document:
         return {
             "deviceStates": [
                 # Not base64 here, as the library's documentation says.
                 messages.written(state) | {"binaryData": state.binary_data.decode(errors="replace")}
-                for state in self._google.newest_states(_device(inquiry), inquiry)
+                for state in self._google.newest_states(_device(request), request)
             ]
         }
 
-    def _list_configs(self, inquiry: Inquiry) -> Document:
-        found = self._google.newest_configs(_device(inquiry), inquiry)
+    def _list_configs(self, request: Request) -> Document:
+        found = self._google.newest_configs(_device(request), request)
         return {"deviceConfigs": [_config(config) for config in found]}
 
 
-def _with_token(do: Callable[[Inquiry], Document]) -> Callable[[Inquiry], Document]:
-    def checked(inquiry: Inquiry) -> Document:
-        if not inquiry.headers.get(TOKEN_HEADER):
+def _with_token(do: Callable[[Request], Document]) -> Callable[[Request], Document]:
+    def checked(request: Request) -> Document:
+        if not request.headers.get(TOKEN_HEADER):
             raise ApiError(Status.UNAUTHENTICATED, "expected the header ClearBlade-UserToken, found none")
-        return do(inquiry)
+        return do(request)
 
     return checked
 
 
-def _registry(inquiry: Inquiry) -> str:
+def _registry(request: Request) -> str:
     """The registry that the key of the request stands for."""
-    key = inquiry.parts["key"]
+    key = request.parts["key"]
     try:
         return base64.urlsafe_b64decode(key + "=" * (-len(key) % 4)).decode()
     except (ValueError, binascii.Error):
         raise ApiError(Status.PERMISSION_DENIED, "expected the key of a registry, found another") from None
 
 
-def _device(inquiry: Inquiry) -> str:
+def _device(request: Request) -> str:
     """The device that the request names, in full or by its id alone."""
-    name = inquiry.value("name")
-    return name if "/" in name else f"{_registry(inquiry)}/devices/{name}"
+    name = request.value("name")
+    return name if "/" in name else f"{_registry(request)}/devices/{name}"
 
 
 def _shown(device: messages.Message) -> Document:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from typing import Any
 
-from sandbox.iot.api.routes import Document, Inquiry, Route
+from sandbox.iot.api.routes import Document, Request, Route
 from sandbox.iot.clock import ServerClock
 from sandbox.iot.errors import ApiError, Status
 from sandbox.iot.faults import Fault, Faults
@@ -42,11 +42,11 @@ class Control:
 
     def routes(self) -> list[Route]:
         """What it answers."""
-        answers: dict[tuple[str, str], Callable[[Inquiry], Document]] = {
+        answers: dict[tuple[str, str], Callable[[Request], Document]] = {
             ("GET", "ready"): lambda _: {},
             ("GET", "states"): self._states,
             ("GET", "events"): self._events,
-            ("GET", "connections"): lambda inquiry: asdict(self._gate.account(inquiry.value("device"))),
+            ("GET", "connections"): lambda request: asdict(self._gate.account(request.value("device"))),
             ("GET", "requests"): lambda _: {"requests": [seen._asdict() for seen in self._faults.seen]},
             ("POST", "bridge"): self._set_bridge,
             ("POST", "clock"): self._set_clock,
@@ -55,21 +55,21 @@ class Control:
         }
         return [Route(method, re.compile(f"{PREFIX}/{word}"), do) for (method, word), do in answers.items()]
 
-    def _states(self, inquiry: Inquiry) -> Document:
-        found = self._registries.states(inquiry.value("device"))
+    def _states(self, request: Request) -> Document:
+        found = self._registries.states(request.value("device"))
         return {"states": [{"at_s": state.at_s, "data": _text(state.data)} for state in found]}
 
-    def _events(self, inquiry: Inquiry) -> Document:
-        found = self._registries.events(inquiry.value("device"))
+    def _events(self, request: Request) -> Document:
+        found = self._registries.events(request.value("device"))
         return {"events": [event._asdict() | {"data": _text(event.data)} for event in found]}
 
-    def _set_bridge(self, inquiry: Inquiry) -> Document:
+    def _set_bridge(self, request: Request) -> Document:
         ways: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "up": self._bridge.up,
             "down": self._bridge.down,
             "silent": self._bridge.silent,
         }
-        wanted = str(inquiry.document.get("state"))
+        wanted = str(request.document.get("state"))
         if wanted not in ways:
             raise ApiError(Status.INVALID_ARGUMENT, f"state: expected up, down or silent, found {wanted!r}")
         try:
@@ -78,15 +78,15 @@ class Control:
             raise ApiError(Status.UNAVAILABLE, str(error)) from error
         return {}
 
-    def _set_clock(self, inquiry: Inquiry) -> Document:
-        self._clock.ahead_s = float(inquiry.document["ahead_s"])
+    def _set_clock(self, request: Request) -> Document:
+        self._clock.ahead_s = float(request.document["ahead_s"])
         return {}
 
-    def _inject(self, inquiry: Inquiry) -> Document:
-        self._faults.inject(Fault(**inquiry.document))
+    def _inject(self, request: Request) -> Document:
+        self._faults.inject(Fault(**request.document))
         return {}
 
-    def _heal(self, _: Inquiry) -> Document:
+    def _heal(self, _: Request) -> Document:
         self._faults.heal()
         return {}
 

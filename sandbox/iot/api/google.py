@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from sandbox.iot import messages
-from sandbox.iot.api.routes import Document, Inquiry, Route
+from sandbox.iot.api.routes import Document, Request, Route
 from sandbox.iot.errors import ApiError, Status
 from sandbox.iot.mqtt.bridge import Bridge
 from sandbox.iot.registries import KEPT, Registries
@@ -51,91 +51,91 @@ class GoogleApi:
             _route("POST", rf"(?P<name>{_DEVICE}):sendCommandToDevice", self._send_command),
         ]
 
-    def _create_registry(self, inquiry: Inquiry) -> Document:
-        given = messages.read(inquiry.document, messages.DeviceRegistry())
-        return _answer(inquiry, self._registries.create_registry(inquiry.parts["parent"], given))
+    def _create_registry(self, request: Request) -> Document:
+        given = messages.read(request.document, messages.DeviceRegistry())
+        return _answer(request, self._registries.create_registry(request.parts["parent"], given))
 
-    def _list_registries(self, inquiry: Inquiry) -> Document:
-        found, token = page(self._registries.registries(inquiry.parts["parent"]), inquiry)
-        return {"deviceRegistries": [_answer(inquiry, registry) for registry in found], **token}
+    def _list_registries(self, request: Request) -> Document:
+        found, token = page(self._registries.registries(request.parts["parent"]), request)
+        return {"deviceRegistries": [_answer(request, registry) for registry in found], **token}
 
-    def _get_registry(self, inquiry: Inquiry) -> Document:
-        return _answer(inquiry, self._registries.registry(inquiry.parts["name"]))
+    def _get_registry(self, request: Request) -> Document:
+        return _answer(request, self._registries.registry(request.parts["name"]))
 
-    def _update_registry(self, inquiry: Inquiry) -> Document:
-        given = messages.read(inquiry.document, messages.DeviceRegistry())
-        mask = messages.read_mask(inquiry.value("updateMask"))
-        return _answer(inquiry, self._registries.update_registry(inquiry.parts["name"], given, mask))
+    def _update_registry(self, request: Request) -> Document:
+        given = messages.read(request.document, messages.DeviceRegistry())
+        mask = messages.read_mask(request.value("updateMask"))
+        return _answer(request, self._registries.update_registry(request.parts["name"], given, mask))
 
-    def _delete_registry(self, inquiry: Inquiry) -> Document:
-        self._registries.delete_registry(inquiry.parts["name"])
+    def _delete_registry(self, request: Request) -> Document:
+        self._registries.delete_registry(request.parts["name"])
         return {}
 
-    def _create_device(self, inquiry: Inquiry) -> Document:
-        given = messages.read(inquiry.document, messages.Device())
-        return _answer(inquiry, self._registries.create_device(inquiry.parts["parent"], given))
+    def _create_device(self, request: Request) -> Document:
+        given = messages.read(request.document, messages.Device())
+        return _answer(request, self._registries.create_device(request.parts["parent"], given))
 
-    def _list_devices(self, inquiry: Inquiry) -> Document:
-        found, token = self.devices_page(inquiry.parts["parent"], inquiry)
-        return {"devices": [_answer(inquiry, device) for device in found], **token}
+    def _list_devices(self, request: Request) -> Document:
+        found, token = self.devices_page(request.parts["parent"], request)
+        return {"devices": [_answer(request, device) for device in found], **token}
 
-    def devices_page(self, registry: str, inquiry: Inquiry) -> tuple[Sequence[Any], Document]:
+    def devices_page(self, registry: str, request: Request) -> tuple[Sequence[Any], Document]:
         """The devices that the query asks for, and what leads to the next page."""
-        numbers = inquiry.query.get("deviceNumIds", ())
+        numbers = request.query.get("deviceNumIds", ())
         if not all(number.isdecimal() for number in numbers):
             raise ApiError(Status.INVALID_ARGUMENT, f"deviceNumIds: expected numbers, found {numbers}")
         found = self._registries.devices(
             registry,
-            ids=frozenset(inquiry.query.get("deviceIds", ())),
+            ids=frozenset(request.query.get("deviceIds", ())),
             numbers=frozenset(int(number) for number in numbers),
-            mask=messages.read_mask(inquiry.value("fieldMask")),
+            mask=messages.read_mask(request.value("fieldMask")),
         )
-        return page(found, inquiry)
+        return page(found, request)
 
-    def _get_device(self, inquiry: Inquiry) -> Document:
-        mask: FieldMask = messages.read_mask(inquiry.value("fieldMask"))
-        return _answer(inquiry, self._registries.device(inquiry.parts["name"], mask))
+    def _get_device(self, request: Request) -> Document:
+        mask: FieldMask = messages.read_mask(request.value("fieldMask"))
+        return _answer(request, self._registries.device(request.parts["name"], mask))
 
-    def _update_device(self, inquiry: Inquiry) -> Document:
-        given = messages.read(inquiry.document, messages.Device())
-        mask = messages.read_mask(inquiry.value("updateMask"))
-        return _answer(inquiry, self._registries.update_device(inquiry.parts["name"], given, mask))
+    def _update_device(self, request: Request) -> Document:
+        given = messages.read(request.document, messages.Device())
+        mask = messages.read_mask(request.value("updateMask"))
+        return _answer(request, self._registries.update_device(request.parts["name"], given, mask))
 
-    def _delete_device(self, inquiry: Inquiry) -> Document:
-        self._registries.delete_device(inquiry.parts["name"])
+    def _delete_device(self, request: Request) -> Document:
+        self._registries.delete_device(request.parts["name"])
         return {}
 
-    def _list_states(self, inquiry: Inquiry) -> Document:
-        found = self.newest_states(inquiry.parts["name"], inquiry)
-        return {"deviceStates": [_answer(inquiry, state) for state in found]}
+    def _list_states(self, request: Request) -> Document:
+        found = self.newest_states(request.parts["name"], request)
+        return {"deviceStates": [_answer(request, state) for state in found]}
 
-    def newest_states(self, device: str, inquiry: Inquiry) -> list[messages.Message]:
+    def newest_states(self, device: str, request: Request) -> list[messages.Message]:
         """The states that `numStates` asks for, 0 or nothing meaning as many as are kept."""
-        count = min(inquiry.number("numStates") or KEPT, KEPT)
+        count = min(request.number("numStates") or KEPT, KEPT)
         return [
             messages.DeviceState(update_time=messages.timestamp(state.at_s), binary_data=state.data)
             for state in self._registries.states(device)[:count]
         ]
 
-    def _list_configs(self, inquiry: Inquiry) -> Document:
-        found = self.newest_configs(inquiry.parts["name"], inquiry)
-        return {"deviceConfigs": [_answer(inquiry, config) for config in found]}
+    def _list_configs(self, request: Request) -> Document:
+        found = self.newest_configs(request.parts["name"], request)
+        return {"deviceConfigs": [_answer(request, config) for config in found]}
 
-    def newest_configs(self, device: str, inquiry: Inquiry) -> list[messages.Message]:
+    def newest_configs(self, device: str, request: Request) -> list[messages.Message]:
         """The versions that `numVersions` asks for, 0 or nothing meaning as many as are kept."""
-        count = min(inquiry.number("numVersions") or KEPT, KEPT)
+        count = min(request.number("numVersions") or KEPT, KEPT)
         return self._registries.configs(device)[:count]
 
-    def _modify_config(self, inquiry: Inquiry) -> Document:
-        return _answer(inquiry, self.modify_config(inquiry.parts["name"], inquiry.document))
+    def _modify_config(self, request: Request) -> Document:
+        return _answer(request, self.modify_config(request.parts["name"], request.document))
 
     def modify_config(self, device: str, document: Document) -> messages.Message:
         """Give a device the configuration of a ModifyCloudToDeviceConfigRequest."""
         given = messages.read(document, messages.ConfigRequest())
         return self._registries.modify_config(device, given.binary_data, given.version_to_update)
 
-    def _send_command(self, inquiry: Inquiry) -> Document:
-        return self.send_command(inquiry.parts["name"], inquiry.document)
+    def _send_command(self, request: Request) -> Document:
+        return self.send_command(request.parts["name"], request.document)
 
     def send_command(self, device: str, document: Document) -> Document:
         """Send the command of a SendCommandToDeviceRequest."""
@@ -147,15 +147,15 @@ class GoogleApi:
         return {}
 
 
-def page(found: Sequence[Any], inquiry: Inquiry) -> tuple[Sequence[Any], Document]:
+def page(found: Sequence[Any], request: Request) -> tuple[Sequence[Any], Document]:
     """The part of a list that `pageSize` and `pageToken` ask for, and what leads to the next one."""
-    start = inquiry.number("pageToken")
-    end = start + (min(inquiry.number("pageSize"), MOST_PAGE) or MOST_PAGE)
+    start = request.number("pageToken")
+    end = start + (min(request.number("pageSize"), MOST_PAGE) or MOST_PAGE)
     return found[start:end], {"nextPageToken": str(end)} if end < len(found) else {}
 
 
-def _answer(inquiry: Inquiry, message: messages.Message) -> Document:
-    return messages.written(message, numbered="enum-encoding=int" in inquiry.value("$alt"))
+def _answer(request: Request, message: messages.Message) -> Document:
+    return messages.written(message, numbered="enum-encoding=int" in request.value("$alt"))
 
 
 def _route(method: str, path: str, do: Any) -> Route:

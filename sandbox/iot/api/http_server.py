@@ -13,7 +13,7 @@ from typing import Any
 from sandbox.iot.api.control import PREFIX
 from sandbox.iot.api.routes import (
     Document,
-    Inquiry,
+    Request,
     Route,
     find,
 )
@@ -25,7 +25,7 @@ HOST = "127.0.0.1"
 log = logging.getLogger(__name__)
 
 
-class Front(ThreadingHTTPServer):
+class HttpServer(ThreadingHTTPServer):
     """Listens on 127.0.0.1:`port` until it is stopped."""
 
     daemon_threads = True
@@ -59,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True
-    server: Front
+    server: HttpServer
 
     def do_GET(self) -> None:
         self._take()
@@ -71,29 +71,29 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _take(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        inquiry = Inquiry.of(self.command, self.path, dict(self.headers.items()), body)
-        ours = inquiry.path.startswith(PREFIX)
-        fault = None if ours else self.server.faults.strike(inquiry.method, inquiry.path)
+        request = Request.of(self.command, self.path, dict(self.headers.items()), body)
+        ours = request.path.startswith(PREFIX)
+        fault = None if ours else self.server.faults.strike(request.method, request.path)
         if fault is not None and not fault.answer_lost:
             failure = ApiError(Status[fault.status], fault.message)
             status, document = failure.status.http, failure.document
         else:
-            status, document = self._outcome(inquiry)
+            status, document = self._outcome(request)
         lost = fault is not None and fault.answer_lost
         if not ours:
-            self.server.faults.answered(Seen(inquiry.method, inquiry.path, 0 if lost else status))
+            self.server.faults.answered(Seen(request.method, request.path, 0 if lost else status))
         if lost:
             self.close_connection = True
             return
         self._answer(status, document)
 
-    def _outcome(self, inquiry: Inquiry) -> tuple[int, Document]:
+    def _outcome(self, request: Request) -> tuple[int, Document]:
         try:
-            return 200, find(self.server.routes, inquiry)
+            return 200, find(self.server.routes, request)
         except ApiError as error:
             return error.status.http, error.document
         except Exception:
-            log.exception("%s %s failed", inquiry.method, inquiry.path)
+            log.exception("%s %s failed", request.method, request.path)
             return Status.INTERNAL.http, ApiError(Status.INTERNAL, "Internal error encountered.").document
 
     def _answer(self, status: int, document: Document) -> None:

@@ -15,7 +15,7 @@ Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Inquiry:
+class Request:
     """A request whose body is here.
 
     Attributes:
@@ -34,7 +34,7 @@ class Inquiry:
     parts: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Inquiry:
+    def of(cls, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
         """As it came."""
         parsed = urlsplit(target)
         return cls(
@@ -81,20 +81,20 @@ class Route(NamedTuple):
 
     method: str
     path: re.Pattern[str]
-    do: Callable[[Inquiry], Document]
+    do: Callable[[Request], Document]
 
 
-def find(routes: Sequence[Route], inquiry: Inquiry) -> Document:
-    """Do what `inquiry` asks for.
+def find(routes: Sequence[Route], request: Request) -> Document:
+    """Do what `request` asks for.
 
     Raises:
         ApiError: it cannot be done, or there is no such thing here.
     """
     for route in routes:
-        found = route.path.fullmatch(inquiry.path)
-        if found and route.method == inquiry.method:
+        found = route.path.fullmatch(request.path)
+        if found and route.method == request.method:
             parts = {name: part for name, part in found.groupdict().items() if part is not None}
             return route.do(
-                Inquiry(inquiry.method, inquiry.path, inquiry.query, inquiry.headers, inquiry.body, parts)
+                Request(request.method, request.path, request.query, request.headers, request.body, parts)
             )
-    raise ApiError(Status.NOT_FOUND, f"nothing here answers {inquiry.method} {inquiry.path}")
+    raise ApiError(Status.NOT_FOUND, f"nothing here answers {request.method} {request.path}")

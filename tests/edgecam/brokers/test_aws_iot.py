@@ -27,7 +27,7 @@ from edgecam.greengrass_ipc import (
     tell_errored,
 )
 from edgecam.status.reports import CameraState, LinkReport
-from sandbox.clocks import HandClock
+from sandbox.clocks import ManualClock
 
 LOBBY, GATE = topic_of(THING, "lobby"), topic_of(THING, "gate")
 
@@ -141,7 +141,7 @@ def test_state_is_never_older_than_its_period_and_never_told_twice_in_a_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("edgecam.brokers.aws_iot.LOOK_EVERY_S", 0.5)
-    telling = tell(nucleus.environment, every_s=1.2, clock=HandClock())  # waiting takes no time
+    telling = tell(nucleus.environment, every_s=1.2, clock=ManualClock())  # waiting takes no time
     eventually(lambda: nucleus.topics().count(LOBBY) > 20)
     telling.transport.stop(timeout_s=5)
     told = [json.loads(each.payload)["sent_at"] for each in nucleus.published if each.topic == LOBBY][:20]

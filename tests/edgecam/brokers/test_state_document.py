@@ -16,7 +16,7 @@ from edgecam.brokers.state_document import NodeStates
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.status.last_run import LastEnd
 from edgecam.status.reports import CameraReport, CameraState, RecordingReport
-from sandbox.clocks import HandClock
+from sandbox.clocks import ManualClock
 from stacks.watch.camera_table import TOLD
 
 
@@ -42,17 +42,17 @@ def node(tmp_path: Path) -> ReportedNode:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
-def told_by(node: ReportedNode, clock: HandClock, **options: Any) -> tuple[NodeStates, StateSource]:
+def told_by(node: ReportedNode, clock: ManualClock, **options: Any) -> tuple[NodeStates, StateSource]:
     states = NodeStates(node.reports, clock=clock, **options)
     return states, states.told_every(60.0)
 
 
 def test_state_of_a_recorded_camera_has_everything_a_program_asks_for(
-    tmp_path: Path, clock: HandClock
+    tmp_path: Path, clock: ManualClock
 ) -> None:
     node = ReportedNode(tmp_path, recorded())
     states, told = told_by(node, clock, storage=ReportedStorage(), settings=Settings())
@@ -81,7 +81,7 @@ def test_state_of_a_recorded_camera_has_everything_a_program_asks_for(
     }
 
 
-def test_what_is_not_known_is_null(node: ReportedNode, clock: HandClock) -> None:
+def test_what_is_not_known_is_null(node: ReportedNode, clock: ManualClock) -> None:
     _, told = told_by(node, clock)
     values = told.state("lobby").values
     unknown = [name for name, value in values.items() if value is None and name not in ("reason", "message")]
@@ -100,21 +100,21 @@ def test_what_is_not_known_is_null(node: ReportedNode, clock: HandClock) -> None
 
 @pytest.mark.parametrize("camera", [report(), recorded(), away("lobby")])
 def test_every_state_says_what_the_watch_selects_of_it(
-    tmp_path: Path, clock: HandClock, camera: CameraReport
+    tmp_path: Path, clock: ManualClock, camera: CameraReport
 ) -> None:
     _, told = told_by(ReportedNode(tmp_path, camera), clock, storage=ReportedStorage())
     # A rule of AWS IoT leaves out what a message does not have, and nobody would hear of it.
     assert set(TOLD) <= told.state("lobby").values.keys()
 
 
-def test_recording_without_a_chunk_yet_has_no_newest_one(tmp_path: Path, clock: HandClock) -> None:
+def test_recording_without_a_chunk_yet_has_no_newest_one(tmp_path: Path, clock: ManualClock) -> None:
     camera = report(recording=RecordingReport(0, 0, 0, None))
     _, told = told_by(ReportedNode(tmp_path, camera), clock, storage=ReportedStorage())
     values = told.state("lobby").values
     assert (values["chunks_recorded"], values["newest_chunk"]) == (0, None)
 
 
-def test_state_is_as_old_as_the_asking_and_no_older(node: ReportedNode, clock: HandClock) -> None:
+def test_state_is_as_old_as_the_asking_and_no_older(node: ReportedNode, clock: ManualClock) -> None:
     _, told = told_by(node, clock)
     assert told.state("lobby").word == "connected"
     node.told = (report(state=CameraState.STALLED),)
@@ -123,7 +123,7 @@ def test_state_is_as_old_as_the_asking_and_no_older(node: ReportedNode, clock: H
     assert (state.word, state.values["sent_at"]) == ("stalled", "2026-03-01T12:00:01.000Z")
 
 
-def test_ages_and_counters_make_no_state_worth_sending(node: ReportedNode, clock: HandClock) -> None:
+def test_ages_and_counters_make_no_state_worth_sending(node: ReportedNode, clock: ManualClock) -> None:
     _, told = told_by(node, clock)
     before = told.state("lobby")
     clock.advance(1)
@@ -142,7 +142,9 @@ def test_ages_and_counters_make_no_state_worth_sending(node: ReportedNode, clock
         recorded(problem="the disk is full"),
     ],
 )
-def test_what_a_person_would_act_on_is_worth_sending(tmp_path: Path, clock: HandClock, changed: Any) -> None:
+def test_what_a_person_would_act_on_is_worth_sending(
+    tmp_path: Path, clock: ManualClock, changed: Any
+) -> None:
     node = ReportedNode(tmp_path, recorded() if changed.recording else report())
     _, told = told_by(node, clock)
     before = told.state("lobby").worth
@@ -152,7 +154,7 @@ def test_what_a_person_would_act_on_is_worth_sending(tmp_path: Path, clock: Hand
 
 
 def test_new_settings_a_refusal_and_another_key_are_worth_sending(
-    node: ReportedNode, clock: HandClock
+    node: ReportedNode, clock: ManualClock
 ) -> None:
     settings = Settings()
     states, told = told_by(node, clock, settings=settings)
@@ -168,7 +170,7 @@ def test_new_settings_a_refusal_and_another_key_are_worth_sending(
 
 
 def test_node_that_has_ended_leaves_disconnected_behind_whatever_hangs(
-    tmp_path: Path, clock: HandClock
+    tmp_path: Path, clock: ManualClock
 ) -> None:
     node = ReportedNode(tmp_path, report(), away())
     states, told = told_by(node, clock)
@@ -182,7 +184,7 @@ def test_node_that_has_ended_leaves_disconnected_behind_whatever_hangs(
     assert told.state("lobby").values["since"] == lobby["since"]
 
 
-def test_secret_is_hidden_also_where_the_text_is_cut(node: ReportedNode, clock: HandClock) -> None:
+def test_secret_is_hidden_also_where_the_text_is_cut(node: ReportedNode, clock: ManualClock) -> None:
     secret = "hush-" * 8
     SECRETS.remember(secret)
     node.told = (report(message="x" * (LONGEST_MESSAGE - 20) + secret),)
@@ -193,7 +195,7 @@ def test_secret_is_hidden_also_where_the_text_is_cut(node: ReportedNode, clock: 
     assert len(message) <= LONGEST_MESSAGE
 
 
-def test_longest_state_is_under_what_nucleus_lite_takes(node: ReportedNode, clock: HandClock) -> None:
+def test_longest_state_is_under_what_nucleus_lite_takes(node: ReportedNode, clock: ManualClock) -> None:
     node.told = (report(message="語" * 5000),)
     settings = Settings()
     settings.why = "ä" * 5000
@@ -203,7 +205,9 @@ def test_longest_state_is_under_what_nucleus_lite_takes(node: ReportedNode, cloc
     assert len(payload) * 4 / 3 < 10_000 / 2  # in base64; the rest is for topic, names and their tokens
 
 
-def test_problem_of_the_recording_is_told_where_the_camera_has_none(tmp_path: Path, clock: HandClock) -> None:
+def test_problem_of_the_recording_is_told_where_the_camera_has_none(
+    tmp_path: Path, clock: ManualClock
+) -> None:
     node = ReportedNode(tmp_path, recorded(problem="the disk is full"))
     _, told = told_by(node, clock, storage=ReportedStorage())
     assert told.state("lobby").values["message"] == "the disk is full"

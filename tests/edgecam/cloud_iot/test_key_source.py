@@ -13,7 +13,7 @@ from edgecam.cloud_iot.key_source import LEAST_PAUSE_S, KeyPlace
 from edgecam.cloud_iot.private_key import PrivateKey
 from edgecam.config.brokers import DeviceKey
 from edgecam.errors import CredentialsError
-from sandbox.clocks import HandClock
+from sandbox.clocks import ManualClock
 from sandbox.iot.device_harness import HeldSecrets, KeyPair, made_pair
 
 DEVICE = "projects/p/locations/europe-west1/registries/g/devices/lobby"
@@ -25,7 +25,7 @@ class Rig:
     """A key in a secret, on a clock that is moved by hand."""
 
     def __init__(self) -> None:
-        self.secrets, self.clock = HeldSecrets(), HandClock()
+        self.secrets, self.clock = HeldSecrets(), ManualClock()
         self.keep(FIRST, "1")
         self.place = KeyPlace(
             DeviceKey(secret=ARN),
@@ -45,7 +45,7 @@ class Rig:
 
 
 @pytest.fixture
-def rig() -> Rig:
+def harness() -> Rig:
     return Rig()
 
 
@@ -55,7 +55,7 @@ def place_of(environment: dict[str, str] | None = None, **place: str) -> KeyPlac
         DEVICE,
         camera_id="lobby",
         secrets=HeldSecrets(),
-        clock=HandClock(),
+        clock=ManualClock(),
         environment=environment or {},
     )
 
@@ -66,69 +66,69 @@ def accepted(place: KeyPlace) -> PrivateKey:
     return key
 
 
-def test_secret_is_asked_for_once_in_five_minutes_at_most(rig: Rig) -> None:
+def test_secret_is_asked_for_once_in_five_minutes_at_most(harness: Rig) -> None:
     for _ in range(10):
-        accepted(rig.place)
-        rig.clock.advance(LEAST_PAUSE_S / 10 - 0.001)
-    assert rig.asked == 1
-    rig.clock.advance(1)
-    accepted(rig.place)
-    assert rig.asked == 2
+        accepted(harness.place)
+        harness.clock.advance(LEAST_PAUSE_S / 10 - 0.001)
+    assert harness.asked == 1
+    harness.clock.advance(1)
+    accepted(harness.place)
+    assert harness.asked == 2
 
 
-def test_rotated_key_is_taken_up_and_said(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+def test_rotated_key_is_taken_up_and_said(harness: Rig, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    assert accepted(rig.place).version == "1"
-    rig.keep(SECOND, "2")
-    rig.clock.advance(LEAST_PAUSE_S)
-    assert accepted(rig.place).version == "2"
+    assert accepted(harness.place).version == "1"
+    harness.keep(SECOND, "2")
+    harness.clock.advance(LEAST_PAUSE_S)
+    assert accepted(harness.place).version == "2"
     assert caplog.messages == ["uses its ES256 key, version 2 from now on"]
 
 
-def test_refused_key_is_looked_into_at_once(rig: Rig) -> None:
-    before = accepted(rig.place)
-    rig.keep(SECOND, "2")
-    assert not rig.place.refused(before)
-    assert rig.place.key().version == "2"
-    assert rig.asked == 2
+def test_refused_key_is_looked_into_at_once(harness: Rig) -> None:
+    before = accepted(harness.place)
+    harness.keep(SECOND, "2")
+    assert not harness.place.refused(before)
+    assert harness.place.key().version == "2"
+    assert harness.asked == 2
 
 
-def test_wrong_key_is_asked_for_ever_more_rarely(rig: Rig) -> None:
+def test_wrong_key_is_asked_for_ever_more_rarely(harness: Rig) -> None:
     for _ in range(24 * 60):  # a bridge that refuses once a minute, for a day
-        rig.place.refused(rig.place.key())
-        rig.clock.advance(60)
-    assert 24 * 60 * 60 / LEAST_PAUSE_S - 5 < rig.asked < 24 * 60 * 60 / LEAST_PAUSE_S + 10
+        harness.place.refused(harness.place.key())
+        harness.clock.advance(60)
+    assert 24 * 60 * 60 / LEAST_PAUSE_S - 5 < harness.asked < 24 * 60 * 60 / LEAST_PAUSE_S + 10
 
 
-def test_new_key_that_is_not_taken_yet_leaves_the_one_before_in_use(rig: Rig) -> None:
-    before = accepted(rig.place)
-    rig.keep(SECOND, "2")
-    rig.clock.advance(LEAST_PAUSE_S)
-    assert rig.place.refused(rig.place.key())
-    assert accepted(rig.place) == before
-    assert rig.place.key() == before
-    assert rig.asked == 2
-    rig.clock.advance(LEAST_PAUSE_S)
-    assert accepted(rig.place).version == "2"
+def test_new_key_that_is_not_taken_yet_leaves_the_one_before_in_use(harness: Rig) -> None:
+    before = accepted(harness.place)
+    harness.keep(SECOND, "2")
+    harness.clock.advance(LEAST_PAUSE_S)
+    assert harness.place.refused(harness.place.key())
+    assert accepted(harness.place) == before
+    assert harness.place.key() == before
+    assert harness.asked == 2
+    harness.clock.advance(LEAST_PAUSE_S)
+    assert accepted(harness.place).version == "2"
 
 
 def test_key_that_was_known_is_kept_when_the_secret_cannot_be_had(
-    rig: Rig, caplog: pytest.LogCaptureFixture
+    harness: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = accepted(rig.place)
-    rig.secrets.values.clear()
-    rig.clock.advance(LEAST_PAUSE_S)
-    assert rig.place.key() == before
+    before = accepted(harness.place)
+    harness.secrets.values.clear()
+    harness.clock.advance(LEAST_PAUSE_S)
+    assert harness.place.key() == before
     assert "kept the key that was known before" in caplog.text
 
 
-def test_key_that_was_never_had_is_an_error_and_asked_for_at_every_attempt(rig: Rig) -> None:
-    rig.secrets.values.clear()
+def test_key_that_was_never_had_is_an_error_and_asked_for_at_every_attempt(harness: Rig) -> None:
+    harness.secrets.values.clear()
     for _ in range(2):
         with pytest.raises(CredentialsError, match=f"secret {ARN}"):
-            rig.place.key()
-    rig.keep(FIRST, "1")
-    assert rig.place.key().version == "1"
+            harness.place.key()
+    harness.keep(FIRST, "1")
+    assert harness.place.key().version == "1"
 
 
 def test_file_is_read_anew_each_time(tmp_path: Path) -> None:
@@ -172,21 +172,21 @@ def test_variable_gives_the_key_with_its_line_ends_written_out() -> None:
         place_of(env="DEVICE_KEY").key()
 
 
-def test_slow_secret_is_asked_for_once_by_two_who_want_the_key(rig: Rig) -> None:
+def test_slow_secret_is_asked_for_once_by_two_who_want_the_key(harness: Rig) -> None:
     reached, release = threading.Event(), threading.Event()
-    fetch = rig.secrets.fetch
+    fetch = harness.secrets.fetch
 
     def slowly(arn: str, *, latest: bool = False) -> str:
         reached.set()
         assert release.wait(10)
         return fetch(arn, latest=latest)
 
-    rig.secrets.fetch = slowly  # type: ignore[method-assign]
-    threads = [threading.Thread(target=rig.place.key) for _ in range(2)]
+    harness.secrets.fetch = slowly  # type: ignore[method-assign]
+    threads = [threading.Thread(target=harness.place.key) for _ in range(2)]
     for thread in threads:
         thread.start()
     assert reached.wait(10)
     release.set()
     for thread in threads:
         thread.join(10)
-    assert rig.asked == 1
+    assert harness.asked == 1

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from edgecam.cloud_iot.waiting import in_background, rest
-from sandbox.clocks import HandClock
+from sandbox.clocks import ManualClock
 
 
-class SetClock(HandClock):
+class SetClock(ManualClock):
     """Moved by hand; its time of day is set by `step_s` after `waits` waits."""
 
     def __init__(self, *, waits: int, step_s: float) -> None:
@@ -29,13 +29,13 @@ class SetClock(HandClock):
 
 
 def test_delay_passes_whole() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     rest(clock, threading.Event(), 12.5)
     assert clock.monotonic_s() == pytest.approx(12.5)
 
 
 def test_end_of_the_node_cuts_it_short() -> None:
-    clock, ending = HandClock(), threading.Event()
+    clock, ending = ManualClock(), threading.Event()
     ending.set()
     rest(clock, ending, 300)
     assert clock.monotonic_s() == 0

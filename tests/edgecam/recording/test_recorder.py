@@ -17,7 +17,7 @@ from studio import H264, VIDEO, Studio, keyframes
 
 from edgecam.capture import tap
 from edgecam.recording import chunk_writer as chunk_file
-from sandbox.clocks import HandClock
+from sandbox.clocks import ManualClock
 
 Eventually = Callable[..., Any]
 
@@ -269,7 +269,7 @@ def test_a_full_disk_keeps_what_was_written_and_goes_on_when_there_is_room(
     probe(place.sink.path(second))
 
 
-class StandingClock(HandClock):
+class StandingClock(ManualClock):
     """Time passes when the test says so; who waits is woken often, and finds that none has passed."""
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:

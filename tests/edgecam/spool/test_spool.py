@@ -23,7 +23,7 @@ from edgecam.config.storage import Order, WhenFull
 from edgecam.errors import ChunkDamaged, SpoolError, SpoolFull
 from edgecam.spool.index import begun_name, kept_name
 from edgecam.spool.spool import Waiting
-from sandbox.clocks import HandClock
+from sandbox.clocks import ManualClock
 
 
 def files(folder: Path) -> list[Path]:
@@ -70,7 +70,7 @@ def test_link_in_place_of_a_file_of_the_spool_is_not_written_through(tmp_path: P
 
 
 def test_a_finished_chunk_waits_with_all_that_is_known_of_it(tmp_path: Path) -> None:
-    clock = HandClock()
+    clock = ManualClock()
     clock.advance(7)
     spool = opened(tmp_path, clock=clock)
     path = spool.begin(chunk(gap_before_ms=None))

@@ -31,7 +31,7 @@ from edgecam.status.reports import (
 )
 from edgecam.upload.publisher import Publisher
 from edgecam.upload.rate_limit import Flow
-from sandbox.clocks import BEGINNING, HandClock
+from sandbox.clocks import BEGINNING, ManualClock
 
 JPEG = b"\xff\xd8 a picture \xff\xd9"
 
@@ -48,7 +48,7 @@ class Written:
 class RecordingBucket:
     """Remembers what is put, and when; refuses with `error` while there is one."""
 
-    clock: HandClock
+    clock: ManualClock
     uri: str = "file:///nowhere"
     puts: list[Written] = field(default_factory=list)
     tries: int = 0
@@ -74,7 +74,7 @@ class RecordingBucket:
         return [put for put in self.puts if put.name == name]
 
 
-class Watched(HandClock):
+class Watched(ManualClock):
     """A clock on which a node happens: after each second `each_second` is called; ends after `ends_s`."""
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class Node:
         spool = SpoolReport({"lobby": SpooledReport(2, 2000, BEGINNING, 1, 1, 0)}, 3000, 10_000, 99, False)
         publisher = Publisher(
             self.bucket,
-            Flow(requests_per_s=1000, bytes_per_s=10**9, clock=HandClock()),
+            Flow(requests_per_s=1000, bytes_per_s=10**9, clock=ManualClock()),
             latest=self.latest,
             status=self.status,
             reports=self.reports,

@@ -10,12 +10,12 @@ import pytest
 from edgecam.clock import SystemClock
 from edgecam.errors import StoreUnavailable
 from edgecam.upload.rate_limit import MOST_HOLD_S, Flow
-from sandbox.clocks import HandClock
+from sandbox.clocks import ManualClock
 
 PIECE = 64 * 1024
 
 
-def grants(flow: Flow, clock: HandClock, count: int, size_bytes: int = PIECE) -> list[tuple[float, int]]:
+def grants(flow: Flow, clock: ManualClock, count: int, size_bytes: int = PIECE) -> list[tuple[float, int]]:
     """When each of `count` pieces in a row was granted, and how large it was."""
     found = []
     for _ in range(count):
@@ -29,14 +29,14 @@ def most_in_a_window(found: list[tuple[float, int]], window_s: float) -> int:
 
 
 def test_bytes_flow_at_the_rate() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     found = grants(Flow(requests_per_s=1, bytes_per_s=10 * PIECE, clock=clock), clock, 200)
     assert found[-1][0] == pytest.approx(200 / 10, rel=0.02)
 
 
 @pytest.mark.parametrize("pause_s", [0, 3600])
 def test_no_second_carries_more_than_a_tenth_above_the_rate_even_after_a_pause(pause_s: float) -> None:
-    clock = HandClock()
+    clock = ManualClock()
     flow = Flow(requests_per_s=1, bytes_per_s=10 * PIECE, clock=clock)
     before = grants(flow, clock, 20)
     clock.advance(pause_s)
@@ -46,7 +46,7 @@ def test_no_second_carries_more_than_a_tenth_above_the_rate_even_after_a_pause(p
 
 
 def test_requests_flow_at_the_rate_and_one_may_always_begin_after_a_pause() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     flow = Flow(requests_per_s=0.5, bytes_per_s=1, clock=clock)
     times = []
     for _ in range(5):
@@ -59,7 +59,7 @@ def test_requests_flow_at_the_rate_and_one_may_always_begin_after_a_pause() -> N
 
 
 def test_a_piece_larger_than_a_second_allows_waits_until_it_is_paid_for() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     flow = Flow(requests_per_s=1, bytes_per_s=PIECE // 4, clock=clock)
     assert [round(at, 1) for at, _ in grants(flow, clock, 2)] == [3.9, 7.9]
 
@@ -105,7 +105,7 @@ def test_who_waits_is_told_at_once_that_the_node_ends() -> None:
 
 def test_pieces_are_small_where_the_rate_is_low_and_never_more_than_uploads_take() -> None:
     def piece_bytes(bytes_per_s: int) -> int:
-        return Flow(requests_per_s=1, bytes_per_s=bytes_per_s, clock=HandClock()).piece_bytes
+        return Flow(requests_per_s=1, bytes_per_s=bytes_per_s, clock=ManualClock()).piece_bytes
 
     assert piece_bytes(64_000) == 16_000
     assert piece_bytes(4096) == 1024
@@ -113,7 +113,7 @@ def test_pieces_are_small_where_the_rate_is_low_and_never_more_than_uploads_take
 
 
 def test_a_changed_rate_holds_at_once_and_saves_nothing_up() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     flow = Flow(requests_per_s=1, bytes_per_s=2 * PIECE, clock=clock)
     grants(flow, clock, 20)
     for per_s in (20 * PIECE, 5 * PIECE):
@@ -147,7 +147,7 @@ def test_who_waits_already_goes_by_the_changed_rate() -> None:
 
 
 def test_a_lowered_rate_holds_for_what_was_granted_and_not_paid() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     flow = Flow(requests_per_s=1, bytes_per_s=10 * PIECE, clock=clock)
     flow.send(11 * PIECE)
     flow.change(requests_per_s=1, bytes_per_s=PIECE)
@@ -156,7 +156,7 @@ def test_a_lowered_rate_holds_for_what_was_granted_and_not_paid() -> None:
 
 
 def test_pieces_follow_the_rate_and_the_end_holds_after_a_change() -> None:
-    flow = Flow(requests_per_s=1, bytes_per_s=20_000_000, clock=HandClock())
+    flow = Flow(requests_per_s=1, bytes_per_s=20_000_000, clock=ManualClock())
     flow.change(requests_per_s=1, bytes_per_s=64_000)
     assert flow.piece_bytes == 16_000
     flow.end()
@@ -166,7 +166,7 @@ def test_pieces_follow_the_rate_and_the_end_holds_after_a_change() -> None:
 
 
 def test_a_hold_keeps_every_request_waiting_and_lets_what_is_under_way_go_on() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     flow = Flow(requests_per_s=100, bytes_per_s=10 * PIECE, clock=clock)
     flow.hold(60)
     flow.send(PIECE)
@@ -180,7 +180,7 @@ NO_RATES = [0, -1, 1e-300, 5e-324, 1e308, 10**400, float("inf"), float("nan")]
 
 @pytest.mark.parametrize("rate", NO_RATES)
 def test_rate_that_is_none_is_refused_and_changes_nothing(rate: float) -> None:
-    clock = HandClock()
+    clock = ManualClock()
     flow = Flow(requests_per_s=10, bytes_per_s=1000, clock=clock)
     for wrong in ({"requests_per_s": rate, "bytes_per_s": 1}, {"requests_per_s": 1, "bytes_per_s": rate}):
         with pytest.raises(ValueError, match=r"rate: expected 0\.001 to 1e\+12 a second, found"):
@@ -198,7 +198,7 @@ def test_rate_that_is_none_is_refused_and_changes_nothing(rate: float) -> None:
     [(60.0, 60.0), (1e12, MOST_HOLD_S), (float("inf"), MOST_HOLD_S), (float("nan"), 0.0), (-5.0, 0.0)],
 )
 def test_store_holds_a_node_for_an_hour_at_most(asked_s: float, waited_s: float) -> None:
-    clock = HandClock()
+    clock = ManualClock()
     flow = Flow(requests_per_s=10, bytes_per_s=1000, clock=clock)
     flow.hold(asked_s)
     flow.request()

@@ -16,7 +16,7 @@ from edgecam.config.validation import validate
 from edgecam.errors import SpoolError
 from edgecam.upload.service import Uploading
 from sandbox.faults.harness import NoCameras
-from sandbox.faults.synthetic_camera import MadeUpCamera
+from sandbox.faults.synthetic_camera import SyntheticCamera
 
 Eventually = Callable[..., Any]
 STOP_S = 2.0
@@ -33,7 +33,7 @@ def uploading(folder: Path, bucket: str | None = None, **parts: Any) -> Uploadin
 
 
 def record(to: Uploading, count: int) -> None:
-    camera = MadeUpCamera("lobby", sink=to.chunks, clock=SystemClock(), period_s=1, chunk_bytes=1000)
+    camera = SyntheticCamera("lobby", sink=to.chunks, clock=SystemClock(), period_s=1, chunk_bytes=1000)
     for number in range(count):
         camera.record(number)
 
@@ -57,7 +57,7 @@ def test_an_upload_under_way_goes_by_a_limit_that_is_raised(tmp_path: Path, even
     it = uploading(tmp_path, upload={"max_bytes_per_s": 4096})
     it.open()
     it.start(NoCameras())
-    camera = MadeUpCamera("lobby", sink=it.chunks, clock=SystemClock(), period_s=1, chunk_bytes=4_000_000)
+    camera = SyntheticCamera("lobby", sink=it.chunks, clock=SystemClock(), period_s=1, chunk_bytes=4_000_000)
     camera.record(0)
     eventually(lambda: list((tmp_path / "bucket").rglob("*.part")))
     it.limit(max_requests_per_s=20, max_bytes_per_s=100_000_000)

@@ -17,7 +17,7 @@ from reporting import ReportedNode, report
 
 from edgecam.web.connections import MOST_CONNECTIONS
 from edgecam.web.server import PageServer
-from sandbox.clocks import HandClock
+from sandbox.clocks import ManualClock
 
 Eventually = Callable[..., Any]
 
@@ -34,12 +34,12 @@ def node(tmp_path: Path) -> ReportedNode:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def server(node: ReportedNode, clock: HandClock) -> Iterator[PageServer]:
+def server(node: ReportedNode, clock: ManualClock) -> Iterator[PageServer]:
     started = PageServer(node, 0, clock=clock)
     started.start()
     yield started
@@ -159,7 +159,7 @@ def test_newcomer_takes_the_place_of_the_one_that_has_been_idle_longest(
 
 @pytest.mark.parametrize("begun", [b"", b"GET /metrics HTTP/1.1\r\nX: a"])
 def test_head_has_a_deadline_that_trickling_does_not_move(
-    server: PageServer, connect: Connect, clock: HandClock, eventually: Eventually, begun: bytes
+    server: PageServer, connect: Connect, clock: ManualClock, eventually: Eventually, begun: bytes
 ) -> None:
     trickling = connect(begun)
     assert status(server, "/healthz") == 200  # so the one before it was accepted
@@ -173,7 +173,7 @@ def test_head_has_a_deadline_that_trickling_does_not_move(
 
 
 def test_answer_has_a_deadline(
-    server: PageServer, connect: Connect, node: ReportedNode, clock: HandClock, eventually: Eventually
+    server: PageServer, connect: Connect, node: ReportedNode, clock: ManualClock, eventually: Eventually
 ) -> None:
     node.write("lobby", b"x" * 20_000_000)
     sleeper = connect(GET % b"/cameras/lobby/frame.jpg")
@@ -186,7 +186,7 @@ def test_answer_has_a_deadline(
 
 
 def test_idle_connection_is_kept_for_a_while_and_answers_again(
-    server: PageServer, clock: HandClock, eventually: Eventually
+    server: PageServer, clock: ManualClock, eventually: Eventually
 ) -> None:
     kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     for _ in range(3):

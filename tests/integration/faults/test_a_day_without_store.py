@@ -14,7 +14,7 @@ from sandbox.faults.outage_day import CAMERAS, CHUNK_S, SPOOL_BYTES
 
 ROOT = Path(__file__).resolve().parents[3]
 MOST_GROWTH_MB = 10
-"""The drill's own list of 8,640 checksums has the greater part of it."""
+"""The simulation's own list of 8,640 checksums has the greater part of it."""
 
 
 @pytest.fixture(scope="module")

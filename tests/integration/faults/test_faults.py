@@ -12,9 +12,9 @@ from sandbox.faults.ledger import Outcome
 
 OutcomeOf = Callable[[str], Outcome]
 
-ROOM_ENOUGH = [drill.name for drill in store_faults.DRILLS if drill.name != "spool limit reached"]
+ROOM_ENOUGH = [fault.name for fault in store_faults.FAULTS if fault.name != "spool limit reached"]
 MOST_GROWTH_MB = 12
-"""Of a process that holds 20 MB of chunks back from a slow store by the end of the drill."""
+"""Of a process that holds 20 MB of chunks back from a slow store by the end of the fault."""
 
 
 def nothing_is_lost(outcome: Outcome) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cloud_iot_rig import DEVICES, PROJECT, STACK, Camera, DiedError, public_key_of, refused
+from cloud_iot_handler import DEVICES, PROJECT, STACK, Camera, DiedError, public_key_of, refused
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 

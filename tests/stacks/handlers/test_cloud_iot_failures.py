@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cloud_iot_rig import DEVICES, OTHER_STACK, Camera, DiedError, public_key_of, refused
+from cloud_iot_handler import DEVICES, OTHER_STACK, Camera, DiedError, public_key_of, refused
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud_iot_rig import secret_lines
+from cloud_iot_handler import secret_lines
 
 from sandbox.errors import CloudError
 from sandbox.iot.server import EmbeddedCloudIot

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud_iot_rig import DEVICES, PROJECT, Camera, DiedError, Handler, refused, secret_lines
+from cloud_iot_handler import DEVICES, PROJECT, Camera, DiedError, Handler, refused, secret_lines
 
 from sandbox.iot.server import EmbeddedCloudIot
 

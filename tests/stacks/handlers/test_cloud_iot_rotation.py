@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cloud_iot_rig import Camera, public_key_of, refused
+from cloud_iot_handler import Camera, public_key_of, refused
 
 
 def test_both_keys_are_valid_until_the_node_reports_the_new_one(camera: Camera) -> None:
