@@ -1,0 +1,1 @@
+"""Measurements: what edgecam costs and how long it takes, beside peers in the same run."""
