@@ -22,7 +22,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-def test_every_setting_stands_in_the_readme() -> None:
+def test_every_setting_and_source_stands_in_the_readme() -> None:
     assert with_tables(README) == README, "run `make docs`"
 
 

@@ -1,4 +1,4 @@
-"""The README's tables of settings, made from the models, so that the two cannot drift apart.
+"""The README's tables of settings and of sources, made from the models, so that they cannot drift apart.
 
 `python -m tools.settings_table` writes them between the README's markers; a test compares.
 """
@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from edgecam.config.camera import Camera
+from edgecam.config.schemes import SCHEMES
 from fleet.settings.aws import Aws
 from fleet.settings.cores import Cores
 from fleet.settings.fleet import Fleet
@@ -26,7 +27,8 @@ from fleet.settings.watch import Watch
 from fleet.settings.waves import Wave
 
 README = Path(__file__).parent.parent / "README.md"
-MARKERS = ("<!-- settings: made by `make docs` -->", "<!-- end of settings -->")
+SETTINGS = ("<!-- settings: made by `make docs` -->", "<!-- end of settings -->")
+SOURCES = ("<!-- sources: made by `make docs` -->", "<!-- end of sources -->")
 
 _SHARED = ("include", "defaults", "templates")
 """Keys of the file that have no table of their own."""
@@ -56,17 +58,27 @@ def tables() -> str:
     return "\n".join(f"### {title}\n\n{head}" + "\n".join(rows) + "\n" for title, rows in sections)
 
 
+def source_table() -> str:
+    """What a camera's `uri` may be, as Markdown."""
+    rows = "".join(f"| `{scheme.example}` | {scheme.meaning} |\n" for scheme in SCHEMES)
+    return f"| uri | pictures from |\n| --- | --- |\n{rows}"
+
+
 def with_tables(readme: str) -> str:
     """`readme` with the tables between its markers.
 
     Raises:
         ValueError: the markers are not there.
     """
-    before, begin, rest = readme.partition(MARKERS[0])
-    _, end, after = rest.partition(MARKERS[1])
+    return _between(_between(readme, SOURCES, source_table()), SETTINGS, tables())
+
+
+def _between(readme: str, markers: tuple[str, str], text: str) -> str:
+    before, begin, rest = readme.partition(markers[0])
+    _, end, after = rest.partition(markers[1])
     if not begin or not end:
-        raise ValueError(f"{README.name}: expected the lines {MARKERS[0]} and {MARKERS[1]}, found none")
-    return f"{before}{begin}\n\n{tables()}\n{end}{after}"
+        raise ValueError(f"{README.name}: expected the lines {markers[0]} and {markers[1]}, found none")
+    return f"{before}{begin}\n\n{text}\n{end}{after}"
 
 
 def _rows(model: type[BaseModel], prefix: str = "") -> list[str]:

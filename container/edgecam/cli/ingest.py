@@ -22,7 +22,9 @@ from edgecam.cli.arguments import NOT_REPEATED
 from edgecam.cli.ingest_status import IngestStatus, add_status_arguments, is_private_key
 from edgecam.cli.option import Told, first_told, is_argument
 from edgecam.config.node import NodeConfig
+from edgecam.config.schemes import PIPE, RTSP, RTSPS
 from edgecam.config.validation import found_text, validate
+from edgecam.credentials.login import split_login
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.redaction import SECRETS, passwords_in
 
@@ -184,13 +186,9 @@ class _Given:
         if not pipe.value.startswith("/"):
             # As the forerunner did it: from the folder that it is started in.
             pipe = Told(pipe.name, str(Path.cwd() / pipe.value))
-        return Told(pipe.name, f"pipe://{quote(pipe.value)}")
+        return Told(pipe.name, f"{PIPE.prefix}{quote(pipe.value)}")
 
     def _rtsp(self) -> Told:
-        from edgecam.credentials.login import (
-            split_login,  # brings GStreamer along, which `check` does without
-        )
-
         uri = self._environment.get(RTSP_VARIABLE, "")
         for password in passwords_in(uri):
             SECRETS.remember(password)
@@ -205,10 +203,9 @@ class _Given:
                     "neither",
                 )
             )
-        elif not uri.startswith(("rtsp://", "rtsps://")):
-            self.mistakes.append(
-                Mistake(RTSP_VARIABLE, "rtsp://HOST/PATH or rtsps://HOST/PATH", found_text((), uri))
-            )
+        elif not uri.startswith((RTSP.prefix, RTSPS.prefix)):
+            expected = " or ".join(f"{each.name}:{each.form}" for each in (RTSP, RTSPS))
+            self.mistakes.append(Mistake(RTSP_VARIABLE, expected, found_text((), uri)))
         return Told(RTSP_VARIABLE if uri else PIPE_VARIABLE, without_login)
 
     def _bucket(self) -> Told:

@@ -18,6 +18,7 @@ from edgecam.cli.arguments import NOT_REPEATED, WRONG, ArgumentParser
 from edgecam.cli.ingest import add_arguments, is_asked_for
 from edgecam.config.load import NODE_VARIABLE, load_environment, load_file
 from edgecam.config.node import Log, NodeConfig
+from edgecam.config.schemes import SCHEMES
 from edgecam.config.validation import validate
 from edgecam.errors import (
     ConfigurationError,
@@ -113,7 +114,7 @@ def _parser() -> ArgumentParser:
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("uri", metavar="URI", help="rtsp:// rtsps:// file:// images:// test:// pipeline:")
+    parser.add_argument("uri", metavar="URI", help=" ".join(scheme.prefix for scheme in SCHEMES))
     parser.add_argument("--username", metavar="USER")
     password = parser.add_mutually_exclusive_group()
     password.add_argument("--password-file", metavar="FILE", help="its first line is the password")

@@ -24,6 +24,7 @@ from edgecam.cli.probe_findings import (
 from edgecam.clock import Clock, SystemClock
 from edgecam.codecs.video import Codec
 from edgecam.config.camera import Camera, Frames, Tls
+from edgecam.config.schemes import Form, find_scheme, prefixes_where
 from edgecam.config.validation import validate
 from edgecam.credentials.login import Login, read_password, split_login
 from edgecam.errors import (
@@ -100,8 +101,9 @@ class Target:
         except ConfigurationError as error:
             found = [Mistake(each.path, each.expected, NOT_REPEATED) for each in error.mistakes]
             raise ConfigurationError(found, document=error.document) from None
-        if login is not None and camera.scheme not in ("rtsp", "rtsps"):
-            raise _wrong("--username", "no user name: only rtsp:// and rtsps:// ask", "one")
+        if login is not None and not camera.scheme.takes_credentials:
+            where = prefixes_where(lambda scheme: scheme.takes_credentials)
+            raise _wrong("--username", f"no user name: only {where} ask", "one")
         return cls(camera.model_copy(update={"uri": uri}), login, options.timeout_s)
 
 
@@ -128,12 +130,14 @@ def _password(options: argparse.Namespace) -> str:
 
 def camera_id(uri: str) -> str:
     """A name for the camera behind `uri` (without a login), made of host and path."""
-    scheme, _, rest = uri.partition(":")
-    path = "" if scheme == "pipeline" else re.sub(r":\d+", "", rest.strip("/").partition("?")[0], count=1)
+    name, _, rest = uri.partition(":")
+    scheme = find_scheme(uri)
+    form = None if scheme is None else scheme.form
+    path = "" if form is Form.DESCRIPTION else re.sub(r":\d+", "", rest.strip("/").partition("?")[0], count=1)
     words = re.findall(r"[a-z0-9]+", re.sub(r"%0?\d*d|\.(jpe?g|png|mp4|mkv|mov|avi|ts)$", "", path.lower()))
-    if scheme in ("file", "images"):
+    if form is Form.ABSOLUTE_PATH:
         words = words[-2:]
-    return "-".join(words)[:63].strip("-") or f"{scheme}-camera"
+    return "-".join(words)[:63].strip("-") or f"{name}-camera"
 
 
 def probe(target: Target, *, clock: Clock | None = None) -> Findings:

@@ -17,7 +17,7 @@ from edgecam.config.brokers import (
     is_device_id,
 )
 from edgecam.config.recording import Recording
-from edgecam.config.schemes import SCHEMES
+from edgecam.config.schemes import Scheme, prefixes_where, scheme_of
 from edgecam.config.validation import Model
 from edgecam.config.values import SECRET_ARN, AbsolutePath, CameraId
 from edgecam.redaction import holds_password
@@ -225,17 +225,7 @@ class Camera(Model):
     @field_validator("uri")
     @classmethod
     def _known_source(cls, uri: str) -> str:
-        scheme, colon, rest = uri.partition(":")
-        if not colon or scheme not in SCHEMES:
-            raise ValueError(f"expected a URI that begins with one of {', '.join(f'{s}:' for s in SCHEMES)}")
-        if scheme != "pipeline" and not rest.startswith("//"):
-            raise ValueError(f"expected {scheme}:// and what follows")
-        if scheme in ("rtsp", "rtsps") and not rest.removeprefix("//").split("/")[0]:
-            raise ValueError(f"expected {scheme}://HOST/PATH")
-        if scheme in ("pipe", "file", "images") and not rest.startswith("///"):
-            raise ValueError(f"expected {scheme}:/// and an absolute path")
-        if scheme == "pipeline" and not rest.strip():
-            raise ValueError("expected a gst-launch description after pipeline:")
+        scheme_of(uri)
         if "\n" in uri or "\0" in uri:
             raise ValueError("expected one line")
         return uri
@@ -252,10 +242,13 @@ class Camera(Model):
 
     @model_validator(mode="after")
     def _credentials_have_a_use(self) -> Self:
-        if self.credentials is not None and self.scheme not in ("rtsp", "rtsps"):
-            raise ValueError(f"expected credentials only with rtsp:// and rtsps://, found {self.scheme}:")
-        if self.tls != Tls() and self.scheme != "rtsps":
-            raise ValueError(f"expected tls only with rtsps://, found {self.scheme}:")
+        found = f"found {self.scheme.name}:"
+        if self.credentials is not None and not self.scheme.takes_credentials:
+            where = prefixes_where(lambda scheme: scheme.takes_credentials)
+            raise ValueError(f"expected credentials only with {where}, {found}")
+        if self.tls != Tls() and not self.scheme.takes_tls:
+            where = prefixes_where(lambda scheme: scheme.takes_tls)
+            raise ValueError(f"expected tls only with {where}, {found}")
         return self
 
     @model_validator(mode="after")
@@ -271,14 +264,21 @@ class Camera(Model):
     def _has_a_purpose(self) -> Self:
         if not self.frames.enabled and not self.recording.enabled:
             raise ValueError("expected frames or recording enabled, found neither")
-        if self.recording.enabled and self.scheme == "test":
-            raise ValueError("expected recording only with a source of coded video, found test:")
+        if self.recording.enabled and not self.scheme.is_encoded:
+            raise ValueError(
+                f"expected recording only with a source of coded video, found {self.scheme.name}:"
+            )
         return self
 
     @property
-    def scheme(self) -> str:
-        """The kind of source: one of `SCHEMES`."""
-        return self.uri.partition(":")[0]
+    def scheme(self) -> Scheme:
+        """The kind of source."""
+        return scheme_of(self.uri)
+
+    @property
+    def source_path(self) -> str:
+        """The path in its `uri`, where that names a file, a pipe or numbered pictures."""
+        return self.scheme.path_in(self.uri)
 
     @property
     def device_id(self) -> str:

@@ -12,6 +12,7 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from edgecam.config.camera import Camera
+from edgecam.config.schemes import find_scheme
 from edgecam.errors import CredentialsError
 from edgecam.json_text import parse_json
 from edgecam.redaction import SECRETS
@@ -97,9 +98,9 @@ def parse_secret(text: str, arn: str) -> Login:
 
 def split_login(uri: str) -> tuple[str, Login | None]:
     """`uri` without user name and password, and these; as typed, also where they belong percent-encoded."""
-    scheme, _, rest = uri.partition("://")
+    scheme, rest = find_scheme(uri), uri.partition("://")[2]
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if scheme not in ("rtsp", "rtsps") or authority.startswith("["):
+    if scheme is None or not scheme.takes_credentials or authority.startswith("["):
         return uri, None
     if "@" in authority:
         userinfo = authority.rpartition("@")[0]
@@ -111,4 +112,4 @@ def split_login(uri: str) -> tuple[str, Login | None]:
     login = Login(unquote(username), unquote(password))
     SECRETS.remember(login.password)
     SECRETS.remember(password)
-    return f"{scheme}://{rest.removeprefix(userinfo).removeprefix('@')}", login
+    return f"{scheme.prefix}{rest.removeprefix(userinfo).removeprefix('@')}", login

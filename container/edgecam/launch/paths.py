@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from urllib.parse import unquote
 
 from edgecam.config.camera import Camera
 from edgecam.config.node import DEFAULT_DATA_DIR, NodeConfig
+from edgecam.config.schemes import Mounts
 from edgecam.config.storage import DEFAULT_SPOOL
 from edgecam.errors import Mistake
 
@@ -52,7 +52,7 @@ def mistakes_on_core(config: NodeConfig) -> Iterable[Mistake]:
                 "be shown by docker inspect",
                 "env",
             )
-        if camera.scheme == "images" and _source_folder(camera) in _IMAGE_FOLDERS:
+        if camera.scheme.mounts is Mounts.READ_FOLDER and _source_folder(camera) in _IMAGE_FOLDERS:
             yield Mistake(f"cameras[{index}].uri", "pictures in a folder of their own", f'"{camera.uri}"')
 
 
@@ -73,7 +73,7 @@ def written(config: NodeConfig) -> list[tuple[str, str]]:
     for index, camera in enumerate(config.cameras):
         if camera.frames.path is not None:
             folders.append((f"cameras[{index}].frames.path", str(PurePosixPath(camera.frames.path).parent)))
-        if camera.scheme == "pipe":
+        if camera.scheme.mounts is Mounts.WRITE_FOLDER:
             # The folder, not the pipe: it is made where it is missing, and made anew by whoever feeds it.
             folders.append((f"cameras[{index}].uri", _source_folder(camera)))
     if config.bucket is not None:
@@ -93,8 +93,8 @@ def _named_files(config: NodeConfig) -> list[tuple[str, str]]:
             named.append((f"cameras[{index}].tls.ca_file", camera.tls.ca_file))
         if camera.device is not None and camera.device.key.file is not None:
             named.append((f"cameras[{index}].device.key.file", camera.device.key.file))
-        if camera.scheme in ("file", "images"):
-            named.append((f"cameras[{index}].uri", _source_path(camera)))
+        if camera.scheme.mounts in (Mounts.READ_FILE, Mounts.READ_FOLDER):
+            named.append((f"cameras[{index}].uri", camera.source_path))
     if config.cloud_iot is not None and config.cloud_iot.ca_file is not None:
         named.append(("cloud_iot.ca_file", config.cloud_iot.ca_file))
     if config.bucket is not None and config.google.credentials_file is not None:
@@ -112,11 +112,5 @@ def read_only(config: NodeConfig) -> list[str]:
     return sorted(paths)
 
 
-def _source_path(camera: Camera) -> str:
-    """The path in a `file://`, `images://` or `pipe://` URI."""
-    path = camera.uri.partition("://")[2].partition("?")[0]
-    return unquote(path) if camera.scheme in ("file", "pipe") else path
-
-
 def _source_folder(camera: Camera) -> str:
-    return str(PurePosixPath(_source_path(camera)).parent)
+    return str(PurePosixPath(camera.source_path).parent)

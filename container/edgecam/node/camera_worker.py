@@ -224,7 +224,7 @@ class CameraWorker:
             if not self._stopping.is_set():
                 self._enter(CameraState.CONNECTING)
         except SourceEnded as end:
-            if not delivery.source.is_fed_by_others:
+            if not self.camera.scheme.is_fed_from_outside:
                 raise
             self._backoff.reset()
             self._enter(CameraState.CONNECTING)
@@ -279,7 +279,7 @@ class CameraWorker:
                     f"{delivery.name}: expected pictures, found that nothing has come for {limit_s:g} s "
                     "though the connection is up"
                 )
-                if not delivery.source.is_fed_by_others:
+                if not self.camera.scheme.is_fed_from_outside:
                     raise silence
                 self._outwait(delivery, silence)
                 resumed_s = self._clock.monotonic_s()
@@ -335,7 +335,7 @@ class CameraWorker:
         self._ask_anew = was_refused
         lived_s = 0.0 if self._connected_s is None else now_s - self._connected_s
         delay_s = self._backoff.after_failure(lived_s=lived_s, was_refused=was_refused)
-        if self.camera.scheme == "pipe":
+        if self.camera.scheme.is_fed_from_outside:
             delay_s = min(delay_s, _FED_DELAY_S)
         state = CameraState.STALLED if isinstance(error, SourceSilent) else CameraState.DISCONNECTED
         message = SECRETS.shown(str(error), LONGEST_MESSAGE)

@@ -10,6 +10,7 @@ from edgecam.codecs.stream_end import StreamEndWatch, has_overrun_end
 from edgecam.codecs.video import Codec
 from edgecam.config.camera import Camera
 from edgecam.config.recording import ChunkFormat
+from edgecam.credentials.login import Login
 from edgecam.errors import SourceError, SourceUnsupported
 from edgecam.gstreamer.diagnosis import GstError, explain
 from edgecam.gstreamer.gst import (
@@ -44,11 +45,10 @@ class Source(ABC):
     """Whether pictures come at their own pace; if not, they are delivered by their timestamps."""
     is_looped = False
     """Whether the end of the stream means: begin again."""
-    is_fed_by_others = False
-    """Whether somebody outside feeds it, who comes and goes as he likes: his end is no fault, and a pause of
-    his no reason to cut him off."""
 
-    def __init__(self, camera: Camera) -> None:
+    def __init__(self, camera: Camera, login: Login | None = None) -> None:
+        """`login` is for the schemes that take credentials."""
+        self._login = login
         self.name = redact(camera.uri)
         self.fault: SourceError | None = None
         self.offered: list[str] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgecam.codecs.video import by_media_type
 from edgecam.config.camera import Camera
+from edgecam.credentials.login import Login
 from edgecam.errors import SourceUnsupported
 from edgecam.gstreamer.gst import (
     Gst,
@@ -23,8 +24,8 @@ from edgecam.sources.base import Source
 class ContainerSource(Source):
     """A container with at least one video stream; the first that can be read counts."""
 
-    def __init__(self, camera: Camera) -> None:
-        super().__init__(camera)
+    def __init__(self, camera: Camera, login: Login | None = None) -> None:
+        super().__init__(camera, login)
         self._is_joined = False
 
     @abstractmethod

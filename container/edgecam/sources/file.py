@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from edgecam.config.camera import Camera
+from edgecam.credentials.login import Login
 from edgecam.errors import SourceNotFound
 from edgecam.gstreamer.gst import make
 from edgecam.sources.container import ContainerSource
@@ -17,9 +17,9 @@ class FileSource(ContainerSource):
 
     is_looped = True
 
-    def __init__(self, camera: Camera) -> None:
-        super().__init__(camera)
-        self._path = Path(unquote(urlsplit(camera.uri).path))
+    def __init__(self, camera: Camera, login: Login | None = None) -> None:
+        super().__init__(camera, login)
+        self._path = Path(camera.source_path)
 
     def _reader(self) -> Any:
         if not self._path.is_file():

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgecam.codecs.video import by_media_type
 from edgecam.config.camera import Camera
+from edgecam.credentials.login import Login
 from edgecam.errors import SourceUnsupported
 from edgecam.gstreamer.gst import (
     GLib,
@@ -24,8 +25,8 @@ _CAPS = re.compile(r"\"?[a-z]+/[\w.+-]+(\([^)]*\))?\s*(,.*)?")
 class PipelineSource(Source):
     """A gst-launch description of the user's own, whose last element delivers coded or raw video."""
 
-    def __init__(self, camera: Camera) -> None:
-        super().__init__(camera)
+    def __init__(self, camera: Camera, login: Login | None = None) -> None:
+        super().__init__(camera, login)
         self._description = camera.uri.partition(":")[2].strip()
 
     def _fill(self) -> None:

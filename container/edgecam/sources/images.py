@@ -6,9 +6,10 @@ import logging
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from edgecam.config.camera import Camera
+from edgecam.credentials.login import Login
 from edgecam.errors import SourceNotFound, SourceUnsupported
 from edgecam.gstreamer.gst import (
     NS_PER_S,
@@ -28,13 +29,12 @@ log = logging.getLogger(__name__)
 class ImagesSource(Source):
     """`images:///folder/seq_%06d.jpg?fps=5`: numbered JPEG or PNG files, looped for ever, in real time."""
 
-    def __init__(self, camera: Camera) -> None:
-        super().__init__(camera)
+    def __init__(self, camera: Camera, login: Login | None = None) -> None:
+        super().__init__(camera, login)
         query = query_of(camera, self.name, {"fps": "5"})
         fps = rate(self.name, query["fps"])
         self._period_ns = round(NS_PER_S / fps)
-        # Not percent-decoded: the % of the number is meant as it stands.
-        self._files = numbered_files(self.name, urlsplit(camera.uri).path)
+        self._files = numbered_files(self.name, camera.source_path)
         self._max_pixels = camera.frames.max_pixels
         self._is_png = self._files[0].suffix.lower() == ".png"
         self._at = 0

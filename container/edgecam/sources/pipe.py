@@ -13,9 +13,9 @@ import sys
 import termios
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from edgecam.config.camera import Camera
+from edgecam.credentials.login import Login
 from edgecam.errors import SourceEnded, SourceError, SourceNotFound, SourceUnsupported
 from edgecam.folder import ForeignFolder, opened, trusted_users
 from edgecam.gstreamer.diagnosis import GstError
@@ -44,11 +44,10 @@ class PipeSource(ContainerSource):
     """A named pipe, made if there is none."""
 
     is_live = True
-    is_fed_by_others = True
 
-    def __init__(self, camera: Camera) -> None:
-        super().__init__(camera)
-        self._path = Path(unquote(urlsplit(camera.uri).path))
+    def __init__(self, camera: Camera, login: Login | None = None) -> None:
+        super().__init__(camera, login)
+        self._path = Path(camera.source_path)
         self._file: int | None = None
         self._meter: Any = None
         self._read_bytes = 0

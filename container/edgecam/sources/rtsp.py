@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from edgecam.codecs.video import CODECS, by_rtp_name
 from edgecam.config.camera import Camera
@@ -40,7 +40,6 @@ _ANSWERS_BYTES_LIMIT = 4_000_000
 """What may come from then on until the first picture data: what is sent after PLAY may already wait in the
 kernel's buffer (net.ipv4.tcp_rmem)."""
 
-_DEFAULT_PORT = {"rtsp": 554, "rtsps": 322}
 _US_PER_S = 1_000_000
 _TLS_FLAWS = (
     ("UNKNOWN_CA", "it is signed by nobody we trust"),
@@ -57,11 +56,11 @@ class RtspSource(Source):
 
     is_live = True
 
-    def __init__(self, camera: Camera, login: Login | None) -> None:
-        super().__init__(camera)
+    def __init__(self, camera: Camera, login: Login | None = None) -> None:
+        super().__init__(camera, login)
         self._camera = camera
         self._url = urlsplit(camera.uri)
-        self._login = login or self._login_in_uri()
+        self._login = self._login or self._login_in_uri()
         self._is_selected = False
         self._has_data = False
         self._sockets = OwnSockets(self._host)
@@ -104,7 +103,10 @@ class RtspSource(Source):
 
     @property
     def _port(self) -> int:
-        return self._url.port or _DEFAULT_PORT[self._url.scheme]
+        return self._port_in(self._url)
+
+    def _port_in(self, url: SplitResult) -> int:
+        return url.port or self._camera.scheme.default_port or 0
 
     def _login_in_uri(self) -> Login | None:
         if self._url.username is None:
@@ -117,7 +119,7 @@ class RtspSource(Source):
         rtsp = make(
             "rtspsrc",
             location=without_login.geturl(),
-            protocols=self._camera.transport + ("+tls" if self._url.scheme == "rtsps" else ""),
+            protocols=self._camera.transport + ("+tls" if self._camera.scheme.takes_tls else ""),
             latency=self._camera.latency_ms,
             tcp_timeout=timeout_us,
             timeout=timeout_us,
@@ -148,7 +150,7 @@ class RtspSource(Source):
         tls = self._camera.tls
         if not tls.verify:
             rtsp.set_property("tls-validation-flags", Gio.TlsCertificateFlags(0))
-        elif self._url.scheme == "rtsps":
+        elif self._camera.scheme.takes_tls:
             connect(rtsp, "accept-certificate", self._on_certificate, False)
 
     @guarded("a request was about to be sent", Source._report, False)
@@ -163,7 +165,7 @@ class RtspSource(Source):
                 f"{self.name}: expected a redirect to stay at the same host and as well protected, "
                 f"found one to {target.scheme}://{target.hostname}; give the address that it leads to as uri"
             )
-        connections = self._sockets.about_to_send(target.port or _DEFAULT_PORT[target.scheme])
+        connections = self._sockets.about_to_send(self._port_in(target))
         if connections > 1 + _REDIRECTS_LIMIT:
             raise SourceRedirected(
                 f"{self.name}: expected at most {_REDIRECTS_LIMIT} redirects, found that they go on"

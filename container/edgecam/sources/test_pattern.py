@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgecam.config.camera import Camera
+from edgecam.credentials.login import Login
 from edgecam.errors import SourceUnsupported
 from edgecam.gstreamer.gst import Gst, link, make
 from edgecam.sources.base import Source
@@ -14,8 +15,8 @@ class PatternSource(Source):
 
     is_live = True
 
-    def __init__(self, camera: Camera) -> None:
-        super().__init__(camera)
+    def __init__(self, camera: Camera, login: Login | None = None) -> None:
+        super().__init__(camera, login)
         defaults = {"pattern": "ball", "width": "640", "height": "360", "fps": "15"}
         query = query_of(camera, self.name, defaults)
         self._pattern = query["pattern"]

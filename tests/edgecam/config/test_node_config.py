@@ -272,7 +272,7 @@ def test_secret_at_the_wrong_place_is_not_repeated_in_the_mistake(settings: dict
     ],
 )
 def test_every_kind_of_source_is_taken(uri: str) -> None:
-    assert Camera(id="a", uri=uri).scheme == uri.partition(":")[0]
+    assert Camera(id="a", uri=uri).scheme.name == uri.partition(":")[0]
 
 
 @pytest.mark.parametrize(

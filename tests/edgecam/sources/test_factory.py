@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from edgecam.config.camera import Camera
-from edgecam.config.schemes import SCHEMES
+from edgecam.config.schemes import SCHEMES, Scheme
 from edgecam.config.validation import validate
 from edgecam.credentials.login import Login
 from edgecam.errors import SourceError, SourceNotFound, SourceUnsupported
 from edgecam.gstreamer.gst import Gst
-from edgecam.sources.factory import source_for
+from edgecam.sources.factory import SOURCES, source_for
 from edgecam.sources.images import numbered_files
 from edgecam.sources.query import rate
 
@@ -28,8 +28,12 @@ def rtspsrc(uri: str, login: Login | None = None, **settings: Any) -> Any:
     return next(element for element in made.children if element.get_factory().get_name() == "rtspsrc")
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_each_scheme_has_a_source(scheme: str, tmp_path: Path) -> None:
+def test_each_scheme_has_a_class_and_each_class_a_scheme() -> None:
+    assert set(SOURCES) == {scheme.name for scheme in SCHEMES}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+def test_each_scheme_has_a_source(scheme: Scheme, tmp_path: Path) -> None:
     (tmp_path / "s_1.jpg").write_bytes(b"")
     rest = {
         "images": f"//{tmp_path}/s_%d.jpg",
@@ -38,7 +42,7 @@ def test_each_scheme_has_a_source(scheme: str, tmp_path: Path) -> None:
         "file": "///x",
         "pipe": "///x",
     }
-    assert source_for(camera(f"{scheme}:{rest.get(scheme, '//10.0.0.1/x')}")) is not None
+    assert source_for(camera(f"{scheme.name}:{rest.get(scheme.name, '//10.0.0.1/x')}")) is not None
 
 
 def test_rtsp_settings_reach_the_element() -> None:
