@@ -10,7 +10,7 @@ the table.
 - `forerunner`: `blob.upload_from_file(BytesIO(slice))`, the slice read from the file first, as it was from
   the pipe; no create-only.
 - `google-cloud-storage`: `blob.upload_from_filename(path, if_generation_match=0)`.
-- `edgecam`: `open_bucket("gs://…").put_file(…)` with the node's flow control (its limits out of reach),
+- `edgecam`: `open_bucket("gs://…").put_file(…)` with the node's rate limiter (its limits out of reach),
   create-only, checksum announced and compared, file checked while it is sent; parts of 8 MiB.
 
 CPU is user and system seconds of the process per 10^9 bytes; `ratio` is CPU against the forerunner's of
@@ -88,26 +88,26 @@ def _google_bucket() -> Any:
 
 def _edgecam(path: Path) -> Callable[[int], None]:
     from edgecam.bucket import crc32c as checksum
+    from edgecam.bucket.interface import ChunkUpload
     from edgecam.bucket.open import open_bucket
     from edgecam.config.storage import Google, Upload
-    from edgecam.upload.rate_limit import Flow
+    from edgecam.upload.rate_limit import RateLimiter
 
     clock = SystemClock()
     bucket = open_bucket("gs://sink", Google(), Upload(), clock=clock)
-    flow = Flow(requests_per_s=OUT_OF_REACH, bytes_per_s=OUT_OF_REACH, clock=clock)
+    limiter = RateLimiter(requests_per_s=OUT_OF_REACH, bytes_per_s=OUT_OF_REACH, clock=clock)
     # The recording computes it once, when the chunk is finished.
     crc32c = checksum.of_file(path)
 
     def upload(number: int) -> None:
-        bucket.put_file(
-            f"o{number}",
-            path,
+        chunk = ChunkUpload(
+            name=f"o{number}",
+            path=path,
             content_type="video/mp4",
             metadata={"camera": "lobby"},
             crc32c=crc32c,
-            pace=flow,
-            session=_NoSession(),
         )
+        bucket.put_file(chunk, rate_limit=limiter, session=_NoSession())
 
     return upload
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from edgecam.bucket.gcs import GsBucket, Login
-from edgecam.bucket.google_auth import Nobody
-from edgecam.bucket.http_client import Transfer
+from edgecam.bucket.gcs import GcsBucket
+from edgecam.bucket.gcs_requests import Login
+from edgecam.bucket.google_auth import Anonymous
+from edgecam.bucket.http_client import HttpClient
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.node import NodeConfig
 from edgecam.config.validation import validate
@@ -72,7 +73,7 @@ class Harness(AbstractContextManager["Harness"]):
         period_s: float = 0.2,
         chunk_bytes: int = 100_000,
         clock: Clock | None = None,
-        login: Callable[[], Login] = Nobody,
+        login: Callable[[], Login] = Anonymous,
         **parts: Any,
     ) -> None:
         self.clock = clock or SystemClock()
@@ -80,10 +81,10 @@ class Harness(AbstractContextManager["Harness"]):
         self.ledger = Ledger()
         self.config = configuration(folder, **parts)
         upload = self.config.upload
-        bucket = GsBucket(
+        bucket = GcsBucket(
             f"gs://{BUCKET}",
             BUCKET,
-            transfer=Transfer(self.gcs.url, stall_timeout_s=upload.stall_timeout_s, clock=SystemClock()),
+            http=HttpClient(self.gcs.url, stall_timeout_s=upload.stall_timeout_s, clock=SystemClock()),
             login=login(),
             part_bytes=upload.part_bytes,
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from store_doubles import FreePace, MemorySession
+from store_doubles import MemorySession, UnlimitedRate
 
 from edgecam.bucket import crc32c as checksum
 from edgecam.bucket.interface import Bucket
@@ -155,9 +155,9 @@ def bucket(places: Places) -> Bucket:
 
 
 @pytest.fixture
-def pace() -> FreePace:
-    """See `FreePace`."""
-    return FreePace()
+def rate_limit() -> UnlimitedRate:
+    """See `UnlimitedRate`."""
+    return UnlimitedRate()
 
 
 @pytest.fixture

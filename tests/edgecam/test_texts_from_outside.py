@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from edgecam.bucket.gcs_errors import explain
-from edgecam.bucket.http_client import Answer
-from edgecam.bucket.s3_requests import words
+from edgecam.bucket.http_client import Response
+from edgecam.bucket.s3_requests import parsed_error
 from edgecam.clock import SystemClock
 from edgecam.cloud_iot.link_outage import Trouble as LinkTrouble
 from edgecam.config.camera import Camera
@@ -136,10 +136,10 @@ def test_an_error_of_gstreamer_is_cut_before_it_is_looked_at() -> None:
         Trouble.of(StoreUnavailable("x" * LONG)).message,
         LinkTrouble.of(BrokerError("x" * LONG, reason="closed")).message,
         problem(RuntimeError("x" * LONG)),
-        words(Answer(400, HTTPMessage(), f"<Error><Code>{'x' * LONG}</Code></Error>".encode()))[1],
+        parsed_error(Response(400, HTTPMessage(), f"<Error><Code>{'x' * LONG}</Code></Error>".encode()))[1],
         str(
             explain(
-                Answer(500, HTTPMessage(), b'{"error": "' + b"x" * LONG + b'"}'),
+                Response(500, HTTPMessage(), b'{"error": "' + b"x" * LONG + b'"}'),
                 uri="gs://b",
                 bucket="b",
                 what="storing n",

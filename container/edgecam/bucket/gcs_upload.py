@@ -1,51 +1,45 @@
-"""What `gs://` knows of a chunk while it is being stored, and keeps of a session."""
+"""The state of one upload to `gs://`: the open file, its description, and what is kept of a session."""
 
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from io import FileIO
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from edgecam.bucket import crc32c as checksum
 from edgecam.bucket.chunk_source import damaged
 from edgecam.bucket.http_client import pieces
-from edgecam.bucket.interface import Session
+from edgecam.bucket.interface import ChunkUpload, Session
 from edgecam.json_text import parse_json
 
 
-class GsChunk:
-    """A chunk that is being stored: its open file, and what the store is to know of it."""
+class GcsUpload:
+    """A chunk that is being stored.
 
-    def __init__(
-        self,
-        name: str,
-        path: Path,
-        file: FileIO,
-        size: int,
-        content_type: str,
-        metadata: Mapping[str, str],
-        crc32c: str,
-    ) -> None:
-        self.name = name
-        self.path = path
-        self.size = size
-        self.content_type = content_type
-        self.crc32c = crc32c
+    Args:
+        upload: What is to be stored.
+        object_name: With the bucket's prefix.
+        file: Its file, open.
+    """
+
+    def __init__(self, upload: ChunkUpload, object_name: str, file: FileIO) -> None:
+        self.upload = upload
+        self.size_bytes = os.fstat(file.fileno()).st_size
+        self._object_name = object_name
         self._file = file
-        self._metadata = dict(metadata)
 
-    def resource(self, object_name: str) -> dict[str, Any]:
-        """As the JSON API describes it."""
+    def resource(self) -> dict[str, Any]:
+        """The object's description in the JSON API."""
         return {
-            "name": object_name,
-            "contentType": self.content_type,
-            "crc32c": checksum.to_base64(self.crc32c),
-            "metadata": self._metadata,
+            "name": self._object_name,
+            "contentType": self.upload.content_type,
+            "crc32c": checksum.to_base64(self.upload.crc32c),
+            "metadata": dict(self.upload.metadata),
         }
 
     def content(self) -> Iterable[bytes]:
@@ -55,27 +49,27 @@ class GsChunk:
             ChunkDamaged: at its end, when it is not what was recorded; the request then ends unfinished.
         """
         running = checksum.Running()
-        yield from pieces(self._file, 0, self.size, running)
-        if running.digest() != self.crc32c:
-            raise damaged(self.path, self.name, self.crc32c, running.digest())
+        yield from pieces(self._file, 0, self.size_bytes, running)
+        if running.digest() != self.upload.crc32c:
+            raise damaged(self.upload, running.digest())
 
     def part(self, at: int, length: int) -> Iterable[bytes]:
-        """So many bytes from there on."""
+        """`length` bytes of the file from byte `at` on."""
         return pieces(self._file, at, length)
 
 
 class SavedSession:
-    """What is kept of a session: where it is, and what it is for."""
+    """What is kept of a session: its address, and size and checksum of the content that it is for."""
 
     @staticmethod
-    def load(session: Session, chunk: GsChunk) -> str | None:
+    def load(session: Session, chunk: GcsUpload) -> str | None:
         """The target of the session that was begun for this very content, if there is one."""
         text = session.load()
         if text is None:
             return None
         try:
             saved = parse_json(text)
-            if (saved["size"], saved["crc32c"]) == (chunk.size, chunk.crc32c):
+            if (saved["size"], saved["crc32c"]) == (chunk.size_bytes, chunk.upload.crc32c):
                 return str(saved["target"])
         except (ValueError, KeyError, TypeError):
             pass  # written by another version, or by a disk that failed
@@ -83,15 +77,16 @@ class SavedSession:
         return None
 
     @staticmethod
-    def save(session: Session, chunk: GsChunk, location: str) -> str:
-        """Keep it; returns the target."""
+    def save(session: Session, chunk: GcsUpload, location: str) -> str:
+        """Keep the session at `location`; returns its target."""
         parts = urlsplit(location)
         target = f"{parts.path}?{parts.query}"
-        session.save(json.dumps({"target": target, "size": chunk.size, "crc32c": chunk.crc32c}))
+        saved = {"target": target, "size": chunk.size_bytes, "crc32c": chunk.upload.crc32c}
+        session.save(json.dumps(saved))
         return target
 
 
-class Remembered:
+class RecentNames:
     """The newest few names. Safe to use from any thread."""
 
     def __init__(self, most: int) -> None:

@@ -1,7 +1,7 @@
-"""Requests to one HTTP service, with bodies that stream from a file at the pace they are given.
+"""Requests to one HTTP service, with bodies that stream from a file within a rate limit.
 
 Not requests and not urllib3: both hand on what they are given in pieces of 16 KiB or copy it first, and take
-twice the CPU for it (bench/upload.py). `http.client` frames requests and answers; the body goes in pieces
+twice the CPU for it (bench/upload.py). `http.client` frames requests and responses; the body goes in pieces
 of 256 KiB from the file to the socket.
 """
 
@@ -15,49 +15,33 @@ import socket
 import ssl
 import threading
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC
-from email.message import Message
 from email.utils import parsedate_to_datetime
 from io import FileIO
-from typing import cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from edgecam import __version__
 from edgecam.bucket.crc32c import Running
-from edgecam.bucket.interface import Pace
-from edgecam.bucket.stall_timeout import Wire
+from edgecam.bucket.http_connection import Body, Connection, Response
+from edgecam.bucket.interface import LONGEST_ASKED_DELAY_S, RateLimit
 from edgecam.clock import Clock
 from edgecam.errors import StoreRefused, StoreUnavailable
 from edgecam.redaction import SECRETS
-from edgecam.upload.retry import LONGEST_ASKED_DELAY_S
+
+__all__ = ["PIECE_BYTES", "Body", "HttpClient", "Response", "pieces"]
 
 PIECE_BYTES = 256 * 1024
-_LONGEST_ANSWER_BYTES = 1024 * 1024
 _LONGEST_RETRY_AFTER = 64  # characters; a date has 29
 _HARDLY_SENT_BYTES = 2 * PIECE_BYTES
 """What the kernel may take in before it is known that the other side has closed."""
 
-Body = Callable[[], Iterable[bytes]]
-"""Makes the pieces of a body, each at most 256 KiB, anew at every call."""
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What a service answered; names of headers in any case."""
-
-    status: int
-    headers: Message
-    body: bytes
-
-
-class Transfer:
+class HttpClient:
     """The connections to one service. Safe to use from several threads at once.
 
     Args:
         origin: `https://HOST` or `http://HOST:PORT`.
-        stall_timeout_s: A request that moves no byte for so long has failed.
+        stall_timeout_s: Without a byte moving for this long, seconds, a request has failed.
         clock: For what `Retry-After` means.
     """
 
@@ -70,7 +54,7 @@ class Transfer:
         self._clock = clock
         self._proxy = _proxy(parts.scheme, parts.netloc)
         self._lock = threading.Lock()
-        self._idle: list[_Connection] = []
+        self._idle: list[Connection] = []
         self._context: ssl.SSLContext | None = None
 
     def request(
@@ -81,20 +65,20 @@ class Transfer:
         *,
         length: int = 0,
         body: Body = tuple,
-        pace: Pace | None = None,
-    ) -> Answer:
-        """Ask for `target` (path and query).
+        rate_limit: RateLimit | None = None,
+    ) -> Response:
+        """Send one request.
 
         Args:
             method: `GET`, `POST`, `PUT`.
-            target: Percent-encoded.
+            target: Path and query, percent-encoded.
             headers: Besides Host, User-Agent and Content-Length.
             length: Of the body, bytes.
             body: Its pieces; what it raises ends the request and is passed on.
-            pace: Asked before each piece.
+            rate_limit: Waited for before each piece; none by default.
 
         Raises:
-            StoreUnavailable: no answer came, whatever was sent.
+            StoreUnavailable: no response came, however much was sent.
             StoreRefused: the service is not who it should be.
         """
         connection = self._take()
@@ -102,10 +86,10 @@ class Transfer:
             reused = connection is not None
             connection = connection or self._new()
             try:
-                answer = connection.ask(method, self._target(target), headers, length, body, pace)
+                response = connection.ask(method, self._target(target), headers, length, body, rate_limit)
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                # An idle connection may have been closed by the other side just now: that says nothing.
+                # Stale keep-alive: the service may just have closed an idle connection, no failure.
                 if reused and connection.sent_bytes <= _HARDLY_SENT_BYTES and not _is_stall(error):
                     connection = None
                     continue
@@ -114,12 +98,11 @@ class Transfer:
                 connection.close()
                 raise
             self._give_back(connection)
-            return answer
+            return response
 
-    def retry_after_s(self, answer: Answer) -> float | None:
-        """How long the service asks to be left alone, seconds, `LONGEST_ASKED_DELAY_S` at most; it says so in
-        seconds or as a date."""
-        text = answer.headers.get("Retry-After", "").strip()[:_LONGEST_RETRY_AFTER]
+    def retry_after_s(self, response: Response) -> float | None:
+        """`Retry-After`, which is seconds or a date, in seconds, `LONGEST_ASKED_DELAY_S` at most."""
+        text = response.headers.get("Retry-After", "").strip()[:_LONGEST_RETRY_AFTER]
         if text.isascii() and text.isdigit():
             return min(float(text), LONGEST_ASKED_DELAY_S)
         try:
@@ -131,13 +114,13 @@ class Transfer:
         return min(max(0.0, math.ceil(asked_s)), LONGEST_ASKED_DELAY_S)
 
     def close(self) -> None:
-        """Let go of idle connections."""
+        """Close idle connections."""
         with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
 
-    def _take(self) -> _Connection | None:
+    def _take(self) -> Connection | None:
         with self._lock:
             while self._idle:
                 connection = self._idle.pop()
@@ -146,15 +129,15 @@ class Transfer:
                 connection.close()
         return None
 
-    def _give_back(self, connection: _Connection) -> None:
-        if connection.sock is None:  # the other side wants it closed
+    def _give_back(self, connection: Connection) -> None:
+        if connection.sock is None:  # `Connection: close`
             return
         with self._lock:
             self._idle.append(connection)
 
-    def _new(self) -> _Connection:
+    def _new(self) -> Connection:
         host, port = (self._proxy.hostname or "", self._proxy.port or 80) if self._proxy else (self.host, 0)
-        connection = _Connection(
+        connection = Connection(
             host, port or self._port, self._stall_timeout_s, self._clock, self._trust(), self.host
         )
         if self._proxy and self._secure:
@@ -179,97 +162,12 @@ class Transfer:
                 "clock, and whether something between (a proxy) answers in its place (SSL_CERT_FILE)"
             )
         if isinstance(error, socket.gaierror):
-            said = f"its address cannot be found ({error.strerror})"
+            message = f"its address cannot be found ({error.strerror})"
         elif isinstance(error, OSError):
-            said = error.strerror or str(error) or type(error).__name__
+            message = error.strerror or str(error) or type(error).__name__
         else:
-            said = f"the connection ended ({type(error).__name__})"
-        return StoreUnavailable(f"{self.host}: {SECRETS.shown(said)}")
-
-
-class _Connection(http.client.HTTPConnection):
-    """One connection, with or without TLS and proxy."""
-
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        stall_timeout_s: float,
-        clock: Clock,
-        context: ssl.SSLContext | None,
-        server_name: str,
-    ) -> None:
-        super().__init__(host, port, timeout=stall_timeout_s)
-        self._stall_timeout_s = stall_timeout_s
-        self._clock = clock
-        self._context = context
-        self._server_name = server_name
-        self._wire: Wire | None = None
-        self.sent_bytes = 0
-
-    def connect(self) -> None:
-        super().connect()  # through the proxy, where there is one
-        raw = self.sock
-        if self._context is not None:
-            try:
-                raw = self._context.wrap_socket(raw, server_hostname=self._server_name)
-            except BaseException:
-                raw.close()
-                raise
-        self._wire = Wire(raw, self._stall_timeout_s, self._clock)
-        self.sock = cast(socket.socket, self._wire)
-
-    def is_quiet(self) -> bool:
-        """Whether an idle connection can be used again."""
-        return self._wire is not None and self._wire.is_quiet()
-
-    def ask(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        length: int,
-        body: Body,
-        pace: Pace | None,
-    ) -> Answer:
-        """One request and its answer; closed afterwards when the other side wants it so."""
-        self.sent_bytes = 0
-        self.putrequest(method, target, skip_accept_encoding=True)
-        self.putheader("User-Agent", f"edgecam/{__version__}")
-        for name, value in headers.items():
-            self.putheader(name, value)
-        if length or method != "GET":
-            self.putheader("Content-Length", str(length))
-        self.endheaders()
-        self._send(body, pace)
-        response = self.getresponse()
-        content = response.read(_LONGEST_ANSWER_BYTES)
-        if not response.isclosed():
-            self.close()
-        return Answer(response.status, response.msg, content)
-
-    def _send(self, body: Body, pace: Pace | None) -> None:
-        for piece in _paced(body(), pace):
-            self.sent_bytes += len(piece)
-            try:
-                self.sock.sendall(piece)
-            except (BrokenPipeError, ConnectionResetError):
-                # The other side may have answered already, and closed. If it has not, reading says so.
-                return
-
-
-def _paced(whole: Iterable[bytes], pace: Pace | None) -> Iterator[bytes | memoryview]:
-    """The pieces, each when it may be sent, divided where the pace asks for it."""
-    for piece in whole:
-        if pace is None:
-            yield piece
-            continue
-        rest = memoryview(piece)
-        while rest:
-            part = rest[: pace.piece_bytes]  # asked each time: it changes with the rate
-            pace.send(len(part))
-            yield part
-            rest = rest[len(part) :]
+            message = f"the connection ended ({type(error).__name__})"
+        return StoreUnavailable(f"{self.host}: {SECRETS.shown(message)}")
 
 
 def _is_stall(error: Exception) -> bool:
@@ -284,7 +182,7 @@ def _proxy_login(proxy: SplitResult) -> dict[str, str]:
 
 
 def pieces(file: FileIO, start: int, length: int, running: Running | None = None) -> Iterator[bytes]:
-    """`length` bytes of `file` from `start` on, in pieces that a `Transfer` takes; `running` takes them in.
+    """`length` bytes of `file` from `start` on, in pieces for a body; `running` takes them in.
 
     Does not move the file's own position. Ends early if the file does.
     """

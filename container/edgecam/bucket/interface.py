@@ -1,4 +1,4 @@
-"""A bucket: the one small interface behind which `gs://`, `s3://` and `file://` stand.
+"""The interface of a bucket, behind which `gs://`, `s3://` and `file://` are alike.
 
 Everything is create-only but the few objects that are meant to be replaced. What is stored under a name with
 the same content already is done, so repeating is harmless.
@@ -10,6 +10,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+LONGEST_ASKED_DELAY_S = 3600.0
+"""The most that `StoreUnavailable.retry_after_s` is heeded: a store that asks for more has a wrong clock."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkUpload:
+    """A file that is to become an object.
+
+    Attributes:
+        name: Of the object, below the bucket's prefix.
+        path: The file.
+        content_type: Of the object, as in HTTP.
+        metadata: Of the object.
+        crc32c: Of the file when it was recorded, 8 lower case hex digits.
+    """
+
+    name: str
+    path: Path
+    content_type: str
+    metadata: Mapping[str, str]
+    crc32c: str
 
 
 @dataclass(frozen=True)
@@ -31,12 +53,12 @@ class Receipt:
     existed: bool = False
 
 
-class Pace(Protocol):
-    """Flow control, as an upload sees it."""
+class RateLimit(Protocol):
+    """The rate limit of a bucket, as an upload sees it."""
 
     @property
     def piece_bytes(self) -> int:
-        """What may go at once: small where the rate is low, so that even there it flows instead of gushing.
+        """The most that may be sent at once: a quarter of a second's worth, so that a low rate is smooth too.
         Changes when the rate does."""
 
     def request(self) -> None:
@@ -62,10 +84,10 @@ class Session(Protocol):
         """What was saved, if anything."""
 
     def save(self, text: str) -> None:
-        """Durably."""
+        """Save durably."""
 
     def clear(self) -> None:
-        """Forget it."""
+        """Forget what was saved."""
 
 
 class Bucket(Protocol):
@@ -75,27 +97,16 @@ class Bucket(Protocol):
     uri: str
     """As configured, redacted: the object of error messages."""
 
-    def put_file(
-        self,
-        name: str,
-        path: Path,
-        *,
-        content_type: str,
-        metadata: Mapping[str, str],
-        crc32c: str,
-        pace: Pace,
-        session: Session,
-    ) -> Receipt:
-        """Store the file at `path` under `name` unless there is an object of that name.
+    def put_file(self, upload: ChunkUpload, *, rate_limit: RateLimit, session: Session) -> Receipt:
+        """Store a file unless there is an object of its name.
 
         Raises:
             StoreConflict: there is one, with another checksum.
-            ChunkDamaged: the file no longer has the checksum `crc32c` (8 hex digits), or it did not arrive
-                with it.
+            ChunkDamaged: the file no longer has its checksum, or it did not arrive with it.
         """
 
-    def put_bytes(self, name: str, content: bytes, *, content_type: str, pace: Pace) -> None:
-        """Store `content` under `name`, in place of what stands there."""
+    def put_bytes(self, name: str, content: bytes, *, content_type: str, rate_limit: RateLimit) -> None:
+        """Store `content` under `name`, in place of what is there."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""

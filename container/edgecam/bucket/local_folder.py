@@ -1,12 +1,12 @@
-"""`file:///FOLDER`: a bucket that is a folder, on a disk of the core's or on one of the network's.
+"""`file:///FOLDER`: a bucket that is a folder, on the core's disk or on a network disk.
 
-1. Under an object's name there is the whole object or nothing: it is written under another name beside it,
-   synced, and given its name by a step that never replaces anything.
-2. Beside each object `NAME` lies `NAME.json` with its metadata, content type and checksum; it is there before
+1. Under an object's name there is the whole object or nothing: it is written under a temporary name, synced,
+   and given its name by a step that never replaces anything.
+2. Beside each object `NAME` is `NAME.json` with its metadata, content type and checksum; it is there before
    the object is.
-3. What a crash leaves behind (`.NAME.part`) is written anew by the next attempt.
-4. Others may write there, it is a place for sharing: no link of theirs is followed, and nothing of theirs is
-   written to.
+3. A temporary file that a crash has left (`.NAME.part`) is written again by the next attempt.
+4. Other users may write there, it is a place for sharing: no link of theirs is followed, and nothing of
+   theirs is written to.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -25,7 +25,7 @@ from urllib.parse import unquote, urlsplit
 
 from edgecam.bucket import crc32c as checksum
 from edgecam.bucket.chunk_source import damaged, opened
-from edgecam.bucket.interface import Pace, Receipt, Session
+from edgecam.bucket.interface import ChunkUpload, RateLimit, Receipt, Session
 from edgecam.errors import StoreConflict, StoreError, StoreRefused, StoreUnavailable
 from edgecam.folder import opened as folder_opened
 from edgecam.redaction import redact
@@ -36,7 +36,7 @@ T = TypeVar("T")
 PIECE_BYTES = 256 * 1024
 SIDECAR_SUFFIX = ".json"
 
-_FILE_MODE, _FOLDER_MODE = 0o666, 0o777  # less what the umask takes: whoever shares the folder sets that
+_FILE_MODE, _FOLDER_MODE = 0o666, 0o777  # less the umask, which the admin of the shared folder sets
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -50,7 +50,7 @@ _LASTING = {
     errno.ELOOP: "its symbolic links lead in a circle",
     errno.EINVAL: "its file system does not allow such names",
 }
-"""What a person has to mend, and how; every other trouble of a disk may pass."""
+"""What a person has to put right, and how; every other error of a disk may pass."""
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EINVAL}
 """What file systems without hard links answer (exFAT, most of SMB)."""
 
@@ -66,49 +66,56 @@ class FileBucket:
 
     def put_file(
         self,
-        name: str,
-        path: Path,
+        upload: ChunkUpload,
         *,
-        content_type: str,
-        metadata: Mapping[str, str],
-        crc32c: str,
-        pace: Pace,
-        session: Session,  # noqa: ARG002 - a copy on a disk is begun anew
+        rate_limit: RateLimit,
+        session: Session,  # noqa: ARG002 - a copy on a disk begins again
     ) -> Receipt:
         """See `Bucket.put_file`."""
-        pace.request()
-        described = {"content_type": content_type, "crc32c": crc32c, "metadata": dict(metadata)}
+        rate_limit.request()
+        described = {
+            "content_type": upload.content_type,
+            "crc32c": upload.crc32c,
+            "metadata": dict(upload.metadata),
+        }
         with (
-            opened(path, name) as source,
+            opened(upload) as source,
             self._writing,
-            self._mishaps(name),
-            self._folder_of(name) as folder,
+            self._disk_errors(upload.name),
+            self._folder_of(upload.name) as folder,
         ):
-            leaf = PurePosixPath(name).name
+            leaf = PurePosixPath(upload.name).name
             if _exists(folder, leaf):
-                return self._compared(name, folder, leaf, crc32c)
+                return self._compare_existing(upload, folder, leaf)
             sidecar = leaf + SIDECAR_SUFFIX
             _write(folder, sidecar, lambda file: file.write(json.dumps(described, indent=1).encode()))
-            _put(folder, sidecar)
-            copied = _write(folder, leaf, lambda file: _copy(source, file, pace))
-            if copied != crc32c:
+            _replace(folder, sidecar)
+            copied = _write(folder, leaf, lambda file: _copy(source, file, rate_limit))
+            if copied != upload.crc32c:
                 remove(folder, _part(leaf))
                 remove(folder, sidecar)
-                raise damaged(path, name, crc32c, copied)
-            if not _name(folder, leaf):
-                return self._compared(name, folder, leaf, crc32c)
+                raise damaged(upload, copied)
+            if not _link(folder, leaf):
+                return self._compare_existing(upload, folder, leaf)
             _sync_folder(folder)
-            return _receipt(name, _look(folder, leaf), crc32c)
+            return _receipt(upload, _stat(folder, leaf))
 
-    def put_bytes(self, name: str, content: bytes, *, content_type: str, pace: Pace) -> None:  # noqa: ARG002
-        """See `Bucket.put_bytes`. There is no sidecar: its name says what it is."""
-        pace.request()
+    def put_bytes(
+        self,
+        name: str,
+        content: bytes,
+        *,
+        content_type: str,  # noqa: ARG002 - its name has an extension
+        rate_limit: RateLimit,
+    ) -> None:
+        """See `Bucket.put_bytes`. There is no sidecar: its name has an extension."""
+        rate_limit.request()
         for start in range(0, len(content), PIECE_BYTES):
-            pace.send(len(content[start : start + PIECE_BYTES]))
-        with self._writing, self._mishaps(name), self._folder_of(name) as folder:
+            rate_limit.send(len(content[start : start + PIECE_BYTES]))
+        with self._writing, self._disk_errors(name), self._folder_of(name) as folder:
             leaf = PurePosixPath(name).name
             _write(folder, leaf, lambda file: file.write(content))
-            _put(folder, leaf)
+            _replace(folder, leaf)
             _sync_folder(folder)
 
     def close(self) -> None:
@@ -125,20 +132,21 @@ class FileBucket:
         with folder_opened((self._folder / name).parent, make_mode=_FOLDER_MODE, is_shared=True) as folder:
             yield folder
 
-    def _compared(self, name: str, folder: int, leaf: str, crc32c: str) -> Receipt:
-        file = os.open(leaf, _READ, dir_fd=folder) if stat.S_ISREG(_look(folder, leaf).st_mode) else None
-        if file is None:
-            raise StoreConflict(f"{self.uri}: {name} is there, and is no regular file")
-        with FileIO(file) as content:
-            found, facts = checksum.of_open_file(content), os.fstat(file)
-        if found != crc32c:
+    def _compare_existing(self, upload: ChunkUpload, folder: int, leaf: str) -> Receipt:
+        is_file = stat.S_ISREG(_stat(folder, leaf).st_mode)
+        if not is_file:
+            raise StoreConflict(f"{self.uri}: {upload.name} is there, and is no regular file")
+        with FileIO(os.open(leaf, _READ, dir_fd=folder)) as content:
+            found, facts = checksum.of_open_file(content), os.fstat(content.fileno())
+        if found != upload.crc32c:
             raise StoreConflict(
-                f"{self.uri}: {name} is there with other content: expected crc32c {crc32c}, found {found}"
+                f"{self.uri}: {upload.name} is there with other content: "
+                f"expected crc32c {upload.crc32c}, found {found}"
             )
-        return _receipt(name, facts, found, existed=True)
+        return _receipt(upload, facts, existed=True)
 
     @contextlib.contextmanager
-    def _mishaps(self, name: str) -> Iterator[None]:
+    def _disk_errors(self, name: str) -> Iterator[None]:
         try:
             yield
         except StoreError:
@@ -147,21 +155,21 @@ class FileBucket:
             raise self._explained(name, error) from error
 
     def _explained(self, name: str, error: OSError) -> StoreError:
-        said = error.strerror or type(error).__name__
+        message = error.strerror or type(error).__name__
         if error.errno in _LASTING:
-            return StoreRefused(f"{self.uri}: {name} cannot be stored: {said}; {_LASTING[error.errno]}")
+            return StoreRefused(f"{self.uri}: {name} cannot be stored: {message}; {_LASTING[error.errno]}")
         if error.errno == errno.ENOENT and not self._folder.parent.is_dir():
             return StoreUnavailable(
                 f"{self.uri}: expected the folder {self._folder.parent}, found none: is the disk mounted?"
             )
-        return StoreUnavailable(f"{self.uri}: {name} cannot be stored now: {said}")
+        return StoreUnavailable(f"{self.uri}: {name} cannot be stored now: {message}")
 
 
 def _write(folder: int, leaf: str, fill: Callable[[FileIO], T]) -> T:
-    """Write beside `leaf`, synced; returns what `fill` returns.
+    """Write the temporary file of `leaf`, synced; returns what `fill` returns.
 
-    The name beside it is always the same, so that what a crash left is found again, and it is made anew or
-    not at all: nothing that somebody else has put there is written to.
+    Its name is always the same, so that a crash leaves one at most, and it is created exclusively: a file
+    that another user has put there is not written to.
     """
     remove(folder, _part(leaf))
     descriptor = os.open(_part(leaf), _NEW, _FILE_MODE, dir_fd=folder)
@@ -176,13 +184,13 @@ def _write(folder: int, leaf: str, fill: Callable[[FileIO], T]) -> T:
     return outcome
 
 
-def _put(folder: int, leaf: str) -> None:
-    """Give what was written its name, in place of what has it."""
+def _replace(folder: int, leaf: str) -> None:
+    """Give the temporary file of `leaf` its name, in place of what has it."""
     os.rename(_part(leaf), leaf, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-def _name(folder: int, leaf: str) -> bool:
-    """Give what was written its name, unless something has it; whether it got it."""
+def _link(folder: int, leaf: str) -> bool:
+    """Give the temporary file of `leaf` its name, unless something has it; whether it got it."""
     part = _part(leaf)
     try:
         os.link(part, leaf, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
@@ -196,7 +204,7 @@ def _name(folder: int, leaf: str) -> bool:
         if _exists(folder, leaf):
             remove(folder, part)
             return False
-        _put(folder, leaf)
+        _replace(folder, leaf)
         return True
     remove(folder, part)
     return True
@@ -204,22 +212,22 @@ def _name(folder: int, leaf: str) -> bool:
 
 def _exists(folder: int, leaf: str) -> bool:
     try:
-        _look(folder, leaf)
+        _stat(folder, leaf)
     except FileNotFoundError:
         return False
     return True
 
 
-def _look(folder: int, leaf: str) -> os.stat_result:
-    """What there is of that name itself, not of what a link leads to."""
+def _stat(folder: int, leaf: str) -> os.stat_result:
+    """Of `leaf` itself, not of the target of a link."""
     return os.stat(leaf, dir_fd=folder, follow_symlinks=False)
 
 
-def _copy(source: FileIO, file: FileIO, pace: Pace) -> str:
+def _copy(source: FileIO, file: FileIO, rate_limit: RateLimit) -> str:
     """Copy in pieces; the checksum of what was copied."""
     running = checksum.Running()
-    while piece := source.read(min(PIECE_BYTES, pace.piece_bytes)):
-        pace.send(len(piece))
+    while piece := source.read(min(PIECE_BYTES, rate_limit.piece_bytes)):
+        rate_limit.send(len(piece))
         running.update(piece)
         rest = memoryview(piece)
         while rest:
@@ -231,8 +239,8 @@ def _part(leaf: str) -> str:
     return f".{leaf}.part"
 
 
-def _receipt(name: str, facts: os.stat_result, crc32c: str, *, existed: bool = False) -> Receipt:
-    return Receipt(name, str(facts.st_mtime_ns), crc32c, facts.st_size, existed)
+def _receipt(upload: ChunkUpload, facts: os.stat_result, *, existed: bool = False) -> Receipt:
+    return Receipt(upload.name, str(facts.st_mtime_ns), upload.crc32c, facts.st_size, existed)
 
 
 def _sync_folder(folder: int) -> None:

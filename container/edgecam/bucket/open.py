@@ -8,11 +8,11 @@ from edgecam.config.storage import Google, Upload
 
 
 def open_bucket(uri: str, google: Google, upload: Upload, *, clock: Clock) -> Bucket:
-    """The bucket at `uri` (as `config_store.BucketUri` allows it). Connects to nothing yet.
+    """The bucket at `uri` (as `config.storage.BucketUri` allows it). Connects to nothing yet.
 
     Args:
         uri: `gs://BUCKET/PREFIX`, `s3://BUCKET/PREFIX` or `file:///FOLDER`.
-        google: Who the node is to Google; for `gs://` alone.
+        google: The node's login at Google; for `gs://` alone.
         upload: Size of parts, and how long an upload may stall.
         clock: Time, for tokens.
 
@@ -25,9 +25,9 @@ def open_bucket(uri: str, google: Google, upload: Upload, *, clock: Clock) -> Bu
 
         return FileBucket(uri)
     if scheme == "gs":
-        from edgecam.bucket.gcs import open_gs
+        from edgecam.bucket.gcs import open_gcs
 
-        return open_gs(uri, rest, google, upload, clock)
+        return open_gcs(uri, rest, google, upload, clock)
     if scheme == "s3":
         from edgecam.bucket.s3 import open_s3
 

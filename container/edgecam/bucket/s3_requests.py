@@ -1,9 +1,9 @@
-"""Requests to S3, signed by botocore and sent by `transfer`.
+"""Requests to S3, signed by botocore and sent by `HttpClient`.
 
 Neither botocore's own S3 client nor obstore: the model of S3 is among what the image leaves out of botocore,
 and a signature and eight headers are all that its client would add; obstore is 16 MB that keep a whole object
 in memory. The body is not signed (a second checksum over every byte, at ten times the price): its CRC-32C
-stands in a signed header, and S3 compares it.
+is in a signed header, and S3 compares it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 from botocore.session import Session as AwsSession
 
-from edgecam.bucket.http_client import Answer, Body, Transfer
-from edgecam.bucket.interface import Pace
+from edgecam.bucket.http_client import Body, HttpClient, Response
+from edgecam.bucket.interface import RateLimit
 from edgecam.clock import Clock
 from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
 from edgecam.redaction import SECRETS
@@ -34,7 +34,7 @@ _PASSING = {
     "OperationAborted",
     "InternalError",
 }
-_LONGEST_WORDS = 300
+_LONGEST_MESSAGE = 300
 
 
 class _Signature(S3SigV4Auth):  # type: ignore[misc]
@@ -43,7 +43,7 @@ class _Signature(S3SigV4Auth):  # type: ignore[misc]
 
 
 class Place(NamedTuple):
-    """Where a bucket answers: the service's origin, and what stands before the key."""
+    """Where a bucket is served: the service's origin, and the path before the key."""
 
     origin: str
     base: str
@@ -62,14 +62,16 @@ def place_of(bucket: str, region: str, endpoint: str | None) -> Place:
     return Place(f"https://{bucket}.s3.{region}.{domain}", "/")
 
 
-class AwsRequests:
-    """Asks one bucket. Safe to use from several threads at once.
+class S3Requests:
+    """Sends requests about one bucket. Safe to use from several threads at once.
 
     Args:
         uri: As configured, redacted.
         bucket: Its name.
         environment: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION. Credentials come
             from wherever botocore finds them: on a core, its token exchange service.
+        stall_timeout_s: Of each request, seconds.
+        clock: Time.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class AwsRequests:
             environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
         )
         self._place = place_of(bucket, self._region, endpoint)
-        self._transfer = Transfer(self._place.origin, stall_timeout_s=stall_timeout_s, clock=clock)
+        self._http = HttpClient(self._place.origin, stall_timeout_s=stall_timeout_s, clock=clock)
         self._session = AwsSession()
         self._credentials: Any = None
 
@@ -91,43 +93,43 @@ class AwsRequests:
         method: str,
         key: str,
         headers: Mapping[str, str],
-        pace: Pace,
+        rate_limit: RateLimit,
         *,
         query: str = "",
         length: int = 0,
         body: Body = tuple,
-    ) -> Answer:
-        """One request about the object `key` (percent-encoded)."""
+    ) -> Response:
+        """Send one request about the object `key` (percent-encoded); see `HttpClient.request`."""
         target = f"{self._place.base}{key}{'?' + query if query else ''}"
         request = AWSRequest(method=method, url=f"{self._place.origin}{target}", headers=dict(headers))
         _Signature(self._login(), "s3", self._region).add_auth(request)
-        pace.request()
-        return self._transfer.request(
-            method, target, dict(request.headers.items()), length=length, body=body, pace=pace
+        rate_limit.request()
+        return self._http.request(
+            method, target, dict(request.headers.items()), length=length, body=body, rate_limit=rate_limit
         )
 
-    def explained(self, answer: Answer, what: str) -> StoreError:
-        """The error that `answer` stands for; `what` was tried, as "storing NAME"."""
-        code, said = words(answer)
-        begin = f"{self._uri}: {what} was answered {answer.status} ({said})"
-        if answer.status in (408, 409, 429) or answer.status >= 500 or code in _PASSING:
-            return StoreUnavailable(begin, retry_after_s=self._transfer.retry_after_s(answer))
-        return StoreRefused(f"{begin}; {self._advice(answer)}")
+    def explained(self, response: Response, what: str) -> StoreError:
+        """The error that `response` stands for; `what` was tried, as "storing NAME"."""
+        code, message = parsed_error(response)
+        begin = f"{self._uri}: {what} was answered {response.status} ({message})"
+        if response.status in (408, 409, 429) or response.status >= 500 or code in _PASSING:
+            return StoreUnavailable(begin, retry_after_s=self._http.retry_after_s(response))
+        return StoreRefused(f"{begin}; {self._advice(response)}")
 
     def close(self) -> None:
-        """Let go of connections."""
-        self._transfer.close()
+        """Close the connections."""
+        self._http.close()
 
-    def _advice(self, answer: Answer) -> str:
-        elsewhere = answer.headers.get("x-amz-bucket-region")
+    def _advice(self, response: Response) -> str:
+        elsewhere = response.headers.get("x-amz-bucket-region")
         if elsewhere and elsewhere != self._region:
             return f"the bucket is in {elsewhere}: set AWS_REGION to that"
-        if answer.status in (401, 403):
+        if response.status in (401, 403):
             return (
                 f"grant s3:PutObject and s3:GetObject on arn:aws:s3:::{self._bucket}/* to the core's role, "
                 "and check the core's clock"
             )
-        if answer.status == 404:
+        if response.status == 404:
             return f"make bucket {self._bucket}, or correct `bucket` in the node configuration"
         return f"correct `bucket` (now {self._bucket}) in the node configuration, or report this as an error"
 
@@ -141,7 +143,7 @@ class AwsRequests:
             self._credentials = None
             raise StoreUnavailable(
                 f"{self._uri}: the core's AWS credentials cannot be had now: "
-                f"{SECRETS.shown(str(error), _LONGEST_WORDS)}"
+                f"{SECRETS.shown(str(error), _LONGEST_MESSAGE)}"
             ) from error
         raise StoreRefused(
             f"{self._uri}: expected AWS credentials, found none; on a core let the recipe depend on "
@@ -149,16 +151,16 @@ class AwsRequests:
         )
 
 
-def words(answer: Answer) -> tuple[str, str]:
-    """S3's code for what is wrong, and what it says, fit for a log. Answers to HEAD say nothing."""
-    text = answer.body.decode(errors="replace")
+def parsed_error(response: Response) -> tuple[str, str]:
+    """S3's error code and its message, fit for a log. Responses to HEAD have neither."""
+    text = response.body.decode(errors="replace")
     code = element(text, "Code") or ""
     message = element(text, "Message") or ""
-    said = " ".join(f"{code}: {message}".split()) if code or message else "without a word"
-    return code, SECRETS.shown(said, _LONGEST_WORDS)
+    shown = " ".join(f"{code}: {message}".split()) if code or message else "without a message"
+    return code, SECRETS.shown(shown, _LONGEST_MESSAGE)
 
 
 def element(text: str, name: str) -> str | None:
-    """The text of the first XML element `name`; S3's answers are flat enough for that."""
+    """The text of the first XML element `name`; S3's responses are flat enough for that."""
     found = re.search(rf"<{name}>([^<]*)</{name}>", text)
     return html.unescape(found[1]) if found else None

@@ -1,8 +1,8 @@
-"""A connection that notices when nothing moves any more, in either direction.
+"""A socket with a stall timeout: it fails when nothing has moved for a time, in either direction.
 
-A socket's own time-out is not enough. It counts the time that bytes lie in the kernel's buffer: of those
-there may be megabytes, and at 512 kbit/s half a megabyte takes eight seconds. Here time runs only while the
-other side confirms nothing (SIOCOUTQ, see `man 7 tcp`) and sends nothing.
+A socket's own timeout also counts the time that bytes lie in the kernel's send buffer: of those there may be
+megabytes, and at 512 kbit/s half a megabyte takes eight seconds. Here time runs only while the peer neither
+acknowledges (SIOCOUTQ, see `man 7 tcp`) nor sends anything.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 from edgecam.clock import Clock
 
 _SIOCOUTQ = 0x5411
-_LOOK_EVERY_S = 1.0
-"""How often it is looked at what the other side has confirmed, while waiting."""
+_POLL_PERIOD_S = 1.0
+"""How often the unacknowledged bytes are read while waiting."""
 
 
-class Wire:
+class StallTimeoutSocket:
     """What `http.client` takes for a socket. `connection` is made non-blocking.
 
     Every method raises `TimeoutError` when nothing has moved for `stall_timeout_s`.
@@ -58,7 +58,7 @@ class Wire:
                 self._wait(select.POLLOUT)
 
     def is_quiet(self) -> bool:
-        """Whether the other side has neither sent nor closed anything, as an idle connection should be."""
+        """Whether the peer has neither sent nor closed anything, as an idle connection should be."""
         poll = select.poll()
         poll.register(self._connection, select.POLLIN)
         return not poll.poll(0)
@@ -66,19 +66,19 @@ class Wire:
     def makefile(self, mode: str, *_: object) -> io.BufferedReader:
         """For reading alone, as `http.client` asks for it."""
         if mode != "rb":
-            raise ValueError(f"a wire is read with mode rb, not {mode}")
+            raise ValueError(f"expected mode rb, found {mode}")
         self._reading = True
         return io.BufferedReader(_Incoming(self))
 
     def close(self) -> None:
-        """Close the connection, once what `makefile` gave out is closed too: so it is with sockets, and
-        `http.client` reads the last answer of a connection after it has closed it."""
+        """Close the connection, once what `makefile` returned is closed too: so do sockets, and
+        `http.client` reads the last response of a connection after it has closed it."""
         self._closing = True
         if not self._reading:
             self._connection.close()
 
-    def read_to_the_end(self) -> None:
-        """What `makefile` gave out is closed."""
+    def reading_ended(self) -> None:
+        """What `makefile` returned is closed."""
         self._reading = False
         if self._closing:
             self._connection.close()
@@ -86,34 +86,34 @@ class Wire:
     def _wait(self, event: int) -> None:
         poll = select.poll()
         poll.register(self._connection, event)
-        outgoing = self._outgoing_bytes()
+        unacknowledged = self._unacknowledged_bytes()
         deadline_s = self._clock.monotonic_s() + self._stall_timeout_s
         while (left_s := deadline_s - self._clock.monotonic_s()) > 0:
-            if poll.poll(min(left_s, _LOOK_EVERY_S) * 1000):
+            if poll.poll(min(left_s, _POLL_PERIOD_S) * 1000):
                 return
-            if (now := self._outgoing_bytes()) < outgoing:
+            if (now := self._unacknowledged_bytes()) < unacknowledged:
                 deadline_s = self._clock.monotonic_s() + self._stall_timeout_s
-            outgoing = now
+            unacknowledged = now
         raise TimeoutError(f"nothing has moved for {self._stall_timeout_s:g} s")
 
-    def _outgoing_bytes(self) -> int:
-        """What was sent and is not confirmed yet."""
-        answer = fcntl.ioctl(self._connection.fileno(), _SIOCOUTQ, b"\0\0\0\0")
-        return int(struct.unpack("i", answer)[0])
+    def _unacknowledged_bytes(self) -> int:
+        """Sent and not acknowledged yet."""
+        queued = fcntl.ioctl(self._connection.fileno(), _SIOCOUTQ, b"\0\0\0\0")
+        return int(struct.unpack("i", queued)[0])
 
 
 class _Incoming(io.RawIOBase):
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, incoming: StallTimeoutSocket) -> None:
         super().__init__()
-        self._wire = wire
+        self._socket = incoming
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        return self._wire.receive_into(buffer)
+        return self._socket.receive_into(buffer)
 
     def close(self) -> None:
         if not self.closed:
             super().close()
-            self._wire.read_to_the_end()
+            self._socket.reading_ended()

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecam import __version__
-from edgecam.bucket.interface import Bucket, Pace
+from edgecam.bucket.interface import Bucket, RateLimit
 from edgecam.clock import Clock
 from edgecam.codecs.jpeg import LONGEST_BYTES
 from edgecam.config import storage as config_store
@@ -97,7 +97,7 @@ class Publisher:
 
     Args:
         bucket: Where to.
-        pace: Flow control, shared with the chunks.
+        rate_limit: Flow control, shared with the chunks.
         latest: The settings of the pictures.
         status: The settings of the status objects.
         reports: How every camera is doing.
@@ -110,7 +110,7 @@ class Publisher:
     def __init__(
         self,
         bucket: Bucket,
-        pace: Pace,
+        rate_limit: RateLimit,
         *,
         latest: config_store.Latest,
         status: config_store.StatusObjects,
@@ -121,7 +121,7 @@ class Publisher:
         clock: Clock,
     ) -> None:
         self._bucket = bucket
-        self._pace = pace
+        self._rate_limit = rate_limit
         self._latest = latest
         self._status = status
         self._reports = reports
@@ -172,7 +172,9 @@ class Publisher:
             return LOOK_EVERY_S
         begun_s = self._clock.monotonic_s()
         try:
-            self._bucket.put_bytes(due.name, due.content, content_type=due.content_type, pace=self._pace)
+            self._bucket.put_bytes(
+                due.name, due.content, content_type=due.content_type, rate_limit=self._rate_limit
+            )
         except StoreError as error:
             return self._failed(error)
         now_s = self._clock.monotonic_s()
@@ -272,7 +274,7 @@ class Publisher:
             last = self._status_object(as_ended(report, self._clock.now()))
             try:
                 self._bucket.put_bytes(
-                    last.name, last.content, content_type=last.content_type, pace=self._pace
+                    last.name, last.content, content_type=last.content_type, rate_limit=self._rate_limit
                 )
             except StoreError as error:
                 log.debug("%s: %s", last.name, error)

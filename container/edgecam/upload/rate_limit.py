@@ -82,8 +82,8 @@ class Rate:
         return self._paid + (now_s - self._paid_at_s) * self._per_s
 
 
-class Flow:
-    """The flow control of one bucket: a `Pace` that any number of uploads use at once.
+class RateLimiter:
+    """The flow control of one bucket: a `RateLimit` that any number of uploads use at once.
 
     Args:
         requests_per_s: Most requests a second.

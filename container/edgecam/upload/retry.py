@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from edgecam.backoff import grown_s
+from edgecam.bucket.interface import LONGEST_ASKED_DELAY_S
 from edgecam.errors import StoreRefused, StoreUnavailable
 
 FIRST_DELAY_S = 0.5
@@ -29,8 +30,6 @@ LONGEST_REFUSED_DELAY_S = 300.0
 """A person has to act; after that it should not take long to go on."""
 LONGEST_OBJECT_DELAY_S = 900.0
 """For one object that keeps failing while others are stored."""
-LONGEST_ASKED_DELAY_S = 3600.0
-"""A store that asks for more (a wrong clock at its side) is asked again anyway."""
 MOST_REMEMBERED = 256
 """Objects whose failures are remembered. During an outage every one fails in its turn, and there may be
 tens of thousands."""

@@ -16,7 +16,7 @@ from edgecam.formats import repair as media
 from edgecam.spool.spool import Recover, Spool
 from edgecam.status.reports import CameraReport, SpoolReport, UploadReport
 from edgecam.upload.publisher import Publisher
-from edgecam.upload.rate_limit import Flow
+from edgecam.upload.rate_limit import RateLimiter
 from edgecam.upload.uploader import Uploader
 
 log = logging.getLogger(__name__)
@@ -61,14 +61,14 @@ class Uploading:
         self._config = config
         self._clock = clock or SystemClock()
         self._bucket = bucket or open_bucket(config.bucket, config.google, config.upload, clock=self._clock)
-        self._flow = Flow(
+        self._limiter = RateLimiter(
             requests_per_s=config.upload.max_requests_per_s,
             bytes_per_s=config.upload.max_bytes_per_s,
             clock=self._clock,
         )
         self._publisher: Publisher | None = None
         self._spool = Spool(config.spool, clock=self._clock, recover=recover)
-        self._uploader = Uploader(self._spool, self._bucket, self._flow, config.upload, clock=self._clock)
+        self._uploader = Uploader(self._spool, self._bucket, self._limiter, config.upload, clock=self._clock)
 
     @property
     def chunks(self) -> ChunkSink:
@@ -96,7 +96,7 @@ class Uploading:
         self._uploader.start()
         self._publisher = Publisher(
             self._bucket,
-            self._flow,
+            self._limiter,
             latest=self._config.latest,
             status=self._config.status,
             reports=node.reports,
@@ -109,7 +109,7 @@ class Uploading:
 
     def limit(self, *, max_requests_per_s: float, max_bytes_per_s: float) -> None:
         """Send no faster from now on; holds at once, for what is under way as well. One caller at a time."""
-        self._flow.change(requests_per_s=max_requests_per_s, bytes_per_s=max_bytes_per_s)
+        self._limiter.change(requests_per_s=max_requests_per_s, bytes_per_s=max_bytes_per_s)
 
     def publish_picture(self, camera_id: str) -> None:
         """From any thread: `latest/<camera>.jpg` is to be what `frame.jpg` is now, where there is one."""

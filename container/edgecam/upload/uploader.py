@@ -1,6 +1,6 @@
 """The uploader: takes chunks from the spool, puts them into the bucket, and frees the spool on a receipt.
 
-What goes next is decided in `schedule.py`, when to try again in `patience.py`, how fast in `flow.py`; here
+What goes next is decided in `schedule.py`, when to try again in `patience.py`, how fast in `limiter.py`; here
 are the threads. Memory does not grow with what waits: each thread holds one chunk's name, never its content.
 """
 
@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from edgecam.bucket import crc32c as checksum
-from edgecam.bucket.interface import Bucket, Receipt, Session
+from edgecam.bucket.interface import LONGEST_ASKED_DELAY_S, Bucket, ChunkUpload, Receipt, Session
 from edgecam.clock import Clock
 from edgecam.config import storage as config_store
 from edgecam.errors import (
@@ -26,8 +26,8 @@ from edgecam.errors import (
 from edgecam.redaction import SECRETS
 from edgecam.spool.spool import Spool, Waiting
 from edgecam.status.reports import UploadReport
-from edgecam.upload.rate_limit import Flow
-from edgecam.upload.retry import FIRST_DELAY_S, LONGEST_ASKED_DELAY_S, Patience
+from edgecam.upload.rate_limit import RateLimiter
+from edgecam.upload.retry import FIRST_DELAY_S, Patience
 from edgecam.upload.scheduler import Schedule
 from edgecam.upload.store_outage import Standing
 
@@ -74,17 +74,23 @@ class Uploader:
     Args:
         spool: Where chunks wait.
         bucket: Where they go.
-        flow: How fast.
+        limiter: How fast.
         settings: How many at a time, and in which order.
         clock: Time.
     """
 
     def __init__(
-        self, spool: Spool, bucket: Bucket, flow: Flow, settings: config_store.Upload, *, clock: Clock
+        self,
+        spool: Spool,
+        bucket: Bucket,
+        limiter: RateLimiter,
+        settings: config_store.Upload,
+        *,
+        clock: Clock,
     ) -> None:
         self._spool = spool
         self._bucket = bucket
-        self._flow = flow
+        self._limiter = limiter
         self._clock = clock
         self._lock = threading.Lock()  # guards all that follows, held for moments
         self._schedule = Schedule(order=settings.order, backlog_share=settings.backlog_share)
@@ -120,10 +126,10 @@ class Uploader:
 
     def stop(self, timeout_s: float) -> None:
         """Break off what is under way, within `timeout_s` seconds; it stays in the spool. Nothing can be sent
-        through the flow any more."""
+        through the limiter any more."""
         self._finishing.set()
         self._ended.set()
-        self._flow.end()
+        self._limiter.end()
         self._news.set()
         if not self._clock.wait(self._gone, timeout_s):
             log.info("%d uploads were broken off; the chunks stay in the spool", self._busy)
@@ -220,15 +226,15 @@ class Uploader:
     def _put(self, waiting: Waiting) -> Receipt:
         """Store `waiting`, and let the spool have its place back."""
         chunk = waiting.chunk
-        receipt = self._bucket.put_file(
-            chunk.name,
-            waiting.path,
+        upload = ChunkUpload(
+            name=chunk.name,
+            path=waiting.path,
             content_type=chunk.format.content_type,
             metadata=chunk.metadata,
             crc32c=waiting.crc32c,
-            pace=self._flow,
-            session=_Session(self._spool.session(waiting)),
         )
+        session = _Session(self._spool.session(waiting))
+        receipt = self._bucket.put_file(upload, rate_limit=self._limiter, session=session)
         self._spool.release(waiting, receipt)
         return receipt
 
@@ -280,7 +286,8 @@ class Uploader:
         if not isinstance(error, StoreError):
             log.error("unexpected fault", exc_info=error, extra={"camera": waiting.chunk.camera_id})
         if isinstance(error, StoreUnavailable) and error.retry_after_s is not None:
-            self._flow.hold(min(error.retry_after_s, LONGEST_ASKED_DELAY_S))  # pictures and status wait too
+            # Pictures and status objects wait too.
+            self._limiter.hold(min(error.retry_after_s, LONGEST_ASKED_DELAY_S))
         with self._lock:
             now_s = self._clock.monotonic_s()
             self._patience.failed(waiting, error, now_s)

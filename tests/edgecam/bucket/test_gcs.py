@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_doubles import FreePace, MemorySession
+from store_doubles import MemorySession, UnlimitedRate
 
 from edgecam.bucket import crc32c as checksum
-from edgecam.bucket import gcs as bucket_gs
-from edgecam.bucket.gcs import GsBucket
-from edgecam.bucket.google_auth import Nobody
-from edgecam.bucket.http_client import Answer, Transfer
-from edgecam.bucket.interface import Receipt
+from edgecam.bucket.gcs import GcsBucket, _kept_bytes
+from edgecam.bucket.google_auth import Anonymous
+from edgecam.bucket.http_client import HttpClient, Response
+from edgecam.bucket.interface import ChunkUpload, Receipt
 from edgecam.clock import SystemClock
 from edgecam.errors import SessionLost, StoreConflict, StoreRefused, StoreUnavailable
 from sandbox.gcs.faults import Fault, Kind
@@ -59,7 +58,7 @@ def login() -> Tokens:
 
 
 @pytest.fixture
-def bucket(gcs: EmbeddedGcs, login: Tokens) -> Iterator[GsBucket]:
+def bucket(gcs: EmbeddedGcs, login: Tokens) -> Iterator[GcsBucket]:
     opened = open_bucket(gcs, login)
     yield opened
     opened.close()
@@ -72,9 +71,9 @@ def session() -> MemorySession:
 
 def open_bucket(
     gcs: EmbeddedGcs, login: Any = None, place: str = BUCKET, stall_timeout_s: float = STALL_TIMEOUT_S
-) -> GsBucket:
-    transfer = Transfer(gcs.url, stall_timeout_s=stall_timeout_s, clock=SystemClock())
-    return GsBucket(f"gs://{place}", place, transfer=transfer, login=login or Nobody(), part_bytes=MB)
+) -> GcsBucket:
+    http = HttpClient(gcs.url, stall_timeout_s=stall_timeout_s, clock=SystemClock())
+    return GcsBucket(f"gs://{place}", place, http=http, login=login or Anonymous(), part_bytes=MB)
 
 
 def chunk(folder: Path, size_bytes: int) -> Path:
@@ -84,21 +83,24 @@ def chunk(folder: Path, size_bytes: int) -> Path:
 
 
 def put(
-    bucket: GsBucket, path: Path, session: MemorySession, pace: FreePace | None = None, name: str = NAME
+    bucket: GcsBucket,
+    path: Path,
+    session: MemorySession,
+    rate_limit: UnlimitedRate | None = None,
+    name: str = NAME,
 ) -> Receipt:
-    return bucket.put_file(
-        name,
-        path,
+    upload = ChunkUpload(
+        name=name,
+        path=path,
         content_type="video/mp4",
         metadata={"camera": "lobby"},
         crc32c=checksum.of_file(path),
-        pace=pace or FreePace(),
-        session=session,
     )
+    return bucket.put_file(upload, rate_limit=rate_limit or UnlimitedRate(), session=session)
 
 
 def test_chunk_of_one_part_is_one_request(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     put(bucket, chunk(tmp_path, MB), session)
     assert [(seen.method, seen.status) for seen in gcs.traffic.requests] == [("POST", 200)]
@@ -106,14 +108,14 @@ def test_chunk_of_one_part_is_one_request(
 
 
 def test_large_chunk_goes_in_parts_of_the_set_size(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     put(bucket, chunk(tmp_path, 3 * MB - 7), session)
     sizes = [seen.size_bytes for seen in gcs.traffic.requests if seen.method == "PUT"]
     assert sizes == [MB, MB, MB - 7]
 
 
-def test_connections_are_used_again(bucket: GsBucket, tmp_path: Path, session: MemorySession) -> None:
+def test_connections_are_used_again(bucket: GcsBucket, tmp_path: Path, session: MemorySession) -> None:
     before = threading.active_count()
     put(bucket, chunk(tmp_path, 8 * MB), session)
     assert threading.active_count() - before <= 1  # the server's thread of one connection
@@ -121,7 +123,7 @@ def test_connections_are_used_again(bucket: GsBucket, tmp_path: Path, session: M
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_passing_trouble_is_worth_another_attempt_when_the_store_says(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession, status: int
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession, status: int
 ) -> None:
     gcs.faults.inject(Fault(Kind.STATUS, status=status, retry_after="7"))
     with pytest.raises(StoreUnavailable, match=str(status)) as caught:
@@ -130,7 +132,7 @@ def test_passing_trouble_is_worth_another_attempt_when_the_store_says(
 
 
 def test_retry_after_is_understood_as_a_date(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     until = datetime.now(UTC) + timedelta(seconds=90)
     gcs.faults.inject(Fault(Kind.STATUS, retry_after=until.strftime("%a, %d %b %Y %H:%M:%S GMT")))
@@ -157,8 +159,8 @@ def test_retry_after_is_understood_as_a_date(
 def test_retry_after_is_an_hour_at_most_whatever_it_says(text: str, seconds: float | None) -> None:
     headers = Message()
     headers["Retry-After"] = text
-    transfer = Transfer("http://store.invalid", stall_timeout_s=1, clock=SystemClock())
-    assert transfer.retry_after_s(Answer(503, headers, b"")) == seconds
+    http = HttpClient("http://store.invalid", stall_timeout_s=1, clock=SystemClock())
+    assert http.retry_after_s(Response(503, headers, b"")) == seconds
 
 
 @pytest.mark.parametrize(
@@ -175,11 +177,11 @@ def test_retry_after_is_an_hour_at_most_whatever_it_says(text: str, seconds: flo
 def test_range_that_cannot_be_is_nothing_kept(text: str, kept: int) -> None:
     headers = Message()
     headers["Range"] = text
-    assert bucket_gs._kept(Answer(308, headers, b""), 100) == kept
+    assert _kept_bytes(Response(308, headers, b""), 100) == kept
 
 
 def test_unreadable_retry_after_is_none(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     gcs.faults.inject(Fault(Kind.STATUS, retry_after="soon"))
     with pytest.raises(StoreUnavailable) as caught:
@@ -188,7 +190,7 @@ def test_unreadable_retry_after_is_none(
 
 
 def test_refusal_says_which_right_to_grant_to_whom_on_what(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     gcs.faults.inject(Fault(Kind.STATUS, status=403))
     with pytest.raises(StoreRefused, match=r"roles/storage\.objectUser") as caught:
@@ -207,7 +209,7 @@ def test_bucket_that_does_not_exist_is_said(gcs: EmbeddedGcs, tmp_path: Path, se
 
 
 def test_expired_token_is_renewed_once(
-    gcs: EmbeddedGcs, bucket: GsBucket, login: Tokens, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, login: Tokens, tmp_path: Path, session: MemorySession
 ) -> None:
     gcs.faults.expire(["token-1"])
     put(bucket, chunk(tmp_path, MB), session)
@@ -218,9 +220,9 @@ def test_expired_token_is_renewed_once(
 
 
 def test_token_that_expires_between_parts_is_renewed(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
-    class Expiring(FreePace):
+    class Expiring(UnlimitedRate):
         def request(self) -> None:
             super().request()
             if self.requests == 3:
@@ -232,7 +234,7 @@ def test_token_that_expires_between_parts_is_renewed(
 
 
 def test_lost_answer_is_found_out_to_be_done(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     gcs.faults.inject(Fault(Kind.LOST_ANSWER, times=1))
     path = chunk(tmp_path, MB)
@@ -243,7 +245,7 @@ def test_lost_answer_is_found_out_to_be_done(
 
 
 def test_chunk_that_is_there_is_done_even_where_only_a_missing_right_to_replace_is_answered(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     path = chunk(tmp_path, MB)
     put(bucket, path, session)
@@ -254,7 +256,7 @@ def test_chunk_that_is_there_is_done_even_where_only_a_missing_right_to_replace_
 
 
 def test_lost_answer_to_the_last_part_is_found_out_to_be_done(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     gcs.faults.inject(Fault(Kind.LOST_ANSWER, every=3, times=1, method="PUT"))
     path = chunk(tmp_path, 3 * MB)
@@ -262,25 +264,25 @@ def test_lost_answer_to_the_last_part_is_found_out_to_be_done(
         put(bucket, path, session)
     assert session.text is not None
     with closing(open_bucket(gcs)) as after_restart:
-        receipt = put(after_restart, path, session, pace := FreePace())
+        receipt = put(after_restart, path, session, rate_limit := UnlimitedRate())
     assert (receipt.size_bytes, receipt.crc32c) == (3 * MB, checksum.of_file(path))
-    assert pace.sent == []
+    assert rate_limit.sent == []
 
 
 def test_reset_in_a_part_goes_on_from_what_the_store_has(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     gcs.faults.inject(Fault(Kind.RESET, every=2, times=1, method="PUT"))
     path = chunk(tmp_path, 3 * MB)
     with pytest.raises(StoreUnavailable):
         put(bucket, path, session)
-    put(bucket, path, session, pace := FreePace())
-    assert sum(pace.sent) == 3 * MB // 2  # one part and a half are there
+    put(bucket, path, session, rate_limit := UnlimitedRate())
+    assert sum(rate_limit.sent) == 3 * MB // 2  # one part and a half are there
     assert gcs.content(NAME) == path.read_bytes()
 
 
 def test_small_chunk_whose_connection_broke_goes_in_a_session_next_time(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     gcs.faults.inject(Fault(Kind.RESET, times=2))
     path = chunk(tmp_path, MB)
@@ -294,7 +296,7 @@ def test_small_chunk_whose_connection_broke_goes_in_a_session_next_time(
 
 
 def test_link_that_breaks_again_and_again_makes_progress(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     gcs.faults.inject(Fault(Kind.RESET, method="PUT", part=0.6))
     path = chunk(tmp_path, 2 * MB)
@@ -312,7 +314,7 @@ def test_link_that_breaks_again_and_again_makes_progress(
 
 @pytest.mark.parametrize("size_bytes", [MB, 4 * MB])
 def test_stall_is_noticed_in_either_direction(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession, size_bytes: int
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession, size_bytes: int
 ) -> None:
     gcs.faults.inject(Fault(Kind.STALL, times=1, part=0.1))
     with pytest.raises(StoreUnavailable, match="nothing has moved for 1 s"):
@@ -322,7 +324,7 @@ def test_stall_is_noticed_in_either_direction(
 
 
 def test_slow_link_is_no_stall(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     # 1 MiB at 400 kB/s takes more than twice the stall time-out, most of it in the kernel's buffers.
     gcs.faults.bytes_per_s = 400_000
@@ -331,29 +333,33 @@ def test_slow_link_is_no_stall(
 
 
 def test_store_that_is_down_is_worth_another_attempt(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     path = chunk(tmp_path, MB)
     put(bucket, chunk(tmp_path, 10), session)
     gcs.down()
     with pytest.raises(StoreUnavailable, match="refused"):
-        bucket.put_bytes("status/lobby.json", b"{}", content_type="application/json", pace=FreePace())
+        bucket.put_bytes(
+            "status/lobby.json", b"{}", content_type="application/json", rate_limit=UnlimitedRate()
+        )
     gcs.up()
-    bucket.put_bytes("latest/lobby.jpg", path.read_bytes(), content_type="image/jpeg", pace=FreePace())
+    bucket.put_bytes(
+        "latest/lobby.jpg", path.read_bytes(), content_type="image/jpeg", rate_limit=UnlimitedRate()
+    )
     assert gcs.content("latest/lobby.jpg") == path.read_bytes()
 
 
 def test_name_that_cannot_be_resolved_is_worth_another_attempt(
     tmp_path: Path, session: MemorySession
 ) -> None:
-    transfer = Transfer("http://store.invalid", stall_timeout_s=1, clock=SystemClock())
-    bucket = GsBucket("gs://b", "b", transfer=transfer, login=Nobody(), part_bytes=MB)
+    http = HttpClient("http://store.invalid", stall_timeout_s=1, clock=SystemClock())
+    bucket = GcsBucket("gs://b", "b", http=http, login=Anonymous(), part_bytes=MB)
     with pytest.raises(StoreUnavailable, match=r"store\.invalid: its address cannot be found"):
         put(bucket, chunk(tmp_path, 10), session)
 
 
 def test_session_that_the_store_has_forgotten_is_lost(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     path = chunk(tmp_path, 3 * MB)
     gcs.faults.inject(Fault(Kind.RESET, times=1, method="PUT"))
@@ -367,7 +373,7 @@ def test_session_that_the_store_has_forgotten_is_lost(
 
 
 def test_session_address_and_token_stand_in_no_error(
-    gcs: EmbeddedGcs, bucket: GsBucket, tmp_path: Path, session: MemorySession
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     path = chunk(tmp_path, 3 * MB)
     words = []
@@ -387,13 +393,17 @@ def test_session_address_and_token_stand_in_no_error(
     assert not any("upload_id" in word or "token-1" in word for word in words)
 
 
-def test_names_beyond_ascii_are_stored_and_said(gcs: EmbeddedGcs, bucket: GsBucket) -> None:
+def test_names_beyond_ascii_are_stored_and_said(gcs: EmbeddedGcs, bucket: GcsBucket) -> None:
     for _ in range(2):
-        bucket.put_bytes("status/küche 漢.json", b"{}", content_type="application/json", pace=FreePace())
+        bucket.put_bytes(
+            "status/küche 漢.json", b"{}", content_type="application/json", rate_limit=UnlimitedRate()
+        )
     assert [stored.name for stored in gcs.objects()] == ["status/küche 漢.json"]
     gcs.faults.inject(Fault(Kind.STATUS, status=403))
     with pytest.raises(StoreRefused, match="küche"):
-        bucket.put_bytes("status/küche 漢.json", b"{}", content_type="application/json", pace=FreePace())
+        bucket.put_bytes(
+            "status/küche 漢.json", b"{}", content_type="application/json", rate_limit=UnlimitedRate()
+        )
 
 
 def test_tls_is_checked(tmp_path: Path, session: MemorySession, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,11 +17,11 @@ from google_service import GoogleService
 
 from edgecam.bucket.google_auth import (
     RENEW_BEFORE_S,
-    Endpoints,
-    Nobody,
+    Anonymous,
     Tokens,
     open_login,
 )
+from edgecam.bucket.google_credentials import Endpoints
 from edgecam.clock import SystemClock
 from edgecam.config.storage import Google, GoogleLogin
 from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
@@ -301,6 +301,6 @@ def test_without_any_login_the_ways_are_named(
 
 
 def test_emulator_asks_for_no_login_unless_one_is_set() -> None:
-    assert isinstance(open_login(Google(), clock=SystemClock(), emulated=True), Nobody)
+    assert isinstance(open_login(Google(), clock=SystemClock(), emulated=True), Anonymous)
     explicit = Google(login=GoogleLogin.FEDERATION, audience=AUDIENCE)
     assert isinstance(open_login(explicit, clock=SystemClock(), emulated=True), Tokens)

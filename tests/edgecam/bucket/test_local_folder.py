@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from store_doubles import FreePace, MemorySession
+from store_doubles import MemorySession, UnlimitedRate
 from stranger import UID, Stranger
 
 from edgecam.bucket import crc32c as checksum
+from edgecam.bucket.interface import ChunkUpload
 from edgecam.bucket.local_folder import FileBucket
 from edgecam.errors import StoreConflict, StoreRefused
 
@@ -42,17 +43,10 @@ def folder(tmp_path: Path) -> Path:
 
 def put(folder: Path, chunk: Path) -> None:
     bucket = FileBucket(f"file://{folder}")
-    crc32c, pace = checksum.of_file(chunk), FreePace()
-    bucket.put_file(
-        NAME,
-        chunk,
-        content_type="video/mp4",
-        metadata={},
-        crc32c=crc32c,
-        pace=pace,
-        session=MemorySession(),
-    )
-    bucket.put_bytes("lobby/2026/latest.jpg", b"picture", content_type="image/jpeg", pace=pace)
+    crc32c, rate_limit = checksum.of_file(chunk), UnlimitedRate()
+    upload = ChunkUpload(name=NAME, path=chunk, content_type="video/mp4", metadata={}, crc32c=crc32c)
+    bucket.put_file(upload, rate_limit=rate_limit, session=MemorySession())
+    bucket.put_bytes("lobby/2026/latest.jpg", b"picture", content_type="image/jpeg", rate_limit=rate_limit)
 
 
 def test_nothing_is_written_through_a_link_under_a_temporary_name(

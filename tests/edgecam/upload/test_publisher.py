@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from edgecam import __version__
-from edgecam.bucket.interface import Pace, Receipt
+from edgecam.bucket.interface import ChunkUpload, RateLimit, Receipt
 from edgecam.config.storage import Latest, StatusObjects
 from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
 from edgecam.redaction import SECRETS
@@ -30,7 +30,7 @@ from edgecam.status.reports import (
     UploadReport,
 )
 from edgecam.upload.publisher import Publisher
-from edgecam.upload.rate_limit import Flow
+from edgecam.upload.rate_limit import RateLimiter
 from sandbox.clocks import BEGINNING, ManualClock
 
 JPEG = b"\xff\xd8 a picture \xff\xd9"
@@ -55,17 +55,17 @@ class RecordingBucket:
     error: StoreError | None = None
     takes_s: float = 0.0
 
-    def put_bytes(self, name: str, content: bytes, *, content_type: str, pace: Pace) -> None:
+    def put_bytes(self, name: str, content: bytes, *, content_type: str, rate_limit: RateLimit) -> None:
         self.tries += 1
-        pace.request()
-        pace.send(len(content))
+        rate_limit.request()
+        rate_limit.send(len(content))
         self.clock.advance(self.takes_s)
         if self.error is not None:
             raise self.error
         self.puts.append(Written(name, content, content_type, self.clock.monotonic_s()))
 
-    def put_file(self, name: str, path: Path, **_: Any) -> Receipt:
-        raise AssertionError(f"{name}: expected no chunk, found {path}")
+    def put_file(self, upload: ChunkUpload, **_: Any) -> Receipt:
+        raise AssertionError(f"{upload.name}: expected no chunk, found {upload.path}")
 
     def close(self) -> None:
         """Nothing is open."""
@@ -127,7 +127,7 @@ class Node:
         spool = SpoolReport({"lobby": SpooledReport(2, 2000, BEGINNING, 1, 1, 0)}, 3000, 10_000, 99, False)
         publisher = Publisher(
             self.bucket,
-            Flow(requests_per_s=1000, bytes_per_s=10**9, clock=ManualClock()),
+            RateLimiter(requests_per_s=1000, bytes_per_s=10**9, clock=ManualClock()),
             latest=self.latest,
             status=self.status,
             reports=self.reports,

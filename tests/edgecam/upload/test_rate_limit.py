@@ -9,17 +9,19 @@ import pytest
 
 from edgecam.clock import SystemClock
 from edgecam.errors import StoreUnavailable
-from edgecam.upload.rate_limit import MOST_HOLD_S, Flow
+from edgecam.upload.rate_limit import MOST_HOLD_S, RateLimiter
 from sandbox.clocks import ManualClock
 
 PIECE = 64 * 1024
 
 
-def grants(flow: Flow, clock: ManualClock, count: int, size_bytes: int = PIECE) -> list[tuple[float, int]]:
+def grants(
+    limiter: RateLimiter, clock: ManualClock, count: int, size_bytes: int = PIECE
+) -> list[tuple[float, int]]:
     """When each of `count` pieces in a row was granted, and how large it was."""
     found = []
     for _ in range(count):
-        flow.send(size_bytes)
+        limiter.send(size_bytes)
         found.append((clock.monotonic_s(), size_bytes))
     return found
 
@@ -30,49 +32,49 @@ def most_in_a_window(found: list[tuple[float, int]], window_s: float) -> int:
 
 def test_bytes_flow_at_the_rate() -> None:
     clock = ManualClock()
-    found = grants(Flow(requests_per_s=1, bytes_per_s=10 * PIECE, clock=clock), clock, 200)
+    found = grants(RateLimiter(requests_per_s=1, bytes_per_s=10 * PIECE, clock=clock), clock, 200)
     assert found[-1][0] == pytest.approx(200 / 10, rel=0.02)
 
 
 @pytest.mark.parametrize("pause_s", [0, 3600])
 def test_no_second_carries_more_than_a_tenth_above_the_rate_even_after_a_pause(pause_s: float) -> None:
     clock = ManualClock()
-    flow = Flow(requests_per_s=1, bytes_per_s=10 * PIECE, clock=clock)
-    before = grants(flow, clock, 20)
+    limiter = RateLimiter(requests_per_s=1, bytes_per_s=10 * PIECE, clock=clock)
+    before = grants(limiter, clock, 20)
     clock.advance(pause_s)
-    found = before + grants(flow, clock, 60)
+    found = before + grants(limiter, clock, 60)
     assert most_in_a_window(found, 1.0) <= 11 * PIECE
     assert most_in_a_window(found, 0.25) <= 4 * PIECE
 
 
 def test_requests_flow_at_the_rate_and_one_may_always_begin_after_a_pause() -> None:
     clock = ManualClock()
-    flow = Flow(requests_per_s=0.5, bytes_per_s=1, clock=clock)
+    limiter = RateLimiter(requests_per_s=0.5, bytes_per_s=1, clock=clock)
     times = []
     for _ in range(5):
-        flow.request()
+        limiter.request()
         times.append(clock.monotonic_s())
     assert times == [0, 2, 4, 6, 8]
     clock.advance(100)
-    flow.request()
+    limiter.request()
     assert clock.monotonic_s() == 108
 
 
 def test_a_piece_larger_than_a_second_allows_waits_until_it_is_paid_for() -> None:
     clock = ManualClock()
-    flow = Flow(requests_per_s=1, bytes_per_s=PIECE // 4, clock=clock)
-    assert [round(at, 1) for at, _ in grants(flow, clock, 2)] == [3.9, 7.9]
+    limiter = RateLimiter(requests_per_s=1, bytes_per_s=PIECE // 4, clock=clock)
+    assert [round(at, 1) for at, _ in grants(limiter, clock, 2)] == [3.9, 7.9]
 
 
 def test_concurrent_uploads_take_turns() -> None:
-    flow = Flow(requests_per_s=1000, bytes_per_s=200 * PIECE, clock=SystemClock())
-    flow.send(30 * PIECE)  # what was saved up belongs to whoever comes first
+    limiter = RateLimiter(requests_per_s=1000, bytes_per_s=200 * PIECE, clock=SystemClock())
+    limiter.send(30 * PIECE)  # what was saved up belongs to whoever comes first
     sent = [0, 0, 0]
     end_s = time.monotonic() + 0.6
 
     def upload(number: int) -> None:
         while time.monotonic() < end_s:
-            flow.send(PIECE)
+            limiter.send(PIECE)
             sent[number] += 1
 
     threads = [threading.Thread(target=upload, args=(number,)) for number in range(3)]
@@ -84,28 +86,28 @@ def test_concurrent_uploads_take_turns() -> None:
 
 
 def test_who_waits_is_told_at_once_that_the_node_ends() -> None:
-    flow = Flow(requests_per_s=0.001, bytes_per_s=1, clock=SystemClock())
-    flow.request()
+    limiter = RateLimiter(requests_per_s=0.001, bytes_per_s=1, clock=SystemClock())
+    limiter.request()
     told: list[Exception] = []
 
     def ask() -> None:
         try:
-            flow.request()
+            limiter.request()
         except StoreUnavailable as error:
             told.append(error)
 
     thread = threading.Thread(target=ask)
     thread.start()
-    flow.end()
+    limiter.end()
     thread.join(10)
     assert len(told) == 1
     with pytest.raises(StoreUnavailable, match="ending"):
-        flow.send(1)
+        limiter.send(1)
 
 
 def test_pieces_are_small_where_the_rate_is_low_and_never_more_than_uploads_take() -> None:
     def piece_bytes(bytes_per_s: int) -> int:
-        return Flow(requests_per_s=1, bytes_per_s=bytes_per_s, clock=ManualClock()).piece_bytes
+        return RateLimiter(requests_per_s=1, bytes_per_s=bytes_per_s, clock=ManualClock()).piece_bytes
 
     assert piece_bytes(64_000) == 16_000
     assert piece_bytes(4096) == 1024
@@ -114,24 +116,24 @@ def test_pieces_are_small_where_the_rate_is_low_and_never_more_than_uploads_take
 
 def test_a_changed_rate_holds_at_once_and_saves_nothing_up() -> None:
     clock = ManualClock()
-    flow = Flow(requests_per_s=1, bytes_per_s=2 * PIECE, clock=clock)
-    grants(flow, clock, 20)
+    limiter = RateLimiter(requests_per_s=1, bytes_per_s=2 * PIECE, clock=clock)
+    grants(limiter, clock, 20)
     for per_s in (20 * PIECE, 5 * PIECE):
         begun_s = clock.monotonic_s()
-        flow.change(requests_per_s=1, bytes_per_s=per_s)
-        found = grants(flow, clock, 100)
+        limiter.change(requests_per_s=1, bytes_per_s=per_s)
+        found = grants(limiter, clock, 100)
         assert found[-1][0] - begun_s == pytest.approx(100 * PIECE / per_s, rel=0.03)
         assert most_in_a_window(found, 1.0) <= 1.1 * per_s + PIECE
 
 
 def test_who_waits_already_goes_by_the_changed_rate() -> None:
-    flow = Flow(requests_per_s=0.001, bytes_per_s=1, clock=SystemClock())
-    flow.request()
+    limiter = RateLimiter(requests_per_s=0.001, bytes_per_s=1, clock=SystemClock())
+    limiter.request()
     asked, served = threading.Semaphore(0), []
 
     def ask(number: int) -> None:
         asked.release()
-        (flow.request if number % 2 else lambda: flow.send(PIECE))()
+        (limiter.request if number % 2 else lambda: limiter.send(PIECE))()
         served.append(number)
 
     threads = []
@@ -139,7 +141,7 @@ def test_who_waits_already_goes_by_the_changed_rate() -> None:
         threads.append(threading.Thread(target=ask, args=(number,), daemon=True))
         threads[-1].start()
         asked.acquire()
-    flow.change(requests_per_s=100, bytes_per_s=100 * PIECE)
+    limiter.change(requests_per_s=100, bytes_per_s=100 * PIECE)
     for thread in threads:
         thread.join(20)
         assert not thread.is_alive()
@@ -148,30 +150,30 @@ def test_who_waits_already_goes_by_the_changed_rate() -> None:
 
 def test_a_lowered_rate_holds_for_what_was_granted_and_not_paid() -> None:
     clock = ManualClock()
-    flow = Flow(requests_per_s=1, bytes_per_s=10 * PIECE, clock=clock)
-    flow.send(11 * PIECE)
-    flow.change(requests_per_s=1, bytes_per_s=PIECE)
+    limiter = RateLimiter(requests_per_s=1, bytes_per_s=10 * PIECE, clock=clock)
+    limiter.send(11 * PIECE)
+    limiter.change(requests_per_s=1, bytes_per_s=PIECE)
     begun_s = clock.monotonic_s()
-    assert [round(at - begun_s) for at, _ in grants(flow, clock, 3)] == [1, 2, 3]
+    assert [round(at - begun_s) for at, _ in grants(limiter, clock, 3)] == [1, 2, 3]
 
 
 def test_pieces_follow_the_rate_and_the_end_holds_after_a_change() -> None:
-    flow = Flow(requests_per_s=1, bytes_per_s=20_000_000, clock=ManualClock())
-    flow.change(requests_per_s=1, bytes_per_s=64_000)
-    assert flow.piece_bytes == 16_000
-    flow.end()
-    flow.change(requests_per_s=1, bytes_per_s=64_000)
+    limiter = RateLimiter(requests_per_s=1, bytes_per_s=20_000_000, clock=ManualClock())
+    limiter.change(requests_per_s=1, bytes_per_s=64_000)
+    assert limiter.piece_bytes == 16_000
+    limiter.end()
+    limiter.change(requests_per_s=1, bytes_per_s=64_000)
     with pytest.raises(StoreUnavailable, match="ending"):
-        flow.send(1)
+        limiter.send(1)
 
 
 def test_a_hold_keeps_every_request_waiting_and_lets_what_is_under_way_go_on() -> None:
     clock = ManualClock()
-    flow = Flow(requests_per_s=100, bytes_per_s=10 * PIECE, clock=clock)
-    flow.hold(60)
-    flow.send(PIECE)
+    limiter = RateLimiter(requests_per_s=100, bytes_per_s=10 * PIECE, clock=clock)
+    limiter.hold(60)
+    limiter.send(PIECE)
     assert clock.monotonic_s() < 1
-    flow.request()
+    limiter.request()
     assert clock.monotonic_s() >= 60
 
 
@@ -181,15 +183,15 @@ NO_RATES = [0, -1, 1e-300, 5e-324, 1e308, 10**400, float("inf"), float("nan")]
 @pytest.mark.parametrize("rate", NO_RATES)
 def test_rate_that_is_none_is_refused_and_changes_nothing(rate: float) -> None:
     clock = ManualClock()
-    flow = Flow(requests_per_s=10, bytes_per_s=1000, clock=clock)
+    limiter = RateLimiter(requests_per_s=10, bytes_per_s=1000, clock=clock)
     for wrong in ({"requests_per_s": rate, "bytes_per_s": 1}, {"requests_per_s": 1, "bytes_per_s": rate}):
         with pytest.raises(ValueError, match=r"rate: expected 0\.001 to 1e\+12 a second, found"):
-            flow.change(**wrong)
+            limiter.change(**wrong)
         with pytest.raises(ValueError, match="rate: expected"):
-            Flow(**wrong, clock=clock)
+            RateLimiter(**wrong, clock=clock)
     began_s = clock.monotonic_s()
     for _ in range(20):
-        flow.request()
+        limiter.request()
     assert clock.monotonic_s() - began_s == pytest.approx(1.9, abs=0.01)
 
 
@@ -199,7 +201,7 @@ def test_rate_that_is_none_is_refused_and_changes_nothing(rate: float) -> None:
 )
 def test_store_holds_a_node_for_an_hour_at_most(asked_s: float, waited_s: float) -> None:
     clock = ManualClock()
-    flow = Flow(requests_per_s=10, bytes_per_s=1000, clock=clock)
-    flow.hold(asked_s)
-    flow.request()
+    limiter = RateLimiter(requests_per_s=10, bytes_per_s=1000, clock=clock)
+    limiter.hold(asked_s)
+    limiter.request()
     assert clock.monotonic_s() == pytest.approx(waited_s, abs=0.01)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from edgecam.bucket.interface import Receipt
+from edgecam.bucket.interface import ChunkUpload, RateLimit, Receipt, Session
 from edgecam.bucket.local_folder import FileBucket
 from edgecam.chunk import Chunk
 from edgecam.config import storage as config_store
@@ -21,7 +21,7 @@ from edgecam.config.recording import ChunkFormat
 from edgecam.config.storage import MB, Order
 from edgecam.errors import ChunkDamaged, SessionLost, SpoolError, StoreRefused, StoreUnavailable
 from edgecam.spool.spool import Spool
-from edgecam.upload.rate_limit import Flow
+from edgecam.upload.rate_limit import RateLimiter
 from edgecam.upload.uploader import Uploader
 from sandbox.clocks import BEGINNING, FastClock
 
@@ -48,7 +48,8 @@ class UnreliableBucket(FileBucket):
         self._at_once: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def put_file(self, name: str, path: Path, **rest: Any) -> Receipt:
+    def put_file(self, upload: ChunkUpload, *, rate_limit: RateLimit, session: Session) -> Receipt:
+        name = upload.name
         with self._lock:
             self.attempts.append(name)
             self._at_once[name] += 1
@@ -59,8 +60,8 @@ class UnreliableBucket(FileBucket):
             if error := self.fails(name):
                 raise error
             if self.saves_session:
-                rest["session"].save("text")
-            return super().put_file(name, path, **rest)
+                session.save("text")
+            return super().put_file(upload, rate_limit=rate_limit, session=session)
         finally:
             with self._lock:
                 self._at_once[name] -= 1
@@ -79,9 +80,9 @@ class Rig:
         spool = config_store.Spool(path=str(folder / "spool"), max_bytes=16 * MB, keep_free_bytes=0)
         self.spool = Spool(spool, clock=self.clock)
         self.bucket = UnreliableBucket(folder / "bucket")
-        self.flow = Flow(requests_per_s=1000, bytes_per_s=10**9, clock=self.clock)
+        self.limiter = RateLimiter(requests_per_s=1000, bytes_per_s=10**9, clock=self.clock)
         self.uploader = Uploader(
-            self.spool, self.bucket, self.flow, config_store.Upload(**settings), clock=self.clock
+            self.spool, self.bucket, self.limiter, config_store.Upload(**settings), clock=self.clock
         )
         self.spool.open()
         self._recorded: Counter[str] = Counter()
@@ -353,8 +354,8 @@ def test_a_stop_does_not_wait_for_a_store_that_is_down(
 
 def test_a_stop_breaks_off_an_upload_that_waits_for_its_turn_and_keeps_the_chunk(tmp_path: Path) -> None:
     it = Rig(tmp_path)
-    it.flow = Flow(requests_per_s=1000, bytes_per_s=1, clock=it.clock)
-    uploader = Uploader(it.spool, it.bucket, it.flow, config_store.Upload(), clock=it.clock)
+    it.limiter = RateLimiter(requests_per_s=1000, bytes_per_s=1, clock=it.clock)
+    uploader = Uploader(it.spool, it.bucket, it.limiter, config_store.Upload(), clock=it.clock)
     it.record()
     uploader.start()
     assert not uploader.finish(timeout_s=0.3 * SPEED)

@@ -1,4 +1,4 @@
-"""What a bucket is handed by an upload: pace and session, as simple as they can be."""
+"""What a bucket is handed by an upload: rate_limit and session, as simple as they can be."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class FreePace:
+class UnlimitedRate:
     """Never waits; remembers what it was asked."""
 
     requests: int = 0
