@@ -7,6 +7,14 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+NS_PER_S = 1_000_000_000
+
+
+def utc_text(moment: datetime) -> str:
+    """`moment` in UTC as ISO 8601 with milliseconds, as JSON, logs and metadata have it:
+    `2026-01-01T12:00:00.250Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
 
 class Clock(Protocol):
     """What the rest of the program knows of time."""

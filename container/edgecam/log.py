@@ -15,7 +15,7 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import Any, TextIO
 
-from edgecam.clock import Clock, SystemClock
+from edgecam.clock import Clock, SystemClock, utc_text
 from edgecam.config.node import Log, LogFormat
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS, one_line
 
@@ -252,8 +252,7 @@ def _extras(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _time(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_text(datetime.fromtimestamp(record.created, UTC))
 
 
 def _error_text(error: BaseException) -> str:

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
-from edgecam.gstreamer.gst import NS_PER_S, Gst
+from edgecam.clock import NS_PER_S
+from edgecam.gstreamer.gst import Gst
 
 log = logging.getLogger(__name__)
 

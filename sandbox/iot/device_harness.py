@@ -13,14 +13,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from edgecam.brokers.interface import DeviceState
-from edgecam.clock import Clock, SystemClock
+from edgecam.clock import Clock, SystemClock, utc_text
 from edgecam.cloud_iot.connection import Limits
 from edgecam.cloud_iot.transport import CloudIotTransport
 from edgecam.config.brokers import CloudIot
 from edgecam.config.camera import Camera
 from edgecam.credentials.secrets import SecretSource
 from edgecam.errors import CommandError, CredentialsError
-from edgecam.status.serialize import time_text
 from sandbox.iot.server import EmbeddedCloudIot
 
 PROJECT = "sandbox-project"
@@ -100,7 +99,7 @@ class SaidStates:
         """See `StateSource.state`."""
         with self._lock:
             word = self._words.get(camera_id, self._words.get("", "connected"))
-        told = {"id": camera_id, "state": word, "sent_at": time_text(self._clock.now())}
+        told = {"id": camera_id, "state": word, "sent_at": utc_text(self._clock.now())}
         return DeviceState(told, (word,))
 
 

@@ -33,7 +33,7 @@ from typing import Any
 
 from edgecam import __version__
 from edgecam.brokers.interface import DeviceState, RuntimeSettings, StateSource
-from edgecam.clock import Clock
+from edgecam.clock import Clock, utc_text
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.status.last_run import LastEnd
 from edgecam.status.reports import (
@@ -45,7 +45,6 @@ from edgecam.status.reports import (
 from edgecam.status.serialize import (
     as_ended,
     recording_values,
-    time_text,
     worth_of,
 )
 
@@ -160,7 +159,7 @@ class NodeStates:
         return {
             "id": report.camera_id,
             "state": str(report.state),
-            "since": time_text(report.since),
+            "since": utc_text(report.since),
             "reason": report.reason or recording["reason"],
             "message": _short(report.message or recording["problem"]),
             "frame_age_s": None if report.frame_age_s is None else round(report.frame_age_s, 3),
@@ -172,7 +171,7 @@ class NodeStates:
             "key_version": key_version,
             "previous_end": None if self._previous_end is None else str(self._previous_end),
             "config": config,
-            "sent_at": time_text(self._clock.now()),
+            "sent_at": utc_text(self._clock.now()),
             "every_s": every_s,
         }
 
@@ -190,7 +189,7 @@ class _States:
 
 def _newest_chunk(report: CameraReport) -> str | None:
     newest_end = report.recording.newest_end if report.recording is not None else None
-    return None if newest_end is None else time_text(newest_end)
+    return None if newest_end is None else utc_text(newest_end)
 
 
 def _short(text: str | None) -> str | None:

@@ -15,12 +15,11 @@ from typing import Any
 from edgecam import heap
 from edgecam.capture.access_unit import AccessUnit
 from edgecam.capture.tap import Tap
-from edgecam.clock import Clock
+from edgecam.clock import NS_PER_S, Clock
 from edgecam.codecs.video import CODECS, Codec, by_media_type
 from edgecam.errors import SourceEnded, SourceError, SourceFlooded, SourceUnsupported
 from edgecam.gstreamer.diagnosis import GstError
 from edgecam.gstreamer.gst import (
-    NS_PER_S,
     Gst,
     connect,
     guarded,

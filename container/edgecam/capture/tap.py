@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from edgecam.clock import NS_PER_S
 from edgecam.gstreamer.gst import (
     Gst,
     add_probe,
@@ -21,7 +22,7 @@ from edgecam.gstreamer.gst import (
 HELD_BYTES_LIMIT = 8_000_000
 """Sixteen seconds at 4 Mbit/s: longer than a memory card takes to tidy itself up."""
 _SENDER_CLOCK = Gst.Caps.from_string("timestamp/x-ntp")
-_NTP_TO_UNIX_NS = 2_208_988_800 * 1_000_000_000
+_NTP_TO_UNIX_NS = 2_208_988_800 * NS_PER_S
 """NTP counts from 1900 (RFC 5905, 6)."""
 
 

@@ -21,7 +21,7 @@ from edgecam.cli.probe_findings import (
     audio_names,
     notes_on,
 )
-from edgecam.clock import Clock, SystemClock
+from edgecam.clock import NS_PER_S, Clock, SystemClock
 from edgecam.codecs.video import Codec
 from edgecam.config.camera import Camera, Frames, Tls
 from edgecam.config.schemes import Form, find_scheme, prefixes_where
@@ -47,7 +47,6 @@ from edgecam.sources.factory import source_for
 _WATCHED_KEYFRAMES = 3  # two intervals: one alone may be a camera's answer to our arrival
 _WATCHED_S = 3.0  # of the stream, for a rate that means something
 _LOOK_EVERY_S = 0.1
-_NS_PER_S = 1_000_000_000
 _LOGIN_IN_PATH = (
     "the password stands in the path or query, which fleet.yaml refuses: try the camera with --username and "
     "--password-file and a URI without it"
@@ -227,7 +226,7 @@ class _Watch:
         if codec is None or self._first is None:
             return found
         interval_ns = None if codec.is_intra else self._rhythm.keyframe_interval_ns
-        interval_s = None if interval_ns is None else round(interval_ns / _NS_PER_S, 3)
+        interval_s = None if interval_ns is None else round(interval_ns / NS_PER_S, 3)
         span_s, fps = self._span_s(), self._fps()
         mean_bits = 8 * self._unit_bytes / len(self._times_ns)
         found = replace(
@@ -249,13 +248,13 @@ class _Watch:
 
     def _span_s(self) -> float:
         times_ns = self._times_ns
-        return (times_ns[-1] - times_ns[0]) / _NS_PER_S if times_ns else 0.0
+        return (times_ns[-1] - times_ns[0]) / NS_PER_S if times_ns else 0.0
 
     def _fps(self) -> float | None:
         """By the median interval: a camera sends its first second in a hurry."""
         times_ns = sorted(self._times_ns)
         steps_ns = [later - earlier for earlier, later in pairwise(times_ns) if later > earlier]
-        return _NS_PER_S / median(steps_ns) if steps_ns else None
+        return NS_PER_S / median(steps_ns) if steps_ns else None
 
     def _judge(self) -> None:
         """The time is up: no picture is a failure, too short a look is not."""

@@ -7,11 +7,10 @@ import socket
 import ssl
 
 from edgecam.backoff import STABLE_AFTER_S
-from edgecam.clock import Clock
+from edgecam.clock import Clock, utc_text
 from edgecam.cloud_iot.bridge_socket import PacketTooLong
 from edgecam.config.brokers import CloudIot
 from edgecam.errors import BrokerError
-from edgecam.status.serialize import time_text
 
 _UNAVAILABLE = 0x88
 _WRONG_ID = 0x85
@@ -142,7 +141,7 @@ class Faults:
         )
 
     def _time(self) -> str:
-        return f"it says {time_text(self._clock.now())}"
+        return f"it says {utc_text(self._clock.now())}"
 
     def _error(self, reason: str, sentence: str) -> BrokerError:
         return BrokerError(f"{self._bridge}: {sentence}", reason=reason)

@@ -17,14 +17,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from edgecam.capture.access_unit import AccessUnit
+from edgecam.clock import NS_PER_S
 from edgecam.config.camera import Decode
-from edgecam.frames.pace import _NS_PER_S, Pace, Rhythm
+from edgecam.frames.pace import Pace, Rhythm
 from edgecam.status.reports import DecodeMode
 
 HELD_BYTES_LIMIT = 8_000_000
 """Two keyframe intervals of a very good camera; what is held beyond is decoded early, so that memory stays
 flat."""
-HELD_NS_LIMIT = 10 * _NS_PER_S
+HELD_NS_LIMIT = 10 * NS_PER_S
 """Decoding ten seconds in one go takes about a second: longer would make the picture late."""
 INTERVAL_TOLERANCE = 0.05
 """Cameras' clocks are not ours: a keyframe interval this much over the wished one still satisfies it."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from edgecam.capture.access_unit import AccessUnit
-
-_NS_PER_S = 1_000_000_000
+from edgecam.clock import NS_PER_S
 
 _INTERVALS_KEPT = 3
 """Cameras that adapt their keyframe interval do so for some intervals at least; the longest of these
@@ -17,7 +16,7 @@ class Pace:
     """Chooses which pictures to take, so that there are `max_fps` a second at the most, evenly spaced."""
 
     def __init__(self, max_fps: float) -> None:
-        self.period_ns = round(_NS_PER_S / max_fps)
+        self.period_ns = round(NS_PER_S / max_fps)
         self._due_ns: int | None = None
 
     def is_due(self, pts_ns: int, tolerance_ns: int) -> bool:

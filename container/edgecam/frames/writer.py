@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from edgecam import replaced_file
+from edgecam.clock import utc_text
 from edgecam.codecs.jpeg import LONGEST_BYTES, size_of
 from edgecam.config.camera import Frames, OnStale
 from edgecam.folder import SHOWN_FOLDER, opened
@@ -158,7 +159,7 @@ class FrameWriter:
         frame = self.newest or self._inherited
         told = {
             "camera": self._camera_id,
-            "captured_at": _utc_text(frame.captured_at) if frame else None,
+            "captured_at": utc_text(frame.captured_at) if frame else None,
             "sequence": frame.sequence if frame else 0,
             "width": frame.width if frame else None,
             "height": frame.height if frame else None,
@@ -197,7 +198,3 @@ class NoFrame(FrameWriter):
 
     def set_state(self, state: CameraState) -> None:
         """Nowhere to tell it."""
-
-
-def _utc_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 VERSION_FLOOR = (1, 22)
 """Debian 12's. Older ones lack appsrc's leaky queues and h264parse's repairs that cameras need."""
 
-NS_PER_S = 1_000_000_000
-
 _PACKAGES = {
     "appsink": "gstreamer1.0-plugins-base",
     "appsrc": "gstreamer1.0-plugins-base",

@@ -7,14 +7,13 @@ import math
 from edgecam.capture.access_unit import AccessUnit
 from edgecam.capture.connection import Connection
 from edgecam.capture.tap import Tap
-from edgecam.clock import Clock
+from edgecam.clock import NS_PER_S, Clock
 from edgecam.codecs.video import Codec
 from edgecam.config.camera import Decode
 from edgecam.frames.decode_gate import Gate
 from edgecam.frames.decoder import Decoder, Picture
 from edgecam.frames.demand import Wishes
 from edgecam.frames.writer import FrameWriter
-from edgecam.gstreamer.gst import NS_PER_S
 from edgecam.sources.base import Source
 from edgecam.status.reports import DecodeMode
 

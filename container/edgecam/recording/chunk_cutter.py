@@ -12,9 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from edgecam.clock import NS_PER_S
 from edgecam.recording.steadiness import Steadiness
-
-NS_PER_S = 1_000_000_000
 
 TREMBLE_NS = NS_PER_S // 5
 """What a keyframe may be early; more than any jitter buffer lets through."""

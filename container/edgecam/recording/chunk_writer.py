@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edgecam.clock import NS_PER_S
 from edgecam.codecs.video import Codec
 from edgecam.config.recording import ChunkFormat
 from edgecam.formats import mp4_repair as mp4
 from edgecam.gstreamer.diagnosis import GstError
 from edgecam.gstreamer.gst import (
-    NS_PER_S,
     Gst,
     link,
     make,

@@ -26,6 +26,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from edgecam.clock import NS_PER_S
+
 log = logging.getLogger(__name__)
 
 SENDER_TRUST = timedelta(seconds=30)
@@ -72,7 +74,7 @@ class Delay:
 
     def observe(self, pts_ns: int, now_s: float) -> None:
         """A picture has arrived."""
-        delay_s = now_s - pts_ns / 1e9
+        delay_s = now_s - pts_ns / NS_PER_S
         if self._begun_s is None or now_s - self._begun_s >= _WINDOW_S:
             self._former_s = None if self._begun_s is None else self._shortest_s
             self._begun_s, self._shortest_s = now_s, delay_s
@@ -81,7 +83,7 @@ class Delay:
     def arrival_s(self, pts_ns: int) -> float:
         """When the picture at `pts_ns` arrived, or would have undelayed, by the clock that never steps."""
         known = self._shortest_s if self._former_s is None else min(self._shortest_s, self._former_s)
-        return pts_ns / 1e9 + known
+        return pts_ns / NS_PER_S + known
 
 
 class Turn(NamedTuple):

@@ -11,7 +11,8 @@ import heapq
 from collections import deque
 from collections.abc import Iterable
 
-NS_PER_S = 1_000_000_000
+from edgecam.clock import NS_PER_S
+
 DEPTH_LIMIT = 16
 """The most that H.264 and H.265 allow."""
 _DEFAULT_INTERVAL_NS = NS_PER_S // 30

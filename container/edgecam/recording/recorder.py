@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edgecam.capture.tap import Coded, Tap, taken_ns
 from edgecam.chunk import Chunk, ChunkSink
-from edgecam.clock import Clock
+from edgecam.clock import NS_PER_S, Clock
 from edgecam.codecs.jpeg import size_of
 from edgecam.codecs.video import Codec, by_media_type
 from edgecam.config.camera import Camera
@@ -26,7 +26,6 @@ from edgecam.errors import EdgecamError, SpoolError, SpoolFull
 from edgecam.formats import repair as media
 from edgecam.gstreamer.gst import structure_of
 from edgecam.recording.chunk_cutter import (
-    NS_PER_S,
     REORDER_NS,
     Cutter,
     Form,

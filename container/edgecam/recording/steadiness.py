@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-NS_PER_S = 1_000_000_000
+from edgecam.clock import NS_PER_S
 
 LEAST_CHUNK_NS = NS_PER_S
 """One early end in each second of the stream is gone along with for ever: a camera that takes another form at

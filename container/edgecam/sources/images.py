@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from edgecam.clock import NS_PER_S
 from edgecam.config.camera import Camera
 from edgecam.credentials.login import Login
 from edgecam.errors import SourceNotFound, SourceUnsupported
 from edgecam.gstreamer.gst import (
-    NS_PER_S,
     Gst,
     connect,
     guarded,

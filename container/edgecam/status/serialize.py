@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from edgecam.clock import utc_text
 from edgecam.status.reports import (
     CameraReport,
     CameraState,
@@ -29,7 +30,7 @@ def camera_values(
     return {
         "id": report.camera_id,
         "state": str(report.state),
-        "since": time_text(report.since),
+        "since": utc_text(report.since),
         "reason": report.reason,
         "message": report.message,
         "delivering": report.is_delivering,
@@ -37,7 +38,7 @@ def camera_values(
         "frame": None
         if frame is None
         else {
-            "captured_at": time_text(frame.captured_at),
+            "captured_at": utc_text(frame.captured_at),
             "sequence": frame.sequence,
             "width": frame.width,
             "height": frame.height,
@@ -72,7 +73,7 @@ def _link_values(broker: str, link: LinkReport) -> dict[str, Any]:
     return {
         "broker": broker,
         "connected": link.is_connected,
-        "since": None if link.since is None else time_text(link.since),
+        "since": None if link.since is None else utc_text(link.since),
         "sent_total": link.sent_total,
         "reconnects_total": link.reconnects_total,
         "reason": link.reason,
@@ -112,7 +113,7 @@ def recording_values(
         "chunks_lost": recording.lost_total + waiting.evicted_chunks_total,
         "chunks_aside": waiting.aside_chunks,
         "waiting_bytes": waiting.waiting_bytes,
-        "oldest_waiting": None if waiting.oldest is None else time_text(waiting.oldest),
+        "oldest_waiting": None if waiting.oldest is None else utc_text(waiting.oldest),
     }
 
 
@@ -153,8 +154,3 @@ def trouble_of(spool: SpoolReport, upload: UploadReport) -> list[dict[str, Any]]
     if upload.reason not in (None, "unavailable"):
         troubles.append({"bucket": upload.reason, "message": upload.message})
     return troubles
-
-
-def time_text(moment: datetime) -> str:
-    """UTC with milliseconds, as `2026-11-21T14:00:00.000Z`."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -36,7 +36,7 @@ from pathlib import Path
 
 from edgecam import __version__
 from edgecam.bucket.interface import Bucket, RateLimit
-from edgecam.clock import Clock
+from edgecam.clock import Clock, utc_text
 from edgecam.codecs.jpeg import LONGEST_BYTES
 from edgecam.config import storage as config_store
 from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
@@ -48,7 +48,6 @@ from edgecam.status.serialize import (
     as_ended,
     camera_values,
     storage_values,
-    time_text,
     worth_of,
 )
 
@@ -258,7 +257,7 @@ class Publisher:
             **camera_values(report, spool, upload),
             "storage": storage_values(spool, upload),
             "edgecam_version": __version__,
-            "written_at": time_text(self._clock.now()),
+            "written_at": utc_text(self._clock.now()),
             "every_s": self._status.every_s,
         }
         return json.dumps(hide_values(told), ensure_ascii=False) + "\n"

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgecam import __version__
-from edgecam.clock import Clock
+from edgecam.clock import Clock, utc_text
 from edgecam.codecs.jpeg import LONGEST_BYTES
 from edgecam.log import hide_values
 from edgecam.replaced_file import read_at
@@ -33,7 +33,6 @@ from edgecam.status.serialize import (
     camera_values,
     recordings_in_trouble,
     storage_values,
-    time_text,
     told_values,
     trouble_of,
 )
@@ -107,7 +106,7 @@ class Answers:
         links = self._links()
         document = {
             "version": __version__,
-            "time": time_text(self._clock.now()),
+            "time": utc_text(self._clock.now()),
             "cameras": [
                 camera_values(report, spool, upload) | {"told": told_values(report.camera_id, links)}
                 for report in reports

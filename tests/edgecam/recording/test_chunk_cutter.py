@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
+from edgecam.clock import NS_PER_S
 from edgecam.recording.chunk_cutter import (
     FIRST_SPARE_NS,
-    NS_PER_S,
     Cutter,
     Form,
     Step,

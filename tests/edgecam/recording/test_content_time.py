@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from edgecam.clock import NS_PER_S
 from edgecam.recording.content_time import (
     STEP_LASTS_S,
     ContentTime,
@@ -17,7 +18,6 @@ from edgecam.recording.content_time import (
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-NS_PER_S = 1_000_000_000
 
 
 class Stream:

@@ -10,7 +10,8 @@ from typing import Any
 
 from camera_process import PYTHON, ROOT
 
-from edgecam.gstreamer.gst import NS_PER_S, Gst
+from edgecam.clock import NS_PER_S
+from edgecam.gstreamer.gst import Gst
 from sandbox.cameras.film import (
     FILM_FOLDER,
     CodedPicture,
