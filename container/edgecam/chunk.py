@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from edgecam import __version__
+from edgecam.clock import utc_text
 from edgecam.config.recording import ChunkFormat
 
 _LONGEST_MS = 99_999_999
-"""A day: the eight digits that `_NAME` reads. More is a leap of the stream's clock."""
+"""27.8 hours: the eight digits that `_NAME` reads. More is a leap of the stream's clock."""
 _WIDEST_GAP_MS = 999_999_999_999
 """31 years: the twelve digits that `_GAP_MS` reads."""
 _NAME = re.compile(
@@ -37,15 +38,16 @@ class Chunk:
     Attributes:
         camera_id: Whose it is.
         start: When its first picture was taken, UTC, whole milliseconds.
-        duration_ms: From its first picture to the first of the next chunk; 0 while it is being written.
+        duration_ms: From its first picture to the first of the next chunk; 0 while it is being written;
+            cut to 99,999,999 (27.8 hours).
         format: Its container.
         codec: `h264`, `h265` or `mjpeg`.
-        width: Pixels.
-        height: Pixels.
+        width: Pixels, at most 999,999; 0 where the stream does not say.
+        height: Pixels, at most 999,999; 0 where the stream does not say.
         gap_before_ms: What is missing between the chunk before and this one; 0 where they join, None where
-            it is not known (the first after a start).
+            it is not known (the first after a start); cut to ±999,999,999,999 (31 years).
         recovered: Whether it was cut short by a fault and saved at the next start.
-        version: The edgecam that recorded it.
+        version: The edgecam that recorded it: at most 64 characters.
     """
 
     camera_id: str
@@ -88,7 +90,7 @@ class Chunk:
         """What the object in the bucket carries, as text."""
         values = {
             "camera": self.camera_id,
-            "start": self.start.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "start": utc_text(self.start),
             "duration_ms": str(self.duration_ms),
             "codec": self.codec,
             "width": str(self.width),
