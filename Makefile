@@ -46,14 +46,15 @@ keys: ## CAMERA=door: the key pair of a device, without CDK (ALGORITHM=ES256: P-
 	  tools/keys "$(CAMERA)" $(if $(ALGORITHM),--algorithm "$(ALGORITHM)")
 
 .PHONY: lock
-lock: ## resolve the Python dependencies anew (UPGRADE=1: to the newest)
+lock: ## resolve the Python dependencies again (UPGRADE=1: to the newest)
 	for project in . sandbox/aws stacks/gcp/iot; do (cd $$project && $(CURDIR)/.venv/bin/uv lock $(if $(UPGRADE),--upgrade) && \
 	  sed -E -i 's#registry = "https://[^"]*"#registry = "index"#; s#url = "https://[^"]*/([^"/]*)"#path = "\1"#; s/, size = [0-9]+//' uv.lock); done
 	.venv/bin/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --generate-hashes --no-header --no-annotate - -o tools/uv.txt <<<uv
 
 .PHONY: docs
-docs: ## the README's tables of settings, from the models
+docs: ## the README's tables of settings, from the models; the table of rooms, from the tree
 	.venv/bin/python -m tools.settings_table
+	.venv/bin/python -m tools.where_is_what
 
 .PHONY: bench
 bench: ## the measurements of bench/README.md (about an hour on a quiet machine)

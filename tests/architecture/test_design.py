@@ -1,0 +1,34 @@
+"""What the papers say of the code is there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tools.source_tree import PROJECT, files
+
+OF_OTHERS = {"gcstreamer.py"}
+"""Programs of others."""
+
+PAPERS = [path for path in files() if path.suffix == ".md" and path.name != "CHANGELOG.md"]
+
+GLOSSARY = re.findall(
+    r"^\| ([^|]+) \| [^|]+ \|([^|]*)\|$", (PROJECT / "design/glossary.md").read_text(), re.MULTILINE
+)[2:]
+
+
+def test_the_glossary_is_in_order_and_has_each_word_once() -> None:
+    words = [word.lower() for word, _ in GLOSSARY]
+    assert words == sorted(set(words), key=lambda word: word.replace(",", " "))
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=str)
+def test_modules_that_a_paper_names_exist(paper: object) -> None:
+    text = (PROJECT / str(paper)).read_text(encoding="utf-8")
+    known = [f"/{path}" for path in files()]
+    named = set(re.findall(r"(?<![\w<>*/.-])[\w/-]+\.py\b", text))
+    assert (
+        sorted(name for name in named - OF_OTHERS if not any(path.endswith(f"/{name}") for path in known))
+        == []
+    )
