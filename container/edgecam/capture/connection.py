@@ -16,6 +16,7 @@ from edgecam import heap
 from edgecam.capture.access_unit import AccessUnit
 from edgecam.capture.tap import Tap
 from edgecam.clock import NS_PER_S, Clock
+from edgecam.codecs.media import MediaKind
 from edgecam.codecs.video import CODECS, Codec, by_media_type
 from edgecam.errors import SourceEnded, SourceError, SourceFlooded, SourceUnsupported
 from edgecam.gstreamer.diagnosis import GstError
@@ -24,6 +25,7 @@ from edgecam.gstreamer.gst import (
     connect,
     guarded,
     link,
+    link_pads,
     make,
     measured_buffers,
     measured_bytes,
@@ -107,7 +109,7 @@ class Connection:
         source = self._source.build()
         for element in (source, self._meter):
             self._pipeline.add(element)
-        link(source, self._meter)
+        link_pads(self._source.pads[MediaKind.VIDEO], self._meter.get_static_pad("sink"))
         # A tee costs little, but nothing is less: only who is seen and recorded needs one.
         way = self._meter
         if self.tap is not None and self._on_unit is not None:

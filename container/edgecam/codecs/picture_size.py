@@ -1,4 +1,4 @@
-"""How large the pictures of a stream are, told before anything decodes them: from their parameter sets.
+"""How large the pictures of a stream are, before anything decodes them: from their parameter sets.
 
 H.264's sequence parameter set is ITU-T H.264, 7.3.2.1.1, H.265's is ITU-T H.265, 7.3.2.2. The sizes are those
 that a decoder takes memory for, before cropping.
@@ -26,6 +26,9 @@ _SETS_LIMIT = 32
 """H.264 has 32 ids, H.265 16: a picture with more parameter sets than that is made to keep us busy."""
 _UNITS_LIMIT = 4096
 """H.264 and H.265 allow 600 slices a picture at the highest level; some messages and sets stand beside."""
+_KEPT_OF_LARGEST = 6
+"""At their highest level H.264 and H.265 let a decoder keep six of the largest pictures (H.264 A.3.1,
+MaxDpbMbs; H.265 A.4.2, MaxDpbSize), and more of smaller ones: as many pixels in all."""
 _WITH_CHROMA = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
 _PROFILE_BITS = 88  # general_profile_space up to the reserved bit, 7.3.3
 
@@ -228,3 +231,17 @@ def _h265_size(bits: _Bits) -> PictureSize:
         kept = max(kept, bits.golomb() + 1)
         bits.skip_golomb(2)
     return PictureSize(width, height, kept)
+
+
+def excess(size: PictureSize, max_pixels: int) -> str | None:
+    """What is too much about `size`, as what follows the name of a picture or camera; None if nothing is."""
+    remedy = "choose a smaller size at the camera, or raise frames.max_pixels if the core has the memory"
+    limit = f"expected pictures of at most {max_pixels / 1e6:g} megapixels (frames.max_pixels)"
+    if size.pixels > max_pixels:
+        return f"{limit}, found {size.width}x{size.height}; {remedy}"
+    if size.pixels * size.kept > _KEPT_OF_LARGEST * max_pixels:
+        return (
+            f"{limit} and a decoder that keeps {_KEPT_OF_LARGEST} of these, "
+            f"found {size.width}x{size.height} of which it is to keep {size.kept}; {remedy}"
+        )
+    return None

@@ -6,7 +6,9 @@ A codec is a row here, and its parser and decoder in the image. Audio joins as a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from edgecam.codecs.media import MediaKind
 from edgecam.config.recording import ChunkFormat
 
 
@@ -32,6 +34,7 @@ class Codec:
     """
 
     name: str
+    kind: ClassVar[MediaKind] = MediaKind.VIDEO
     chunk_name: str | None
     media_type: str
     unit_caps: str

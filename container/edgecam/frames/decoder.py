@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from edgecam.capture.access_unit import AccessUnit
-from edgecam.codecs.picture_bounds import PictureBounds
 from edgecam.codecs.video import JPEG, RAW, Codec
 from edgecam.config.camera import Frames
 from edgecam.errors import InstallationError, SourceError, SourceUnsupported
 from edgecam.frames.decode_gate import Release
+from edgecam.frames.picture_bounds import PictureBounds
 from edgecam.gstreamer.gst import (
     Gst,
     add_probe,

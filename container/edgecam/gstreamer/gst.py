@@ -113,6 +113,16 @@ def link(*elements: Any) -> None:
             raise RuntimeError(f"cannot link {upstream.get_name()} to {downstream.get_name()}")
 
 
+def link_pads(upstream: Any, downstream: Any) -> None:
+    """Link two pads.
+
+    Raises:
+        RuntimeError: they do not fit, which is a mistake in this program.
+    """
+    if upstream.link(downstream) != Gst.PadLinkReturn.OK:
+        raise RuntimeError(f"cannot link the pad {upstream.get_name()} to {downstream.get_name()}")
+
+
 def measured_bytes(identity: Any) -> int:
     """How many bytes have passed through an `identity` element."""
     return int(identity.get_property("stats").get_uint64("num-bytes")[1])

@@ -1,11 +1,13 @@
-"""What all sources have in common: a bin with one open pad, and a way to say that something is wrong."""
+"""What all sources have in common: a bin with one open pad a kind of media, and a way to report a fault."""
 
 from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
+from edgecam.codecs.media import MediaKind
 from edgecam.codecs.stream_end import StreamEndWatch, has_overrun_end
 from edgecam.codecs.video import Codec
 from edgecam.config.camera import Camera
@@ -38,6 +40,7 @@ class Source(ABC):
     Attributes:
         name: Its uri, redacted: the object of every error message.
         fault: What went wrong in a callback, set before `FAULT_MESSAGE` is posted.
+        pads: The pads of the bin that deliver, by kind of media.
         offered: The streams that were found, as `audio PCMU` (RTSP) or `audio/mpeg` (files).
     """
 
@@ -54,16 +57,19 @@ class Source(ABC):
         self.offered: list[str] = []
         self._is_recorded_as_mp4 = camera.recording.enabled and camera.recording.format is ChunkFormat.MP4
         self._bin: Any = None
+        self.pads: Mapping[MediaKind, Any] = {}
         self._stream_end = StreamEndWatch()
 
     def build(self) -> Any:
-        """The bin with a pad `src`. To be called once.
+        """The bin with its `pads`. To be called once.
 
         Raises:
             SourceError: the uri cannot work as it is.
         """
         self._bin = Gst.Bin.new(None)
-        self._bin.add_pad(Gst.GhostPad.new_no_target("src", Gst.PadDirection.SRC))
+        self.pads = {kind: Gst.GhostPad.new_no_target(kind, Gst.PadDirection.SRC) for kind in MediaKind}
+        for pad in self.pads.values():
+            self._bin.add_pad(pad)
         self._fill()
         return self._bin
 
@@ -112,20 +118,20 @@ class Source(ABC):
 
     @abstractmethod
     def _fill(self) -> None:
-        """Put the elements into the bin and, now or when a pad appears, expose one."""
+        """Put the elements into the bin and, now or when a pad appears, expose one of each kind."""
 
     def _add(self, *elements: Any) -> None:
         for element in elements:
             self._bin.add(element)
 
-    def _expose(self, pad: Any) -> None:
-        """Make `pad` the one that the world sees."""
-        self._bin.get_static_pad("src").set_target(pad)
+    def _expose(self, pad: Any, kind: MediaKind = MediaKind.VIDEO) -> None:
+        """Make `pad` the one that delivers media of this `kind`."""
+        self.pads[kind].set_target(pad)
 
     def _join(self, pad: Any, codec: Codec) -> None:
         """Bring what comes out of `pad` into the common form and expose it."""
         if codec.parser is None:
-            self._expose(pad)
+            self._expose(pad, codec.kind)
             return
         if self._is_recorded_as_mp4 and codec.file_caps is not None:
             # Brought into the file's form once, here, and by nobody again. Decoders read it as well.
@@ -139,7 +145,7 @@ class Source(ABC):
         form = make("capsfilter", caps=caps)
         self._add(parser, form)
         link(parser, form)
-        self._expose(form.get_static_pad("src"))
+        self._expose(form.get_static_pad("src"), codec.kind)
         for element in (form, parser):
             element.sync_state_with_parent()
         pad.link(parser.get_static_pad("sink"))

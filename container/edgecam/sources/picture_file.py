@@ -7,8 +7,7 @@ import stat
 from pathlib import Path
 
 from edgecam.codecs.jpeg import is_whole, size_of
-from edgecam.codecs.picture_bounds import excess
-from edgecam.codecs.picture_size import PictureSize
+from edgecam.codecs.picture_size import PictureSize, excess
 from edgecam.errors import SourceUnsupported
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"  # PNG, third edition, 5.2

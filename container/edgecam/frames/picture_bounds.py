@@ -9,6 +9,7 @@ from edgecam.codecs.jpeg import size_of
 from edgecam.codecs.picture_size import (
     PictureSize,
     TooManyUnits,
+    excess,
     sizes_in_head,
     sizes_in_stream,
 )
@@ -21,13 +22,9 @@ from edgecam.codecs.video import (
 from edgecam.errors import SourceUnsupported
 from edgecam.gstreamer.gst import structure_of
 
-_KEPT_OF_LARGEST = 6
-"""At their highest level H.264 and H.265 let a decoder keep six of the largest pictures (H.264 A.3.1,
-MaxDpbMbs; H.265 A.4.2, MaxDpbSize), and more of smaller ones: as many pixels in all."""
-
 
 class PictureBounds:
-    """Of one decoder. Not safe for threads: it belongs to whoever feeds the decoder.
+    """Of one decoder. Not safe for threads: it belongs to the thread that feeds the decoder.
 
     Args:
         name: The camera, for messages.
@@ -88,17 +85,3 @@ class PictureBounds:
         if head != self._head:
             self._head, self._in_head = head, tuple(sizes_in_head(self._codec, head))
         yield from self._in_head
-
-
-def excess(size: PictureSize, max_pixels: int) -> str | None:
-    """What is too much about `size`, as what follows the name of a picture or camera; None if nothing is."""
-    remedy = "choose a smaller size at the camera, or raise frames.max_pixels if the core has the memory"
-    limit = f"expected pictures of at most {max_pixels / 1e6:g} megapixels (frames.max_pixels)"
-    if size.pixels > max_pixels:
-        return f"{limit}, found {size.width}x{size.height}; {remedy}"
-    if size.pixels * size.kept > _KEPT_OF_LARGEST * max_pixels:
-        return (
-            f"{limit} and a decoder that keeps {_KEPT_OF_LARGEST} of these, "
-            f"found {size.width}x{size.height} of which it is to keep {size.kept}; {remedy}"
-        )
-    return None
