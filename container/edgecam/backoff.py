@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt."""
+"""Exponential backoff: how long to wait before the next attempt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LONGEST_DELAY_S = 2.0
 """A camera must be delivering again within 5 s of its return: this, with its jitter, leaves two and a half
 for connecting and for the next keyframe, which comes every two seconds."""
 LONGEST_REFUSED_DELAY_S = 30.0
-"""Cameras lock an account after some wrong passwords (often 5 to 7, for minutes): knock slowly."""
+"""Cameras lock an account after some wrong passwords (often 5 to 7, for minutes)."""
 STABLE_AFTER_S = 30.0
 """A connection that lived this long was a good one: the next outage begins with the first delay again."""
 _GROWTH = 2.0
@@ -19,19 +19,14 @@ _MOST_STEPS = 30  # what is doubled so often is beyond any cap, and still a numb
 _HASTY_REFUSALS = 2  # one for the password, one for the renewed password; then slowly
 
 
-def grown_s(
-    failures: int,
-    *,
-    first_s: float,
-    longest_s: float,
-    random_source: random.Random,
-    jitter: float = _JITTER,
-) -> float:
-    """The delay after that many failures in a row (from 1): doubled each time, capped, then jittered.
+def doubled_s(failures: int, *, first_s: float, longest_s: float) -> float:
+    """The delay after that many failures in a row (from 1): doubled each time, and capped."""
+    return min(longest_s, first_s * _GROWTH ** min(failures - 1, _MOST_STEPS))
 
-    The jitter keeps those apart that failed together: cameras behind one switch, nodes of one bucket.
-    """
-    delay_s = min(longest_s, first_s * _GROWTH ** min(failures - 1, _MOST_STEPS))
+
+def jittered(delay_s: float, random_source: random.Random, jitter: float = _JITTER) -> float:
+    """`delay_s`, by up to that part of it longer or shorter: it keeps those apart that failed together
+    (cameras behind one switch, nodes of one bucket)."""
     return delay_s * random_source.uniform(1 - jitter, 1 + jitter)
 
 
@@ -61,7 +56,7 @@ class Backoff:
         self._failures = 0
         self._refusals = 0
 
-    def after_failure(self, *, lived_s: float, was_refused: bool) -> float:
+    def after_failure(self, *, lived_s: float = 0.0, was_refused: bool = False) -> float:
         """Seconds to wait now.
 
         Args:
@@ -74,13 +69,8 @@ class Backoff:
         self._refusals = self._refusals + 1 if was_refused else 0
         cap_s = self._longest_refused_s if self.is_slowed else self._longest_s
         steps = self._failures - 1 if self._refusals <= _HASTY_REFUSALS else self._failures + 1
-        return grown_s(
-            steps + 1,
-            first_s=self._first_s,
-            longest_s=cap_s,
-            random_source=self._random,
-            jitter=self._jitter,
-        )
+        delay_s = doubled_s(steps + 1, first_s=self._first_s, longest_s=cap_s)
+        return jittered(delay_s, self._random, self._jitter)
 
     @property
     def is_slowed(self) -> bool:

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-from edgecam.brokers.aws_iot import topic_of
+from edgecam.brokers.topics import topic_of
 from sandbox import fleet
 from sandbox.aws.environment import REPOSITORY
 from sandbox.aws.topics import Topics

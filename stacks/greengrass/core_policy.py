@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from edgecam.brokers.aws_iot import topic_of
+from edgecam.brokers.topics import topic_of
 
 PLACEHOLDER = "NAME-OF-THE-CORE"
 """Stands for the thing's name in what is printed for a person to fill in."""

@@ -10,7 +10,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_greengrassv2 as greengrass
 from constructs import Construct
 
-from edgecam.brokers.aws_iot import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
+from edgecam.brokers.topics import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
 from fleet.settings.cores import CoreLogs
 from fleet.settings.rollout import Rollout
 from fleet.settings.site import SECRET_MANAGER, Site

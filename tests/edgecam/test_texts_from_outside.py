@@ -16,16 +16,15 @@ from edgecam.bucket.gcs_errors import explain
 from edgecam.bucket.http_client import Response
 from edgecam.bucket.s3_requests import parsed_error
 from edgecam.clock import SystemClock
-from edgecam.cloud_iot.link_outage import Trouble as LinkTrouble
 from edgecam.config.camera import Camera
 from edgecam.credentials.logins import Logins
-from edgecam.errors import BrokerError, StoreUnavailable
+from edgecam.errors import StoreUnavailable
 from edgecam.greengrass_ipc import problem
 from edgecam.gstreamer.diagnosis import GstError
 from edgecam.node.camera_worker import CameraWorker
 from edgecam.redaction import LONGEST_MESSAGE, LONGEST_TEXT
+from edgecam.status.outage import Outage
 from edgecam.status.reports import CameraReport, CameraState
-from edgecam.upload.store_outage import Trouble
 
 Eventually = Callable[..., Any]
 LONG = 100_000
@@ -133,8 +132,8 @@ def test_an_error_of_gstreamer_is_cut_before_it_is_looked_at() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        Trouble.of(StoreUnavailable("x" * LONG)).message,
-        LinkTrouble.of(BrokerError("x" * LONG, reason="closed")).message,
+        Outage.of(StoreUnavailable("x" * LONG), "unavailable").message,
+        Outage("closed", "x" * LONG).redacted().message,
         problem(RuntimeError("x" * LONG)),
         parsed_error(Response(400, HTTPMessage(), f"<Error><Code>{'x' * LONG}</Code></Error>".encode()))[1],
         str(

@@ -224,7 +224,7 @@ def test_wrong_key_is_said_asked_for_anew_and_recovered_from(
         harness.keep(name, pair, version="2")
         eventually(lambda: words(cloud, name) == ["connected"], within_s=30)
         assert harness.transport.key_version(name) == "2"
-    assert "its state is told again" in caplog.text
+    assert "its state is published again" in caplog.text
 
 
 def test_wrong_clock_is_said_and_put_right_without_waiting(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edgecam.brokers.aws_iot import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
+from edgecam.brokers.topics import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
 from sandbox.core.access_control import allows
 from sandbox.core.recipe import read
 

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from edgecam.backoff import grown_s
+from edgecam.backoff import Backoff
 from edgecam.brokers.interface import DeviceState, StateSource
+from edgecam.brokers.topics import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
 from edgecam.clock import Clock
 from edgecam.errors import BrokerError
 from edgecam.greengrass_ipc import (
@@ -32,26 +32,22 @@ from edgecam.greengrass_ipc import (
     address,
     problem,
 )
-from edgecam.status.outage import Outage
+from edgecam.status.outage import FAULT_REASON, Lines, OutageLog, OutagePolicy
 from edgecam.status.reports import LinkReport
 from edgecam.status.schedule import StateSchedule
 
 log = logging.getLogger(__name__)
-
-ACCESS_SERVICE = "aws.greengrass.ipc.mqttproxy"
-ACCESS_OPERATION = "aws.greengrass#PublishToIoTCore"
-"""What accessControl has to name (Greengrass v2 developer guide, publish and subscribe AWS IoT Core)."""
 
 LOOK_EVERY_S = 0.5
 """So late a change is seen at most."""
 _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 30.0
 _REFUSED_DELAY_S = 60.0  # a person has to act first
-
-
-def topic_of(thing: str, camera_id: str) -> str:
-    """Where the state of a camera is published."""
-    return f"edgecam/{thing}/{camera_id}/state"
+_REFUSALS = frozenset({"unauthorized", "refused", "no-nucleus"})
+_OUTAGES = OutagePolicy(
+    lines=Lines("AWS IoT Core takes no states", "states go to AWS IoT Core again"),
+    reason_of=lambda error: error.reason if isinstance(error, BrokerError) else FAULT_REASON,
+)
 
 
 @dataclass
@@ -91,10 +87,8 @@ class AwsIotTransport:
         self._devices = [_Device(camera_id, StateSchedule(every_s)) for camera_id in cameras]
         self._nucleus: Nucleus | None = None
         self._connections = 0
-        self._failures = 0
-        self._jitter = random.Random()  # noqa: S311 - spreads load, guards nothing
-        self._trouble: BrokerError | None = None
-        self._outage = Outage()
+        self._backoff = Backoff(first_s=_FIRST_DELAY_S, longest_s=_LONGEST_DELAY_S)
+        self._outages = OutageLog(_OUTAGES, log)
         self._since: datetime | None = None
         self._ending = threading.Event()
         self._deadline_s = 0.0
@@ -113,15 +107,15 @@ class AwsIotTransport:
 
     def reports(self) -> Mapping[str, LinkReport]:
         """How the connection is doing; it is the same for all cameras, but for what was sent."""
-        nucleus, trouble = self._nucleus, self._trouble
-        is_connected = nucleus is not None and not nucleus.is_lost and trouble is None
+        nucleus, outage = self._nucleus, self._outages.outage
+        is_connected = nucleus is not None and not nucleus.is_lost and outage is None
         return {
             device.camera_id: LinkReport(
                 is_connected=is_connected,
                 sent_total=device.sent_total,
                 reconnects_total=max(0, self._connections - 1),
-                reason=trouble.reason if trouble is not None else None,
-                message=str(trouble) if trouble is not None else None,
+                reason=outage.reason if outage is not None else None,
+                message=outage.message if outage is not None else None,
                 since=self._since,
             )
             for device in self._devices
@@ -192,7 +186,7 @@ class AwsIotTransport:
             raise _broker_error(error, f"the nucleus' socket {where[0]}") from error
         self._nucleus = nucleus
         self._connections += 1
-        if self._trouble is None:
+        if self._outages.outage is None:
             self._since = self._clock.now()
         for device in self._devices:  # what a nucleus that ended had still to send is lost
             device.schedule.forget()
@@ -219,30 +213,18 @@ class AwsIotTransport:
         device.schedule.sent(state.worth, now_s)
         device.sent_total += 1
         device.sent_s = now_s
-        if self._trouble is not None:
-            self._trouble, self._since, self._failures = None, self._clock.now(), 0
-            self._outage.ended(now_s)
-            self._outage.settled()
-            log.info("AWS IoT Core is told of the states again")
+        if self._outages.outage is not None:
+            self._since = self._clock.now()
+            self._outages.recovered(now_s)
+            self._backoff.reset()
 
     def _failed(self, error: BrokerError) -> float:
         """Note it; seconds until the next attempt."""
-        if self._trouble is None:
+        if self._outages.outage is None:
             self._since = self._clock.now()
-        now_s = self._clock.monotonic_s()
-        self._outage.lasts(now_s)
-        lasting = self._outage.due(error.reason, now_s)
-        if lasting is not None:
-            log.warning(
-                "AWS IoT Core is not told of the states%s: %s", f", {lasting}" if lasting else "", error
-            )
-        self._trouble = error
-        self._failures += 1
-        if error.reason in ("unauthorized", "refused", "no-nucleus"):
-            return _REFUSED_DELAY_S
-        return grown_s(
-            self._failures, first_s=_FIRST_DELAY_S, longest_s=_LONGEST_DELAY_S, random_source=self._jitter
-        )
+        outage = self._outages.failed(error, self._clock.monotonic_s())
+        delay_s = self._backoff.after_failure()
+        return _REFUSED_DELAY_S if outage.reason in _REFUSALS else delay_s
 
     def _say_goodbye(self) -> None:
         """Publish the last states, as far as the time goes; who is away is not waited for."""

@@ -11,7 +11,6 @@ import logging
 import random
 import threading
 from concurrent.futures import Future
-from datetime import datetime
 
 from edgecam.backoff import STABLE_AFTER_S, Backoff
 from edgecam.brokers.interface import DeviceControl, StateSource
@@ -21,7 +20,7 @@ from edgecam.cloud_iot.connection import BridgeConnection, Limits
 from edgecam.cloud_iot.faults import Faults
 from edgecam.cloud_iot.jwt import Token, make_token
 from edgecam.cloud_iot.key_source import KeyPlace
-from edgecam.cloud_iot.link_outage import LinkStanding, Trouble
+from edgecam.cloud_iot.link_status import LinkStatus, is_refusal
 from edgecam.cloud_iot.private_key import PrivateKey
 from edgecam.cloud_iot.state_publisher import DeviceTelling
 from edgecam.cloud_iot.tls import Trust
@@ -95,7 +94,7 @@ class DeviceLink:
             answer_s=limits.answer_s,
         )
         self._orders = DeviceOrders(camera.id, control)
-        self._standing = LinkStanding(camera.id)
+        self._status = LinkStatus(camera.id, clock)
         self._backoff = Backoff(
             self._random,
             first_s=FIRST_DELAY_S,
@@ -105,9 +104,6 @@ class DeviceLink:
         )
         self._next_key: PrivateKey | None = None
         self._accepted: PrivateKey | None = None
-        self._attempts = 0
-        self._is_connected = False
-        self._since: datetime | None = None
         self._ending = threading.Event()
         self._deadline_s = 0.0
         self._thread = threading.Thread(target=self.run, name=f"device-{camera.id}", daemon=True)
@@ -139,15 +135,7 @@ class DeviceLink:
 
     def report(self) -> LinkReport:
         """How the connection is doing now; from any thread."""
-        trouble = self._standing.trouble
-        return LinkReport(
-            is_connected=self._is_connected,
-            sent_total=self._telling.confirmed_total,
-            reconnects_total=max(0, self._attempts - 1),
-            reason=trouble.reason if trouble else None,
-            message=trouble.message if trouble else None,
-            since=self._since,
-        )
+        return self._status.report(self._telling.confirmed_total)
 
     def run(self) -> None:
         """Retry until stopped, and once more then, where the last state has not been told. Nothing that one
@@ -159,7 +147,7 @@ class DeviceLink:
                 self.run_once()
             except Exception as error:
                 rest(self._clock, self._ending, self._failed(error))
-        self._lost()
+        self._status.disconnected()
 
     def run_once(self) -> None:
         """One connection, until its token is renewed or the last state is told.
@@ -178,7 +166,7 @@ class DeviceLink:
             clock=self._clock,
             limits=self._limits,
         )
-        self._attempts += 1
+        self._status.connecting()
         try:
             self._open(connection, token, key)
             self._serve(connection, token)
@@ -201,8 +189,7 @@ class DeviceLink:
             self._telling.forget()  # whoever rotates the key waits for a state that names it
         self._keys.accepted(key)
         self._accepted = key
-        if not self._is_connected:
-            self._is_connected, self._since = True, self._clock.now()
+        self._status.connected()
 
     def _serve(self, connection: BridgeConnection, token: Token) -> None:
         """Tell, hear and do, until it is time for another token, or over."""
@@ -233,7 +220,7 @@ class DeviceLink:
     def _note(self, connection: BridgeConnection) -> None:
         """What has been confirmed, and that the connection has proved good."""
         if self._telling.hear(connection):
-            self._standing.told(self._clock.monotonic_s())
+            self._status.published()
         if connection.lived_s >= STABLE_AFTER_S:
             self._proved_good()
 
@@ -245,7 +232,7 @@ class DeviceLink:
         self._proved_good()
 
     def _proved_good(self) -> None:
-        self._standing.settled()
+        self._status.settled()
         self._backoff.reset()
 
     def _ask_for_key(self) -> Future[PrivateKey]:
@@ -255,7 +242,7 @@ class DeviceLink:
 
     def _failed(self, error: Exception) -> float:
         """Tell what went wrong; seconds until the next attempt is due."""
-        self._lost()
+        self._status.disconnected()
         self._telling.forget()  # a state that is confirmed shows everybody that it is over
         if isinstance(error, _NewKeyRefusedError):
             log.warning(
@@ -266,13 +253,8 @@ class DeviceLink:
             return 0.0
         if not isinstance(error, EdgecamError):
             log.error("unexpected fault", exc_info=error, extra={"camera": self.camera_id})
-        trouble: Trouble = self._standing.failed(error, self._clock.monotonic_s())
-        return self._backoff.after_failure(lived_s=0.0, was_refused=trouble.is_refusal)
-
-    def _lost(self) -> None:
-        """Not at every end of a connection: one whose token is renewed was hardly away."""
-        if self._is_connected:
-            self._is_connected, self._since = False, self._clock.now()
+        outage = self._status.failed(error)
+        return self._backoff.after_failure(was_refused=is_refusal(outage))
 
 
 class _NewKeyRefusedError(BrokerError):

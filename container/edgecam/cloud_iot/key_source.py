@@ -14,6 +14,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from edgecam.backoff import doubled_s
 from edgecam.clock import Clock
 from edgecam.cloud_iot.private_key import PrivateKey, parse_private_key
 from edgecam.config.brokers import DeviceKey
@@ -115,10 +116,11 @@ class KeyPlace:
     def _is_due(self) -> bool:
         if self._place.secret is None:
             return True  # a file or a variable costs nothing to look at
+        if self._refusals == 1:
+            return True
         pause_s = self._least_pause_s
         if self._refusals:
-            doubled_s = _FIRST_REFUSED_PAUSE_S * 2.0 ** min(self._refusals - 1, 10)
-            pause_s = 0.0 if self._refusals == 1 else min(pause_s, doubled_s)
+            pause_s = doubled_s(self._refusals, first_s=_FIRST_REFUSED_PAUSE_S, longest_s=pause_s)
         return self._clock.monotonic_s() - self._looked_s >= pause_s
 
     def _look(self, before: PrivateKey | None) -> None:

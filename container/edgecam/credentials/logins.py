@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgecam.backoff import doubled_s
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.camera import Camera, Credentials
 from edgecam.credentials.login import Login, parse_secret, read_password
@@ -33,12 +34,13 @@ _LONGEST_PAUSE_S = 900.0  # … and, doubling, up to this long: a wrong password
 
 @dataclass
 class _Entry:
-    """What is known of one login; `lock` is held while it is being fetched."""
+    """What is known of one login; `lock` is held while it is being fetched, `fetches` counts those that gave
+    the same."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     login: Login | None = None
     not_before_s: float = 0.0
-    pause_s: float = _FIRST_PAUSE_S
+    fetches: int = 0
 
 
 class Logins:
@@ -146,8 +148,9 @@ class Logins:
     def _pause(self, credentials: Credentials, entry: _Entry, *, changed: bool) -> None:
         if credentials.secret is None:
             return  # a file or a variable costs nothing to look at
-        entry.pause_s = _FIRST_PAUSE_S if changed else min(2 * entry.pause_s, _LONGEST_PAUSE_S)
-        entry.not_before_s = self._clock.monotonic_s() + entry.pause_s
+        entry.fetches = 1 if changed else entry.fetches + 1
+        pause_s = doubled_s(entry.fetches, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
+        entry.not_before_s = self._clock.monotonic_s() + pause_s
 
     def _load(self, credentials: Credentials, *, latest: bool) -> Login:
         if credentials.secret is not None:

@@ -38,12 +38,12 @@ from edgecam.node.camera_session import Delivery
 from edgecam.recording.recorder import Recorder
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.sources.factory import source_for
+from edgecam.status.outage import FAULT_REASON
 from edgecam.status.reports import CameraReport, CameraState, DecodeMode
 
 log = logging.getLogger(__name__)
 
 _DISK_REASON = "disk"
-_FAULT_REASON = "fault"
 _WAITING_REASON = "waiting"
 _FED_DELAY_S = 0.5  # whoever feeds a pipe is not hurt by being taken at once, and must be within a second
 _LOOK_EVERY_S = 0.4
@@ -193,7 +193,7 @@ class CameraWorker:
                 self._wait_after(error, _reason_of(error))
             except Exception as error:
                 log.exception("unexpected fault", extra={"camera": self.camera.id})
-                self._wait_after(error, _FAULT_REASON)
+                self._wait_after(error, FAULT_REASON)
         if self._recorder is not None:
             self._recorder.stop(_RECORDER_STOP_S)
         self._enter(CameraState.DISCONNECTED)

@@ -45,7 +45,6 @@ from edgecam.recording.decode_times import (
 )
 from edgecam.recording.status import (
     DISK_REASON,
-    FAULT_REASON,
     FULL_REASON,
     HANGING,
     HANGS_AFTER_S,
@@ -54,10 +53,11 @@ from edgecam.recording.status import (
     UNSTEADY_REASON,
     UNSUPPORTED_REASON,
     DiskWatch,
-    RecordingStanding,
+    recording_outages,
 )
 from edgecam.recording.steadiness import EARLY_ENDS, LEAST_CHUNK_NS, SETTLED_NS
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS
+from edgecam.status.outage import FAULT_REASON, Outage
 from edgecam.status.reports import RecordingReport
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class Recorder:
         self._open: _Open | None = None
         self._recorded_until: datetime | None = None
         self._chunks = self._bytes = self._lost = 0
-        self._standing = RecordingStanding(camera.id)
+        self._outages = recording_outages(camera.id)
         self._disk = DiskWatch(camera.id)
         self._behind_since_s: float | None = None
         self._chunkless_since_s: float | None = None
@@ -170,19 +170,19 @@ class Recorder:
 
     def report(self) -> RecordingReport:
         """How the recording is doing; from any thread."""
-        trouble = self._disk.trouble(self._clock.monotonic_s()) or self._standing.trouble
+        outage = self._disk.outage(self._clock.monotonic_s()) or self._outages.outage
         return RecordingReport(
             chunks_total=self._chunks,
             bytes_total=self._bytes,
             lost_total=self._lost,
-            problem=None if trouble is None else trouble.message,
+            problem=None if outage is None else outage.message,
             newest_end=self._recorded_until,
-            reason=None if trouble is None else trouble.reason,
+            reason=None if outage is None else outage.reason,
         )
 
     def watch(self) -> None:
         """From the camera's thread, now and then: say that the disk hangs, which the recorder cannot."""
-        self._disk.say(self._clock.monotonic_s())
+        self._disk.watch(self._clock.monotonic_s())
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -225,13 +225,13 @@ class Recorder:
             self._chunkless_since_s = None
         elif self._chunkless_since_s is None:
             self._chunkless_since_s = now_s
-        elif now_s - self._chunkless_since_s >= KEYFRAME_WITHIN_S and self._standing.trouble is None:
+        elif now_s - self._chunkless_since_s >= KEYFRAME_WITHIN_S and self._outages.outage is None:
             self._say(
                 KEYFRAME_REASON,
                 f"expected a keyframe within {KEYFRAME_WITHIN_S:g} s, found pictures that need one; "
                 "set a shorter keyframe interval at the camera",
             )
-        self._standing.passes(now_s)
+        self._outages.passes(now_s)
 
     def _part(self, tap: Tap | None) -> None:
         """The connection ends, and with it everything that was known of its stream."""
@@ -430,7 +430,7 @@ class Recorder:
         if not present.file.finish(at_keyframe=at_keyframe):
             self._salvage(present)
         elif self._keep(present, max(1, _ms(end - present.chunk.start))) and proves_well:
-            self._standing.kept(self._clock.monotonic_s())
+            self._outages.recovered(self._clock.monotonic_s())
 
     def _keep(self, present: _Open, duration_ms: int) -> bool:
         chunk = present.chunk.lasting(duration_ms)
@@ -505,7 +505,7 @@ class Recorder:
         self._say(UNSTEADY_REASON, _UNSTEADY)
 
     def _say(self, reason: str, problem: str, error: Exception | None = None) -> None:
-        self._standing.failed(reason, problem, now_s=self._clock.monotonic_s(), error=error)
+        self._outages.lasts(Outage(reason, problem), self._clock.monotonic_s(), error)
 
 
 def _ms(span: timedelta) -> int:

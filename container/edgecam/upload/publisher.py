@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecam import __version__
+from edgecam.backoff import Backoff, jittered
 from edgecam.bucket.interface import Bucket, RateLimit
 from edgecam.clock import Clock, utc_text
 from edgecam.codecs.jpeg import LONGEST_BYTES
@@ -42,6 +43,7 @@ from edgecam.config import storage as config_store
 from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
 from edgecam.log import hide_values
 from edgecam.replaced_file import read_at
+from edgecam.status.outage import FAULT_REASON, Lines, OutageLog, OutagePolicy
 from edgecam.status.reports import CameraReport, SpoolReport, UploadReport
 from edgecam.status.schedule import LEAST_EVERY_S, Worth
 from edgecam.status.serialize import (
@@ -58,11 +60,17 @@ LOOK_EVERY_S = 0.5
 _FIRST_DELAY_S = 2.0
 _LONGEST_DELAY_S = 60.0
 _REFUSED_DELAY_S = 60.0  # a person has to act first
-_JITTER = 0.2  # many nodes lose one store at the same moment
 _QUICK_S = 0.25
 _REST = 3.0
 """After an object that took longer than `_QUICK_S` the publisher rests for so many times as long: on a thin
 link chunks keep three quarters of it. What goes quickly takes nothing from them."""
+_OUTAGES = OutagePolicy(
+    lines=Lines(
+        "latest pictures and status are not written for now",
+        "latest pictures and status are written again after %(lasted_s).0f s",
+    ),
+    reason_of=lambda error: error.reason if isinstance(error, StoreError) else FAULT_REASON,
+)
 _JPEG_BEGINS = b"\xff\xd8"
 
 
@@ -129,9 +137,9 @@ class Publisher:
         self._upload_report = upload_report
         self._clock = clock
         self._written: dict[str, _Written] = {}
-        self._failures = 0
-        self._has_complained = False
-        self._jitter = random.Random()  # noqa: S311 - spreads load, guards nothing
+        self._outages = OutageLog(_OUTAGES, log)
+        self._random = random.Random()  # noqa: S311 - spreads load, guards nothing
+        self._backoff = Backoff(self._random, first_s=_FIRST_DELAY_S, longest_s=_LONGEST_DELAY_S)
         self._ending = threading.Event()
         self._deadline_s = 0.0
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
@@ -178,21 +186,21 @@ class Publisher:
             return self._failed(error)
         now_s = self._clock.monotonic_s()
         due.is_done(now_s)
-        self._failures, self._has_complained = 0, False
+        self._outages.recovered(now_s)
+        self._backoff.reset()
         took_s = now_s - begun_s
         return _REST * took_s if took_s > _QUICK_S else 0.0
 
     def _failed(self, error: StoreError) -> float:
         if self._ending.is_set():
             return 0.0
-        if self._upload_report().reason is None and not self._has_complained:
-            self._has_complained = True
-            log.warning("latest pictures and status are not written for now: %s", error)
-        grown_s = _FIRST_DELAY_S * 2.0 ** min(self._failures, 10)
-        self._failures += 1
-        delay_s = _REFUSED_DELAY_S if isinstance(error, StoreRefused) else min(_LONGEST_DELAY_S, grown_s)
+        if self._upload_report().reason is None:  # else the uploader logs it
+            self._outages.failed(error, self._clock.monotonic_s())
+        delay_s = self._backoff.after_failure()
+        if isinstance(error, StoreRefused):
+            delay_s = jittered(_REFUSED_DELAY_S, self._random)
         asked_s = error.retry_after_s if isinstance(error, StoreUnavailable) else None
-        return max(delay_s * self._jitter.uniform(1 - _JITTER, 1 + _JITTER), asked_s or 0.0)
+        return max(delay_s, asked_s or 0.0)
 
     def _due(self) -> _Object | None:
         """Status first: it is small and says what the picture cannot. Who has waited longest comes first."""

@@ -15,7 +15,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from edgecam.backoff import grown_s
+from edgecam.backoff import doubled_s, jittered
 from edgecam.bucket.interface import LONGEST_ASKED_DELAY_S
 from edgecam.errors import StoreRefused, StoreUnavailable
 
@@ -163,4 +163,4 @@ class Patience(Generic[T]):
         return self._grown_s(self._failures, FIRST_DELAY_S, LONGEST_DELAY_S)
 
     def _grown_s(self, failures: int, first_s: float, longest_s: float) -> float:
-        return grown_s(failures, first_s=first_s, longest_s=longest_s, random_source=self._random)
+        return jittered(doubled_s(failures, first_s=first_s, longest_s=longest_s), self._random)

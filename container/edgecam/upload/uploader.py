@@ -21,20 +21,35 @@ from edgecam.errors import (
     SpoolError,
     StoreConflict,
     StoreError,
+    StoreRefused,
     StoreUnavailable,
 )
 from edgecam.redaction import SECRETS
 from edgecam.spool.spool import Spool, Waiting
+from edgecam.status.outage import FAULT_REASON, Lines, OutageLog, OutagePolicy
 from edgecam.status.reports import UploadReport
 from edgecam.upload.rate_limit import RateLimiter
 from edgecam.upload.retry import FIRST_DELAY_S, Patience
 from edgecam.upload.scheduler import Schedule
-from edgecam.upload.store_outage import Standing
 
 log = logging.getLogger(__name__)
 
 _LONGEST_SLEEP_S = 60.0
 """Whoever has nothing to do is woken by news; this is for news that got lost, which would be a mistake."""
+
+QUIET_FAILURES = 2
+"""A failure or two are an everyday matter of a network: counted, tried again, and not worth a line."""
+OUTAGES = OutagePolicy(
+    lines=Lines(
+        "the bucket cannot be reached",
+        "storing again after %(lasted_s).0f s and %(failures)d failed attempts",
+        severe="the bucket refuses",
+    ),
+    reason_of=lambda error: error.reason if isinstance(error, StoreError) else FAULT_REASON,
+    needs_person=lambda reason: reason == StoreRefused.reason,
+    quiet_failures=lambda reason: 0 if reason == StoreRefused.reason else QUIET_FAILURES,
+)
+"""Of the bucket."""
 
 
 @dataclass
@@ -95,7 +110,7 @@ class Uploader:
         self._lock = threading.Lock()  # guards all that follows, held for moments
         self._schedule = Schedule(order=settings.order, backlog_share=settings.backlog_share)
         self._patience = Patience[Waiting]()
-        self._standing = Standing()
+        self._outages = OutageLog(OUTAGES, log, detail=self._waiting_text)
         self._stored = _Stored()
         self._under_way: set[Waiting] = set()
         self._news = threading.Event()
@@ -137,13 +152,13 @@ class Uploader:
     def report(self) -> UploadReport:
         """How the way to the bucket is now."""
         with self._lock:
-            trouble = self._standing.trouble
+            outage = self._outages.outage
             return UploadReport(
                 stored_chunks_total=dict(self._stored.chunks),
                 stored_bytes_total=dict(self._stored.size_bytes),
-                retries_total=self._standing.failures_total,
-                reason=trouble.reason if trouble else None,
-                message=trouble.message if trouble else None,
+                retries_total=self._outages.failures_total,
+                reason=outage.reason if outage else None,
+                message=outage.message if outage else None,
             )
 
     @property
@@ -291,14 +306,15 @@ class Uploader:
         with self._lock:
             now_s = self._clock.monotonic_s()
             self._patience.failed(waiting, error, now_s)
-            self._standing.failed(error, now_s=now_s, waiting=self._waiting_chunks)
+            self._outages.failed(error, now_s)
 
     def _note_stored(self, waiting: Waiting, receipt: Receipt) -> None:
         with self._lock:
             self._patience.succeeded(waiting)
             self._stored.chunks[waiting.chunk.camera_id] += 1
             self._stored.size_bytes[waiting.chunk.camera_id] += receipt.size_bytes
-            self._standing.stored(now_s=self._clock.monotonic_s(), waiting=self._waiting_chunks)
+            self._outages.recovered(self._clock.monotonic_s())
 
-    def _waiting_chunks(self) -> int:
-        return sum(len(self._spool.waiting(camera_id)) for camera_id in self._spool.cameras())
+    def _waiting_text(self) -> str:
+        waiting = sum(len(self._spool.waiting(camera_id)) for camera_id in self._spool.cameras())
+        return f"; {waiting} chunks wait on the core"

@@ -15,8 +15,9 @@ import pytest
 from nucleus_socket import THING, NucleusSocket
 from reporting import ReportedNode, away, report
 
-from edgecam.brokers.aws_iot import AwsIotTransport, topic_of
+from edgecam.brokers.aws_iot import AwsIotTransport
 from edgecam.brokers.state_document import NodeStates
+from edgecam.brokers.topics import topic_of
 from edgecam.clock import Clock, SystemClock
 from edgecam.greengrass_ipc import (
     ERRORED,
@@ -183,7 +184,7 @@ def test_missing_access_control_is_named(
     nucleus.error = None
     eventually(lambda: telling.link().is_connected)
     assert telling.link().reconnects_total == 0  # it is the same connection
-    assert len([each for each in caplog.records if "is not told" in each.getMessage()]) == 1
+    assert len([each for each in caplog.records if "takes no states" in each.getMessage()]) == 1
 
 
 def test_core_without_network_is_asked_again_on_the_same_connection(

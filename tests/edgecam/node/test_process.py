@@ -202,4 +202,4 @@ def test_broker_that_is_away_changes_nothing_for_the_cameras(
     running.start()
     eventually((tmp_path / "frames" / "ball" / "frame.jpg").exists)
     assert running.end() == 0
-    assert "AWS IoT Core is not told of the states" in running.log()
+    assert "AWS IoT Core takes no states" in running.log()

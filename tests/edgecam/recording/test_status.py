@@ -1,4 +1,4 @@
-"""When a recording's trouble is said: times by hand, and the lines that come of it."""
+"""When the outage of a recording is logged: times by hand, and the lines that come of it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import pytest
 from edgecam.recording.status import (
     DISK_REASON,
     FULL_REASON,
+    HANGING,
+    HANGS_AFTER_S,
     SETTLED_AFTER_S,
-    RecordingStanding,
+    DiskWatch,
+    recording_outages,
 )
-from edgecam.redaction import SECRETS
-from edgecam.status.outage import SAID_AGAIN_AFTER_S, Outage
+from edgecam.status.outage import Outage, OutageLog
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -19,74 +21,70 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.fixture
-def standing(caplog: pytest.LogCaptureFixture) -> RecordingStanding:
+def outages(caplog: pytest.LogCaptureFixture) -> OutageLog:
     caplog.set_level("INFO")
-    return RecordingStanding("lobby")
+    return recording_outages("lobby")
 
 
-def test_trouble_is_said_at_once_then_hourly_then_its_end(
-    standing: RecordingStanding, caplog: pytest.LogCaptureFixture
+def test_outage_is_logged_at_once_then_hourly_then_its_end(
+    outages: OutageLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(721):  # two hours, an attempt every ten seconds, each with another text
-        standing.failed(DISK_REASON, f"chunk {number}: found: Read-only file system", now_s=10.0 * number)
-        standing.passes(10.0 * number)
-    standing.kept(7205.0)
+        outages.lasts(Outage(DISK_REASON, f"chunk {number}: found: Read-only file system"), 10.0 * number)
+        outages.passes(10.0 * number)
+    outages.recovered(7205.0)
     assert lines(caplog) == [
         "recording: chunk 0: found: Read-only file system",
         "recording, for 60 min now: chunk 360: found: Read-only file system",
         "recording, for 120 min now: chunk 720: found: Read-only file system",
         "recording again after 7205 s",
     ]
-    assert standing.trouble is None
+    assert outages.outage is None
 
 
-def test_two_reasons_that_take_turns_are_each_said_once_an_hour(
-    standing: RecordingStanding, caplog: pytest.LogCaptureFixture
+def test_two_reasons_that_take_turns_are_each_logged_once_an_hour(
+    outages: OutageLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(100):
-        standing.failed((DISK_REASON, FULL_REASON)[number % 2], "it is so", now_s=10.0 * number)
+        outages.lasts(Outage((DISK_REASON, FULL_REASON)[number % 2], "it is so"), 10.0 * number)
     assert len(lines(caplog)) == 2
 
 
-def test_trouble_that_comes_and_goes_is_one_outage_to_the_log(
-    standing: RecordingStanding, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_outage_that_comes_and_goes_stays_one(outages: OutageLog, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(100):
-        standing.failed(DISK_REASON, "slow", now_s=20.0 * number)
-        standing.passes(20.0 * number)
-        standing.kept(20.0 * number + 10)
-        standing.passes(20.0 * number + 10)
-        assert standing.trouble is None  # health follows it nevertheless
+        outages.lasts(Outage(DISK_REASON, "slow"), 20.0 * number)
+        outages.passes(20.0 * number)
+        outages.recovered(20.0 * number + 10)
+        outages.passes(20.0 * number + 10)
+        assert outages.outage is None  # health follows it nevertheless
     assert lines(caplog) == ["recording: slow", "recording again after 10 s"]
 
 
-def test_trouble_after_a_good_while_is_said_at_once(
-    standing: RecordingStanding, caplog: pytest.LogCaptureFixture
+def test_outage_after_a_good_while_is_logged_at_once(
+    outages: OutageLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    standing.failed(DISK_REASON, "first", now_s=0.0)
-    standing.kept(10.0)
-    standing.kept(10.0 + SETTLED_AFTER_S)
-    standing.passes(10.0 + SETTLED_AFTER_S)
-    standing.failed(DISK_REASON, "second", now_s=700.0)
+    outages.lasts(Outage(DISK_REASON, "first"), 0.0)
+    outages.recovered(10.0)
+    outages.recovered(10.0 + SETTLED_AFTER_S)
+    outages.passes(10.0 + SETTLED_AFTER_S)
+    outages.lasts(Outage(DISK_REASON, "second"), 700.0)
     assert lines(caplog)[-1] == "recording: second"
 
 
-def test_secret_in_the_trouble_is_hidden(standing: RecordingStanding) -> None:
-    SECRETS.remember("in-the-message")
-    try:
-        standing.failed(DISK_REASON, "found in-the-message", now_s=0.0)
-    finally:
-        SECRETS.forget("in-the-message")
-    assert standing.trouble is not None
-    assert standing.trouble.message == "found ***"
-
-
-def test_outage_of_which_nothing_was_said_ends_without_a_line() -> None:
-    outage = Outage()
-    outage.lasts(0.0)
-    assert outage.ended(5.0) is None
-    outage.lasts(10.0)
-    assert outage.due("away", 10.0) == ""
-    assert outage.due("away", 10.0 + SAID_AGAIN_AFTER_S - 1) is None
-    assert outage.due("away", 10.0 + SAID_AGAIN_AFTER_S) == "for 60 min now"
-    assert outage.ended(3700.0) == 3690.0
+def test_disk_that_hangs_is_logged_hourly_and_when_it_answers_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    disk = DiskWatch("lobby")
+    disk.begins(0.0)
+    for now_s in range(0, 3700, 10):
+        disk.watch(now_s)
+    assert disk.outage(3700.0) == HANGING
+    disk.ends()
+    disk.watch(3700.0)
+    assert lines(caplog) == [
+        f"recording: {HANGING.message}",
+        f"recording, for 60 min now: {HANGING.message}",
+        "the spool's disk answers again",
+    ]
+    assert disk.outage(3700.0 + HANGS_AFTER_S) is None

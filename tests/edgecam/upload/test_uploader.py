@@ -209,7 +209,7 @@ def test_a_store_that_fails_now_and_then_gets_everything(
 def test_refusal_is_said_once_with_what_to_do_and_recovery_too(
     rig: Callable[..., Rig], eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "edgecam.upload.store_outage")
+    caplog.set_level(logging.INFO, "edgecam.upload.uploader")
     it = rig()
     it.bucket.fails = lambda _: StoreRefused("gs://b: expected the right to write, found 403; grant it")
     it.record(count=4)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fleets import FLEET, SECRET, Synthesize, Templates, flat
 
-from edgecam.brokers.aws_iot import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
+from edgecam.brokers.topics import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
 from sandbox.core.access_control import allows
 from sandbox.core.configuration import resolve
 from stacks.greengrass.component import render_recipe
