@@ -31,6 +31,8 @@ SHOWN_FOLDER = 0o755
 
 _ROOT = 0
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_PIECE_BYTES = 1 << 20
 _MOST_LINKS = 40  # as many as the kernel follows itself (path_resolution(7))
 
 
@@ -59,6 +61,41 @@ def opened(path: Path, *, make_mode: int | None = None, is_shared: bool = False)
         yield folder
     finally:
         os.close(folder)
+
+
+def read_file(path: Path, *, limit_bytes: int, folder: int | None = None) -> tuple[bytes, os.stat_result]:
+    """The content of a regular file and its fstat(2), of one moment.
+
+    No link is followed, nothing that could block or never end is read, and no file of a user who is not
+    trusted.
+
+    Args:
+        path: The file, in a folder of the node's own; its name where `folder` is given.
+        limit_bytes: The most it may hold.
+        folder: Descriptor of the folder that holds it.
+
+    Raises:
+        OSError: there is none, it is something else, it is longer, or its folder is not safe to use.
+    """
+    if folder is None:
+        with opened(path.parent) as descriptor:
+            return read_file(Path(path.name), limit_bytes=limit_bytes, folder=descriptor)
+    file = os.open(path, _READ, dir_fd=folder)
+    try:
+        facts = os.fstat(file)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, f"expected a regular file, found another kind of thing at {path}")
+        if facts.st_uid not in trusted_users():
+            raise ForeignFolder(f"{path} belongs to user {facts.st_uid}")
+        content = bytearray()
+        # Bounded, since the file may grow meanwhile.
+        while piece := os.read(file, min(_PIECE_BYTES, limit_bytes + 1 - len(content))):
+            content += piece
+    finally:
+        os.close(file)
+    if len(content) > limit_bytes:
+        raise OSError(errno.EFBIG, f"expected at most {limit_bytes} bytes, found more in {path}")
+    return bytes(content), facts
 
 
 def trusted_users() -> frozenset[int]:

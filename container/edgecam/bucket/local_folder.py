@@ -26,10 +26,10 @@ from urllib.parse import unquote, urlsplit
 from edgecam.bucket import crc32c as checksum
 from edgecam.bucket.chunk_source import damaged, opened
 from edgecam.bucket.interface import ChunkUpload, RateLimit, Receipt, Session
+from edgecam.durable import remove
 from edgecam.errors import StoreConflict, StoreError, StoreRefused, StoreUnavailable
 from edgecam.folder import opened as folder_opened
 from edgecam.redaction import redact
-from edgecam.replaced_file import remove
 
 T = TypeVar("T")
 
@@ -92,8 +92,8 @@ class FileBucket:
             _replace(folder, sidecar)
             copied = _write(folder, leaf, lambda file: _copy(source, file, rate_limit))
             if copied != upload.crc32c:
-                remove(folder, _part(leaf))
-                remove(folder, sidecar)
+                remove(_part(leaf), folder=folder)
+                remove(Path(sidecar), folder=folder)
                 raise damaged(upload, copied)
             if not _link(folder, leaf):
                 return self._compare_existing(upload, folder, leaf)
@@ -171,7 +171,7 @@ def _write(folder: int, leaf: str, fill: Callable[[FileIO], T]) -> T:
     Its name is always the same, so that a crash leaves one at most, and it is created exclusively: a file
     that another user has put there is not written to.
     """
-    remove(folder, _part(leaf))
+    remove(_part(leaf), folder=folder)
     descriptor = os.open(_part(leaf), _NEW, _FILE_MODE, dir_fd=folder)
     try:
         with FileIO(descriptor, "w") as file:
@@ -179,7 +179,7 @@ def _write(folder: int, leaf: str, fill: Callable[[FileIO], T]) -> T:
             os.fsync(file.fileno())
     except BaseException:
         with contextlib.suppress(OSError):
-            remove(folder, _part(leaf))
+            remove(_part(leaf), folder=folder)
         raise
     return outcome
 
@@ -195,18 +195,18 @@ def _link(folder: int, leaf: str) -> bool:
     try:
         os.link(part, leaf, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     except FileExistsError:
-        remove(folder, part)
+        remove(part, folder=folder)
         return False
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         # Two nodes at the same moment could both get here; they have no chunk of the same name.
         if _exists(folder, leaf):
-            remove(folder, part)
+            remove(part, folder=folder)
             return False
         _replace(folder, leaf)
         return True
-    remove(folder, part)
+    remove(part, folder=folder)
     return True
 
 
@@ -235,8 +235,8 @@ def _copy(source: FileIO, file: FileIO, rate_limit: RateLimit) -> str:
     return running.digest()
 
 
-def _part(leaf: str) -> str:
-    return f".{leaf}.part"
+def _part(leaf: str) -> Path:
+    return Path(f".{leaf}.part")
 
 
 def _receipt(upload: ChunkUpload, facts: os.stat_result, *, existed: bool = False) -> Receipt:

@@ -20,11 +20,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from edgecam import replaced_file
+from edgecam import durable
 from edgecam.clock import utc_text
 from edgecam.codecs.jpeg import LONGEST_BYTES, size_of
 from edgecam.config.camera import Frames, OnStale
-from edgecam.folder import SHOWN_FOLDER, opened
+from edgecam.folder import SHOWN_FOLDER, opened, read_file
 from edgecam.frames.decoder import Picture
 from edgecam.status.reports import CameraState, FrameInfo
 
@@ -124,12 +124,12 @@ class FrameWriter:
     def _prepare(self) -> None:
         with opened(self._path.parent, make_mode=SHOWN_FOLDER) as folder:
             for path in (self._path, self._json_path):
-                replaced_file.remove_leftovers(folder, path.name)
+                durable.remove_leftovers(Path(path.name), folder=folder)
         self._is_prepared = True
 
     def _read_inherited(self) -> FrameInfo | None:
         try:
-            content, facts = replaced_file.read_at(self._path, limit_bytes=LONGEST_BYTES)
+            content, facts = read_file(self._path, limit_bytes=LONGEST_BYTES)
         except OSError:
             return None
         size = size_of(content[:_HEAD_BYTES])
@@ -147,13 +147,19 @@ class FrameWriter:
             self._prepare()  # whoever had taken the name has let go of it
         # Looked at each time: a folder that was the node's own may have been given away meanwhile.
         with opened(path.parent) as folder:
-            replaced_file.replace(
-                folder, path.name, content, mode=self._mode, group=self._group, modified_ns=modified_ns
+            durable.replace(
+                Path(path.name),
+                content,
+                folder=folder,
+                sync=False,
+                mode=self._mode,
+                group=self._group,
+                modified_ns=modified_ns,
             )
 
     def _remove_picture(self) -> None:
         with opened(self._path.parent) as folder:
-            replaced_file.remove(folder, self._path.name)
+            durable.remove(Path(self._path.name), folder=folder)
 
     def _write_json(self) -> None:
         frame = self.newest or self._inherited

@@ -13,7 +13,6 @@ from pathlib import Path
 from edgecam import durable
 from edgecam.chunk import Chunk
 from edgecam.config.storage import Order
-from edgecam.replaced_file import is_leftover
 from edgecam.spool import upload_session as spool_session
 from edgecam.spool.index import (
     Shelf,
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 _ASIDE = ".aside"
 _NO_FILE = -1
 _CAMERA = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_OURS = frozenset({".lock", ".losses.json", ".losses.json.tmp", SPOOL_MARKER, _ASIDE})
+_OURS = frozenset({".lock", ".losses.json", SPOOL_MARKER, _ASIDE})
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _OF_THE_DISK = frozenset({"lost+found"})
 
@@ -166,7 +165,7 @@ class Shelves:
         for entry in _entries(self._folder):
             if entry.name in _OURS or entry.name in _OF_THE_DISK or entry.name in beside:
                 continue
-            if is_leftover(entry.name, SPOOL_MARKER):
+            if durable.replaced_name(entry.name) == SPOOL_MARKER:
                 continue
             if entry.is_dir(follow_symlinks=False) and _CAMERA.fullmatch(entry.name):
                 foreign += _fill(self.of(entry.name), wrong_sizes)
@@ -262,9 +261,10 @@ def _size_of(entry: os.DirEntry[str]) -> int:
 
 def _clear_session(shelf: Shelf, name: str) -> bool:
     """Whether a file is that of a session; one whose chunk has gone, or that was never whole, is removed."""
-    chunk_name, ending, rest = name.partition(spool_session.SUFFIX)
-    if not ending or rest not in ("", ".tmp") or not is_kept_name(chunk_name):
+    replaced = durable.replaced_name(name)
+    chunk_name, suffix, rest = (replaced or name).partition(spool_session.SUFFIX)
+    if not suffix or rest or not is_kept_name(chunk_name):
         return False
-    if rest or not (shelf.folder / chunk_name).exists():
+    if replaced is not None or not (shelf.folder / chunk_name).exists():
         durable.remove(shelf.folder / name)
     return True

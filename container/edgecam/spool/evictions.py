@@ -46,6 +46,7 @@ class Losses:
         Raises:
             OSError: the file cannot be read.
         """
+        durable.remove_leftovers(self._path)
         try:
             told = parse_json(self._path.read_bytes(), most_bytes=_MOST_BYTES)
             chunks = {str(camera): _count(count) for camera, count in told["evicted_chunks"].items()}

@@ -12,8 +12,8 @@ import logging
 from enum import StrEnum
 from pathlib import Path
 
-from edgecam import replaced_file
-from edgecam.folder import SHOWN_FOLDER, opened
+from edgecam import durable
+from edgecam.folder import SHOWN_FOLDER, opened, read_file
 from edgecam.json_text import parse_json
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class EndMarker:
 
     def _read(self) -> LastEnd | None:
         try:
-            content, _ = replaced_file.read_at(self._path, limit_bytes=_LONGEST_BYTES)
+            content, _ = read_file(self._path, limit_bytes=_LONGEST_BYTES)
             found = parse_json(content)
         except (OSError, ValueError):
             return None
@@ -67,9 +67,10 @@ class EndMarker:
     def _write(self, word: str) -> None:
         try:
             with opened(self._path.parent, make_mode=SHOWN_FOLDER) as folder:
-                replaced_file.remove_leftovers(folder, self._path.name)
+                name = Path(self._path.name)
+                durable.remove_leftovers(name, folder=folder)
                 content = json.dumps({"node": word}).encode() + b"\n"
-                replaced_file.replace(folder, self._path.name, content, is_durable=True)
+                durable.replace(name, content, folder=folder)
         except OSError as error:
             log.warning(
                 "%s: expected to note how the node ends, found: %s. The next start will not know",

@@ -41,8 +41,8 @@ from edgecam.clock import Clock, utc_text
 from edgecam.codecs.jpeg import LONGEST_BYTES
 from edgecam.config import storage as config_store
 from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
+from edgecam.folder import read_file
 from edgecam.log import hide_values
-from edgecam.replaced_file import read_at
 from edgecam.status.outage import FAULT_REASON, Lines, OutageLog, OutagePolicy
 from edgecam.status.reports import CameraReport, SpoolReport, UploadReport
 from edgecam.status.schedule import LEAST_EVERY_S, Worth
@@ -252,7 +252,7 @@ class Publisher:
             written.latest_s, written.sequence, written.answered = now_s, sequence, asked
 
         try:
-            content, _ = read_at(self._frame_path(report.camera_id), limit_bytes=LONGEST_BYTES)
+            content, _ = read_file(self._frame_path(report.camera_id), limit_bytes=LONGEST_BYTES)
         except (OSError, KeyError):
             return None  # just removed for being stale, or the camera has gone
         if not content.startswith(_JPEG_BEGINS):

@@ -24,8 +24,8 @@ from typing import Any, Protocol
 from edgecam import __version__
 from edgecam.clock import Clock, utc_text
 from edgecam.codecs.jpeg import LONGEST_BYTES
+from edgecam.folder import read_file
 from edgecam.log import hide_values
-from edgecam.replaced_file import read_at
 from edgecam.status import metrics
 from edgecam.status.reports import CameraReport, Links, StorageReporter
 from edgecam.status.serialize import (
@@ -135,7 +135,7 @@ class Answers:
             if report.frame is None:  # what lies there is from an earlier run
                 raise FileNotFoundError
             # Of one open file: it is replaced by rename, so these bytes and this time belong together.
-            picture, facts = read_at(self._node.frame_path(camera_id), limit_bytes=LONGEST_BYTES)
+            picture, facts = read_file(self._node.frame_path(camera_id), limit_bytes=LONGEST_BYTES)
         except OSError:
             return _json(HTTPStatus.SERVICE_UNAVAILABLE, _why(report), {"Retry-After": "1"})
         headers = {

@@ -152,14 +152,14 @@ def _recorded(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
                 disk.certain[path] = disk.contents[path]
         disk.moment()
 
-    def renaming(path: Path, to: Path) -> None:
-        real_rename(path, to)
+    def renaming(path: Path, to: Path, **options: int) -> None:
+        real_rename(path, to, **options)
         disk.contents[Path(to)] = disk.contents.get(Path(path), Path(to).read_bytes()[:7])
         disk.pending.append(("rename", Path(path), Path(to)))
         disk.moment()
 
-    def unlinking(path: Path) -> None:
-        real_unlink(path)
+    def unlinking(path: Path, **options: int) -> None:
+        real_unlink(path, **options)
         disk.pending.append(("remove", Path(path), None))
         disk.moment()
 

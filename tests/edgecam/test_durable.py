@@ -1,4 +1,4 @@
-"""Files that are replaced whole, however others meddle."""
+"""Files that are replaced whole and read whole, however others meddle."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 from stranger import UID, Stranger
 
-from edgecam import replaced_file
-from edgecam.folder import ForeignFolder, opened
+from edgecam import durable
+from edgecam.folder import ForeignFolder, opened, read_file
+
+A = Path("a")
 
 
 def test_content_mode_and_time_are_those_given(tmp_path: Path) -> None:
     with opened(tmp_path) as folder:
-        replaced_file.replace(folder, "a", b"one", mode=0o640, modified_ns=5_000_000_000)
-        replaced_file.replace(folder, "b", b"two", is_durable=True)
+        durable.replace(A, b"one", folder=folder, sync=False, mode=0o640, modified_ns=5_000_000_000)
+        durable.replace(Path("b"), b"two", folder=folder)
     found = (tmp_path / "a").stat()
     assert ((tmp_path / "a").read_bytes(), found.st_mode & 0o777, found.st_mtime) == (b"one", 0o640, 5)
     assert (tmp_path / "b").stat().st_mode & 0o777 == 0o600
@@ -28,9 +30,9 @@ def test_temporary_names_are_never_the_same_and_never_followed(
     names: list[str] = []
     open_ = os.open
 
-    def noting(name: str, flags: int, *rest: int, **more: int) -> int:
+    def noting(name: str | Path, flags: int, *rest: int, **more: int) -> int:
         if str(name).endswith(".tmp"):
-            names.append(name)
+            names.append(str(name))
             assert flags & os.O_EXCL
             assert flags & os.O_NOFOLLOW
         return open_(name, flags, *rest, **more)
@@ -38,7 +40,7 @@ def test_temporary_names_are_never_the_same_and_never_followed(
     with opened(tmp_path) as folder:
         monkeypatch.setattr(os, "open", noting)
         for _ in range(50):
-            replaced_file.replace(folder, "a", b"x")
+            durable.replace(A, b"x", folder=folder, sync=False)
         monkeypatch.undo()
     assert len(set(names)) == 50
     assert all(re.fullmatch(r"\.a\.[0-9a-f]{16}\.tmp", name) for name in names)
@@ -48,7 +50,7 @@ def test_link_in_place_of_the_file_is_replaced_not_followed(tmp_path: Path) -> N
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "a").symlink_to("victim")
     with opened(tmp_path) as folder:
-        replaced_file.replace(folder, "a", b"picture")
+        durable.replace(A, b"picture", folder=folder)
     assert (tmp_path / "victim").read_text() == "precious"
     assert not (tmp_path / "a").is_symlink()
 
@@ -59,8 +61,8 @@ def test_folder_swapped_after_the_look_changes_nothing(tmp_path: Path) -> None:
     with opened(tmp_path / "lobby") as folder:
         (tmp_path / "lobby").rename(tmp_path / "away")
         (tmp_path / "lobby").symlink_to("elsewhere")
-        replaced_file.replace(folder, "a", b"picture")
-        assert replaced_file.read(folder, "a", limit_bytes=10)[0] == b"picture"
+        durable.replace(A, b"picture", folder=folder)
+        assert read_file(A, limit_bytes=10, folder=folder)[0] == b"picture"
     assert (tmp_path / "away" / "a").read_bytes() == b"picture"
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
@@ -73,8 +75,8 @@ def test_what_is_no_regular_file_is_not_read_and_holds_nobody_up(tmp_path: Path)
     os.mkfifo(tmp_path / "pipe")
     for name in ("link", "environ", "folder", "pipe", "none"):
         with pytest.raises(OSError, match=name):
-            replaced_file.read_at(tmp_path / name, limit_bytes=100)
-    assert replaced_file.read_at(tmp_path / "secret", limit_bytes=100)[0] == b"secret"
+            read_file(tmp_path / name, limit_bytes=100)
+    assert read_file(tmp_path / "secret", limit_bytes=100)[0] == b"secret"
 
 
 def test_file_of_somebody_else_is_not_read(stranger: Stranger) -> None:
@@ -83,25 +85,25 @@ def test_file_of_somebody_else_is_not_read(stranger: Stranger) -> None:
     stranger.does("echo mine >$1/frame.jpg")
     stranger.folder.chmod(0o755)
     with pytest.raises(ForeignFolder, match=f"user {UID}"):
-        replaced_file.read_at(stranger.folder / "frame.jpg", limit_bytes=100)
+        read_file(stranger.folder / "frame.jpg", limit_bytes=100)
 
 
 def test_file_is_read_up_to_its_limit_and_not_beyond(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 100)
-    assert len(replaced_file.read_at(tmp_path / "a", limit_bytes=100)[0]) == 100
+    assert len(read_file(tmp_path / "a", limit_bytes=100)[0]) == 100
     with pytest.raises(OSError, match="at most 99 bytes"):
-        replaced_file.read_at(tmp_path / "a", limit_bytes=99)
+        read_file(tmp_path / "a", limit_bytes=99)
 
 
 def test_group_that_the_user_is_not_in_is_said(stranger: Stranger) -> None:
     """As the user who is in no group: root may give a file to any."""
     program = (
-        "from edgecam import folder, replaced_file; import pathlib, sys\n"
+        "from edgecam import durable, folder; import pathlib, sys\n"
         "with folder.opened(pathlib.Path(sys.argv[1]), make_mode=0o755) as opened:\n"
-        "    try: replaced_file.replace(opened, 'a', b'x', group=44)\n"
+        "    try: durable.replace(pathlib.Path('a'), b'x', folder=opened, group=44)\n"
         "    except PermissionError as error: print(error.strerror)\n"
     )
-    tree = Path(replaced_file.__file__).parents[1]
+    tree = Path(durable.__file__).parents[1]
     script = f'PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={tree} /usr/bin/python3 -c "$2" $1'
     said = stranger.does(script.replace("$2", program))
     assert said == f"user {UID} is not in group 44: add it to that group\n"
