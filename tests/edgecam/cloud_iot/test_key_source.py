@@ -21,7 +21,7 @@ ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:edgecam/devices/thin
 FIRST, SECOND = made_pair(), made_pair()
 
 
-class Rig:
+class Harness:
     """A key in a secret, on a clock that is moved by hand."""
 
     def __init__(self) -> None:
@@ -45,8 +45,8 @@ class Rig:
 
 
 @pytest.fixture
-def harness() -> Rig:
-    return Rig()
+def harness() -> Harness:
+    return Harness()
 
 
 def place_of(environment: dict[str, str] | None = None, **place: str) -> KeyPlace:
@@ -66,7 +66,7 @@ def accepted(place: KeyPlace) -> PrivateKey:
     return key
 
 
-def test_secret_is_asked_for_once_in_five_minutes_at_most(harness: Rig) -> None:
+def test_secret_is_asked_for_once_in_five_minutes_at_most(harness: Harness) -> None:
     for _ in range(10):
         accepted(harness.place)
         harness.clock.advance(LEAST_PAUSE_S / 10 - 0.001)
@@ -76,7 +76,7 @@ def test_secret_is_asked_for_once_in_five_minutes_at_most(harness: Rig) -> None:
     assert harness.asked == 2
 
 
-def test_rotated_key_is_taken_up_and_said(harness: Rig, caplog: pytest.LogCaptureFixture) -> None:
+def test_rotated_key_is_taken_up_and_said(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     assert accepted(harness.place).version == "1"
     harness.keep(SECOND, "2")
@@ -85,7 +85,7 @@ def test_rotated_key_is_taken_up_and_said(harness: Rig, caplog: pytest.LogCaptur
     assert caplog.messages == ["uses its ES256 key, version 2 from now on"]
 
 
-def test_refused_key_is_looked_into_at_once(harness: Rig) -> None:
+def test_refused_key_is_looked_into_at_once(harness: Harness) -> None:
     before = accepted(harness.place)
     harness.keep(SECOND, "2")
     assert not harness.place.refused(before)
@@ -93,14 +93,14 @@ def test_refused_key_is_looked_into_at_once(harness: Rig) -> None:
     assert harness.asked == 2
 
 
-def test_wrong_key_is_asked_for_ever_more_rarely(harness: Rig) -> None:
+def test_wrong_key_is_asked_for_ever_more_rarely(harness: Harness) -> None:
     for _ in range(24 * 60):  # a bridge that refuses once a minute, for a day
         harness.place.refused(harness.place.key())
         harness.clock.advance(60)
     assert 24 * 60 * 60 / LEAST_PAUSE_S - 5 < harness.asked < 24 * 60 * 60 / LEAST_PAUSE_S + 10
 
 
-def test_new_key_that_is_not_taken_yet_leaves_the_one_before_in_use(harness: Rig) -> None:
+def test_new_key_that_is_not_taken_yet_leaves_the_one_before_in_use(harness: Harness) -> None:
     before = accepted(harness.place)
     harness.keep(SECOND, "2")
     harness.clock.advance(LEAST_PAUSE_S)
@@ -113,7 +113,7 @@ def test_new_key_that_is_not_taken_yet_leaves_the_one_before_in_use(harness: Rig
 
 
 def test_key_that_was_known_is_kept_when_the_secret_cannot_be_had(
-    harness: Rig, caplog: pytest.LogCaptureFixture
+    harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = accepted(harness.place)
     harness.secrets.values.clear()
@@ -122,7 +122,7 @@ def test_key_that_was_known_is_kept_when_the_secret_cannot_be_had(
     assert "kept the key that was known before" in caplog.text
 
 
-def test_key_that_was_never_had_is_an_error_and_asked_for_at_every_attempt(harness: Rig) -> None:
+def test_key_that_was_never_had_is_an_error_and_asked_for_at_every_attempt(harness: Harness) -> None:
     harness.secrets.values.clear()
     for _ in range(2):
         with pytest.raises(CredentialsError, match=f"secret {ARN}"):
@@ -172,7 +172,7 @@ def test_variable_gives_the_key_with_its_line_ends_written_out() -> None:
         place_of(env="DEVICE_KEY").key()
 
 
-def test_slow_secret_is_asked_for_once_by_two_who_want_the_key(harness: Rig) -> None:
+def test_slow_secret_is_asked_for_once_by_two_who_want_the_key(harness: Harness) -> None:
     reached, release = threading.Event(), threading.Event()
     fetch = harness.secrets.fetch
 
