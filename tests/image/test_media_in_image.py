@@ -1,4 +1,4 @@
-"""Recording, mending, decoding and pipes, with the image's GStreamer and decoders: what users run."""
+"""Recording, repairing, decoding and pipes, with the image's GStreamer and decoders: what users run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from image_tests import run_tests
 
 MODULES = {
-    "chunks mended": ("edgecam/test_media.py", "edgecam/test_mp4.py", "edgecam/test_mpegts.py"),
-    "pipes": ("edgecam/test_source_pipe.py", "edgecam/test_stream_end_sources.py"),
+    "chunks repaired": ("edgecam/formats",),
+    "pipes": ("edgecam/sources/test_pipe.py", "edgecam/sources/test_stream_end.py"),
     "frames": ("integration/test_frames.py",),
     "recordings": ("integration/test_recorded_cameras.py",),
 }
