@@ -43,25 +43,6 @@ WARM_UP_S = 8.0
 _END_TIMEOUT_S = 15.0
 _MEMORY_EVERY_S = 5.0
 _PROBED = 16  # of the chunks of a way, so many are read, evenly spread
-RECORDING_NODE = """
-import signal, sys, threading
-from pathlib import Path
-from edgecam.clock import SystemClock
-from edgecam.config.load import load_file
-from edgecam.credentials.logins import Logins
-from edgecam.node.node import Node
-from edgecam.spool.spool import Spool
-config = load_file(Path(sys.argv[1]))
-spool = Spool(config.spool, clock=SystemClock())
-spool.open()
-node = Node(config, logins=Logins(config.cameras), chunks=spool)
-node.start()
-over = threading.Event()
-signal.signal(signal.SIGINT, lambda *_: over.set())
-over.wait()
-node.stop()
-spool.close()
-"""
 
 
 @dataclass(frozen=True)
@@ -115,7 +96,7 @@ def edgecam(folder: Path, uri: str, cameras: int, *, frames: bool = False) -> Wa
     }
     config = place / "node.json"
     config.write_text(json.dumps(node))
-    command = [sys.executable, "-c", RECORDING_NODE, str(config)]
+    command = [sys.executable, "-m", "bench.recording_node", str(config)]
     name = "edgecam, recording and keyframe pictures" if frames else "edgecam, one node"
     return Way(name, cameras, [command], place)
 

@@ -30,6 +30,7 @@ from sandbox.cameras.film import FILM_S
 
 Eventually = Callable[..., Any]
 Cameras = Callable[..., CameraProcess]
+RECORD_UNTIL_KILLED = ROOT / "tests" / "support" / "chunks" / "record_until_killed.py"
 FPS = 15
 SMALL = f"160x90@{FPS}:keyframe=1"
 
@@ -256,31 +257,13 @@ def test_sigterm_finishes_every_last_chunk(
         assert probe(recorded.sink.path(recorded.chunks(number)[0])).begins_with_keyframe
 
 
-RECORD_UNTIL_KILLED = """
-import sys, time
-from pathlib import Path
-from recorded import ChunkFolder
-from edgecam.config.node import NodeConfig
-from edgecam.credentials.logins import Logins
-from edgecam.node.node import Node
-from edgecam.config.validation import validate
-uri, folder, *forms = sys.argv[1:]
-cameras = [{"id": form, "uri": uri, "frames": {"enabled": False},
-            "recording": {"enabled": True, "chunk_s": 60, "format": form}} for form in forms]
-config = validate(NodeConfig, {"cameras": cameras, "bucket": "file:///nowhere"})
-Node(config, logins=Logins(config.cameras), chunks=ChunkFolder(Path(folder))).start()
-time.sleep(600)
-"""
-
-
 def test_kill_9_in_mid_chunk_leaves_files_that_play(
     test_cameras: Cameras, eventually: Eventually, tmp_path: Path
 ) -> None:
     uri = test_cameras(f"lobby:{SMALL}:kbps=800").uri("lobby")
-    paths = os.pathsep.join(str(path) for path in (ROOT, ROOT / "container", ROOT / "tests"))
     node = subprocess.Popen(
-        [sys.executable, "-c", RECORD_UNTIL_KILLED, uri, str(tmp_path), *ChunkFormat],
-        env=os.environ | {"PYTHONPATH": paths},
+        [sys.executable, str(RECORD_UNTIL_KILLED), uri, str(tmp_path), *ChunkFormat],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     try:
         eventually(lambda: len(list((tmp_path / "open").glob("*"))) == 2)
