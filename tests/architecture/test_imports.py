@@ -40,6 +40,7 @@ NEVER_IMPORTS = {
     # In Lambda there is boto3 and Python.
     "stacks.handlers": tuple(name for name in PROJECT_PACKAGES if name != "stacks"),
     # They run in environments of their own.
+    "sandbox.aws.ministack": tuple(name for name in PROJECT_PACKAGES if name != "sandbox"),
     "sandbox.aws.plugin": tuple(name for name in PROJECT_PACKAGES if name != "sandbox"),
     "sandbox": ("bench", "fuzz", "tools"),
 }
@@ -69,9 +70,15 @@ def test_handlers_import_nothing_of_the_stacks() -> None:
 
 
 def test_the_embedded_aws_imports_nothing_around_its_plug_in() -> None:
-    for name in (name for name in modules() if is_within(name, "sandbox.aws.plugin")):
+    plug_in = ("sandbox.aws.plugin", "sandbox.aws.ministack")
+    for name in (name for name in modules() if any(is_within(name, room) for room in plug_in)):
         ours = {it for it in modules()[name].imports if is_within(it, "sandbox")}
-        assert [it for it in ours if not is_within(it, "sandbox.aws.plugin")] == [], name
+        assert [it for it in ours if not any(is_within(it, room) for room in plug_in)] == [], name
+
+
+def test_one_room_touches_ministack() -> None:
+    users = {name for name, it in modules().items() if any(is_within(i, "ministack") for i in it.imports)}
+    assert {name.rpartition(".")[0] for name in users} == {"sandbox.aws.ministack"}
 
 
 def test_what_lies_open_in_the_program_knows_no_room() -> None:

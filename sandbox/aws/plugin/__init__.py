@@ -1,5 +1,5 @@
-"""What ministack lacks and a fleet needs: Greengrass v2, IoT role aliases, two habits of ECR, real builds.
+"""What ministack lacks and a fleet needs: Greengrass v2, IoT role aliases, two traits of ECR, real builds.
 
-Runs inside ministack's process and environment: `python -m sandbox.aws.plugin`. Nothing of the project
-outside this package is imported here.
+Runs inside ministack's process and environment: `python -m sandbox.aws.plugin`. Of the project it
+imports this room and `sandbox.aws.ministack` alone.
 """

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from sandbox.aws.ministack import host, iam, iot
 from sandbox.aws.plugin import (
     builds,
     device_https,
     ecr,
     greengrass_api,
     greengrass_resources,
-    host,
     policy_variables,
     role_aliases,
 )
@@ -17,9 +17,9 @@ from sandbox.aws.plugin import (
 def main() -> None:
     """Add what is missing, then serve until SIGTERM."""
     host.check_version()
-    host.take_transport_as_secure()
-    host.know_metric_namespaces()
-    host.listen_for_devices_on_loopback()
+    iam.take_transport_as_secure()
+    iam.know_metric_namespaces()
+    iot.listen_for_devices_on_loopback()
     ecr.install()
     builds.install()
     policy_variables.install()

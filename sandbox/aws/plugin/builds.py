@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.aws.plugin import host
+from sandbox.aws.ministack import codebuild, host, iam
 from sandbox.aws.plugin.trust import trusts
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def _starting(original: host.Operation) -> host.Operation:
         answer = json.loads(body)
         if "build" not in answer:
             return status, headers, body
-        record = host.build_record(answer["build"]["id"])
+        record = codebuild.build_record(answer["build"]["id"])
         record.pop("endTime", None)
         record |= {"buildStatus": "IN_PROGRESS", "currentPhase": "QUEUED", "phases": []}
         begun = json.dumps({"build": record}).encode()
@@ -59,7 +59,7 @@ def _starting(original: host.Operation) -> host.Operation:
 def _build(record: dict[str, Any]) -> None:
     """Run a build to its end and note how it went."""
     try:
-        _run(record, host.build_project(record["projectName"]))
+        _run(record, codebuild.build_project(record["projectName"]))
         outcome = "SUCCEEDED"
     except BuildFailedError as error:
         outcome = error.status
@@ -97,7 +97,7 @@ def _run_phase(
     folder: Path,
     deadline_s: float,
 ) -> None:
-    write = host.build_log(record)
+    write = codebuild.build_log(record)
     try:
         done = subprocess.run(
             ["sh", "-c", "\n".join(["set -e", *commands])],
@@ -123,7 +123,7 @@ def _run_phase(
 
 
 def _environment(record: dict[str, Any], project: dict[str, Any], folder: str) -> dict[str, str]:
-    session = host.role_session(project["serviceRole"], "AWSCodeBuild", 3600, {})
+    session = iam.role_session(project["serviceRole"], "AWSCodeBuild", 3600, {})
     declared = project.get("environment", {}).get("environmentVariables") or []
     return {
         **{name: os.environ[name] for name in PASSED_THROUGH if name in os.environ},
@@ -151,5 +151,5 @@ def _note(record: dict[str, Any], phase: str, status: str, message: str = "") ->
 
 def install() -> None:
     """Let StartBuild start something, and whoever may see a project see its builds."""
-    host.replace_start_build(_starting)
-    host.name_resources("codebuild", "ids", lambda build_id: f"project/{build_id.rpartition(':')[0]}")
+    codebuild.replace_start_build(_starting)
+    iam.name_resources("codebuild", "ids", lambda build_id: f"project/{build_id.rpartition(':')[0]}")

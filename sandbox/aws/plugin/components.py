@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.aws.plugin import host, recipes
+from sandbox.aws.ministack import host
+from sandbox.aws.plugin import recipes
 from sandbox.aws.plugin.failures import ConflictError, NotFoundError
 
 DEPLOYABLE = "DEPLOYABLE"

@@ -13,7 +13,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.aws.plugin import components, host
+from sandbox.aws.ministack import host, iot
+from sandbox.aws.plugin import components
 from sandbox.aws.plugin.failures import ConflictError, InvalidError, NotFoundError
 
 EXECUTION_STATUSES = ("QUEUED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "REJECTED")
@@ -148,7 +149,7 @@ def all_deployments() -> list[Deployment]:
 def effective_for(thing_name: str) -> list[Deployment]:
     """What a core is asked to run: the newest deployment of its thing and of each of its groups."""
     targets = {host.arn("iot", f"thing/{thing_name}")}
-    targets |= {host.arn("iot", f"thinggroup/{group}") for group in host.thing_groups_of(thing_name)}
+    targets |= {host.arn("iot", f"thinggroup/{group}") for group in iot.thing_groups_of(thing_name)}
     return [
         entry
         for entry in all_deployments()

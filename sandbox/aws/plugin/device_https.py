@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 
-from sandbox.aws.plugin import host, role_aliases
+from sandbox.aws.ministack import host, iot
+from sandbox.aws.plugin import role_aliases
 from sandbox.aws.plugin.failures import ForbiddenError, NotFoundError, ServiceError
 
 PROTOCOL = "x-amzn-http-ca"
@@ -26,9 +27,9 @@ def answer(certificate_id: str, method: str, path: str, headers: dict[str, str])
             raise NotFoundError(f"Only GET {role_aliases.PREFIX}/ALIAS/credentials is answered")
         alias = found[1]
         thing = headers.get("x-amzn-iot-thingname")
-        if not host.certificate_allows(certificate_id, ACTION, f"rolealias/{alias}"):
+        if not iot.certificate_allows(certificate_id, ACTION, f"rolealias/{alias}"):
             raise ForbiddenError(f"The certificate's policies do not allow {ACTION} for {alias}")
-        if thing and not host.certificate_is_of(certificate_id, thing):
+        if thing and not iot.certificate_is_of(certificate_id, thing):
             raise ForbiddenError(f"The certificate is not attached to the thing {thing}")
         return host.answer_json({"credentials": role_aliases.credentials(alias, certificate_id, thing)})
     except ServiceError as error:
@@ -37,4 +38,4 @@ def answer(certificate_id: str, method: str, path: str, headers: dict[str, str])
 
 def install() -> None:
     """Answer devices that say HTTPS."""
-    host.answer_https_of_devices(PROTOCOL, answer)
+    iot.answer_https_of_devices(PROTOCOL, answer)

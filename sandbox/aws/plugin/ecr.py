@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sandbox.aws.plugin import host
+from sandbox.aws.ministack import ecr as emulated_ecr
+from sandbox.aws.ministack import host, iam
 
 
 def _registry() -> str:
@@ -36,7 +37,7 @@ def _with_missing_images(original: host.Operation) -> host.Operation:
     def describe_images(data: dict[str, Any]) -> host.Answer:
         repository = str(data.get("repositoryName"))
         for image_id in data.get("imageIds") or []:
-            if host.has_repository(repository) and not host.has_image(repository, image_id):
+            if emulated_ecr.has_repository(repository) and not emulated_ecr.has_image(repository, image_id):
                 return host.answer_error(
                     "ImageNotFoundException",
                     f"The image with imageId {image_id} does not exist within the repository {repository}",
@@ -49,5 +50,5 @@ def _with_missing_images(original: host.Operation) -> host.Operation:
 
 def install() -> None:
     """Exchange the three functions, and let who may see a repository see it."""
-    host.name_resources("ecr", "repositoryNames", lambda name: f"repository/{name}")
-    host.replace_ecr_operations(_repository_uri, _with_local_endpoint, _with_missing_images)
+    iam.name_resources("ecr", "repositoryNames", lambda name: f"repository/{name}")
+    emulated_ecr.replace_operations(_repository_uri, _with_local_endpoint, _with_missing_images)

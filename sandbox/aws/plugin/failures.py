@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.aws.plugin import host
+from sandbox.aws.ministack import host
 
 
 class ServiceError(Exception):

@@ -17,7 +17,8 @@ from urllib.parse import unquote
 
 import yaml
 
-from sandbox.aws.plugin import components, deployments, host
+from sandbox.aws.ministack import host, iot
+from sandbox.aws.plugin import components, deployments
 from sandbox.aws.plugin.failures import InvalidError, NotFoundError, ServiceError
 
 MAX_PAGE = 100
@@ -156,7 +157,7 @@ def _delete_deployment(body: Body, query: Query, deployment_id: str) -> host.Ans
 def _list_cores(body: Body, query: Query) -> host.Answer:
     del body
     group_arn = _first(query, "thingGroupArn")
-    members = None if group_arn is None else host.things_in_group(group_arn.rpartition("/")[2])
+    members = None if group_arn is None else iot.things_in_group(group_arn.rpartition("/")[2])
     status = _first(query, "status")
     listed = [
         {key: core[key] for key in core if key not in ("components", "coreVersion")}

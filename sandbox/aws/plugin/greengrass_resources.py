@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.aws.plugin import components, deployments, host
+from sandbox.aws.ministack import cloudformation
+from sandbox.aws.ministack.cloudformation import Properties
+from sandbox.aws.plugin import components, deployments
 from sandbox.aws.plugin.failures import NotFoundError, ServiceError
 
 Provisioned = tuple[str, dict[str, Any]]
@@ -29,7 +31,7 @@ def _component_attributes(component: components.ComponentVersion) -> dict[str, A
     }
 
 
-def _create_component(logical_id: str, properties: host.Properties, stack_name: str) -> Provisioned:
+def _create_component(logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
     del logical_id, stack_name
     try:
         created = components.create(properties["InlineRecipe"], properties.get("Tags"))
@@ -41,16 +43,14 @@ def _create_component(logical_id: str, properties: host.Properties, stack_name: 
     return created.arn, _component_attributes(created)
 
 
-def _update_component(
-    physical_id: str, old: host.Properties, new: host.Properties, stack_name: str
-) -> Provisioned:
+def _update_component(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Provisioned:
     del old, stack_name
     component = components.get(physical_id)
     component.tags = dict(new.get("Tags") or {})
     return physical_id, _component_attributes(component)
 
 
-def _delete_component(physical_id: str, properties: host.Properties) -> None:
+def _delete_component(physical_id: str, properties: Properties) -> None:
     del properties
     try:
         components.delete(physical_id)
@@ -58,7 +58,7 @@ def _delete_component(physical_id: str, properties: host.Properties) -> None:
         return  # deleted by hand: what the stack wants is so already
 
 
-def _create_deployment(logical_id: str, properties: host.Properties, stack_name: str) -> Provisioned:
+def _create_deployment(logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
     del logical_id, stack_name
     request = _to_request({key: entry for key, entry in properties.items() if key not in FREE_FORM})
     request["components"] = {
@@ -72,15 +72,13 @@ def _create_deployment(logical_id: str, properties: host.Properties, stack_name:
     return created.deployment_id, {"DeploymentId": created.deployment_id}
 
 
-def _update_deployment(
-    physical_id: str, old: host.Properties, new: host.Properties, stack_name: str
-) -> Provisioned:
+def _update_deployment(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Provisioned:
     del old, stack_name
     deployments.get(physical_id).request["tags"] = dict(new.get("Tags") or {})
     return physical_id, {"DeploymentId": physical_id}
 
 
-def _delete_deployment(physical_id: str, properties: host.Properties) -> None:
+def _delete_deployment(physical_id: str, properties: Properties) -> None:
     del properties
     try:
         deployments.cancel(physical_id)
@@ -100,8 +98,8 @@ def _to_request(value: Any) -> Any:
 
 def install() -> None:
     """Make both types known to CloudFormation."""
-    host.add_resource_type(
-        host.ResourceType(
+    cloudformation.add_resource_type(
+        cloudformation.ResourceType(
             name="AWS::GreengrassV2::ComponentVersion",
             create=_create_component,
             update=_update_component,
@@ -109,8 +107,8 @@ def install() -> None:
             create_only=("InlineRecipe", "LambdaFunction"),
         )
     )
-    host.add_resource_type(
-        host.ResourceType(
+    cloudformation.add_resource_type(
+        cloudformation.ResourceType(
             name="AWS::GreengrassV2::Deployment",
             create=_create_deployment,
             update=_update_deployment,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from sandbox.aws.plugin import host
+from sandbox.aws.ministack import iam
 
 _VARIABLE = re.compile(r"\$\{(?P<key>[A-Za-z0-9-]+:[A-Za-z0-9/._-]+)\}")
 
@@ -27,5 +27,5 @@ def fill(text: str, value_of: Callable[[str], str | None]) -> str:
 
 def install() -> None:
     """Let policies have variables."""
-    host.show_session_keys()
-    host.fill_policy_variables(fill)
+    iam.show_session_keys()
+    iam.fill_policy_variables(fill)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from sandbox.aws.plugin import host
+from sandbox.aws.ministack import s3
 from sandbox.aws.plugin.failures import InvalidError
 
 MAX_RECIPE_BYTES = 16_000
@@ -80,7 +80,7 @@ def seal_artifacts(recipe: dict[str, Any]) -> dict[str, str]:
         address = urlsplit(uri)
         if address.scheme != "s3":
             continue
-        content = host.object_bytes(address.netloc, address.path.lstrip("/"))
+        content = s3.object_bytes(address.netloc, address.path.lstrip("/"))
         if content is None:
             problems[uri] = "The specified S3 object does not exist or is not readable"
             continue

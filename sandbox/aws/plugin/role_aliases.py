@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
-from sandbox.aws.plugin import host
+from sandbox.aws.ministack import cloudformation, host, iam, iot
+from sandbox.aws.ministack.cloudformation import Properties
 from sandbox.aws.plugin.failures import (
     AlreadyExistsError,
     ForbiddenError,
@@ -86,7 +87,7 @@ def credentials(name: str, certificate_id: str, thing_name: str | None) -> dict[
     duration_s = alias["credentialDurationSeconds"]
     expiration = datetime.now(UTC) + timedelta(seconds=duration_s)
     return {
-        **host.role_session(alias["roleArn"], certificate_id, duration_s, keys),
+        **iam.role_session(alias["roleArn"], certificate_id, duration_s, keys),
         "expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 
@@ -134,12 +135,12 @@ def _dispatch(method: str, name: str, request: dict[str, Any]) -> dict[str, Any]
     return {"roleAliasDescription": describe(name)}
 
 
-def _duration_s(properties: host.Properties) -> int:
+def _duration_s(properties: Properties) -> int:
     return int(properties.get("CredentialDurationSeconds") or DEFAULT_DURATION_S)
 
 
-def _provision(logical_id: str, properties: host.Properties, stack_name: str) -> tuple[str, dict[str, Any]]:
-    name = properties.get("RoleAlias") or host.generated_name(stack_name, logical_id)
+def _provision(logical_id: str, properties: Properties, stack_name: str) -> tuple[str, dict[str, Any]]:
+    name = properties.get("RoleAlias") or cloudformation.generated_name(stack_name, logical_id)
     try:
         create(name, properties["RoleArn"], _duration_s(properties))
     except AlreadyExistsError as error:
@@ -152,7 +153,7 @@ def _provision(logical_id: str, properties: host.Properties, stack_name: str) ->
 
 
 def _reprovision(
-    physical_id: str, old: host.Properties, new: host.Properties, stack_name: str
+    physical_id: str, old: Properties, new: Properties, stack_name: str
 ) -> tuple[str, dict[str, Any]]:
     del old, stack_name
     try:
@@ -162,16 +163,16 @@ def _reprovision(
     return physical_id, {"RoleAliasArn": _arn(physical_id)}
 
 
-def _unprovision(physical_id: str, properties: host.Properties) -> None:
+def _unprovision(physical_id: str, properties: Properties) -> None:
     del properties
     _aliases.pop(physical_id, None)
 
 
 def install() -> None:
     """Offer the API and the resource type."""
-    host.extend_iot(PREFIX, handle)
-    host.add_resource_type(
-        host.ResourceType(
+    iot.extend(PREFIX, handle)
+    cloudformation.add_resource_type(
+        cloudformation.ResourceType(
             name="AWS::IoT::RoleAlias",
             create=_provision,
             update=_reprovision,

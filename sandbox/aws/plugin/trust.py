@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.aws.plugin import host
+from sandbox.aws.ministack import iam
 
 
 def trusts(role_arn: str, service: str) -> bool:
     """True when the role exists and its trust policy allows `service` to assume it."""
-    trust = host.role_trust(role_arn)
+    trust = iam.role_trust(role_arn)
     return trust is not None and any(_allows(statement, service) for statement in trust.get("Statement", []))
 
 

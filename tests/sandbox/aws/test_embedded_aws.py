@@ -86,7 +86,9 @@ def test_lock_names_no_host() -> None:
 
 
 def test_plug_in_refuses_another_ministack() -> None:
-    script = "from sandbox.aws.plugin import host\nhost.SUPPORTED_VERSION = '0.0.1'\nhost.check_version()\n"
+    script = (
+        "from sandbox.aws.ministack import host\nhost.SUPPORTED_VERSION = '0.0.1'\nhost.check_version()\n"
+    )
     done = subprocess.run(
         [str(environment.install()), "-c", script],
         cwd=environment.REPOSITORY,
