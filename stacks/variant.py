@@ -12,6 +12,7 @@ from constructs import Construct, IDependable
 from fleet.settings.fleet import Fleet
 from stacks.delivery.delivery import Delivery, by_bucket, by_repository
 from stacks.greengrass.component import Component
+from stacks.greengrass.recipe import Recipe
 from stacks.rollout.site_stacks import SiteStacks
 from stacks.rollout.waves import Waves
 
@@ -69,11 +70,13 @@ class VariantStack(cdk.Stack):
         component = Component(
             self,
             "Component",
-            variant=self.variant,
-            name=f"{fleet.aws.component_prefix}.{self.variant}",
+            recipe=Recipe(
+                variant=self.variant,
+                name=f"{fleet.aws.component_prefix}.{self.variant}",
+                artifacts=delivery.artifacts,
+                known_bucket=fleet.aws.artifact_bucket,
+            ),
             bucket_name=bucket.bucket_name,
-            known_bucket=fleet.aws.artifact_bucket,
-            artifacts=delivery.artifacts,
         )
         component.resource.node.add_dependency(*delivery.needed)
         return component

@@ -12,7 +12,7 @@ from constructs import Construct, IDependable
 from fleet.settings.image import Image
 from stacks.delivery.artifact_store import ArtifactCopier, StoredArtifact
 from stacks.delivery.container_image import ContainerImage, PublishedImage
-from stacks.greengrass.component import Artifact
+from stacks.greengrass.recipe import Artifact
 
 
 @dataclass(frozen=True, kw_only=True)

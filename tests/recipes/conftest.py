@@ -13,7 +13,7 @@ from recipe_image import PROGRAM, TestImage, docker
 
 from container.image.base import ensure_base_image
 from container.image.inputs import DEFAULT_BASE_IMAGE, FRAME_GRABBER, VARIANTS
-from stacks.greengrass.component import Artifact, render_recipe
+from stacks.greengrass.recipe import Artifact, Recipe
 
 PULLED = f"{'0' * 12}.dkr.ecr.{'r' * 14}.amazonaws.com/{'i' * 128}@sha256:{'0' * 64}"
 """An image in a repository, with a name as long as they get."""
@@ -23,11 +23,9 @@ def rendered(variant: str, *architectures: str, delivery: str = "s3") -> dict[st
     """A variant's recipe for these architectures, with the longest names that there can be."""
     from_bucket = delivery == "s3"
     recipe: dict[str, Any] = json.loads(
-        render_recipe(
-            variant,
+        Recipe(
+            variant=variant,
             name=f"com.edgecam.{variant}",
-            version="1.999999.999999",
-            bucket="b" * 63,
             artifacts=[
                 Artifact(
                     architecture=architecture,
@@ -39,7 +37,7 @@ def rendered(variant: str, *architectures: str, delivery: str = "s3") -> dict[st
                 )
                 for architecture in architectures
             ],
-        )
+        ).render(version="1.999999.999999", bucket="b" * 63)
     )
     return recipe
 

@@ -12,7 +12,7 @@ from fleets import FLEET, SECRET, Synthesize, Templates, flat
 from edgecam.brokers.topics import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
 from sandbox.core.access_control import allows
 from sandbox.core.configuration import resolve
-from stacks.greengrass.component import render_recipe
+from stacks.greengrass.recipe import Recipe
 
 STACK = "EdgecamFrameGrabber"
 COMPONENT = "com.edgecam.frame-grabber"
@@ -95,7 +95,7 @@ def test_site_without_secrets_or_on_lite_gets_no_secret_manager(templates: Templ
 def rendered_defaults() -> dict[str, Any]:
     """The recipe's default configuration, as the service keeps it."""
     recipe = json.loads(
-        render_recipe("frame-grabber", name=COMPONENT, version="1.0.0", bucket="b", artifacts=[])
+        Recipe(variant="frame-grabber", name=COMPONENT, artifacts=[]).render(version="1.0.0", bucket="b")
     )
     defaults: dict[str, Any] = recipe["ComponentConfiguration"]["DefaultConfiguration"]
     return defaults

@@ -1,11 +1,14 @@
-"""The component's recipe and its version."""
+"""The recipe, its size and its version."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
-from stacks.greengrass.component import Artifact, content_version, render_recipe
+import pytest
+
+from stacks.greengrass.recipe import Artifact, Recipe, content_version
 
 NAME = "com.edgecam.frame-grabber"
 
@@ -19,8 +22,12 @@ def artifact(architecture: str, tag: str = "0123456789ab") -> Artifact:
     )
 
 
+def recipe_of(*artifacts: Artifact) -> Recipe:
+    return Recipe(variant="frame-grabber", name=NAME, artifacts=artifacts)
+
+
 def rendered(*artifacts: Artifact, bucket: str = "bucket") -> str:
-    return render_recipe("frame-grabber", name=NAME, version="1.2.3", bucket=bucket, artifacts=artifacts)
+    return recipe_of(*artifacts).render(version="1.2.3", bucket=bucket)
 
 
 def test_recipe_has_one_manifest_for_each_architecture() -> None:
@@ -53,3 +60,22 @@ def test_version_changes_with_the_recipe() -> None:
 def test_version_changes_with_each_image() -> None:
     versions = {content_version("recipe", images) for images in (["a", "b"], ["a", "c"], ["c", "b"], ["a"])}
     assert len(versions) == 4
+
+
+def test_version_does_not_depend_on_what_cloudformation_fills_in() -> None:
+    """A repository has another name in each account; a bucket that settings name is part of the recipe."""
+    pulled = [
+        Artifact(architecture="amd64", image=f"{registry}/images@sha256:{'1' * 64}", content_hash="hash")
+        for registry in ("1.dkr.ecr.a.example.com", "2.dkr.ecr.b.example.com")
+    ]
+    assert len({recipe_of(each).version for each in pulled}) == 1
+    recipe = recipe_of(artifact("amd64"))
+    assert replace(recipe, known_bucket="our-artifacts").version != recipe.version
+
+
+def test_recipe_that_would_be_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = recipe_of(artifact("amd64"), artifact("arm64"))
+    both.check_size()
+    monkeypatch.setattr("stacks.greengrass.recipe.MAX_RECIPE_BYTES", 1_000)
+    with pytest.raises(ValueError, match=f"recipe of {NAME}: expected at most 1000 bytes, found"):
+        both.check_size()

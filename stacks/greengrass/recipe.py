@@ -1,0 +1,152 @@
+"""The recipe of a component: rendered from `recipes/`, its version made of its content. Without AWS CDK."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+MAX_RECIPE_BYTES = 16_000
+"""Quota of AWS IoT Greengrass v2 for a recipe, as bytes."""
+
+NUCLEUS_ARCHITECTURES = {"amd64": "amd64", "arm64": "aarch64"}
+"""Docker's words for a processor, and a nucleus' words."""
+
+DOCKER_MANAGER = "aws.greengrass.DockerApplicationManager"
+
+_VERSION_NUMBERS = 1_000_000
+"""A number of a component version has at most six digits (AWS::GreengrassV2::ComponentVersion)."""
+
+_LONGEST_VERSION = "1.999999.999999"
+_LONGEST_BUCKET_NAME = 63
+_LONGEST_REPOSITORY = 200
+"""Of a repository with its registry; CloudFormation makes names of half that length."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """The image of one architecture, as a recipe names it.
+
+    Attributes:
+        architecture: In Docker's words.
+        image: Name and tag; of an image that Greengrass pulls, name and digest.
+        key: Key of the tarball in the artifact bucket; empty for an image that Greengrass pulls.
+        content_hash: What identifies the image's content.
+    """
+
+    architecture: str
+    image: str
+    key: str = ""
+    content_hash: str
+
+    def named(self, repository: str) -> Artifact:
+        """The same under a name that is known at synth, where it is pulled from `repository`."""
+        return self if self.key else replace(self, image=f"{repository}@sha256:{'0' * 64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a recipe is made of, apart from what CloudFormation alone knows.
+
+    Attributes:
+        variant: Names the file below `recipes/`.
+        name: The component's name.
+        artifacts: One for each architecture.
+        known_bucket: The artifact bucket where settings name it: then it is part of the version.
+    """
+
+    variant: str
+    name: str
+    artifacts: Sequence[Artifact]
+    known_bucket: str | None = None
+
+    @property
+    def version(self) -> str:
+        """The version of this content, the same on every machine and in every account."""
+        stable = self._named("images").render(version="0.0.0", bucket=self.known_bucket or "artifacts")
+        return content_version(stable, [artifact.content_hash for artifact in self.artifacts])
+
+    def render(self, *, version: str, bucket: str) -> str:
+        """The recipe as JSON; its manifest is repeated for each artifact.
+
+        Comments are for who reads the file: with both architectures they would not fit into a recipe.
+        """
+        template = yaml.safe_load((RECIPES / f"{self.variant}.yaml").read_text(encoding="utf-8"))
+        (manifest,) = template.pop("Manifests")
+        for step in manifest["Lifecycle"].values():
+            if "Script" in step:
+                step["Script"] = _without_comments(step["Script"])
+        known = {"COMPONENT_NAME": self.name, "COMPONENT_VERSION": version, "VARIANT": self.variant}
+        recipe = _filled(template, known)
+        if not all(artifact.key for artifact in self.artifacts):
+            # Pulls `docker:` artifacts, with credentials of the token exchange service.
+            recipe["ComponentDependencies"][DOCKER_MANAGER] = {
+                "VersionRequirement": ">=2.0.0",
+                "DependencyType": "HARD",
+            }
+        recipe["Manifests"] = [
+            _filled(manifest, {**known, **_artifact_values(artifact, bucket)}) for artifact in self.artifacts
+        ]
+        return json.dumps(recipe, ensure_ascii=False, separators=(",", ":"))
+
+    def check_size(self) -> None:
+        """Expect that the recipe fits, however long the names are that CloudFormation fills in.
+
+        Raises:
+            ValueError: it may have more than `MAX_RECIPE_BYTES`.
+        """
+        longest = self._named("r" * _LONGEST_REPOSITORY).render(
+            version=_LONGEST_VERSION, bucket="b" * _LONGEST_BUCKET_NAME
+        )
+        if len(longest.encode()) > MAX_RECIPE_BYTES:
+            raise ValueError(
+                f"recipe of {self.name}: expected at most {MAX_RECIPE_BYTES} bytes, found {len(longest)}"
+            )
+
+    def _named(self, repository: str) -> Recipe:
+        return replace(self, artifacts=[artifact.named(repository) for artifact in self.artifacts])
+
+
+def content_version(recipe: str, image_hashes: Iterable[str]) -> str:
+    """A version that is the same whenever recipe and images are, and another one when they are not.
+
+    Three plain numbers: Nucleus Lite cannot deploy a version with a prerelease in it. `recipe` has to be
+    rendered with names that do not depend on account or machine.
+    """
+    digest = hashlib.sha256("\n".join([recipe, *image_hashes]).encode()).digest()
+    numbers = [int.from_bytes(digest[start : start + 8], "big") % _VERSION_NUMBERS for start in (0, 8)]
+    return f"1.{numbers[0]}.{numbers[1]}"
+
+
+def _artifact_values(artifact: Artifact, bucket: str) -> dict[str, str]:
+    return {
+        "ARCHITECTURE": artifact.architecture,
+        "NUCLEUS_ARCHITECTURE": NUCLEUS_ARCHITECTURES[artifact.architecture],
+        "IMAGE": artifact.image,
+        "REPOSITORY": artifact.image.rpartition(":" if artifact.key else "@")[0],
+        "ARCHIVE": f"{{artifacts:path}}/{artifact.key.rpartition('/')[2]}" if artifact.key else "",
+        "ARTIFACT_URI": f"s3://{bucket}/{artifact.key}" if artifact.key else f"docker:{artifact.image}",
+    }
+
+
+def _without_comments(script: str) -> str:
+    """The script without the lines that are comments or empty."""
+    lines = (line for line in script.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _filled(value: Any, known: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        for placeholder, content in known.items():
+            value = value.replace(f"<<{placeholder}>>", content)
+        return value
+    if isinstance(value, dict):
+        return {_filled(key, known): _filled(entry, known) for key, entry in value.items()}
+    return [_filled(entry, known) for entry in value] if isinstance(value, list) else value
