@@ -12,6 +12,7 @@ from edgecam.launch.paths import mistakes_on_core
 if TYPE_CHECKING:
     from fleet.settings.fleet import Fleet
     from fleet.settings.site import Site
+    from fleet.settings.target import Target
 
 _UPLOADERS_OWN = ("bucket", "writers", "spool", "upload", "google", "latest", "status")
 """Settings of a node that mean nothing where nothing is recorded."""
@@ -19,17 +20,16 @@ _UPLOADERS_OWN = ("bucket", "writers", "spool", "upload", "google", "latest", "s
 
 def mistakes_of_targets(sites: Mapping[str, Site]) -> Iterator[Mistake]:
     """Two deployments to one target would replace each other at every deploy."""
-    first: dict[str, str] = {}
+    first: dict[Target, str] = {}
     for name, site in sites.items():
         owner = first.setdefault(site.target, name)
         if owner == name:
             continue
-        key = "thing" if site.thing is not None else "thing_group"
         expected, found = "a target that no other site has", f"which is also the target of sites.{owner}"
         if sites[owner].variant != site.variant:
             expected += f" ({GCS_UPLOADER} contains the {FRAME_GRABBER}: one site with all cameras does both)"
             found += f", a {sites[owner].variant}"
-        yield Mistake(f"sites.{name}.{key}", expected, f'"{site.thing or site.thing_group}", {found}')
+        yield Mistake(f"sites.{name}.{site.target.setting}", expected, f'"{site.target.name}", {found}')
 
 
 def mistakes_of_output_names(sites: Mapping[str, Site]) -> Iterator[Mistake]:

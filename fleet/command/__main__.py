@@ -93,7 +93,7 @@ def _sites(document: FleetDocument) -> list[dict[str, Any]]:
     return [
         {
             "site": name,
-            "target": site.target,
+            "target": str(site.target),
             "variant": site.variant,
             "nucleus": site.nucleus,
             "cameras": len(site.cameras),

@@ -1,4 +1,4 @@
-"""`fleet.yaml` becomes frozen, validated settings.
+"""Settings of a site.
 
 A site is a node configuration (`edgecam.config`, the only definition of a camera) and how it is deployed.
 Every mistake is found here, at synth, with the path of the setting, what was expected and what was found.
@@ -10,10 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from container.image.inputs import (
-    FRAME_GRABBER,
-    GCS_UPLOADER,
-)
+from container.image.inputs import FRAME_GRABBER, GCS_UPLOADER
 from edgecam.config.brokers import DeviceId
 from edgecam.config.node import NodeConfig
 from edgecam.config.validation import Model
@@ -22,6 +19,7 @@ from edgecam.launch.docker_options import DockerOptions
 from fleet.settings.gcp import Member
 from fleet.settings.names import ComponentName, PlainVersion, SiteName, ThingName
 from fleet.settings.rollout import Rollout
+from fleet.settings.target import KINDS, Target, target_of
 
 SECRET_MANAGER = "aws.greengrass.SecretManager"  # noqa: S105 - a component's name
 TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
@@ -139,8 +137,7 @@ class Site(NodeConfig):
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
-        if (self.thing is None) == (self.thing_group is None):
-            raise ValueError("expected thing or thing_group, one of them")
+        target_of(self._named_targets)
         if self.create_thing_group and self.thing_group is None:
             raise ValueError("expected create_thing_group only with thing_group")
         return self
@@ -153,9 +150,13 @@ class Site(NodeConfig):
         return components
 
     @property
-    def target(self) -> str:
-        """The deployment target as `thing/NAME` or `thinggroup/NAME`, the end of its ARN."""
-        return f"thing/{self.thing}" if self.thing is not None else f"thinggroup/{self.thing_group}"
+    def target(self) -> Target:
+        """What the site is deployed to."""
+        return target_of(self._named_targets)
+
+    @property
+    def _named_targets(self) -> dict[str, str | None]:
+        return {kind.setting: getattr(self, kind.setting) for kind in KINDS}
 
     @property
     def node(self) -> dict[str, Any]:

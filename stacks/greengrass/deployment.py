@@ -64,14 +64,13 @@ class SiteDeployment(Construct):
             fetches_large: Whether the cores' IoT policy is known to let them fetch a large document.
         """
         super().__init__(scope, construct_id)
+        kind, _, target = str(site.target).partition("/")
         components = components_of(site, node, component.name, component.version, logs)
         self.deployment = _Deployment(
             self,
             "Deployment",
             deployment_name=f"edgecam {name}",
-            target_arn=cdk.Stack.of(self).format_arn(
-                service="iot", resource=site.target.split("/")[0], resource_name=site.target.split("/")[1]
-            ),
+            target_arn=cdk.Stack.of(self).format_arn(service="iot", resource=kind, resource_name=target),
             components={key: _property(entry) for key, entry in components.items()},
             deployment_policies=_policies(site.rollout),
             iot_job_configuration=_jobs(site.rollout),
@@ -82,7 +81,7 @@ class SiteDeployment(Construct):
             self._warn_when_large(name, site, json.dumps(components))
 
     def _warn_when_large(self, name: str, site: Site, document: str) -> None:
-        kind = "thing" if site.thing is not None else "thing_group"
+        kind = site.target.setting
         size, limit = len(document.encode()), DOCUMENT_LIMITS_BYTES[kind]
         if size > limit:
             cdk.Annotations.of(self).add_warning_v2(

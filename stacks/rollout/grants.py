@@ -107,7 +107,7 @@ def acknowledge_rights(policy: iam.Policy, sites: Collection[Site]) -> None:
 
 
 def _targets(sites: Collection[Site]) -> set[str]:
-    return {site.target for site in sites} if len(sites) <= _NAMED_TARGETS else set(_ALL_TARGETS)
+    return {str(site.target) for site in sites} if len(sites) <= _NAMED_TARGETS else set(_ALL_TARGETS)
 
 
 def _greengrass_arn(scope: Construct, kind: str, name: str) -> str:
