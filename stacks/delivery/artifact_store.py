@@ -10,7 +10,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.functions.code import FunctionCode
-from stacks.functions.custom_resource_function import HandlerFunction
+from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.functions.nag import acknowledge
 
 _COPY_TIMEOUT = cdk.Duration.minutes(10)
@@ -111,10 +111,12 @@ class ArtifactCopier(HandlerFunction):
         super().__init__(
             scope,
             construct_id,
-            description="Copies component artifacts to the bucket from which cores fetch them.",
-            code=FunctionCode(module="greengrass.artifact"),
-            timeout=_COPY_TIMEOUT,
-            statements=_copy_statements(scope, copies, bucket_arn),
+            FunctionSpec(
+                description="Copies component artifacts to the bucket from which cores fetch them.",
+                code=FunctionCode(module="greengrass.artifact"),
+                timeout=_COPY_TIMEOUT,
+                statements=_copy_statements(scope, copies, bucket_arn),
+            ),
         )
 
 

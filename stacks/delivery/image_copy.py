@@ -31,7 +31,7 @@ from constructs import Construct
 
 from stacks.delivery.image_deployment_library import role_of_project
 from stacks.functions.code import FunctionCode
-from stacks.functions.custom_resource_function import HandlerFunction
+from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.functions.nag import acknowledge, acknowledge_wildcard
 
 STEP = Path(__file__).with_name("copy_image_step.py")
@@ -81,10 +81,12 @@ class CopiedImages(Construct):
         copier = HandlerFunction(
             self,
             "Copier",
-            description="Copies images to the repository from which cores pull them.",
-            code=FunctionCode(module="greengrass.image_copy"),
-            timeout=_COPY_TIMEOUT,
-            statements=_copier_statements(projects, repository),
+            FunctionSpec(
+                description="Copies images to the repository from which cores pull them.",
+                code=FunctionCode(module="greengrass.image_copy"),
+                timeout=_COPY_TIMEOUT,
+                statements=_copier_statements(projects, repository),
+            ),
         )
         self.resources = [
             _copy(project, project.project.ref, image.tag, repository, copier)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import aws_cdk as cdk
@@ -17,6 +18,25 @@ from stacks.functions.runtime import RUNTIME
 
 _MEMORY_MB = 512
 """Lambda gives processor and network in proportion; copying 100 MB takes seconds with this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionSpec:
+    """What every function has.
+
+    Attributes:
+        description: What it is for, for who reads the console.
+        code: Which handler, its files and its data.
+        timeout: How long it may take.
+        statements: What it may do, beside writing its log.
+        environment: Its environment variables.
+    """
+
+    description: str
+    code: FunctionCode
+    timeout: cdk.Duration
+    statements: Sequence[iam.PolicyStatement]
+    environment: Mapping[str, str] | None = None
 
 
 class HandlerFunction(Construct):
@@ -36,14 +56,10 @@ class HandlerFunction(Construct):
         self,
         scope: Construct,
         construct_id: str,
+        spec: FunctionSpec,
         *,
-        description: str,
-        code: FunctionCode,
-        timeout: cdk.Duration,
-        statements: Sequence[iam.PolicyStatement],
         packed: cdk.FileAssetLocation | None = None,
         role_name: str | None = None,
-        environment: Mapping[str, str] | None = None,
         runtime: str = RUNTIME,
     ) -> None:
         """Make the function.
@@ -51,13 +67,9 @@ class HandlerFunction(Construct):
         Args:
             scope: The stack.
             construct_id: The construct's id.
-            description: What it is for, for who reads the console.
-            code: Which handler, and its files.
-            timeout: How long it may take.
-            statements: What it may do, beside writing its log.
-            packed: Where the code is that needs more than boto3; default `code` as it is.
+            spec: What the function is.
+            packed: Where code is that needs more than boto3; default `spec.code` as it is.
             role_name: The name of its role, where somebody has to know it beforehand.
-            environment: Its environment variables.
             runtime: What it runs on, in Lambda's words.
         """
         super().__init__(scope, construct_id)
@@ -67,23 +79,25 @@ class HandlerFunction(Construct):
         self.role = role = iam.Role(
             self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), role_name=role_name
         )
-        self.policy = iam.Policy(self, "Rights", roles=[role], statements=[_own_log(log_group), *statements])
+        self.policy = iam.Policy(
+            self, "Rights", roles=[role], statements=[_own_log(log_group), *spec.statements]
+        )
         if packed is None:
-            asset = code_asset(self, code)
+            asset = code_asset(self, spec.code)
         bucket, key = (
             (packed.bucket_name, packed.object_key) if packed else (asset.s3_bucket_name, asset.s3_object_key)
         )
         self.function = aws_lambda.CfnFunction(
             self,
             "Function",
-            description=description,
+            description=spec.description,
             runtime=runtime,
-            handler=code.handler,
+            handler=spec.code.handler,
             code=aws_lambda.CfnFunction.CodeProperty(s3_bucket=bucket, s3_key=key),
             role=role.role_arn,
-            timeout=int(timeout.to_seconds()),
+            timeout=int(spec.timeout.to_seconds()),
             memory_size=_MEMORY_MB,
-            environment=_variables(environment),
+            environment=_variables(spec.environment),
             logging_config=aws_lambda.CfnFunction.LoggingConfigProperty(log_group=log_group.ref),
         )
         # Without its rights the function would fail, so CloudFormation must not call it earlier, nor take

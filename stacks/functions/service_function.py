@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda
 from constructs import Construct
 
-from stacks.functions.code import FunctionCode
-from stacks.functions.custom_resource_function import HandlerFunction, code_asset
+from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction, code_asset
 
 
 class ServiceFunction(Construct):
@@ -22,44 +18,19 @@ class ServiceFunction(Construct):
         log_group_name: Where its output goes.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        description: str,
-        code: FunctionCode,
-        timeout: cdk.Duration,
-        statements: Sequence[iam.PolicyStatement],
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
-        """Make the function.
-
-        Args:
-            scope: The stack.
-            construct_id: The construct's id.
-            description: What it is for, for who reads the console.
-            code: Which handler, its files and its data.
-            timeout: How long it may take.
-            statements: What it may do, beside writing its log.
-            environment: Its environment variables.
-        """
+    def __init__(self, scope: Construct, construct_id: str, spec: FunctionSpec) -> None:
         super().__init__(scope, construct_id)
-        asset = code_asset(self, code)
+        asset = code_asset(self, spec.code)
         made = HandlerFunction(
             self,
             "Service",
-            description=description,
-            code=code,
+            spec,
             packed=cdk.FileAssetLocation(
                 bucket_name=asset.s3_bucket_name,
                 object_key=asset.s3_object_key,
                 http_url=asset.http_url,
                 s3_object_url=asset.s3_object_url,
             ),
-            timeout=timeout,
-            statements=statements,
-            environment=environment,
         )
         self.function: aws_lambda.CfnFunction = made.function
         self.policy = made.policy

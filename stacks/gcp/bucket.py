@@ -10,7 +10,7 @@ from constructs import Construct
 
 from fleet.bucket_parts import Part
 from fleet.settings.gcp import Gcp, RecordingBucket
-from stacks.functions.custom_resource_function import HandlerFunction
+from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.functions.packing import GCS_BUCKET, command, content_hash
 from stacks.gcp.login import login_properties, read_secrets
 
@@ -51,14 +51,16 @@ class GcsBucket(Construct):
         function = HandlerFunction(
             self,
             "Maker",
-            description="Makes the bucket of the recordings at Google, and sees to its settings.",
-            code=GCS_BUCKET.code,
-            timeout=_TIMEOUT,
-            statements=read_secrets(gcp.login.secret if gcp.login is not None else None),
+            FunctionSpec(
+                description="Makes the bucket of the recordings at Google, and sees to its settings.",
+                code=GCS_BUCKET.code,
+                timeout=_TIMEOUT,
+                statements=read_secrets(gcp.login.secret if gcp.login is not None else None),
+                environment={"STORAGE_EMULATOR_HOST": gcp.endpoint} if gcp.endpoint else None,
+            ),
             packed=_packed(self),
             # Google is told this name before there is a function: see design/google-side.md.
             role_name=f"EdgecamGcsBucket-{region}",
-            environment={"STORAGE_EMULATOR_HOST": gcp.endpoint} if gcp.endpoint else None,
         )
         self.resource = cdk.CustomResource(
             self,

@@ -14,7 +14,7 @@ from constructs import Construct
 from fleet.devices import SECRETS, FleetDevice
 from fleet.settings.gcp import Gcp
 from fleet.settings.registry import Registry
-from stacks.functions.custom_resource_function import HandlerFunction
+from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.functions.nag import acknowledge, acknowledge_wildcard
 from stacks.functions.packing import (
     CLOUD_IOT_AT_CLEARBLADE,
@@ -69,14 +69,16 @@ class DeviceRegistry(Construct):
         self.function = HandlerFunction(
             self,
             "Maker",
-            description="Makes the registry of the devices, the devices, and their keys.",
-            code=packed.code,
-            timeout=_TIMEOUT,
-            statements=[*read_secrets(login), _keys(self)],
+            FunctionSpec(
+                description="Makes the registry of the devices, the devices, and their keys.",
+                code=packed.code,
+                timeout=_TIMEOUT,
+                statements=[*read_secrets(login), _keys(self)],
+                environment={"CLOUD_IOT_ENDPOINT": registry.endpoint} if registry.endpoint else None,
+            ),
             packed=_packed(self, packed),
             # Google is told this name before there is a function: see design/google-side.md.
             role_name=f"EdgecamCloudIot-{cdk.Stack.of(self).region}",
-            environment={"CLOUD_IOT_ENDPOINT": registry.endpoint} if registry.endpoint else None,
             runtime=f"python{packed.python}",
         )
         acknowledge_wildcard(

@@ -17,6 +17,7 @@ from constructs import Construct
 
 from fleet.settings.cores import ALL_CORES, Provisioning
 from stacks.functions.code import FunctionCode
+from stacks.functions.custom_resource_function import FunctionSpec
 from stacks.functions.nag import acknowledge_wildcard
 from stacks.functions.service_function import ServiceFunction
 from stacks.greengrass.core_policy import in_template
@@ -110,15 +111,17 @@ class FleetProvisioning(Construct):
         function = ServiceFunction(
             self,
             "Hook",
-            description="Tells AWS IoT which cores may register, and in which thing group.",
-            code=FunctionCode(module="provisioning.hook", data={"known_cores.json": dict(known)}),
-            timeout=_HOOK_TIMEOUT,
-            statements=[
-                iam.PolicyStatement(
-                    sid="SeeCertificates", actions=["iot:ListThingPrincipals"], resources=[things]
-                )
-            ],
-            environment={"REPLACE_CERTIFICATES": str(settings.replace_certificates).lower()},
+            FunctionSpec(
+                description="Tells AWS IoT which cores may register, and in which thing group.",
+                code=FunctionCode(module="provisioning.hook", data={"known_cores.json": dict(known)}),
+                timeout=_HOOK_TIMEOUT,
+                statements=[
+                    iam.PolicyStatement(
+                        sid="SeeCertificates", actions=["iot:ListThingPrincipals"], resources=[things]
+                    )
+                ],
+                environment={"REPLACE_CERTIFICATES": str(settings.replace_certificates).lower()},
+            ),
         )
         acknowledge_wildcard(
             function.policy, things, "Any core of the fleet may ask, and a policy has no room for all names."

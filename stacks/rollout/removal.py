@@ -9,7 +9,7 @@ from constructs import Construct
 
 from fleet.settings.site import Site
 from stacks.functions.code import FunctionCode
-from stacks.functions.custom_resource_function import HandlerFunction
+from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.greengrass.deployment import SiteDeployment
 from stacks.rollout.grants import acknowledge_rights, deploying, following
 
@@ -33,10 +33,12 @@ class Removals(Construct):
         function = HandlerFunction(
             self,
             "Remover",
-            description="Takes components from the cores of a site before its deployment is deleted.",
-            code=FunctionCode(module="greengrass.removal"),
-            timeout=_TIMEOUT,
-            statements=[*following(self, sites.values()), *deploying(self, sites.values())],
+            FunctionSpec(
+                description="Takes components from the cores of a site before its deployment is deleted.",
+                code=FunctionCode(module="greengrass.removal"),
+                timeout=_TIMEOUT,
+                statements=[*following(self, sites.values()), *deploying(self, sites.values())],
+            ),
         )
         acknowledge_rights(function.policy, sites.values())
         for name, site in sites.items():

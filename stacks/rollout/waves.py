@@ -16,7 +16,7 @@ from constructs import Construct
 from fleet.settings.fleet import Fleet
 from fleet.wave_plan import waves_of
 from stacks.functions.code import FunctionCode
-from stacks.functions.custom_resource_function import HandlerFunction
+from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.greengrass.deployment import SiteDeployment
 from stacks.rollout.grants import acknowledge_rights, deploying, following
 
@@ -73,10 +73,12 @@ class Waves(Construct):
         function = HandlerFunction(
             self,
             "Waiter",
-            description="Waits until a wave of sites runs its new deployment.",
-            code=FunctionCode(module="greengrass.wave"),
-            timeout=_CALL_TIMEOUT,
-            statements=[*following(self, sites), *deploying(self, sites)],
+            FunctionSpec(
+                description="Waits until a wave of sites runs its new deployment.",
+                code=FunctionCode(module="greengrass.wave"),
+                timeout=_CALL_TIMEOUT,
+                statements=[*following(self, sites), *deploying(self, sites)],
+            ),
         )
         acknowledge_rights(function.policy, sites)
         # A policy of its own, since this one names the function, which is made after its rights.

@@ -13,6 +13,7 @@ from constructs import Construct
 from fleet.settings.fleet import Fleet
 from fleet.settings.watch import Watch
 from stacks.functions.code import FunctionCode
+from stacks.functions.custom_resource_function import FunctionSpec
 from stacks.functions.nag import acknowledge_wildcard
 from stacks.functions.service_function import ServiceFunction
 from stacks.watch.alarms import NAMESPACE, WatchAlarms
@@ -95,11 +96,13 @@ class WatchStack(cdk.Stack):
         function = ServiceFunction(
             self,
             "Watch",
-            description="Looks at the states of all cameras and tells CloudWatch how many are in trouble.",
-            code=FunctionCode(module="watch.watch"),
-            timeout=_LOOK_TIMEOUT,
-            statements=[read, tell, find],
-            environment={"CAMERA_TABLE": cameras.table.ref, "LIMITS": json.dumps(limits)},
+            FunctionSpec(
+                description="Looks at the states of all cameras and tells CloudWatch how many are in trouble.",
+                code=FunctionCode(module="watch.watch"),
+                timeout=_LOOK_TIMEOUT,
+                statements=[read, tell, find],
+                environment={"CAMERA_TABLE": cameras.table.ref, "LIMITS": json.dumps(limits)},
+            ),
         )
         acknowledge_wildcard(
             function.policy,
