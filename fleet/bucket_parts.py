@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from edgecam.errors import Mistake
-
-if TYPE_CHECKING:
-    from fleet.settings.fleet import Fleet
-    from fleet.settings.site import Site
+from fleet.settings.fleet import Fleet
+from fleet.settings.site import Site
 
 MOST_PARTS = 33
 """With writers of their own: Google takes a hundred bindings with a condition in one policy (Cloud IAM's

@@ -12,13 +12,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgecam.errors import Mistake
-
-if TYPE_CHECKING:
-    from fleet.settings.fleet import Fleet
-    from fleet.settings.site import Site
+from fleet.settings.fleet import Fleet
+from fleet.settings.site import Site
 
 THING = "{thing}"
 """In `aws.camera_secrets`: where a thing's name stands in the names of its secrets."""

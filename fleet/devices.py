@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from fleet.settings.fleet import Fleet
-    from fleet.settings.registry import Registry
-    from fleet.settings.site import Site
+from fleet.settings.fleet import Fleet
+from fleet.settings.registry import Registry
+from fleet.settings.site import Site
 
 SECRETS = "edgecam/devices"
 """How the names of the keys' secrets begin; below it each core may read what is under its own name."""

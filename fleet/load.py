@@ -27,7 +27,7 @@ def fleet_of(document: FleetDocument) -> Fleet:
     """
     fleet = document.validated(Fleet)
     if mistakes := mistakes_of(fleet):
-        raise document.traced(mistakes)
+        raise document.error_for(mistakes)
     return fleet
 
 

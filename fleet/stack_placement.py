@@ -11,10 +11,8 @@ The devices of a site stand at the same place beside `EdgecamCloudIot` (stacks/c
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fleet.settings.site import Site
+from fleet.settings.site import Site
 
 MAIN = "main"
 """The stack of the variant itself."""

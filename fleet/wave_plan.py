@@ -8,10 +8,8 @@ those that come last may stand anywhere.
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fleet.settings.fleet import Fleet
+from fleet.settings.fleet import Fleet
 
 
 def waves_of(fleet: Fleet) -> dict[str, int]:

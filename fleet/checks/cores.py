@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from edgecam.errors import Mistake
-
-if TYPE_CHECKING:
-    from fleet.settings.cores import Provisioning
-    from fleet.settings.fleet import Fleet
+from fleet.settings.cores import Provisioning
+from fleet.settings.fleet import Fleet
 
 
 def mistakes_of_cores(fleet: Fleet) -> Iterator[Mistake]:

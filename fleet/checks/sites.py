@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from container.image.inputs import FRAME_GRABBER, GCS_UPLOADER
 from edgecam.errors import Mistake
 from edgecam.launch.paths import mistakes_on_core
-
-if TYPE_CHECKING:
-    from fleet.settings.fleet import Fleet
-    from fleet.settings.site import Site
-    from fleet.settings.target import Target
+from fleet.settings.fleet import Fleet
+from fleet.settings.site import Site
+from fleet.settings.target import Target
 
 _UPLOADERS_OWN = ("bucket", "writers", "spool", "upload", "google", "latest", "status")
 """Settings of a node that mean nothing where nothing is recorded."""

@@ -17,13 +17,8 @@ from typing import Any, TypeVar
 from edgecam.config.document import parse_document, read_text
 from edgecam.config.validation import Model, validate
 from edgecam.errors import ConfigurationError, Mistake
-from fleet.reading.located import (
-    Sourced,
-    plain,
-    sourced,
-    traced,
-)
-from fleet.reading.mistakes import Finding, Findings, told_once
+from fleet.reading.located import Located, locate, trace, unwrap
+from fleet.reading.mistakes import LocatedMistake, MistakeList, each_once
 from fleet.reading.templates import SiteTemplates
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -40,30 +35,30 @@ class FleetDocument:
 
     name: str
     files: tuple[Path, ...]
-    _tree: Sourced
+    _tree: Located
 
     def validated(self, model: type[ModelT]) -> ModelT:
         """The whole as `model`.
 
         Raises:
-            ConfigurationError: with every mistake, each where a user can mend it.
+            ConfigurationError: with every mistake, each where a user can correct it.
         """
-        document = plain(self._tree)
+        document = unwrap(self._tree)
         try:
             return validate(model, document)
         except ConfigurationError as error:
-            raise self.traced(list(error.mistakes)) from None
+            raise self.error_for(list(error.mistakes)) from None
 
-    def traced(self, mistakes: list[Mistake]) -> ConfigurationError:
-        """What was found in the merged document, told in terms of the files: a template's mistake once."""
-        found: list[Finding] = []
+    def error_for(self, mistakes: list[Mistake]) -> ConfigurationError:
+        """Mistakes of the merged document, each at its place in the files; a template's once."""
+        found: list[LocatedMistake] = []
         for mistake in mistakes:
-            file, path = traced(self._tree, mistake.path)
+            file, path = trace(self._tree, mistake.path)
             is_shared = mistake.path.startswith("sites.") and not path.startswith("sites.")
             # Names of sites hold no dots.
             site = mistake.path.split(".")[1] if is_shared else ""
             found.append((file, replace(mistake, path=path), site))
-        return _error(self.name, told_once(found))
+        return _error(self.name, each_once(found))
 
     def file_of(self, site: str) -> str:
         """The name of the file in which a site stands."""
@@ -83,21 +78,21 @@ def read_fleet(path: Path) -> FleetDocument:
     main = _read(path, name, hint=" (-c fleet=PATH names another)")
     if not main.is_mapping:
         return FleetDocument(name, (path,), main)
-    findings = Findings()
-    included = list(_included(main, path, findings))
-    sites = _all_sites([main, *(tree for _, tree in included)], findings)
+    mistakes = MistakeList()
+    included = list(_included(main, path, mistakes))
+    sites = _all_sites([main, *(tree for _, tree in included)], mistakes)
     if sites is not None:
-        templates = SiteTemplates(main, findings)
-        sites = sites.holding({key: templates.site(str(key), site) for key, site in sites.value.items()})
-    if findings:
-        raise _error(name, findings.told())
+        templates = SiteTemplates(main, mistakes)
+        sites = sites.with_value({key: templates.site(str(key), site) for key, site in sites.value.items()})
+    if mistakes:
+        raise _error(name, mistakes.once())
     parts = dict(main.value)
     if sites is not None:
         parts["sites"] = sites
-    return FleetDocument(name, (path, *(file for file, _ in included)), main.holding(parts))
+    return FleetDocument(name, (path, *(file for file, _ in included)), main.with_value(parts))
 
 
-def _read(path: Path, name: str, hint: str = "") -> Sourced:
+def _read(path: Path, name: str, hint: str = "") -> Located:
     try:
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -105,78 +100,78 @@ def _read(path: Path, name: str, hint: str = "") -> Sourced:
         raise ConfigurationError(
             [Mistake("", f"a readable file{hint}", problem)], document=str(path) if hint else name
         ) from None
-    return sourced(parse_document(text, name=name), name)
+    return locate(parse_document(text, name=name), name)
 
 
-def _included(main: Sourced, path: Path, findings: Findings) -> Iterator[tuple[Path, Sourced]]:
+def _included(main: Located, path: Path, mistakes: MistakeList) -> Iterator[tuple[Path, Located]]:
     """The files that `include` names, in the order of its patterns and their names, each once."""
     patterns = main.get("include")
     if patterns is None:
         return
     if not isinstance(patterns.value, list):
-        findings.say(patterns, "a list of files, such as [sites/*.yaml]")
+        mistakes.add(patterns, "a list of files, such as [sites/*.yaml]")
         return
     seen: set[str] = set()
     for pattern in patterns.value:
-        for name in _matching(pattern, path, findings):
+        for name in _matching(pattern, path, mistakes):
             if name not in seen:
                 seen.add(name)
-                yield path.parent / name, _sites_only(_read(path.parent / name, name), findings)
+                yield path.parent / name, _sites_only(_read(path.parent / name, name), mistakes)
 
 
-def _matching(pattern: Sourced, path: Path, findings: Findings) -> list[str]:
+def _matching(pattern: Located, path: Path, mistakes: MistakeList) -> list[str]:
     if not isinstance(pattern.value, str) or not pattern.value or Path(pattern.value).is_absolute():
-        findings.say(pattern, "a file or a pattern, relative to this file, such as sites/*.yaml")
+        mistakes.add(pattern, "a file or a pattern, relative to this file, such as sites/*.yaml")
         return []
     # Not Path.glob, which would take hidden files, such as an editor leaves behind.
     names = sorted(glob.glob(pattern.value, root_dir=path.parent, recursive=True))  # noqa: PTH207
     files = [name for name in names if (path.parent / name).is_file()]
     if not files:
-        findings.say(pattern, "a file, or a pattern that at least one file matches", f'"{pattern.value}"')
+        mistakes.add(pattern, "a file, or a pattern that at least one file matches", f'"{pattern.value}"')
     if any((path.parent / name).samefile(path) for name in files):
-        findings.say(
+        mistakes.add(
             pattern, "other files than this one", f'"{pattern.value}", which is also {path.name} itself'
         )
         return []
     return files
 
 
-def _sites_only(tree: Sourced, findings: Findings) -> Sourced:
+def _sites_only(tree: Located, mistakes: MistakeList) -> Located:
     """An included file says which sites there are; what is for the whole fleet stands in one place."""
     for key, each in tree.value.items() if tree.is_mapping else ():
         if key != "sites":
             expected = "sites: alone in an included file; the rest stands in the file that includes it"
-            findings.say(each, expected, f"{key}:")
+            mistakes.add(each, expected, f"{key}:")
     if tree.get("sites") is None:
-        findings.say(tree, "sites: and what they are")
+        mistakes.add(tree, "sites: and what they are")
     return tree
 
 
-def _all_sites(trees: list[Sourced], findings: Findings) -> Sourced | None:
+def _all_sites(trees: list[Located], mistakes: MistakeList) -> Located | None:
     """The sites of all files; None when no file has any."""
-    found: dict[Any, Sourced] = {}
-    first: Sourced | None = None
+    found: dict[Any, Located] = {}
+    first: Located | None = None
     for tree in trees:
         sites = tree.get("sites")
         if sites is None or (sites.value is None and tree is trees[0]):
             continue
         if not sites.is_mapping:
-            findings.say(sites, "a mapping of names to sites")
+            mistakes.add(sites, "a mapping of names to sites")
             continue
         first = first or sites
         for name, site in sites.value.items():
             if (other := found.setdefault(name, site)) is not site:
-                findings.say(site, "a name that no other site has", f"sites.{name} in {other.file} as well")
-    return first.holding(found) if first is not None else None
+                mistakes.add(site, "a name that no other site has", f"sites.{name} in {other.file} as well")
+    return first.with_value(found) if first is not None else None
 
 
-def _error(name: str, told: list[tuple[str, Mistake]]) -> ConfigurationError:
+def _error(name: str, located: list[tuple[str, Mistake]]) -> ConfigurationError:
     """Mistakes of one file as before, with the file's name in front; of several, each with its own."""
-    if all(file == name for file, _ in told):
-        return ConfigurationError([mistake for _, mistake in told], document=name)
+    if all(file == name for file, _ in located):
+        return ConfigurationError([mistake for _, mistake in located], document=name)
     return ConfigurationError(
         [
             Mistake(f"{file}: {mistake.path}" if mistake.path else file, mistake.expected, mistake.found)
-            for file, mistake in told
+            for file, mistake in located
         ]
     )

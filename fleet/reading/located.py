@@ -1,7 +1,7 @@
-"""Values of users' files that remember where they stand, so that a mistake is told where it was made.
+"""Values with their location in a user's files, so that a mistake is reported where it was made.
 
 Sites are merged from several places (`fleet/reading/templates.py`). The model that judges them sees one plain
-document; what it finds wrong is traced back through this tree.
+document; a mistake that it finds is traced back through this tree.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sourced:
-    """A value, and where it stands.
+class Located:
+    """A value with its location.
 
     Attributes:
-        value: A mapping or a list of `Sourced`, or a plain value.
+        value: A mapping or a list of `Located`, or a plain value.
         file: The file's name, as messages say it.
         path: Where in that file.
     """
@@ -39,38 +39,38 @@ class Sourced:
         """The path as text."""
         return path_text(self.path)
 
-    def get(self, key: object) -> Sourced | None:
+    def get(self, key: object) -> Located | None:
         """What stands under `key`; None when nothing does, or this is no mapping."""
         return self.value.get(key) if isinstance(self.value, dict) else None
 
-    def holding(self, value: Any) -> Sourced:
+    def with_value(self, value: Any) -> Located:
         """Another value at the same place."""
-        return Sourced(value, self.file, self.path)
+        return Located(value, self.file, self.path)
 
-    def without(self, *keys: str) -> Sourced:
+    def without(self, *keys: str) -> Located:
         """A mapping that lacks `keys`."""
-        return self.holding({key: each for key, each in self.value.items() if key not in keys})
+        return self.with_value({key: each for key, each in self.value.items() if key not in keys})
 
 
-def sourced(value: Any, file: str, path: Path = ()) -> Sourced:
+def locate(value: Any, file: str, path: Path = ()) -> Located:
     """A document's plain values, each with its place."""
     if isinstance(value, dict):
-        value = {key: sourced(each, file, (*path, key)) for key, each in value.items()}
+        value = {key: locate(each, file, (*path, key)) for key, each in value.items()}
     elif isinstance(value, list):
-        value = [sourced(each, file, (*path, index)) for index, each in enumerate(value)]
-    return Sourced(value, file, path)
+        value = [locate(each, file, (*path, index)) for index, each in enumerate(value)]
+    return Located(value, file, path)
 
 
-def plain(tree: Sourced) -> Any:
+def unwrap(tree: Located) -> Any:
     """The values alone."""
     if isinstance(tree.value, dict):
-        return {key: plain(each) for key, each in tree.value.items()}
+        return {key: unwrap(each) for key, each in tree.value.items()}
     if isinstance(tree.value, list):
-        return [plain(each) for each in tree.value]
+        return [unwrap(each) for each in tree.value]
     return tree.value
 
 
-def merged(under: Sourced | None, over: Sourced) -> Sourced:
+def merge(under: Located | None, over: Located) -> Located:
     """`over` with what only `under` has: mappings deeply, lists replaced; `null` takes out what is under it.
 
     That is how a JSON merge patch works (RFC 7396). What stands alone stays as it is, nulls included.
@@ -82,20 +82,20 @@ def merged(under: Sourced | None, over: Sourced) -> Sourced:
         if each.value is None and key in found:
             del found[key]
         else:
-            found[key] = merged(found.get(key), each)
-    return over.holding(found)
+            found[key] = merge(found.get(key), each)
+    return over.with_value(found)
 
 
-def stack_up(layers: Sequence[Sourced | None]) -> Sourced | None:
+def merge_layers(layers: Sequence[Located | None]) -> Located | None:
     """All layers merged, the lowest first."""
-    result: Sourced | None = None
+    result: Located | None = None
     for layer in layers:
         if layer is not None:
-            result = merged(result, layer)
+            result = merge(result, layer)
     return result
 
 
-def traced(tree: Sourced, path: str) -> tuple[str, str]:
+def trace(tree: Located, path: str) -> tuple[str, str]:
     """The file and the path within it from which `path` of the merged document came.
 
     What is not in the document (a setting that is missing) is where its nearest neighbour above stands.
@@ -113,7 +113,7 @@ def traced(tree: Sourced, path: str) -> tuple[str, str]:
     return tree.file, f"{tree.where}{dot}{rest}"
 
 
-def _step(value: Any, rest: str) -> tuple[Sourced, str] | None:
+def _step(value: Any, rest: str) -> tuple[Located, str] | None:
     if isinstance(value, list) and (match := re.match(r"\[(\d+)\]", rest)) and int(match[1]) < len(value):
         return value[int(match[1])], rest[match.end() :]
     if not isinstance(value, dict):

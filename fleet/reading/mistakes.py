@@ -1,4 +1,4 @@
-"""Mistakes in a fleet's files, collected before anything is said."""
+"""Mistakes in a fleet's files, collected until all files are read."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import replace
 
 from edgecam.config.validation import found_text
 from edgecam.errors import Mistake
-from fleet.reading.located import Sourced
+from fleet.reading.located import Located
 
 _NAMED_SITES = 3
 """That a mistake in shared settings names."""
 
-Finding = tuple[str, Mistake, str]
+LocatedMistake = tuple[str, Mistake, str]
 """The file, what is wrong there, and for which site that is; empty where it stands in the site itself."""
 
 
-class Findings:
+class MistakeList:
     """Mistakes, each with its file.
 
     Attributes:
@@ -25,25 +25,25 @@ class Findings:
 
     def __init__(self) -> None:
         self.site = ""
-        self._found: list[Finding] = []
+        self._found: list[LocatedMistake] = []
 
     def __len__(self) -> int:
         return len(self._found)
 
-    def say(self, at: Sourced, expected: str, found: str | None = None) -> None:
-        """Something else was expected at this place."""
+    def add(self, at: Located, expected: str, found: str | None = None) -> None:
+        """Record a mistake at this location."""
         mistake = Mistake(at.where, expected, found or found_text(at.path, at.value))
         self._found.append((at.file, mistake, "" if at.path[:1] == ("sites",) else self.site))
 
-    def told(self) -> list[tuple[str, Mistake]]:
+    def once(self) -> list[tuple[str, Mistake]]:
         """Each mistake with its file, once."""
-        return told_once(self._found)
+        return each_once(self._found)
 
 
-def told_once(findings: Iterable[Finding]) -> list[tuple[str, Mistake]]:
+def each_once(mistakes: Iterable[LocatedMistake]) -> list[tuple[str, Mistake]]:
     """Each mistake once; one in what sites share says for which of them it is one."""
     sites: dict[tuple[str, Mistake], dict[str, None]] = {}
-    for file, mistake, site in findings:
+    for file, mistake, site in mistakes:
         sites.setdefault((file, mistake), {})[site] = None
     return [
         (file, replace(mistake, found=f"{mistake.found}{_for_sites([name for name in names if name])}"))

@@ -9,38 +9,38 @@ import itertools
 import re
 from collections.abc import Mapping
 
-from fleet.reading.located import Sourced
-from fleet.reading.mistakes import Findings
+from fleet.reading.located import Located
+from fleet.reading.mistakes import MistakeList
 
 NAME = r"[a-z][a-z0-9_]*"
 _PLACEHOLDER = re.compile(rf"\{{\{{({NAME})\}}\}}|\{{({NAME})\}}")
 _RANGE = re.compile(r"(\d{1,6})-(\d{1,6})")
 
 MOST_CAMERAS = 1000
-"""That one entry may stand for. A slip (1-100000) would otherwise take all memory before anything is said."""
+"""That one entry may stand for. A slip (1-100000) would otherwise take all memory before it is reported."""
 
 Value = str | int
 Values = Mapping[str, Value]
 
 
-def filled(tree: Sourced, values: Values, findings: Findings) -> Sourced:
+def filled(tree: Located, values: Values, mistakes: MistakeList) -> Located:
     """`tree` with its placeholders replaced. A text that is one placeholder and no more becomes its value."""
     if isinstance(tree.value, dict):
-        return tree.holding({key: filled(each, values, findings) for key, each in tree.value.items()})
+        return tree.with_value({key: filled(each, values, mistakes) for key, each in tree.value.items()})
     if isinstance(tree.value, list):
-        return tree.holding([filled(each, values, findings) for each in tree.value])
+        return tree.with_value([filled(each, values, mistakes) for each in tree.value])
     if not isinstance(tree.value, str) or "{" not in tree.value:
         return tree
     unknown = sorted({name for name in names_in(tree.value) if name not in values})
     for name in unknown:
         known = ", ".join(f"{{{each}}}" for each in sorted(values))
-        findings.say(tree, f"one of {known} (or {{{{{name}}}}} for the braces themselves)", f"{{{name}}}")
+        mistakes.add(tree, f"one of {known} (or {{{{{name}}}}} for the braces themselves)", f"{{{name}}}")
     if unknown:
         return tree
     whole = _PLACEHOLDER.fullmatch(tree.value)
     if whole and whole[2]:
-        return tree.holding(values[whole[2]])
-    return tree.holding(
+        return tree.with_value(values[whole[2]])
+    return tree.with_value(
         _PLACEHOLDER.sub(lambda match: str(values[match[2]]) if match[2] else f"{{{match[1]}}}", tree.value)
     )
 
@@ -50,61 +50,61 @@ def names_in(text: object) -> list[str]:
     return [match[2] for match in _PLACEHOLDER.finditer(text) if match[2]] if isinstance(text, str) else []
 
 
-def combinations(loops: Sourced, findings: Findings) -> list[dict[str, Value]]:
+def combinations(loops: Located, mistakes: MistakeList) -> list[dict[str, Value]]:
     """What the names of a `for` stand for, one mapping for each camera; the last name runs fastest.
 
     `loops` maps each name to a range such as `"1-4"` (`"01-12"` keeps its zeros) or a list.
     """
     if not loops.is_mapping or not loops.value:
-        findings.say(loops, 'names and their ranges, such as {n: "1-4"}')
+        mistakes.add(loops, 'names and their ranges, such as {n: "1-4"}')
         return []
     runs: dict[str, list[Value]] = {}
     for name, each in loops.value.items():
         if not isinstance(name, str) or not re.fullmatch(NAME, name):
-            findings.say(each, "a name of lower case letters, digits and underscores", f'"{name}"')
-        runs[name] = _run(each, findings)
+            mistakes.add(each, "a name of lower case letters, digits and underscores", f'"{name}"')
+        runs[name] = _run(each, mistakes)
     count = 1
     for run in runs.values():
         count *= len(run)
     if count > MOST_CAMERAS:
-        findings.say(loops, f"at most {MOST_CAMERAS} cameras of one entry", f"{count}")
+        mistakes.add(loops, f"at most {MOST_CAMERAS} cameras of one entry", f"{count}")
         return []
     return [dict(zip(runs, each, strict=True)) for each in itertools.product(*runs.values())]
 
 
-def _run(each: Sourced, findings: Findings) -> list[Value]:
+def _run(each: Located, mistakes: MistakeList) -> list[Value]:
     """The values of one name; empty when it is wrong."""
     if isinstance(each.value, list):
-        return _listed(each, findings)
+        return _listed(each, mistakes)
     match = _RANGE.fullmatch(each.value) if isinstance(each.value, str) else None
     if match is None:
-        findings.say(each, 'a range such as "1-4", or a list')
+        mistakes.add(each, 'a range such as "1-4", or a list')
         return []
     first, last = match.groups()
     padded = any(len(end) > 1 and end.startswith("0") for end in (first, last))
     if int(first) > int(last) or (padded and len(first) != len(last)):
-        findings.say(
+        mistakes.add(
             each, 'a range that goes up, its ends equally long where one begins with 0, such as "01-12"'
         )
         return []
     if int(last) - int(first) >= MOST_CAMERAS:
-        findings.say(each, f"at most {MOST_CAMERAS} cameras of one entry")
+        mistakes.add(each, f"at most {MOST_CAMERAS} cameras of one entry")
         return []
     width = len(first) if padded else 1
     return [f"{number:0{width}}" for number in range(int(first), int(last) + 1)]
 
 
-def _listed(each: Sourced, findings: Findings) -> list[Value]:
+def _listed(each: Located, mistakes: MistakeList) -> list[Value]:
     run: list[Value] = []
     for item in each.value:
         if not is_value(item.value):
-            findings.say(item, "a text or a whole number (a number with a dot in quotes)")
+            mistakes.add(item, "a text or a whole number (a number with a dot in quotes)")
         elif str(item.value) in map(str, run):
-            findings.say(item, "each value once", f"{item.value} again")
+            mistakes.add(item, "each value once", f"{item.value} again")
         else:
             run.append(item.value)
     if not each.value:
-        findings.say(each, "at least one value", "none")
+        mistakes.add(each, "at least one value", "none")
     return run
 
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from fleet.reading.located import Sourced, merged, stack_up
-from fleet.reading.mistakes import Findings
+from fleet.reading.located import Located, merge, merge_layers
+from fleet.reading.mistakes import MistakeList
 from fleet.reading.placeholders import (
     NAME,
     Value,
@@ -30,39 +30,39 @@ _ONLY_WHILE_MERGING = ("values", "camera")
 class SiteTemplates:
     """`defaults` and `templates` of a fleet file."""
 
-    def __init__(self, document: Sourced, findings: Findings) -> None:
-        """Look at both; what is wrong with them goes to `findings`."""
-        self._findings = findings
+    def __init__(self, document: Located, mistakes: MistakeList) -> None:
+        """Look at both; what is wrong with them goes to `mistakes`."""
+        self._mistakes = mistakes
         self._defaults = self._layer(document.get("defaults"))
         listed = document.get("templates")
         if listed is not None and not listed.is_mapping:
-            findings.say(listed, "a mapping of names to settings of a site")
+            mistakes.add(listed, "a mapping of names to settings of a site")
         named = listed.value if listed is not None and listed.is_mapping else {}
         self._templates = {name: self._layer(each) for name, each in named.items()}
 
-    def site(self, name: str, own: Sourced) -> Sourced:
+    def site(self, name: str, own: Located) -> Located:
         """The site `name` whole, of its own settings and what they stand on."""
         if not own.is_mapping:
             return own  # the model says what a site is
-        self._findings.site = name
+        self._mistakes.site = name
         below = [self._defaults, self._template(own)]
         values = self._values(name, [*below, own])
         layers = [self._filled(layer, values) for layer in below]
-        site = stack_up([*layers, self._own_cameras(own, values)])
+        site = merge_layers([*layers, self._own_cameras(own, values)])
         assert site is not None  # own is there  # noqa: S101
         return _with_camera_settings(site).without(*_ONLY_WHILE_MERGING)
 
-    def _layer(self, layer: Sourced | None) -> Sourced | None:
+    def _layer(self, layer: Located | None) -> Located | None:
         if layer is None:
             return None
         if not layer.is_mapping:
-            self._findings.say(layer, "a mapping of settings of a site")
+            self._mistakes.add(layer, "a mapping of settings of a site")
             return None
         if (template := layer.get("template")) is not None:
-            self._findings.say(template, "it only in a site: templates do not build on each other")
+            self._mistakes.add(template, "it only in a site: templates do not build on each other")
         return layer
 
-    def _template(self, own: Sourced) -> Sourced | None:
+    def _template(self, own: Located) -> Located | None:
         wanted = own.get("template")
         if wanted is None:
             return None
@@ -71,95 +71,95 @@ class SiteTemplates:
         names = [str(name) for name in self._templates]
         close = difflib.get_close_matches(str(wanted.value), names, n=1)
         hint = f" (did you mean {close[0]}?)" if close else ""
-        self._findings.say(wanted, f"one of the templates {', '.join(names) or '(there are none)'}{hint}")
+        self._mistakes.add(wanted, f"one of the templates {', '.join(names) or '(there are none)'}{hint}")
         return None
 
-    def _values(self, name: str, layers: list[Sourced | None]) -> dict[str, Value]:
+    def _values(self, name: str, layers: list[Located | None]) -> dict[str, Value]:
         """What the placeholders of this site stand for."""
         found: dict[str, Value] = {"site": name}
-        values = stack_up([layer.get("values") for layer in layers if layer is not None])
+        values = merge_layers([layer.get("values") for layer in layers if layer is not None])
         if values is None or values.value is None:
             return found
         if not values.is_mapping:
-            self._findings.say(values, "a mapping of names to texts")
+            self._mistakes.add(values, "a mapping of names to texts")
             return found
         for key, each in values.value.items():
             if not isinstance(key, str) or not re.fullmatch(NAME, key) or key in found:
                 expected = (
                     "a name of lower case letters, digits and underscores (not site, which is its name)"
                 )
-                self._findings.say(each, expected, f'"{key}"')
+                self._mistakes.add(each, expected, f'"{key}"')
             elif not is_value(each.value):
-                self._findings.say(each, "a text or a whole number (a number with a dot in quotes)")
+                self._mistakes.add(each, "a text or a whole number (a number with a dot in quotes)")
             else:
                 found[key] = each.value
         return found
 
-    def _filled(self, layer: Sourced | None, values: Values) -> Sourced | None:
+    def _filled(self, layer: Located | None, values: Values) -> Located | None:
         """Defaults or a template, with the values of a site."""
         if layer is None:
             return None
-        found: dict[Any, Sourced] = {}
+        found: dict[Any, Located] = {}
         for key, each in layer.value.items():
             if key == "cameras" and isinstance(each.value, list):
                 found[key] = self._cameras(each, values, own=False)
             elif key != "values":
-                found[key] = filled(each, values, self._findings)
-        return layer.holding(found)
+                found[key] = filled(each, values, self._mistakes)
+        return layer.with_value(found)
 
-    def _own_cameras(self, own: Sourced, values: Values) -> Sourced:
+    def _own_cameras(self, own: Located, values: Values) -> Located:
         """A site's own settings are taken as they are, cameras with `for` excepted."""
         cameras = own.get("cameras")
         if cameras is None or not isinstance(cameras.value, list):
             return own
-        return own.holding({**own.value, "cameras": self._cameras(cameras, values, own=True)})
+        return own.with_value({**own.value, "cameras": self._cameras(cameras, values, own=True)})
 
-    def _cameras(self, cameras: Sourced, values: Values, *, own: bool) -> Sourced:
-        found: list[Sourced] = []
+    def _cameras(self, cameras: Located, values: Values, *, own: bool) -> Located:
+        found: list[Located] = []
         for camera in cameras.value:
             if camera.get("for") is not None:
                 found += self._numbered(camera, values)
             else:
-                found.append(camera if own else filled(camera, values, self._findings))
-        return cameras.holding(found)
+                found.append(camera if own else filled(camera, values, self._mistakes))
+        return cameras.with_value(found)
 
-    def _numbered(self, camera: Sourced, values: Values) -> list[Sourced]:
+    def _numbered(self, camera: Located, values: Values) -> list[Located]:
         """The cameras that one entry with `for` stands for."""
-        count = len(self._findings)
-        loops = filled(camera.value["for"], values, self._findings)
+        count = len(self._mistakes)
+        loops = filled(camera.value["for"], values, self._mistakes)
         for name in loops.value if loops.is_mapping else ():
             if name in values:
-                self._findings.say(
+                self._mistakes.add(
                     loops.value[name], "a name that is not one of the site's values", f'"{name}"'
                 )
         pattern = camera.without("for")
-        turns = combinations(loops, self._findings)
-        if len(self._findings) > count:
+        turns = combinations(loops, self._mistakes)
+        if len(self._mistakes) > count:
             return []
         self._tell_apart(pattern, {name for turn in turns[:1] for name in turn})
-        count = len(self._findings)
-        found: list[Sourced] = []
+        count = len(self._mistakes)
+        found: list[Located] = []
         for turn in turns:
-            found.append(filled(pattern, {**values, **turn}, self._findings))
-            if len(self._findings) > count:
+            found.append(filled(pattern, {**values, **turn}, self._mistakes))
+            if len(self._mistakes) > count:
                 break  # the others would only say the same
         return found
 
-    def _tell_apart(self, pattern: Sourced, names: set[str]) -> None:
+    def _tell_apart(self, pattern: Located, names: set[str]) -> None:
         """Cameras of one entry that had the same id would be refused, with less to go by."""
         identity = pattern.get("id")
         missing = names - set(names_in(identity.value if identity is not None else None))
         if identity is not None and missing:
             wanted = " and ".join(f"{{{name}}}" for name in sorted(missing))
-            self._findings.say(identity, f"{wanted} in it, so that each camera has an id of its own")
+            self._mistakes.add(identity, f"{wanted} in it, so that each camera has an id of its own")
 
 
-def _with_camera_settings(site: Sourced) -> Sourced:
+def _with_camera_settings(site: Located) -> Located:
     """`camera` of a site stands under each of its cameras."""
     shared, cameras = site.get("camera"), site.get("cameras")
     if shared is None or cameras is None or not isinstance(cameras.value, list):
         return site
-    each: Mapping[Any, Sourced] = site.value
-    return site.holding(
-        {**each, "cameras": cameras.holding([merged(shared, camera) for camera in cameras.value])}
+    each: Mapping[Any, Located] = site.value
+    return site.with_value(
+        {**each, "cameras": cameras.with_value([merge(shared, camera) for camera in cameras.value])}
     )

@@ -97,7 +97,8 @@ class WatchStack(cdk.Stack):
             self,
             "Watch",
             FunctionSpec(
-                description="Looks at the states of all cameras and tells CloudWatch how many are in trouble.",
+                description="Looks at the states of all cameras and tells CloudWatch how many are in "
+                "trouble.",
                 code=FunctionCode(module="watch.watch"),
                 timeout=_LOOK_TIMEOUT,
                 statements=[read, tell, find],
