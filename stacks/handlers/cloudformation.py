@@ -1,7 +1,7 @@
-"""How a custom resource answers CloudFormation: always, and with a reason that can be read.
+"""How a custom resource responds to CloudFormation: always, and with a reason that can be read.
 
-The protocol is CloudFormation's for custom resources: a PUT of JSON to the event's ResponseURL. An answer
-that never comes would keep the stack waiting until its timeout.
+The protocol is CloudFormation's for custom resources: a PUT of JSON to the event's ResponseURL. Without a
+response the stack waits until its timeout.
 """
 
 from __future__ import annotations
@@ -20,47 +20,49 @@ logger.setLevel(logging.INFO)
 
 _PUT_TIMEOUT_S = 10
 _PUT_ATTEMPTS = 3
-_REASON_LENGTH = 1000  # CloudFormation refuses an answer of more than 4096 bytes
+_REASON_LENGTH = 1000  # CloudFormation refuses a response of more than 4096 bytes
 
 Event = Mapping[str, Any]
 
 
-class Refused(Exception):  # noqa: N818 - a refusal that CloudFormation shows to the user as it stands
-    """What was asked for cannot be done; the message says why, in a sentence."""
+class RequestFailed(Exception):  # noqa: N818 - CloudFormation shows it to the user as it stands
+    """The request cannot be fulfilled; the message says why, in a sentence."""
 
 
-class AnsweredLater(Exception):  # noqa: N818 - no error either
-    """Another call of the function, which knows of the request, answers it."""
+class ResponseDeferred(Exception):  # noqa: N818 - no error either
+    """Another call of the function responds to the request."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What CloudFormation is to remember: the resource's id, and attributes for `Fn::GetAtt`."""
+class CloudFormationResponse:
+    """What CloudFormation keeps: the resource's id, and attributes for `Fn::GetAtt`."""
 
     physical_id: str
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
-def answer(event: Event, context: Any, apply: Callable[[Event], Answer], *, fallback_id: str) -> None:
-    """Run `apply` and tell CloudFormation how it went.
+def respond(
+    event: Event, context: Any, apply: Callable[[Event], CloudFormationResponse], *, fallback_id: str
+) -> None:
+    """Run `apply` and report its outcome to CloudFormation.
 
     Args:
         event: The request, as Lambda hands it over.
         context: Lambda's context; names the log.
         apply: What is to be done.
-        fallback_id: The resource's id in case `apply` fails: the one it would have answered, so that
+        fallback_id: The resource's id in case `apply` fails: the one it would have returned, so that
             CloudFormation does not take the failure for a replacement.
     """
     body: dict[str, Any] = {key: event[key] for key in ("StackId", "RequestId", "LogicalResourceId")}
     try:
         done = apply(event)
         body |= {"Status": "SUCCESS", "PhysicalResourceId": done.physical_id, "Data": dict(done.attributes)}
-    except AnsweredLater:
+    except ResponseDeferred:
         logger.info("%s of %s goes on in another call", event["RequestType"], event["LogicalResourceId"])
         return
-    except Exception as error:  # whatever happens, CloudFormation must hear of it
+    except Exception as error:  # CloudFormation must have a response in any case
         logger.exception("%s of %s failed", event["RequestType"], event["LogicalResourceId"])
-        reason = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
+        reason = str(error) if isinstance(error, RequestFailed) else f"{type(error).__name__}: {error}"
         body |= {
             "Status": "FAILED",
             "PhysicalResourceId": event.get("PhysicalResourceId", fallback_id),

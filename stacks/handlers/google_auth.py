@@ -11,7 +11,7 @@ from google.auth import aws
 from google.auth.credentials import Credentials
 from google.oauth2 import service_account
 
-from .cloudformation import Refused
+from .cloudformation import RequestFailed
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
@@ -20,7 +20,7 @@ def credentials_of(login: Mapping[str, str]) -> Credentials:
     """The credentials that the property `Login` (Audience and ServiceAccount, or Secret) asks for.
 
     Raises:
-        Refused: the secret cannot be read, or holds something else.
+        RequestFailed: the secret cannot be read, or holds something else.
     """
     if "Secret" in login:
         return _from_secret(login["Secret"])
@@ -50,13 +50,13 @@ def _from_secret(arn: str) -> Credentials:
     try:
         text = manager.get_secret_value(SecretId=arn)["SecretString"]
     except (ClientError, KeyError) as error:
-        raise Refused(f"gcp.login.secret: {arn} cannot be read as text: {error}") from error
+        raise RequestFailed(f"gcp.login.secret: {arn} cannot be read as text: {error}") from error
     try:
         key = json.loads(text)
         credentials: Credentials = service_account.Credentials.from_service_account_info(key, scopes=_SCOPES)
     except (ValueError, RecursionError, AttributeError, TypeError):
         # Neither cause nor content: both could hold parts of the key.
-        raise Refused(
+        raise RequestFailed(
             f"gcp.login.secret: {arn} must hold the JSON key of a service account, as Google's console "
             "or gcloud iam service-accounts keys create writes it"
         ) from None

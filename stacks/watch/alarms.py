@@ -1,4 +1,4 @@
-"""The alarms: what is looked at, and from how many on somebody is told."""
+"""The alarms: which metric, and the number from which on it notifies."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from constructs import Construct
 from fleet.settings.watch import Alarms
 
 NAMESPACE = "Edgecam"
-"""Of the metrics that handlers/watch/watch.py tells."""
+"""Of the metrics that the watch's function publishes."""
 
-BLIND_AFTER_LOOKS = 3
-"""The watch itself has failed when so many looks told nothing."""
+BLIND_AFTER_RUNS = 3
+"""The watch itself has failed when this number of runs published nothing."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class AlarmRow:
     Attributes:
         name: The setting below `watch.alarms`.
         metric: Of namespace Edgecam.
-        statistic: Maximum for what is counted anew at each look, Sum for what happened since.
-        says: A sentence for whoever gets the mail.
+        statistic: Maximum for what each run counts, Sum for what happened since the former one.
+        says: A sentence for the mail's reader.
     """
 
     name: str
@@ -42,7 +42,9 @@ ALARMS = (
         "Cameras whose state is older than their node promised: node, core or network are away.",
     ),
     AlarmRow("stalled_cameras", "StalledCameras", "Maximum", "Cameras are connected and send no picture."),
-    AlarmRow("away_cameras", "AwayCameras", "Maximum", "Cameras cannot be reached by their cores."),
+    AlarmRow(
+        "disconnected_cameras", "DisconnectedCameras", "Maximum", "Cameras cannot be reached by their cores."
+    ),
     AlarmRow(
         "not_recording_cameras",
         "NotRecordingCameras",
@@ -67,7 +69,7 @@ ALARMS = (
 
 
 class WatchAlarms(Construct):
-    """Alarms, and one that sees whether the others see anything.
+    """Alarms, and one for a watch that has failed.
 
     Attributes:
         alarms: All of them, in the order of a dashboard.
@@ -88,14 +90,14 @@ class WatchAlarms(Construct):
         Args:
             scope: The stack.
             construct_id: The construct's id.
-            limits: From how many on.
-            every_min: Minutes between two looks.
+            limits: The numbers from which on alarms notify.
+            every_min: Minutes between two runs.
             failed_deployments: The rule whose matches are failures.
-            topic_arn: Who is told, also when all is well again.
+            topic_arn: What is notified, also when all is well again; None for nothing.
         """
         super().__init__(scope, construct_id)
         self._period_s = 60 * every_min
-        self._told = None if topic_arn is None else [topic_arn]
+        self._notified = None if topic_arn is None else [topic_arn]
         self.alarms = [
             *(
                 self._alarm(row, threshold)
@@ -124,10 +126,10 @@ class WatchAlarms(Construct):
             evaluation_periods=1,
             comparison_operator="GreaterThanOrEqualToThreshold",
             threshold=threshold,
-            # Looks and periods are not in step: an empty one says nothing. The alarm below is for many.
+            # Runs and periods are not in step: one empty period means nothing. Several are the alarm below.
             treat_missing_data="ignore",
-            alarm_actions=self._told,
-            ok_actions=self._told,
+            alarm_actions=self._notified,
+            ok_actions=self._notified,
         )
 
     def _blind(self) -> cloudwatch.CfnAlarm:
@@ -141,12 +143,12 @@ class WatchAlarms(Construct):
             metric_name="Cameras",
             statistic="SampleCount",
             period=self._period_s,
-            evaluation_periods=BLIND_AFTER_LOOKS,
+            evaluation_periods=BLIND_AFTER_RUNS,
             comparison_operator="LessThanThreshold",
             threshold=1,
             treat_missing_data="breaching",
-            alarm_actions=self._told,
-            ok_actions=self._told,
+            alarm_actions=self._notified,
+            ok_actions=self._notified,
         )
 
     def _failed_deployments(self, rule: str, threshold: int) -> cloudwatch.CfnAlarm:
@@ -164,6 +166,6 @@ class WatchAlarms(Construct):
             comparison_operator="GreaterThanOrEqualToThreshold",
             threshold=threshold,
             treat_missing_data="notBreaching",
-            alarm_actions=self._told,
-            ok_actions=self._told,
+            alarm_actions=self._notified,
+            ok_actions=self._notified,
         )

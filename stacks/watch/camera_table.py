@@ -1,4 +1,4 @@
-"""The last state of every camera, in a table: what AWS IoT Core hears on `edgecam/<thing>/<camera>/state`.
+"""The last state of every camera, in a table: what AWS IoT Core receives on `edgecam/<thing>/<camera>/state`.
 
 A rule of AWS IoT writes each message into the table itself; no function runs for it. Ten thousand cameras
 send some four hundred million messages a month, and what costs something for each is chosen with care: see
@@ -19,7 +19,7 @@ from stacks.functions.nag import acknowledge
 RULE_NAME = "EdgecamCameraStates"
 
 ADDED = ("topic(2) AS thing", "topic(3) AS camera", "timestamp() AS received_ms")
-TOLD = (
+SELECTED = (
     "state",
     "reason",
     "since",
@@ -31,10 +31,10 @@ TOLD = (
     "spool_bytes",
     "spool_limit_bytes",
 )
-"""Of a state message (edgecam's device_state.py): what the watch reads. A row stays below 1 KB, which is what
-one write costs; the rest of the message does not need to be kept."""
+"""Of a state message: what the watch reads. A row stays below 1 KB, the size that one write costs; the rest
+of the message is not needed."""
 
-SQL = f"SELECT {', '.join((*ADDED, *TOLD))} FROM 'edgecam/+/+/state'"  # noqa: S608 - of our own words
+SQL = f"SELECT {', '.join((*ADDED, *SELECTED))} FROM 'edgecam/+/+/state'"  # noqa: S608 - of our own words
 """`timestamp()` is the cloud's clock, for a core's own may be wrong."""
 
 SQL_VERSION = "2016-03-23"

@@ -1,4 +1,4 @@
-"""The dashboard: how many cameras are in trouble, and which."""
+"""The CloudWatch dashboard: how many cameras have problems, and which."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GRAPHS = (
     ("Cameras", ("Cameras", "ConnectedCameras"), "Maximum"),
     (
         "In trouble",
-        ("SilentCameras", "StalledCameras", "AwayCameras", "NotRecordingCameras", "OddStates"),
+        ("SilentCameras", "StalledCameras", "DisconnectedCameras", "NotRecordingCameras", "OddStates"),
         "Maximum",
     ),
     ("Chunks", ("RecordedChunks", "LostChunks"), "Sum"),
@@ -56,9 +56,9 @@ def make_dashboard(
         scope: The stack.
         construct_id: The construct's id.
         alarms: ARNs of what stands at its top.
-        every_min: Minutes between two looks.
+        every_min: Minutes between two runs.
         watch_log: Log group that names the cameras in trouble.
-        event_log: Log group with what Greengrass told.
+        event_log: Log group with what Greengrass reported.
         error_log: Log group with what AWS IoT could not write.
     """
     stack = cdk.Stack.of(scope)
@@ -76,7 +76,7 @@ def make_dashboard(
         widgets.append(_at(8 * (number % 3), 3 + 6 * (number // 3), 8, 6, "metric", properties))
     tables = (
         ("Cameras and cores in trouble", watch_log, _TROUBLE),
-        ("What cores told", event_log, _EVENTS),
+        ("What cores reported", event_log, _EVENTS),
         ("States that could not be kept", error_log, _REFUSED),
     )
     for number, (title, group, query) in enumerate(tables):

@@ -1,8 +1,8 @@
-"""What Greengrass tells EventBridge of the cores: components in trouble and failed deployments.
+"""What Greengrass sends to EventBridge about cores: broken components and failed deployments.
 
-Each core says so once, when it happens, as well as it can ("best effort"). The events are kept in a log,
-where the dashboard finds which core and why; their number is a metric of the rule itself. Nobody is told of
-each one: a bad version on ten thousand cores would be ten thousand mails.
+Each core sends an event once, when it happens, with best effort. The events are kept in a log,
+where the dashboard finds which core and why; their number is a metric of the rule itself. No event
+notifies by itself: a bad version on ten thousand cores would be ten thousand mails.
 """
 
 from __future__ import annotations

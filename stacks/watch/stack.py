@@ -24,23 +24,23 @@ from stacks.watch.topic import topic_arn_of
 
 LEAST_NO_CHUNKS_S = 300
 CHUNKS_OVERDUE = 3
-"""A recording is given the time of so many of its chunks."""
+"""The time of this number of its chunks is what a recording is given."""
 
 _MOST_NAMED = 10
 """Sites in one message."""
 
-_LOOK_TIMEOUT = cdk.Duration.seconds(60)
-"""A look at ten thousand cameras takes a few seconds."""
+_RUN_TIMEOUT = cdk.Duration.seconds(60)
+"""A run over ten thousand cameras takes a few seconds."""
 
 
 class WatchStack(cdk.Stack):
-    """States of cameras → table → a look every few minutes → metrics → alarms and dashboard."""
+    """States of cameras → table → a run every few minutes → metrics → alarms and dashboard."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, fleet: Fleet, watch: Watch, **stack: Any
     ) -> None:
         super().__init__(scope, construct_id, description="edgecam: alarms and dashboard", **stack)
-        self._say_what_is_not_watched(fleet)
+        self._report_unwatched(fleet)
         cameras = CameraTable(self, "Cameras")
         events_of_cores = CoreEvents(self, "Cores", component_prefix=fleet.aws.component_prefix)
         function = self._function(cameras, limits_of(fleet, watch))
@@ -67,7 +67,7 @@ class WatchStack(cdk.Stack):
             self, "CameraTableName", value=cameras.table.ref, description="The last state of every camera."
         )
 
-    def _say_what_is_not_watched(self, fleet: Fleet) -> None:
+    def _report_unwatched(self, fleet: Fleet) -> None:
         names = [name for name, site in fleet.sites.items() if not site.aws_iot.enabled]
         if names:
             some = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
@@ -100,7 +100,7 @@ class WatchStack(cdk.Stack):
                 description="Looks at the states of all cameras and tells CloudWatch how many are in "
                 "trouble.",
                 code=FunctionCode(module="watch.watch"),
-                timeout=_LOOK_TIMEOUT,
+                timeout=_RUN_TIMEOUT,
                 statements=[read, tell, find],
                 environment={"CAMERA_TABLE": cameras.table.ref, "LIMITS": json.dumps(limits)},
             ),

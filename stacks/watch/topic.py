@@ -1,4 +1,4 @@
-"""Who is told of alarms: a topic that exists, or one that is made for an address."""
+"""What alarms notify: a topic that exists, or one that is made for an address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fleet.settings.watch import Watch
 
 
 def topic_arn_of(scope: Construct, watch: Watch) -> str | None:
-    """The topic's ARN; None where nobody is told, and alarms are only shown."""
+    """The topic's ARN; None where alarms are only shown."""
     return watch.topic if watch.email is None else _made(scope, watch.email)
 
 

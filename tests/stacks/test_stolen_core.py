@@ -20,7 +20,7 @@ from google_evaluation import POOL, Provider, may, provider_of_the_guide
 from policy_evaluation import ACCOUNT, REGION, Statement, allows, several
 from role_statements import role_statements
 
-from stacks.handlers.gcs.bucket_settings import Wanted
+from stacks.handlers.gcs.bucket_settings import Desired
 from stacks.handlers.gcs.writers import bindings_of
 
 DESIGN = PROJECT / "design" / "rights.md"
@@ -169,7 +169,7 @@ def stolen(templates: Templates, provider: Provider) -> list[Loot]:
         for resource in templates["EdgecamGcsUploader"]["Resources"].values()
         if resource["Type"] == "Custom::EdgecamGcsBucket"
     ]
-    role, bindings = role_statements(foundation), bindings_of(Wanted.of(bucket))
+    role, bindings = role_statements(foundation), bindings_of(Desired.of(bucket))
     return [
         Loot(core, provisioned(foundation, core), role, bindings, provider.members(session_of(core)))
         for cores in SITES.values()

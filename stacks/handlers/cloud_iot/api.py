@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from ..cloudformation import Refused, logger
+from ..cloudformation import RequestFailed, logger
 
 T = TypeVar("T")
 
@@ -23,10 +23,10 @@ NOT_FOUND = 404
 CONFLICT = 409
 UNREACHABLE = 503
 _PASSING = (429, 502, UNREACHABLE, 504)
-"""What goes by: a fleet's devices are made side by side, and the API has quotas a minute."""
+"""Retried: a fleet's devices are made side by side, and the API has quotas a minute."""
 
-_PATIENCE_S = 40.0
-"""For one call; a request makes up to six, and a function has five minutes."""
+_RETRY_FOR_S = 40.0
+"""Of one call; a request makes up to six, and a function has five minutes."""
 
 _ADVICE = {
     400: "see gcp.registry in fleet.yaml",
@@ -136,15 +136,15 @@ def split(name: str) -> tuple[str, str]:
     return above.rpartition("/")[0], identity
 
 
-def patiently(call: Callable[[], T]) -> T:
-    """What `call` returns, tried again for as long as the reason may pass.
+def with_retries(call: Callable[[], T]) -> T:
+    """What `call` returns, retried while the error is a passing one.
 
-    What an answer that got lost had done already is `CONFLICT` or `NOT_FOUND` then.
+    A call whose response was lost may have had its effect: the retry then finds `CONFLICT` or `NOT_FOUND`.
 
     Raises:
         Rejected: in the end.
     """
-    deadline, pause_s = time.monotonic() + _PATIENCE_S, 1.0
+    deadline, pause_s = time.monotonic() + _RETRY_FOR_S, 1.0
     while True:
         try:
             return call()
@@ -158,11 +158,11 @@ def patiently(call: Callable[[], T]) -> T:
 
 @contextlib.contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Turn a rejection into a sentence for who reads CloudFormation's events."""
+    """Turn a rejection into a sentence for CloudFormation's events."""
     try:
         yield
     except Rejected as error:
         advice = _ADVICE.get(
             error.code, "deploy again; if it stays so, the provider's status page may say more"
         )
-        raise Refused(f"{what} is refused ({error.code} {error}): {advice}") from error
+        raise RequestFailed(f"{what} is refused ({error.code} {error}): {advice}") from error

@@ -4,8 +4,8 @@ It has the names of Google's, and these differences, which stay in here:
 
 - The login is a file that an environment variable names. It is written where only the function can read, and
   removed when the request is done.
-- Half of its methods drop the status of an answer, and some fail over one that they did not expect. So each
-  answer is looked at where it arrives.
+- Half of its methods drop the status of a response, and some fail over one that they did not expect. So each
+  response is checked where it arrives.
 - Its `DeviceRegistry` cannot be sent, for the name of an attribute that it has not.
 - Registries are found by asking for their credentials, which is refused alike for a registry that is not
   there and for a login that has no right to it.
@@ -29,7 +29,7 @@ from botocore.exceptions import ClientError
 from clearblade.cloud import iot_v1
 from clearblade.cloud.iot_v1 import config_manager, devices, http_client, registry
 
-from ..cloudformation import Refused
+from ..cloudformation import RequestFailed
 from .api import (
     NOT_FOUND,
     UNREACHABLE,
@@ -37,8 +37,8 @@ from .api import (
     Device,
     Registry,
     Rejected,
-    patiently,
     split,
+    with_retries,
 )
 
 CONFIGURATION_VARIABLE = "CLEARBLADE_CONFIGURATION"
@@ -53,10 +53,10 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class _CheckedClient(http_client.SyncClient):  # type: ignore[misc]
-    """The library's way to the API; an answer that is no success is raised."""
+    """The library's way to the API; a response that is no success is raised."""
 
     def __init__(self, clearblade_config: Any = None) -> None:
-        # Not the library's own, which reads all authorities anew for every request, and waits for its answer
+        # Not the library's own, which reads all authorities for every request, and waits for the response
         # for ever.
         http_client.HttpClient.__init__(self, clearblade_config)
         self._sync_client = httpx.Client(timeout=_TIMEOUT_S, verify=_AUTHORITIES)
@@ -71,10 +71,10 @@ class _CheckedClient(http_client.SyncClient):  # type: ignore[misc]
         request_params: Mapping[str, Any] | None = None,
         request_body: Mapping[str, Any] | None = None,
     ) -> httpx.Response:
-        answer = super().post(api_name, is_webhook_folder, request_params or {}, request_body or {})
-        if api_name == _CREDENTIALS_CALL and answer.status_code in (400, NOT_FOUND):
-            raise Rejected(NOT_FOUND, f"no registry, or no right to it: {_message(answer)}")
-        return self._checked(answer)
+        response = super().post(api_name, is_webhook_folder, request_params or {}, request_body or {})
+        if api_name == _CREDENTIALS_CALL and response.status_code in (400, NOT_FOUND):
+            raise Rejected(NOT_FOUND, f"no registry, or no right to it: {_message(response)}")
+        return self._checked(response)
 
     def delete(self, api_name: str, request_params: Mapping[str, Any] | None = None) -> httpx.Response:
         return self._checked(super().delete(api_name, request_params))
@@ -87,18 +87,18 @@ class _CheckedClient(http_client.SyncClient):  # type: ignore[misc]
     ) -> httpx.Response:
         return self._checked(super().patch(api_name, request_body or {}, request_params or {}))
 
-    def _checked(self, answer: httpx.Response) -> httpx.Response:
+    def _checked(self, response: httpx.Response) -> httpx.Response:
         self._sync_client.close()
-        if answer.status_code >= 300:
-            raise Rejected(answer.status_code, _message(answer))
-        return answer
+        if response.status_code >= 300:
+            raise Rejected(response.status_code, _message(response))
+        return response
 
 
-def _message(answer: httpx.Response) -> str:
+def _message(response: httpx.Response) -> str:
     """What the API says, without the address of the request."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        return str(answer.json()["error"]["message"])
-    return str(answer.text[:200] or answer.reason_phrase)
+        return str(response.json()["error"]["message"])
+    return str(response.text[:200] or response.reason_phrase)
 
 
 class _Registry(iot_v1.DeviceRegistry):  # type: ignore[misc]
@@ -143,13 +143,13 @@ def _account_of(login: Mapping[str, str]) -> dict[str, str]:
     try:
         text = manager.get_secret_value(SecretId=arn)["SecretString"]
     except (ClientError, KeyError) as error:
-        raise Refused(f"gcp.registry.secret: {arn} cannot be read as text: {error}") from error
+        raise RequestFailed(f"gcp.registry.secret: {arn} cannot be read as text: {error}") from error
     try:
         document = json.loads(text)
         return {key: str(document[key]) for key in _KEYS}
     except (ValueError, RecursionError, KeyError, TypeError):
         # Neither cause nor content: both could hold parts of the token.
-        raise Refused(
+        raise RequestFailed(
             f"gcp.registry.secret: {arn} must hold the JSON of a service account, as ClearBlade's console "
             f"hands it out, with {', '.join(_KEYS)}"
         ) from None
@@ -171,20 +171,20 @@ class ClearBladeDeviceManager:
 
     def make_registry(self, registry: str, event_topics: tuple[str, ...]) -> None:
         location, identity = split(registry)
-        wanted = _Registry(
+        desired = _Registry(
             id=identity,
             mqttConfig={"mqttEnabledState": iot_v1.MqttState.MQTT_ENABLED},
             httpConfig={"httpEnabledState": iot_v1.HttpState.HTTP_DISABLED},
             stateNotificationConfig={},
             eventNotificationConfigs=_topics(event_topics),
         )
-        request = iot_v1.CreateDeviceRegistryRequest(parent=location, device_registry=wanted)
+        request = iot_v1.CreateDeviceRegistryRequest(parent=location, device_registry=desired)
         self._call("create_device_registry", request)
 
     def change_registry(self, registry: str, event_topics: tuple[str, ...]) -> None:
-        wanted = _Registry(id=split(registry)[1], eventNotificationConfigs=_topics(event_topics))
+        desired = _Registry(id=split(registry)[1], eventNotificationConfigs=_topics(event_topics))
         request = iot_v1.UpdateDeviceRegistryRequest(
-            name=registry, device_registry=wanted, updateMask="eventNotificationConfigs"
+            name=registry, device_registry=desired, updateMask="eventNotificationConfigs"
         )
         self._call("update_device_registry", request)
 
@@ -209,16 +209,16 @@ class ClearBladeDeviceManager:
         self, name: str, credentials: tuple[Credential, ...], metadata: Mapping[str, str]
     ) -> None:
         above, identity = split(name)
-        wanted = iot_v1.Device(id=identity, credentials=_documents(credentials), meta_data=dict(metadata))
-        self._call("create_device", iot_v1.CreateDeviceRequest(parent=above, device=wanted))
+        desired = iot_v1.Device(id=identity, credentials=_documents(credentials), meta_data=dict(metadata))
+        self._call("create_device", iot_v1.CreateDeviceRequest(parent=above, device=desired))
 
     def change_device(
         self, name: str, credentials: tuple[Credential, ...], metadata: Mapping[str, str]
     ) -> None:
-        wanted = iot_v1.Device(
+        desired = iot_v1.Device(
             id=split(name)[1], credentials=_documents(credentials), meta_data=dict(metadata)
         )
-        request = iot_v1.UpdateDeviceRequest(parent=name, device=wanted, updateMask="credentials,metadata")
+        request = iot_v1.UpdateDeviceRequest(parent=name, device=desired, updateMask="credentials,metadata")
         self._call("update_device", request)
 
     def delete_device(self, name: str) -> None:
@@ -233,7 +233,7 @@ class ClearBladeDeviceManager:
             return None
 
     def _call(self, method: str, request: Any) -> Any:
-        return patiently(lambda: self._call_once(method, request))
+        return with_retries(lambda: self._call_once(method, request))
 
     def _call_once(self, method: str, request: Any) -> Any:
         try:

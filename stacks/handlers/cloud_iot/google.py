@@ -13,7 +13,7 @@ from google.cloud import iot_v1
 from google.cloud.iot_v1.services.device_manager.transports import DeviceManagerRestTransport
 from requests import RequestException
 
-from ..cloudformation import Refused
+from ..cloudformation import RequestFailed
 from ..google_auth import credentials_of
 from .api import (
     NOT_FOUND,
@@ -22,8 +22,8 @@ from .api import (
     Device,
     Registry,
     Rejected,
-    patiently,
     split,
+    with_retries,
 )
 
 _TIMEOUT_S = 20.0
@@ -59,18 +59,18 @@ class GoogleDeviceManager:
 
     def make_registry(self, registry: str, event_topics: tuple[str, ...]) -> None:
         location, identity = split(registry)
-        wanted = iot_v1.DeviceRegistry(
+        desired = iot_v1.DeviceRegistry(
             id=identity,
             mqtt_config={"mqtt_enabled_state": iot_v1.MqttState.MQTT_ENABLED},
             http_config={"http_enabled_state": iot_v1.HttpState.HTTP_DISABLED},
             event_notification_configs=_topics(event_topics),
         )
-        self._call("create_device_registry", parent=location, device_registry=wanted)
+        self._call("create_device_registry", parent=location, device_registry=desired)
 
     def change_registry(self, registry: str, event_topics: tuple[str, ...]) -> None:
-        wanted = iot_v1.DeviceRegistry(name=registry, event_notification_configs=_topics(event_topics))
+        desired = iot_v1.DeviceRegistry(name=registry, event_notification_configs=_topics(event_topics))
         mask = {"paths": ["event_notification_configs"]}
-        self._call("update_device_registry", device_registry=wanted, update_mask=mask)
+        self._call("update_device_registry", device_registry=desired, update_mask=mask)
 
     def has_devices(self, registry: str) -> bool:
         return next(iter(self._call("list_devices", parent=registry)), None) is not None
@@ -92,14 +92,14 @@ class GoogleDeviceManager:
         self, name: str, credentials: tuple[Credential, ...], metadata: Mapping[str, str]
     ) -> None:
         registry, identity = split(name)
-        wanted = iot_v1.Device(id=identity, credentials=_messages(credentials), metadata=metadata)
-        self._call("create_device", parent=registry, device=wanted)
+        desired = iot_v1.Device(id=identity, credentials=_messages(credentials), metadata=metadata)
+        self._call("create_device", parent=registry, device=desired)
 
     def change_device(
         self, name: str, credentials: tuple[Credential, ...], metadata: Mapping[str, str]
     ) -> None:
-        wanted = iot_v1.Device(name=name, credentials=_messages(credentials), metadata=metadata)
-        self._call("update_device", device=wanted, update_mask={"paths": ["credentials", "metadata"]})
+        desired = iot_v1.Device(name=name, credentials=_messages(credentials), metadata=metadata)
+        self._call("update_device", device=desired, update_mask={"paths": ["credentials", "metadata"]})
 
     def delete_device(self, name: str) -> None:
         self._call("delete_device", name=name)
@@ -113,13 +113,13 @@ class GoogleDeviceManager:
             return None
 
     def _call(self, method: str, **request: Any) -> Any:
-        return patiently(lambda: self._call_once(method, request))
+        return with_retries(lambda: self._call_once(method, request))
 
     def _call_once(self, method: str, request: Mapping[str, Any]) -> Any:
         try:
             return getattr(self._client, method)(request=request, retry=None, timeout=_TIMEOUT_S)
         except GoogleAuthError as error:
-            raise Refused(f"Google does not accept the login of gcp.login: {error}") from error
+            raise RequestFailed(f"Google does not accept the login of gcp.login: {error}") from error
         except GoogleAPICallError as error:
             raise Rejected(int(error.code or 0), str(error.message)) from error
         except RequestException as error:
@@ -141,7 +141,7 @@ def _messages(credentials: tuple[Credential, ...]) -> list[iot_v1.DeviceCredenti
 
 
 def _credential(message: iot_v1.DeviceCredential) -> Credential:
-    # The API tells "never" as the beginning of its time.
+    # The API says "never" with the beginning of its time.
     expires = (
         message.expiration_time if message.expiration_time and message.expiration_time.timestamp() else None
     )

@@ -14,10 +14,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..cloudformation import Refused, logger
+from ..cloudformation import RequestFailed, logger
 from ..ownership import OWNER_LABEL
+from .desired import DesiredDevice
 from .private_key import Key
-from .wanted import WantedDevice
 
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 """The labels of a secret's versions."""
@@ -52,33 +52,33 @@ class KeySecret:
         self._name = name
         self._owner = owner
 
-    def prepare(self, wanted: WantedDevice, *, must_change_version: bool) -> Prepared:
-        """The key that is wanted: one that is there, or a new one.
+    def prepare(self, desired: DesiredDevice, *, must_change_version: bool) -> Prepared:
+        """The desired key: one that is there, or a new one.
 
         Args:
-            wanted: What it has to be like.
+            desired: What it has to be like.
             must_change_version: The device has been working with the key that is there, which it names by
                 its version: another algorithm has to have another one.
 
         Raises:
-            Refused: the secret is somebody else's, or AWS says no.
+            RequestFailed: the secret is somebody else's, or AWS says no.
         """
         with self._explained():
             found = self._describe()
             if found is None:
-                return self._made(wanted)
+                return self._made(desired)
             self._check_owner(found)
             was_deleted = bool(found.get("DeletedDate"))
             if was_deleted:
                 self._manager.restore_secret(SecretId=self._name)
                 logger.info("restored secret %s", self._name)
             try:
-                return self._kept(wanted, must_change_version, was_deleted) or self._added(
-                    wanted, was_deleted
+                return self._kept(desired, must_change_version, was_deleted) or self._added(
+                    desired, was_deleted
                 )
             except BaseException:
                 if was_deleted:
-                    self._schedule_deletion(wanted.recovery_days)
+                    self._schedule_deletion(desired.recovery_days)
                 raise
 
     def promote(self, prepared: Prepared) -> None:
@@ -95,8 +95,8 @@ class KeySecret:
             if (pending := _labelled(labels, PENDING)) is not None:
                 self._label(PENDING, RemoveFromVersionId=pending)
 
-    def take_back(self, prepared: Prepared, *, recovery_days: int) -> None:
-        """Undo what the preparation for a device that could not be made has done; a failure is logged."""
+    def cancel(self, prepared: Prepared, *, recovery_days: int) -> None:
+        """Undo `prepare` for a device that could not be made; a failure is logged."""
         try:
             with self._explained():
                 current = self._read(CURRENT)
@@ -107,7 +107,7 @@ class KeySecret:
                     self._label(PENDING, RemoveFromVersionId=prepared.version)
                 else:
                     self._schedule_deletion(None)
-        except Refused as error:
+        except RequestFailed as error:
             logger.error("it was made and could not be removed again: %s", error)
 
     def retire(self, device: str, *, recovery_days: int | None) -> None:
@@ -118,7 +118,7 @@ class KeySecret:
             recovery_days: How long it can be restored; None removes it at once.
 
         Raises:
-            Refused: AWS says no.
+            RequestFailed: AWS says no.
         """
         with self._explained():
             found = self._describe()
@@ -133,37 +133,37 @@ class KeySecret:
                 return
             self._schedule_deletion(recovery_days)
 
-    def _made(self, wanted: WantedDevice) -> Prepared:
-        key = _new_key(wanted)
+    def _made(self, desired: DesiredDevice) -> Prepared:
+        key = _new_key(desired)
         made = self._manager.create_secret(
             Name=self._name,
-            Description=f"Private key of the device {wanted.name}",
+            Description=f"Private key of the device {desired.name}",
             SecretString=key.text(),
             Tags=[{"Key": OWNER_LABEL, "Value": self._owner}],
         )
         logger.info("made secret %s", self._name)
         return Prepared(key=key, version=made["VersionId"])
 
-    def _kept(self, wanted: WantedDevice, must_change_version: bool, was_deleted: bool) -> Prepared | None:
+    def _kept(self, desired: DesiredDevice, must_change_version: bool, was_deleted: bool) -> Prepared | None:
         """A key that is there and fits: after a rollback, it is the previous one."""
         for label in (CURRENT, PENDING, PREVIOUS):
             found = self._read(label)
             if found is None or (found.key.device, found.key.key_version) != (
-                wanted.name,
-                wanted.key_version,
+                desired.name,
+                desired.key_version,
             ):
                 continue
-            if found.key.algorithm == wanted.algorithm:
+            if found.key.algorithm == desired.algorithm:
                 return Prepared(key=found.key, version=found.version, was_deleted=was_deleted)
             if must_change_version and not was_deleted:
-                raise Refused(
-                    f"{wanted.name} has {found.key.algorithm} as version {wanted.key_version} of its key: "
+                raise RequestFailed(
+                    f"{desired.name} has {found.key.algorithm} as version {desired.key_version} of its key: "
                     f"with another gcp.registry.algorithm, set another gcp.registry.key_version too"
                 )
         return None
 
-    def _added(self, wanted: WantedDevice, was_deleted: bool) -> Prepared:
-        key = _new_key(wanted)
+    def _added(self, desired: DesiredDevice, was_deleted: bool) -> Prepared:
+        key = _new_key(desired)
         added = self._manager.put_secret_value(
             SecretId=self._name, SecretString=key.text(), VersionStages=[PENDING]
         )
@@ -202,7 +202,7 @@ class KeySecret:
 
     def _check_owner(self, found: dict[str, Any]) -> None:
         if self._owner_of(found) != self._owner:
-            raise Refused(
+            raise RequestFailed(
                 f"the secret {self._name} exists, and this stack did not make it: remove it, or hand it to "
                 f"this stack by the tag {OWNER_LABEL}={self._owner}"
             )
@@ -216,12 +216,12 @@ class KeySecret:
         try:
             yield
         except (ClientError, BotoCoreError) as error:
-            raise Refused(f"AWS Secrets Manager refuses the secret {self._name}: {error}") from error
+            raise RequestFailed(f"AWS Secrets Manager refuses the secret {self._name}: {error}") from error
 
 
 def _labelled(labels: dict[str, list[str]], label: str) -> str | None:
     return next((version for version, found in labels.items() if label in found), None)
 
 
-def _new_key(wanted: WantedDevice) -> Key:
-    return Key.made(wanted.name, wanted.key_version, wanted.algorithm)
+def _new_key(desired: DesiredDevice) -> Key:
+    return Key.made(desired.name, desired.key_version, desired.algorithm)

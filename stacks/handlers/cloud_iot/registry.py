@@ -5,16 +5,17 @@
 - Delete: an empty registry goes, when this resource made it, which its id remembers. All else stays, and the
   log says why: it must not keep a stack from going.
 
-Properties: Project, Region, Registry, EventTopics, and how the provider is reached (see iot_resources). The
+Properties: Project, Region, Registry, EventTopics, and how the provider is reached (see
+resources.py). The
 resource's id is the registry's name, with " (found)" behind it where it had been there before.
 """
 
 from __future__ import annotations
 
 from ..cloudformation import (
-    Answer,
+    CloudFormationResponse,
     Event,
-    Refused,
+    RequestFailed,
     logger,
 )
 from .api import (
@@ -23,16 +24,16 @@ from .api import (
     Rejected,
     explained,
 )
-from .wanted import name_of
+from .desired import name_of
 
 FOUND = " (found)"
 
 
-def ensure(event: Event, manager: DeviceManager) -> Answer:
+def ensure(event: Event, manager: DeviceManager) -> CloudFormationResponse:
     """Make the registry, where there is none.
 
     Raises:
-        Refused: with what the API says, and what to do.
+        RequestFailed: with what the API says, and what to do.
     """
     name, topics = name_of(event), tuple(event["ResourceProperties"].get("EventTopics", ()))
     # An earlier request of this resource may have made it.
@@ -45,7 +46,9 @@ def ensure(event: Event, manager: DeviceManager) -> Answer:
         elif is_ours and found.event_topics != topics:
             manager.change_registry(name, topics)
             logger.info("%s: set where events go", name)
-    return Answer(physical_id=name if is_ours else f"{name}{FOUND}", attributes={"Name": name})
+    return CloudFormationResponse(
+        physical_id=name if is_ours else f"{name}{FOUND}", attributes={"Name": name}
+    )
 
 
 def _make(manager: DeviceManager, name: str, topics: tuple[str, ...]) -> None:
@@ -73,5 +76,5 @@ def remove(event: Event, manager: DeviceManager) -> None:
                 return
             manager.delete_registry(name)
             logger.info("deleted the registry %s", name)
-    except Refused as error:
+    except RequestFailed as error:
         logger.error("the registry %s stays: %s", name, error)

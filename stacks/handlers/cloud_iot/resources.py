@@ -1,6 +1,6 @@
 """The function behind Custom::EdgecamCloudIotRegistry and Custom::EdgecamCloudIotDevice.
 
-Each says what it does (iot_registry, iot_device), once for both providers. How a provider is reached is in
+Each says what it does (registry.py, device.py), once for both providers. How a provider is reached is in
 the properties Provider (`google` or `clearblade`) and Login (for Google: Audience and ServiceAccount, or
 Secret; for ClearBlade: Secret), and for an embedded Cloud IoT in the environment variable CLOUD_IOT_ENDPOINT.
 """
@@ -15,16 +15,16 @@ from typing import Any
 import boto3
 
 from ..cloudformation import (
-    Answer,
+    CloudFormationResponse,
     Event,
-    Refused,
-    answer,
+    RequestFailed,
     logger,
+    respond,
 )
 from . import device as iot_device
 from . import registry as iot_registry
 from .api import DeviceManager
-from .wanted import name_of
+from .desired import name_of
 
 ENDPOINT_VARIABLE = "CLOUD_IOT_ENDPOINT"
 """`http://localhost:PORT` of an embedded Cloud IoT, which asks for no login."""
@@ -36,7 +36,7 @@ def handler(event: Event, context: Any) -> None:
     """Lambda's entry point."""
     # A failed creation gets an id of its own: what is deleted after it may not be held to be ours.
     fallback = f"{name_of(event)} (not made)"
-    answer(
+    respond(
         event,
         context,
         lambda request: apply(request, connect, boto3.client("secretsmanager")),
@@ -44,7 +44,7 @@ def handler(event: Event, context: Any) -> None:
     )
 
 
-def apply(event: Event, connect: Connect, secrets: Any) -> Answer:
+def apply(event: Event, connect: Connect, secrets: Any) -> CloudFormationResponse:
     """Do what CloudFormation asks for.
 
     Args:
@@ -53,7 +53,7 @@ def apply(event: Event, connect: Connect, secrets: Any) -> Answer:
         secrets: The client of AWS Secrets Manager.
 
     Raises:
-        Refused: with what is wrong, and what to do.
+        RequestFailed: with what is wrong, and what to do.
     """
     name, is_device = name_of(event), "Device" in event["ResourceProperties"]
     if event["RequestType"] != "Delete":
@@ -68,18 +68,18 @@ def apply(event: Event, connect: Connect, secrets: Any) -> Answer:
                 iot_device.remove(event, manager, secrets)
             else:
                 iot_registry.remove(event, manager)
-    except Refused as error:
+    except RequestFailed as error:
         if must_go:
             raise
         logger.error("%s: %s", name, error)
-    return Answer(physical_id=event["PhysicalResourceId"])
+    return CloudFormationResponse(physical_id=event["PhysicalResourceId"])
 
 
 def connect(properties: Mapping[str, Any]) -> AbstractContextManager[DeviceManager]:
     """The API of the provider that the properties name.
 
     Raises:
-        Refused: the login is not there, or something else.
+        RequestFailed: the login is not there, or something else.
     """
     login, endpoint = properties.get("Login", {}), os.environ.get(ENDPOINT_VARIABLE)
     # Only the library of this provider is in the function's zip.

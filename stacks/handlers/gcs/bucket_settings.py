@@ -1,4 +1,4 @@
-"""What a bucket of recordings is to be like, and mending what differs. Other settings are left."""
+"""The desired settings of a bucket of recordings, and reconciling what differs. Other settings are left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Rule = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Desired:
     """The properties of the custom resource.
 
     Attributes:
@@ -43,7 +43,7 @@ class Wanted:
     parts: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, properties: Mapping[str, Any]) -> Wanted:
+    def of(cls, properties: Mapping[str, Any]) -> Desired:
         """From CloudFormation, which hands on texts only: what is not set is missing."""
         days = {key: properties.get(key) for key in ("NearlineAfterDays", "DeleteAfterDays")}
         return cls(
@@ -80,13 +80,13 @@ class Wanted:
         return rules
 
 
-def mend(bucket: Bucket, wanted: Wanted, owner: str) -> list[str]:
-    """Make our settings of `bucket` (as read from the store) what is wanted, and return what has changed."""
-    changed = _set_plain(bucket, wanted) + _set_access(bucket)
+def reconcile(bucket: Bucket, desired: Desired, owner: str) -> list[str]:
+    """Set what differs in `bucket` (as read from the store), and return the names of what has changed."""
+    changed = _set_plain(bucket, desired) + _set_access(bucket)
     rules = [dict(rule) for rule in bucket.lifecycle_rules]
     kept = [rule for rule in rules if not _is_ours(rule)]
-    if sorted(map(repr, rules)) != sorted(map(repr, [*kept, *wanted.rules()])):
-        bucket.lifecycle_rules = [*kept, *wanted.rules()]
+    if sorted(map(repr, rules)) != sorted(map(repr, [*kept, *desired.rules()])):
+        bucket.lifecycle_rules = [*kept, *desired.rules()]
         changed.append("lifecycle")
     if bucket.labels.get(OWNER_LABEL) != owner:
         bucket.labels = {**bucket.labels, OWNER_LABEL: owner}
@@ -94,10 +94,10 @@ def mend(bucket: Bucket, wanted: Wanted, owner: str) -> list[str]:
     return changed
 
 
-def _set_plain(bucket: Bucket, wanted: Wanted) -> list[str]:
+def _set_plain(bucket: Bucket, desired: Desired) -> list[str]:
     changed = []
-    if bucket.storage_class != wanted.storage_class:
-        bucket.storage_class = wanted.storage_class
+    if bucket.storage_class != desired.storage_class:
+        bucket.storage_class = desired.storage_class
         changed.append("storage class")
     if bucket.versioning_enabled:
         bucket.versioning_enabled = False

@@ -19,7 +19,7 @@ def client_for(properties: Mapping[str, Any]) -> storage.Client:
     """A client with the login that `properties` ask for.
 
     Raises:
-        Refused: the secret cannot be read, or holds something else.
+        RequestFailed: the secret cannot be read, or holds something else.
     """
     embedded = bool(os.environ.get(ENDPOINT_VARIABLE))
     login = properties.get("Login", {})

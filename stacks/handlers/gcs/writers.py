@@ -10,7 +10,7 @@ newest pictures and the status, and it can neither list nor delete recordings:
 Writers of a part have the same below its prefix only, where listing is not either: the bucket's name is not
 below it.
 
-Ours are told from others' by their conditions' titles.
+Ours are known by their conditions' titles.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from google.cloud.storage import Bucket
 
-from .bucket_settings import Wanted
+from .bucket_settings import Desired
 
 TITLE = "edgecam: "
 """How the titles of our conditions begin."""
@@ -31,11 +31,11 @@ _POLICY_VERSION = 3
 Binding = dict[str, Any]
 
 
-def mend_writers(bucket: Bucket, wanted: Wanted) -> bool:
-    """Make our bindings what is wanted; whether that changed anything."""
+def reconcile_writers(bucket: Bucket, desired: Desired) -> bool:
+    """Set our bindings as desired, and return whether that changed anything."""
     policy = bucket.get_iam_policy(requested_policy_version=_POLICY_VERSION)
     before = [{**binding, "members": set(binding["members"])} for binding in policy.bindings]
-    after = [binding for binding in before if not _is_ours(binding)] + bindings_of(wanted)
+    after = [binding for binding in before if not _is_ours(binding)] + bindings_of(desired)
     if sorted(map(_key, before)) == sorted(map(_key, after)):
         return False
     policy.version = _POLICY_VERSION
@@ -44,40 +44,40 @@ def mend_writers(bucket: Bucket, wanted: Wanted) -> bool:
     return True
 
 
-def bindings_of(wanted: Wanted) -> list[Binding]:
+def bindings_of(desired: Desired) -> list[Binding]:
     """Who may do what with which objects."""
     bindings = [
-        binding for prefix, writers in wanted.parts.items() for binding in _of_part(wanted, prefix, writers)
+        binding for prefix, writers in desired.parts.items() for binding in _of_part(desired, prefix, writers)
     ]
-    if not wanted.writers:
+    if not desired.writers:
         return bindings
     objects = ("objects", 'resource.type == "storage.googleapis.com/Object"')
     bindings += [
-        _binding(wanted.writers, "roles/storage.objectCreator", *objects),
-        _binding(wanted.writers, "roles/storage.objectViewer", *objects),
+        _binding(desired.writers, "roles/storage.objectCreator", *objects),
+        _binding(desired.writers, "roles/storage.objectViewer", *objects),
     ]
-    return bindings + [_newest(wanted, prefix, wanted.writers) for prefix in wanted.prefixes]
+    return bindings + [_newest(desired, prefix, desired.writers) for prefix in desired.prefixes]
 
 
-def _of_part(wanted: Wanted, prefix: str, writers: Iterable[str]) -> list[Binding]:
-    below = (f"objects {prefix}", f'resource.name.startsWith("{_beginning(wanted, prefix)}")')
+def _of_part(desired: Desired, prefix: str, writers: Iterable[str]) -> list[Binding]:
+    below = (f"objects {prefix}", f'resource.name.startsWith("{_beginning(desired, prefix)}")')
     return [
         _binding(writers, "roles/storage.objectCreator", *below),
         _binding(writers, "roles/storage.objectViewer", *below),
-        _newest(wanted, prefix, writers),
+        _newest(desired, prefix, writers),
     ]
 
 
-def _newest(wanted: Wanted, prefix: str, writers: Iterable[str]) -> Binding:
+def _newest(desired: Desired, prefix: str, writers: Iterable[str]) -> Binding:
     expression = " || ".join(
-        f'resource.name.startsWith("{_beginning(wanted, prefix)}{folder}/")'
+        f'resource.name.startsWith("{_beginning(desired, prefix)}{folder}/")'
         for folder in ("latest", "status")
     )
     return _binding(writers, "roles/storage.objectUser", f"latest and status {prefix}", expression)
 
 
-def _beginning(wanted: Wanted, prefix: str) -> str:
-    return f"projects/_/buckets/{wanted.name}/objects/{prefix}{'/' if prefix else ''}"
+def _beginning(desired: Desired, prefix: str) -> str:
+    return f"projects/_/buckets/{desired.name}/objects/{prefix}{'/' if prefix else ''}"
 
 
 def _binding(writers: Iterable[str], role: str, title: str, expression: str) -> Binding:

@@ -14,19 +14,19 @@ from typing import Any
 import boto3
 
 from ..cloudformation import (
-    Answer,
+    CloudFormationResponse,
     Event,
-    answer,
     logger,
+    respond,
 )
 
 
 def handler(event: Event, context: Any) -> None:
     """Lambda's entry point."""
-    answer(event, context, lambda request: apply(request, boto3.client("s3")), fallback_id=_uri(event))
+    respond(event, context, lambda request: apply(request, boto3.client("s3")), fallback_id=_uri(event))
 
 
-def apply(event: Event, s3: Any) -> Answer:
+def apply(event: Event, s3: Any) -> CloudFormationResponse:
     """Do what CloudFormation asks for, with the S3 client `s3`."""
     properties = event["ResourceProperties"]
     bucket, key = properties["Bucket"], properties["Key"]
@@ -38,7 +38,7 @@ def apply(event: Event, s3: Any) -> Answer:
         # In parts, side by side, without passing through here.
         s3.copy({"Bucket": properties["SourceBucket"], "Key": properties["SourceKey"]}, bucket, key)
         logger.info("copied %s", _uri(event))
-    return Answer(physical_id=_uri(event))
+    return CloudFormationResponse(physical_id=_uri(event))
 
 
 def _exists(s3: Any, bucket: str, key: str) -> bool:

@@ -4,7 +4,7 @@ A version is immutable and is kept when it is superseded. So:
 
 - Create, Update: the version is created. When it exists and was registered from the same recipe, it is
   adopted: after a rollback, when a tree goes back to an earlier state, when a deploy is repeated. When it was
-  registered from another recipe, the deploy fails and says so; nothing is overwritten. Sameness is told by a
+  registered from another recipe, the deploy fails and says so; nothing is overwritten. Sameness is known by a
   tag that holds the recipe's digest, since the service rewrites a recipe (it adds digests and defaults) and
   the texts cannot be compared.
 - A version that the service could not make deployable (an artifact was missing, say) is removed and created
@@ -12,7 +12,7 @@ A version is immutable and is kept when it is superseded. So:
 - The resource's id is the component's name: it stays the same from version to version, so that CloudFormation
   never takes a new version for a replacement and deletes the former one.
 - Delete (the stack is destroyed, or the component renamed): the versions that this stack registered are
-  removed, told by a tag with the stack's name. What cannot be removed is logged and left: it must not keep a
+  removed, known by a tag with the stack's name. What cannot be removed is logged and left: it must not keep a
   stack from going.
 
 Properties: ComponentArn (without version), ComponentName, ComponentVersion, Recipe (JSON).
@@ -29,11 +29,11 @@ import boto3
 from botocore.exceptions import ClientError
 
 from ..cloudformation import (
-    Answer,
+    CloudFormationResponse,
     Event,
-    Refused,
-    answer,
+    RequestFailed,
     logger,
+    respond,
 )
 
 RECIPE_TAG = "edgecam:recipe"
@@ -47,27 +47,27 @@ def handler(event: Event, context: Any) -> None:
     """Lambda's entry point."""
     name = event["ResourceProperties"]["ComponentName"]
     client = boto3.client("greengrassv2")
-    answer(event, context, lambda request: apply(request, client), fallback_id=name)
+    respond(event, context, lambda request: apply(request, client), fallback_id=name)
 
 
-def apply(event: Event, greengrass: Any) -> Answer:
+def apply(event: Event, greengrass: Any) -> CloudFormationResponse:
     """Do what CloudFormation asks for, with the Greengrass v2 client `greengrass`."""
     properties = event["ResourceProperties"]
     name, version = properties["ComponentName"], properties["ComponentVersion"]
     if event["RequestType"] == "Delete":
         _remove_all(greengrass, properties["ComponentArn"], _stack_name(event))
-        return Answer(physical_id=name)
+        return CloudFormationResponse(physical_id=name)
     tags = {RECIPE_TAG: _digest(properties["Recipe"]), STACK_TAG: _stack_name(event)}
     arn = f"{properties['ComponentArn']}:versions:{version}"
     _create_or_adopt(greengrass, arn, properties["Recipe"], tags)
-    return Answer(physical_id=name, attributes={"Arn": arn, "ComponentVersion": version})
+    return CloudFormationResponse(physical_id=name, attributes={"Arn": arn, "ComponentVersion": version})
 
 
 def _create_or_adopt(greengrass: Any, arn: str, recipe: str, tags: dict[str, str]) -> None:
     if not _create(greengrass, arn, recipe, tags):
         found = _settled(greengrass, arn)
         if found.get("tags", {}).get(RECIPE_TAG) != tags[RECIPE_TAG]:
-            raise Refused(
+            raise RequestFailed(
                 f"{arn} was registered from another recipe, and a version cannot be changed: remove it "
                 "(aws greengrassv2 delete-component) or change aws.component_prefix, then deploy again"
             )
@@ -76,10 +76,10 @@ def _create_or_adopt(greengrass: Any, arn: str, recipe: str, tags: dict[str, str
             return
         greengrass.delete_component(arn=arn)
         if not _create(greengrass, arn, recipe, tags):
-            raise Refused(f"{arn} is being registered by somebody else: deploy again in a minute")
+            raise RequestFailed(f"{arn} is being registered by somebody else: deploy again in a minute")
     status = _settled(greengrass, arn)["status"]
     if status["componentState"] != "DEPLOYABLE":
-        raise Refused(f"{arn} is {status['componentState']}, not DEPLOYABLE: {_problems(status)}")
+        raise RequestFailed(f"{arn} is {status['componentState']}, not DEPLOYABLE: {_problems(status)}")
     logger.info("created %s", arn)
 
 
@@ -90,12 +90,12 @@ def _create(greengrass: Any, arn: str, recipe: str, tags: dict[str, str]) -> boo
     except greengrass.exceptions.ConflictException:
         return False
     except ClientError as error:
-        raise Refused(f"Greengrass refuses {arn}: {error.response['Error'].get('Message')}") from error
+        raise RequestFailed(f"Greengrass refuses {arn}: {error.response['Error'].get('Message')}") from error
     return True
 
 
 def _settled(greengrass: Any, arn: str) -> dict[str, Any]:
-    """The version's description, once the service has made up its mind."""
+    """The version's description, once its state is final."""
     deadline_s = time.monotonic() + _WAIT_S
     while True:
         found: dict[str, Any] = greengrass.describe_component(arn=arn)
@@ -103,7 +103,7 @@ def _settled(greengrass: Any, arn: str) -> dict[str, Any]:
         if state not in ("REQUESTED", "INITIATED"):
             return found
         if time.monotonic() > deadline_s:
-            raise Refused(f"{arn} is still {state} after {_WAIT_S} s")
+            raise RequestFailed(f"{arn} is still {state} after {_WAIT_S} s")
         time.sleep(_POLL_S)
 
 

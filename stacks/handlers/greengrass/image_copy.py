@@ -16,11 +16,11 @@ from typing import Any
 import boto3
 
 from ..cloudformation import (
-    Answer,
+    CloudFormationResponse,
     Event,
-    Refused,
-    answer,
+    RequestFailed,
     logger,
+    respond,
 )
 
 _POLL_S = 2
@@ -29,25 +29,27 @@ _POLL_S = 2
 def handler(event: Event, context: Any) -> None:
     """Lambda's entry point."""
     codebuild, ecr = boto3.client("codebuild"), boto3.client("ecr")
-    answer(event, context, lambda request: apply(request, codebuild, ecr), fallback_id=_name(event))
+    respond(event, context, lambda request: apply(request, codebuild, ecr), fallback_id=_name(event))
 
 
-def apply(event: Event, codebuild: Any, ecr: Any) -> Answer:
+def apply(event: Event, codebuild: Any, ecr: Any) -> CloudFormationResponse:
     """Do what CloudFormation asks for, with the CodeBuild client `codebuild` and the ECR client `ecr`."""
     name = _name(event)
     if event["RequestType"] == "Delete":
         logger.info("keeping %s", name)
-        return Answer(physical_id=name)
+        return CloudFormationResponse(physical_id=name)
     digest = _digest(event, ecr)
     if digest is None:
         _build(event, codebuild)
         digest = _digest(event, ecr)
         if digest is None:
-            raise Refused(f"{name} is not there, although {event['ResourceProperties']['Project']} succeeded")
+            raise RequestFailed(
+                f"{name} is not there, although {event['ResourceProperties']['Project']} succeeded"
+            )
         logger.info("copied %s, %s", name, digest)
     else:
         logger.info("%s is there already, %s", name, digest)
-    return Answer(physical_id=name, attributes={"Digest": digest})
+    return CloudFormationResponse(physical_id=name, attributes={"Digest": digest})
 
 
 def _digest(event: Event, ecr: Any) -> str | None:
@@ -70,7 +72,7 @@ def _build(event: Event, codebuild: Any) -> None:
         (build,) = codebuild.batch_get_builds(ids=[build["id"]])["builds"]
     if build["buildStatus"] != "SUCCEEDED":
         log = build.get("logs", {}).get("deepLink") or build["id"]
-        raise Refused(
+        raise RequestFailed(
             f"{_name(event)} could not be copied: the build {build['buildStatus']}{_reasons(build)}. "
             f"Its log: {log}"
         )

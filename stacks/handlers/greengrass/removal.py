@@ -21,10 +21,10 @@ from typing import Any
 import boto3
 
 from ..cloudformation import (
-    Answer,
+    CloudFormationResponse,
     Event,
-    answer,
     logger,
+    respond,
 )
 from .core_states import SUCCEEDED, Cores
 from .revisions import deploy_again, made_here, newest
@@ -37,7 +37,7 @@ WAIT_S = 600.0
 def handler(event: Event, context: Any) -> None:
     """Lambda's entry point."""
     clients = boto3.client("greengrassv2"), boto3.client("iot")
-    answer(event, context, lambda request: apply(request, *clients), fallback_id=_id(event))
+    respond(event, context, lambda request: apply(request, *clients), fallback_id=_id(event))
 
 
 def apply(
@@ -47,7 +47,7 @@ def apply(
     *,
     now_s: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> Answer:
+) -> CloudFormationResponse:
     """Do what CloudFormation asks for: nothing before the end."""
     if event["RequestType"] == "Delete":
         properties = event["ResourceProperties"]
@@ -55,7 +55,7 @@ def apply(
         if revision is not None:
             cores = Cores(greengrass, iot, target_arn=properties["TargetArn"], deployment_id=revision)
             _wait(properties["Site"], cores, now_s, sleep)
-    return Answer(physical_id=_id(event))
+    return CloudFormationResponse(physical_id=_id(event))
 
 
 def _deploy_remainder(event: Event, greengrass: Any) -> str | None:

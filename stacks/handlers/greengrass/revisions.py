@@ -51,8 +51,8 @@ def made_here(greengrass: Any, deployment_id: str, stack: str) -> bool:
     return bool(tags.get(STACK_TAG) == stack)
 
 
-def take_back(greengrass: Any, target_arn: str, stack: str) -> None:
-    """Remove the newest deployment of a target when it came from `deploy_again`: its stack goes."""
+def cancel(greengrass: Any, target_arn: str, stack: str) -> None:
+    """Remove the newest deployment of a target if it came from `deploy_again` for this stack."""
     try:
         deployment_id = newest(greengrass, target_arn)
         if deployment_id is not None and made_here(greengrass, deployment_id, stack):

@@ -3,13 +3,13 @@
 - Create, Update: each deployment that is new is watched until enough cores of its site have succeeded. When
   they cannot any more, when it was canceled or superseded, or when the time is over, the request fails, with
   site, core and reason: CloudFormation then deploys no later wave and rolls back.
-- Rolling back, CloudFormation takes up the former deployments, which no core obeys any more, as the newer
-  ones have replaced them. So the former ones are deployed again: also the cores that had succeeded return.
+- Rolling back, CloudFormation takes up the former deployments, which no core obeys any more: the newer
+  ones have replaced them. So the former ones are deployed again, and cores that had succeeded return too.
   Nothing is waited for then, and nothing fails: a rollback that fails would need a person.
-- Delete: what was deployed again, and is in no template, goes.
+- Delete: deployments made by a rollback, which are in no template, go.
 
-Waiting may take longer than the function may run. Then it calls itself anew and leaves the answer to that
-call; `WaitingSince` in the event tells that one when it all began.
+Waiting may take longer than the function may run. Then it calls itself again and leaves the response to
+that call; `WaitingSince` in the event is when the wait began.
 
 Properties: Wave, Percent, AtLeast, WithinMin (numbers as text), Sites (a list of Name, TargetArn,
 DeploymentId). No attributes.
@@ -29,12 +29,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from ..cloudformation import (
-    Answer,
-    AnsweredLater,
+    CloudFormationResponse,
     Event,
-    Refused,
-    answer,
+    RequestFailed,
+    ResponseDeferred,
     logger,
+    respond,
 )
 from .core_states import (
     FAILED,
@@ -42,15 +42,15 @@ from .core_states import (
     Cores,
     CoreState,
 )
-from .revisions import deploy_again, newest, take_back
+from .revisions import cancel, deploy_again, newest
 
 POLL_S = 3.0
 RESERVE_S = 30.0
-"""What is left of the function's time when it hands on: for the answer to a slow request, and the call."""
+"""Of the function's time, kept for a slow request and for the call that continues."""
 
 _REASON_LENGTH = 600
 _NAMED = 5
-"""Of a core's reason, and of further cores, in an answer that may have 1,000 characters."""
+"""Of a core's reason, and of further cores, in a response that may have 1,000 characters."""
 
 _CLIENT = Config(retries={"mode": "adaptive", "max_attempts": 8})
 """A wave of many cores asks often: slower where Greengrass says so."""
@@ -60,7 +60,7 @@ Site = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Enough:
-    """When a site counts as done: this share of its cores, and at least so many."""
+    """When a site counts as done: this share of its cores, and at least this number."""
 
     percent: float
     at_least: int
@@ -87,28 +87,32 @@ def handler(event: Event, context: Any) -> None:
     clock = Clock(left_s=lambda: context.get_remaining_time_in_millis() / 1000)
     clients = (boto3.client("greengrassv2", config=_CLIENT), boto3.client("iot", config=_CLIENT))
 
-    def go_on(later: Event) -> None:
+    def continue_later(later: Event) -> None:
         boto3.client("lambda").invoke(
             FunctionName=context.invoked_function_arn, InvocationType="Event", Payload=json.dumps(later)
         )
 
-    answer(event, context, lambda asked: apply(asked, *clients, go_on, clock), fallback_id=_id(event))
+    respond(
+        event, context, lambda asked: apply(asked, *clients, continue_later, clock), fallback_id=_id(event)
+    )
 
 
 def apply(
-    event: Event, greengrass: Any, iot: Any, go_on: Callable[[Event], None], clock: Clock = _CLOCK
-) -> Answer:
-    """Do what CloudFormation asks for; `go_on` hands the event to a new call when the time is short."""
+    event: Event, greengrass: Any, iot: Any, continue_later: Callable[[Event], None], clock: Clock = _CLOCK
+) -> CloudFormationResponse:
+    """Do what CloudFormation asks for; `continue_later` hands the event to a new call in time."""
     stack = event["StackId"].split("/")[1]
     if event["RequestType"] == "Delete":
         for site in event["ResourceProperties"]["Sites"]:
-            take_back(greengrass, site["TargetArn"], stack)
+            cancel(greengrass, site["TargetArn"], stack)
     elif _is_rollback(event, greengrass):
         for site in _changed(event):
             _return(site, event, greengrass, stack)
     else:
-        _wait(event, [_Awaited(site, event, greengrass, iot) for site in _changed(event)], go_on, clock)
-    return Answer(physical_id=_id(event))
+        _wait(
+            event, [_Awaited(site, event, greengrass, iot) for site in _changed(event)], continue_later, clock
+        )
+    return CloudFormationResponse(physical_id=_id(event))
 
 
 class _Awaited:
@@ -126,7 +130,7 @@ class _Awaited:
         """What is still missing, as the end of a sentence; None when the site is done.
 
         Raises:
-            Refused: it cannot be done any more.
+            RequestFailed: it cannot be done any more.
         """
         states = self._cores.states()
         needed = self._enough.of(len(states))
@@ -136,7 +140,7 @@ class _Awaited:
             return None
         count = f"{len(done)} of {len(states)} cores succeeded, {needed} have to"
         if failed and len(states) - len(failed) < needed:
-            raise Refused(f"{self._place}: {_failures(failed)}. {count}; no later wave is deployed")
+            raise RequestFailed(f"{self._place}: {_failures(failed)}. {count}; no later wave is deployed")
         self._expect_in_force()
         if not states:
             target = self._site["TargetArn"].rpartition(":")[2]
@@ -147,12 +151,16 @@ class _Awaited:
     def _expect_in_force(self) -> None:
         deployment = self._greengrass.get_deployment(deploymentId=self._site["DeploymentId"])
         if deployment["deploymentStatus"] == "CANCELED":
-            raise Refused(f"{self._place}: the deployment was canceled, by hand or by rollout.abort")
+            raise RequestFailed(f"{self._place}: the deployment was canceled, by hand or by rollout.abort")
         if not deployment["isLatestForTarget"]:
-            raise Refused(f"{self._place}: somebody else has deployed to {self._site['TargetArn']} meanwhile")
+            raise RequestFailed(
+                f"{self._place}: somebody else has deployed to {self._site['TargetArn']} meanwhile"
+            )
 
 
-def _wait(event: Event, awaited: Sequence[_Awaited], go_on: Callable[[Event], None], clock: Clock) -> None:
+def _wait(
+    event: Event, awaited: Sequence[_Awaited], continue_later: Callable[[Event], None], clock: Clock
+) -> None:
     within_min = float(event["ResourceProperties"]["WithinMin"])
     since_s = event.get("WaitingSince", clock.now_s())
     while True:
@@ -162,10 +170,12 @@ def _wait(event: Event, awaited: Sequence[_Awaited], go_on: Callable[[Event], No
             return
         if clock.now_s() >= since_s + 60 * within_min:
             missing = [text for _, text in looked if text is not None]
-            raise Refused(f"not within {within_min:g} min: {'. '.join(missing)}; no later wave is deployed")
+            raise RequestFailed(
+                f"not within {within_min:g} min: {'. '.join(missing)}; no later wave is deployed"
+            )
         if clock.left_s() < RESERVE_S + POLL_S:
-            go_on({**event, "WaitingSince": since_s})
-            raise AnsweredLater
+            continue_later({**event, "WaitingSince": since_s})
+            raise ResponseDeferred
         clock.sleep(POLL_S)
 
 

@@ -1,11 +1,11 @@
-"""What the table knows of each camera: the state that it told last, and when that arrived.
+"""The last state of each camera in the table, and when it arrived.
 
 A row is what the rule in stacks/watch/camera_table.py selects of a state message (edgecam's
-state_document.py). The rows of the watch's own memory (progress_store.py) lie in the same table, below a name
+state_document.py). The rows of the watch's own memory (progress_store.py) are in the same table, below a name
 that no thing can have.
 
 Thing and camera are the topic's, which the policies of the cores guard; everything else in a row is what some
-core has sent, and may be anything. A row that cannot be is an `OddState`: the trouble of that camera alone.
+core has sent, and may be anything. A row that cannot be is an `OddState`: a problem of that camera alone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MEMORY = "#memory"
 MOST_CHUNKS = 10**12
 """A chunk a millisecond for thirty years. CloudWatch takes numbers up to 2^360; sums of these stay below."""
 MOST_BYTES = 10**15
-"""A petabyte, as the settings of a spool have it (edgecam's config_store.py)."""
+"""A petabyte, as the settings of a spool have it (edgecam's config/storage.py)."""
 MOST_EVERY_S = 86_400
 """The settings allow an hour; a newer edgecam may allow a day, and then a camera is silent after one."""
 LONGEST_WORD = 60
@@ -36,7 +36,7 @@ _DESERIALIZE = TypeDeserializer().deserialize
 
 @dataclass(frozen=True)
 class CameraState:
-    """The last words of a camera.
+    """The last state of a camera.
 
     Attributes:
         name: `<thing>/<camera>`.
@@ -66,7 +66,7 @@ class CameraState:
 
     @property
     def thing(self) -> str:
-        """The core that told it."""
+        """The core that sent it."""
         return self.name.partition("/")[0]
 
 
@@ -86,12 +86,12 @@ class OddState:
 
     @property
     def thing(self) -> str:
-        """The core that told it."""
+        """The core that sent it."""
         return self.name.partition("/")[0]
 
 
 class _OddError(ValueError):
-    """What an `OddState` says."""
+    """The reason of an `OddState`."""
 
 
 def read_rows(dynamodb: Any, table: str) -> Iterator[dict[str, Any]]:
@@ -102,7 +102,7 @@ def read_rows(dynamodb: Any, table: str) -> Iterator[dict[str, Any]]:
 
 
 def judged(row: Mapping[str, Any], now_s: float) -> CameraState | OddState:
-    """A row, as it is at `now_s` (seconds since 1970). Never raises, whatever stands in it."""
+    """A row, as it is at `now_s` (seconds since 1970). Never raises, whatever the row holds."""
     try:
         return state_of(row, now_s)
     except Exception as error:
@@ -114,10 +114,10 @@ def judged(row: Mapping[str, Any], now_s: float) -> CameraState | OddState:
 def state_of(row: Mapping[str, Any], now_s: float) -> CameraState:
     """A row, as it is at `now_s` (seconds since 1970).
 
-    What a newer or older edgecam does not say is taken for nothing; such a row is not worth an alarm of ours.
+    A field that a newer or older edgecam does not send is None; such a row raises no alarm.
 
     Raises:
-        ValueError: the row holds what no edgecam says.
+        ValueError: the row holds what no edgecam sends.
     """
     age_s = _age_s(row, now_s)
     if math.isinf(age_s):
@@ -156,7 +156,7 @@ def _name(row: Mapping[str, Any]) -> str:
 
 
 def _age_s(row: Mapping[str, Any], now_s: float) -> float:
-    """Infinite where nobody knows when it came: the rule always says so, and such a row is forgotten."""
+    """Infinite without a valid time of arrival, which the rule always adds; such a row is forgotten."""
     received_ms = row.get("received_ms")
     if not _is_number(received_ms) or not 0 <= received_ms <= 1000 * MOST_CHUNKS:
         return math.inf

@@ -1,7 +1,7 @@
-"""What the watch remembers from one look to the next: how far each recording was, and since when.
+"""What the watch keeps from one run to the next: how far each recording was, and since when.
 
 A state says how many chunks there are, not when the last one came. The memory is kept in rows of the table,
-many cameras each, so that nothing is lost when Lambda starts anew.
+many cameras each, so that nothing is lost when Lambda starts another instance.
 """
 
 from __future__ import annotations

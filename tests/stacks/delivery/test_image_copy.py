@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from fleets import PROJECT
 from tiny_image import docker, push, tiny_image
 
-from stacks.handlers.cloudformation import Refused
+from stacks.handlers.cloudformation import RequestFailed
 from stacks.handlers.greengrass import image_copy
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -209,14 +209,16 @@ def test_deleting_keeps_the_image(aws: Aws, event: dict[str, Any]) -> None:
     assert len(aws("ecr").list_images(repositoryName=repository)["imageIds"]) == 1
 
 
-def test_build_that_fails_is_told_with_its_reason_and_its_log(aws: Aws, event: dict[str, Any]) -> None:
+def test_build_that_fails_is_reported_with_its_reason_and_its_log(aws: Aws, event: dict[str, Any]) -> None:
     event["ResourceProperties"]["Project"] = name = project(aws, "exit 3")
-    with pytest.raises(Refused, match=rf"one could not be copied: .*FAILED: .*status 3\. Its log: {name}:"):
+    with pytest.raises(
+        RequestFailed, match=rf"one could not be copied: .*FAILED: .*status 3\. Its log: {name}:"
+    ):
         apply(aws, event)
 
 
 def test_build_that_copies_nothing_is_told(aws: Aws, event: dict[str, Any]) -> None:
-    with pytest.raises(Refused, match=r"ours-\w+:one is not there, although project-\w+ succeeded"):
+    with pytest.raises(RequestFailed, match=r"ours-\w+:one is not there, although project-\w+ succeeded"):
         apply(aws, event)
 
 
@@ -226,7 +228,7 @@ def test_image_that_was_never_published_fails_with_the_registrys_words(
 ) -> None:
     properties = event["ResourceProperties"]
     properties["Project"] = step(aws, f"{ASSET_REPOSITORY}:none", f"{properties['Repository']}:one")
-    with pytest.raises(Refused):
+    with pytest.raises(RequestFailed):
         apply(aws, event)
     log = aws("logs").filter_log_events(logGroupName=f"/aws/codebuild/{properties['Project']}")
     said = "".join(entry["message"] for entry in log["events"])

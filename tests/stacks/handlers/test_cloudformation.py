@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stacks.handlers.cloudformation import Answer, Refused, answer
+from stacks.handlers.cloudformation import CloudFormationResponse, RequestFailed, respond
 
 CONTEXT = SimpleNamespace(log_stream_name="2026/11/21/stream")
 
@@ -64,10 +64,10 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_success_carries_id_and_attributes(receiver: Receiver) -> None:
-    answer(
+    respond(
         receiver.event,
         CONTEXT,
-        lambda _: Answer(physical_id="id", attributes={"Arn": "arn"}),
+        lambda _: CloudFormationResponse(physical_id="id", attributes={"Arn": "arn"}),
         fallback_id="fallback",
     )
     assert receiver.bodies == [
@@ -83,41 +83,43 @@ def test_success_carries_id_and_attributes(receiver: Receiver) -> None:
 
 
 def failing(error: Exception) -> Any:
-    def apply(_: Any) -> Answer:
+    def apply(_: Any) -> CloudFormationResponse:
         raise error
 
     return apply
 
 
 def test_refusal_is_told_in_its_own_words(receiver: Receiver) -> None:
-    answer(receiver.event, CONTEXT, failing(Refused("It cannot be.")), fallback_id="fallback")
+    respond(receiver.event, CONTEXT, failing(RequestFailed("It cannot be.")), fallback_id="fallback")
     (body,) = receiver.bodies
     assert body["Status"] == "FAILED"
     assert body["Reason"] == "It cannot be. (log: 2026/11/21/stream)"
 
 
 def test_unexpected_error_is_answered_too(receiver: Receiver) -> None:
-    answer(receiver.event, CONTEXT, failing(KeyError("Bucket")), fallback_id="fallback")
+    respond(receiver.event, CONTEXT, failing(KeyError("Bucket")), fallback_id="fallback")
     assert receiver.bodies[0]["Reason"].startswith("KeyError: 'Bucket'")
 
 
 def test_failure_keeps_the_id_so_that_nothing_is_replaced(receiver: Receiver) -> None:
-    answer(
+    respond(
         {**receiver.event, "PhysicalResourceId": "known"},
         CONTEXT,
-        failing(Refused("x")),
+        failing(RequestFailed("x")),
         fallback_id="fallback",
     )
-    answer(receiver.event, CONTEXT, failing(Refused("x")), fallback_id="fallback")
+    respond(receiver.event, CONTEXT, failing(RequestFailed("x")), fallback_id="fallback")
     assert [body["PhysicalResourceId"] for body in receiver.bodies] == ["known", "fallback"]
 
 
 def test_long_reason_is_cut_before_cloudformation_refuses_it(receiver: Receiver) -> None:
-    answer(receiver.event, CONTEXT, failing(Refused("x" * 10_000)), fallback_id="fallback")
+    respond(receiver.event, CONTEXT, failing(RequestFailed("x" * 10_000)), fallback_id="fallback")
     assert len(json.dumps(receiver.bodies[0])) < 4096
 
 
 def test_answer_is_sent_again_when_it_did_not_arrive(receiver: Receiver) -> None:
     receiver.failures = 1
-    answer(receiver.event, CONTEXT, lambda _: Answer(physical_id="id"), fallback_id="fallback")
+    respond(
+        receiver.event, CONTEXT, lambda _: CloudFormationResponse(physical_id="id"), fallback_id="fallback"
+    )
     assert len(receiver.bodies) == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stacks.handlers.cloudformation import Refused
+from stacks.handlers.cloudformation import RequestFailed
 from stacks.handlers.greengrass import component_version
 
 Event = dict[str, Any]
@@ -87,20 +87,24 @@ def test_id_stays_the_same_from_version_to_version(greengrass: Any, name: str) -
 
 def test_version_of_another_recipe_is_refused_and_left_alone(greengrass: Any, name: str) -> None:
     component_version.apply(request(name, "1.0.1"), greengrass)
-    with pytest.raises(Refused, match="was registered from another recipe, and a version cannot be changed"):
+    with pytest.raises(
+        RequestFailed, match="was registered from another recipe, and a version cannot be changed"
+    ):
         component_version.apply(request(name, "1.0.1", Lifecycle={"run": "false"}), greengrass)
     assert versions(greengrass, name) == ["1.0.1"]
 
 
 def test_version_that_somebody_else_registered_is_refused(greengrass: Any, name: str) -> None:
     greengrass.create_component_version(inlineRecipe=recipe(name, "1.0.1").encode())
-    with pytest.raises(Refused, match="was registered from another recipe"):
+    with pytest.raises(RequestFailed, match="was registered from another recipe"):
         component_version.apply(request(name, "1.0.1"), greengrass)
 
 
 def test_missing_artifact_fails_with_the_services_reason(greengrass: Any, name: str) -> None:
     event = request(name, "1.0.1", Artifacts=[{"Uri": "s3://no-such-bucket/image.tar.gz"}])
-    with pytest.raises(Refused, match=r"is FAILED, not DEPLOYABLE: s3://no-such-bucket/image\.tar\.gz: "):
+    with pytest.raises(
+        RequestFailed, match=r"is FAILED, not DEPLOYABLE: s3://no-such-bucket/image\.tar\.gz: "
+    ):
         component_version.apply(event, greengrass)
 
 
@@ -109,7 +113,7 @@ def test_failed_version_is_created_again_once_its_artifact_is_there(
 ) -> None:
     bucket = f"artifacts-{uuid.uuid4().hex[:8]}"
     event = request(name, "1.0.1", Artifacts=[{"Uri": f"s3://{bucket}/image.tar.gz"}])
-    with pytest.raises(Refused):
+    with pytest.raises(RequestFailed):
         component_version.apply(event, greengrass)
     aws("s3").create_bucket(Bucket=bucket)
     aws("s3").put_object(Bucket=bucket, Key="image.tar.gz", Body=b"image")
@@ -118,7 +122,7 @@ def test_failed_version_is_created_again_once_its_artifact_is_there(
 
 
 def test_invalid_recipe_is_refused_with_the_services_words(greengrass: Any, name: str) -> None:
-    with pytest.raises(Refused, match=r"Greengrass refuses .*not-a-version"):
+    with pytest.raises(RequestFailed, match=r"Greengrass refuses .*not-a-version"):
         component_version.apply(request(name, "not-a-version"), greengrass)
 
 

@@ -12,7 +12,7 @@ from google.cloud.storage import Bucket, Client
 from json_api import refusal, serving
 
 from sandbox.gcs.server import EmbeddedGcs
-from stacks.handlers.cloudformation import Refused
+from stacks.handlers.cloudformation import RequestFailed
 from stacks.handlers.gcs import bucket as gcs_bucket
 from stacks.handlers.ownership import OWNER_LABEL, owner_of
 
@@ -122,7 +122,7 @@ def test_repeated_request_finds_the_bucket_of_the_first(google: Client, name: st
     assert [bucket.name for bucket in google.list_buckets()].count(name) == 1
 
 
-def test_drift_is_mended_and_what_is_not_ours_is_left(google: Client, name: str) -> None:
+def test_drift_is_reconciled_and_what_is_not_ours_is_left(google: Client, name: str) -> None:
     apply(request(name), google)
     bucket = google.get_bucket(name)
     theirs = {"action": {"type": "Delete"}, "condition": {"age": 3, "matchesPrefix": ["tests/"]}}
@@ -133,12 +133,12 @@ def test_drift_is_mended_and_what_is_not_ours_is_left(google: Client, name: str)
     bucket.cors = [{"origin": ["https://example.com"], "method": ["GET"]}]
     bucket.patch()
     apply(request(name, "Update", Checked="1.2.3"), google)
-    mended = google.get_bucket(name)
-    assert rules(mended) == [theirs, NEARLINE]
-    assert mended.iam_configuration.public_access_prevention == "enforced"
-    assert mended.versioning_enabled is False
-    assert mended.labels["cost-centre"] == "7"
-    assert mended.cors == [{"origin": ["https://example.com"], "method": ["GET"]}]
+    reconciled = google.get_bucket(name)
+    assert rules(reconciled) == [theirs, NEARLINE]
+    assert reconciled.iam_configuration.public_access_prevention == "enforced"
+    assert reconciled.versioning_enabled is False
+    assert reconciled.labels["cost-centre"] == "7"
+    assert reconciled.cors == [{"origin": ["https://example.com"], "method": ["GET"]}]
 
 
 def test_changed_settings_replace_our_rules(google: Client, name: str) -> None:
@@ -150,7 +150,7 @@ def test_changed_settings_replace_our_rules(google: Client, name: str) -> None:
 def test_bucket_of_somebody_else_is_refused_and_left_as_it_is(google: Client, name: str) -> None:
     bucket = google.create_bucket(name)
     before = bucket.metageneration
-    with pytest.raises(Refused, match=r"this stack did not make it: set gcp\.bucket\.create: false"):
+    with pytest.raises(RequestFailed, match=r"this stack did not make it: set gcp\.bucket\.create: false"):
         apply(request(name), google)
     apply(request(name, "Delete", DeleteWithStack="true"), google)
     assert google.get_bucket(name).metageneration == before
@@ -158,7 +158,7 @@ def test_bucket_of_somebody_else_is_refused_and_left_as_it_is(google: Client, na
 
 def test_bucket_of_another_stack_is_refused(google: Client, name: str) -> None:
     apply(request(name), google)
-    with pytest.raises(Refused, match="this stack did not make it"):
+    with pytest.raises(RequestFailed, match="this stack did not make it"):
         apply(request(name, stack=STACK.replace("eu-central-1", "us-east-1")), google)
 
 
@@ -196,7 +196,7 @@ def test_deleting_removes_an_empty_bucket(google: Client, name: str, with_stack:
 def test_deleting_with_the_stack_never_deletes_recordings(google: Client, name: str) -> None:
     apply(request(name), google)
     google.bucket(name).blob("a").upload_from_string("x")
-    with pytest.raises(Refused, match=r"still holds recordings, .* remove them \(gcloud storage rm"):
+    with pytest.raises(RequestFailed, match=r"still holds recordings, .* remove them \(gcloud storage rm"):
         apply(request(name, "Delete", DeleteWithStack="true"), google)
     assert google.bucket(name).blob("a").exists()
 
@@ -284,14 +284,14 @@ def test_writers_that_are_taken_out_lose_their_rights(google: Client, name: str)
 
 
 def test_bucket_made_by_a_request_that_then_fails_is_removed_again(google: Client, name: str) -> None:
-    with pytest.raises(Refused, match="lies in US, and a bucket cannot move to EU"):
+    with pytest.raises(RequestFailed, match="lies in US, and a bucket cannot move to EU"):
         apply(request(name, Location="EU"), google)
     assert google.lookup_bucket(name) is None
 
 
 def test_bucket_that_was_there_before_a_failure_stays(google: Client, name: str) -> None:
     apply(request(name), google)
-    with pytest.raises(Refused, match="cannot move"):
+    with pytest.raises(RequestFailed, match="cannot move"):
         apply(request(name, "Update", Location="EU"), google)
     assert google.lookup_bucket(name) is not None
 
@@ -317,7 +317,7 @@ def test_bucket_that_was_there_before_a_failure_stays(google: Client, name: str)
     ],
 )
 def test_refusal_becomes_a_sentence_with_what_to_do(answers: dict[str, Any], said: str) -> None:
-    with serving(answers) as api, pytest.raises(Refused, match=said):
+    with serving(answers) as api, pytest.raises(RequestFailed, match=said):
         apply(request("b-1"), client_of(api.url))
 
 
@@ -343,5 +343,5 @@ def test_login_that_no_longer_works_does_not_keep_a_stack_from_going() -> None:
             "PhysicalResourceId": "gs://b-1 (not made)",
         }
         assert apply(failed, client_of(api.url)).physical_id == "gs://b-1"
-        with pytest.raises(Refused, match="Google refuses gs://b-1"):
+        with pytest.raises(RequestFailed, match="Google refuses gs://b-1"):
             apply(request("b-1", "Delete", DeleteWithStack="true"), client_of(api.url))

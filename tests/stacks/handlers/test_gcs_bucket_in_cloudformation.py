@@ -97,7 +97,7 @@ def name() -> str:
     return f"recordings-{uuid.uuid4().hex[:8]}"
 
 
-def test_bucket_is_made_mended_and_removed_with_its_stack(
+def test_bucket_is_made_reconciled_and_removed_with_its_stack(
     stack: Callable[..., str], google: Client, name: str
 ) -> None:
     assert stack("create", name) == "CREATE_COMPLETE"

@@ -15,7 +15,7 @@ from google.auth import aws as google_aws
 from google.auth.credentials import AnonymousCredentials
 from google.oauth2 import service_account
 
-from stacks.handlers.cloudformation import Refused
+from stacks.handlers.cloudformation import RequestFailed
 from stacks.handlers.gcs.client import ENDPOINT_VARIABLE, client_for
 
 AUDIENCE = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/edgecam/providers/aws"
@@ -85,7 +85,7 @@ def test_secret_with_a_service_accounts_key_is_the_other_way(secret: Callable[[s
 def test_secret_that_holds_something_else_is_told_without_its_content(
     secret: Callable[[str], str], text: str
 ) -> None:
-    with pytest.raises(Refused, match="must hold the JSON key of a service account") as caught:
+    with pytest.raises(RequestFailed, match="must hold the JSON key of a service account") as caught:
         credentials_for({"Secret": secret(text)})
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -93,7 +93,7 @@ def test_secret_that_holds_something_else_is_told_without_its_content(
 
 def test_secret_that_cannot_be_read_is_named(secret: Callable[[str], str]) -> None:
     missing = secret("x").replace("secret:", "secret:not-")
-    with pytest.raises(Refused, match=r"gcp\.login\.secret: .* cannot be read as text"):
+    with pytest.raises(RequestFailed, match=r"gcp\.login\.secret: .* cannot be read as text"):
         credentials_for({"Secret": missing})
 
 

@@ -20,10 +20,10 @@ from stacks.handlers.watch.camera_states import (
 from stacks.handlers.watch.problems import (
     MOST_CAMERAS,
     MOST_FORGOTTEN,
+    Assessment,
     Limits,
-    Look,
-    Trouble,
-    look,
+    ProblemKind,
+    assess,
 )
 from stacks.handlers.watch.progress_store import Progress
 
@@ -47,12 +47,12 @@ WELL = CameraState(
 RECORDING = replace(WELL, chunks_recorded=9, chunks_waiting=2, chunks_lost=0, spool_bytes=500)
 
 
-def seen(*states: CameraState, memory: dict[str, Progress] | None = None) -> Look:
-    return look(states, memory or {}, LIMITS, NOW_S)
+def seen(*states: CameraState, memory: dict[str, Progress] | None = None) -> Assessment:
+    return assess(states, memory or {}, LIMITS, NOW_S)
 
 
 def troubles(*states: CameraState, memory: dict[str, Progress] | None = None) -> list[str]:
-    return [str(one.trouble) for one in seen(*states, memory=memory).found]
+    return [str(one.kind) for one in seen(*states, memory=memory).problems]
 
 
 def remembered(recorded: int = 9, ago_s: float = 0, lost: int = 0) -> dict[str, Progress]:
@@ -71,7 +71,7 @@ def test_camera_is_silent_when_its_state_is_older_than_promised_and_messages_may
     assert troubles(replace(WELL, age_s=age_s)) == found
 
 
-def test_state_that_is_told_once_an_hour_may_be_an_hour_old() -> None:
+def test_state_that_is_sent_once_an_hour_may_be_an_hour_old() -> None:
     assert troubles(replace(WELL, every_s=3600, age_s=3700)) == []
 
 
@@ -80,9 +80,10 @@ def test_silent_camera_is_not_counted_as_connected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "trouble"), [("stalled", "stalled"), ("disconnected", "away"), ("connecting", "away")]
+    ("state", "trouble"),
+    [("stalled", "stalled"), ("disconnected", "disconnected"), ("connecting", "disconnected")],
 )
-def test_camera_may_be_stalled_or_away_for_a_while(state: str, trouble: str) -> None:
+def test_camera_may_be_stalled_or_disconnected_for_a_while(state: str, trouble: str) -> None:
     assert troubles(replace(WELL, state=state, in_state_s=299)) == []
     assert troubles(replace(WELL, state=state, in_state_s=300)) == [trouble]
 
@@ -108,17 +109,17 @@ def test_camera_that_is_not_recorded_is_never_without_chunks() -> None:
 def test_memory_keeps_since_when_a_recording_stands_still() -> None:
     first = seen(RECORDING).memory
     assert first == {"core/ramp": Progress(9, NOW_S, 0)}
-    later = look([RECORDING], first, LIMITS, NOW_S + 60).memory
+    later = assess([RECORDING], first, LIMITS, NOW_S + 60).memory
     assert later == first
-    assert look([replace(RECORDING, chunks_recorded=10)], later, LIMITS, NOW_S + 120).memory == {
+    assert assess([replace(RECORDING, chunks_recorded=10)], later, LIMITS, NOW_S + 120).memory == {
         "core/ramp": Progress(10, NOW_S + 120, 0)
     }
 
 
-def test_spool_is_one_of_its_core_however_many_cameras_tell_of_it() -> None:
+def test_spool_is_one_of_its_core_however_many_cameras_report_it() -> None:
     cameras = [replace(RECORDING, name=f"core/{name}", spool_bytes=800) for name in "abc"]
-    found = seen(*cameras).found
-    assert [(one.name, str(one.trouble)) for one in found] == [("core", "spool filling")]
+    found = seen(*cameras).problems
+    assert [(one.name, str(one.kind)) for one in found] == [("core", "spool filling")]
     assert seen(*cameras).metrics["FillingSpools"] == 1
 
 
@@ -133,8 +134,8 @@ def test_spool_is_filling_by_its_own_limit_unless_a_setting_says_how_much(
     limit_bytes: int | None, filling: list[str]
 ) -> None:
     cameras = [replace(RECORDING, spool_bytes=size, spool_limit_bytes=limit_bytes) for size in (799, 800, 0)]
-    found = look(cameras, {}, replace(LIMITS, spool_bytes=None), NOW_S).found
-    assert [f"{one.name}: {one.reason}" for one in found if one.trouble is Trouble.SPOOL_FILLING] == filling
+    found = assess(cameras, {}, replace(LIMITS, spool_bytes=None), NOW_S).problems
+    assert [f"{one.name}: {one.reason}" for one in found if one.kind is ProblemKind.SPOOL_FILLING] == filling
 
 
 def test_chunks_are_counted_from_look_to_look() -> None:
@@ -155,7 +156,7 @@ def test_camera_that_was_silent_for_days_is_forgotten() -> None:
     result = seen(replace(WELL, age_s=8 * 86_400), RECORDING)
     assert result.forgotten == ["core/ramp"]
     assert result.metrics["Cameras"] == 1
-    assert result.found == []
+    assert result.problems == []
 
 
 def test_how_long_a_state_lasts_does_not_depend_on_the_cores_clock() -> None:
@@ -221,12 +222,12 @@ def odd_fields() -> Iterator[tuple[str, object]]:
 @pytest.mark.parametrize(("field", "value"), list(odd_fields()))
 def test_odd_row_is_the_trouble_of_its_camera_alone(field: str, value: object) -> None:
     rows = [ROW, ROW | {"camera": "odd", field: value}, ROW | {"camera": "stuck", "state": "stalled"}]
-    result = look((judged(row, NOW_S) for row in rows), {}, LIMITS, NOW_S)
-    assert [(one.name, str(one.trouble)) for one in result.found] == [
+    result = assess((judged(row, NOW_S) for row in rows), {}, LIMITS, NOW_S)
+    assert [(one.name, str(one.kind)) for one in result.problems] == [
         ("core/stuck", "stalled"),
         ("core/odd", "odd state"),
     ]
-    odd = result.found[1]
+    odd = result.problems[1]
     assert str(odd.reason).startswith(f"{field}: expected ")
     assert len(str(odd.reason)) < 200
     assert (result.metrics["Cameras"], result.metrics["OddStates"]) == (3, 1)
@@ -246,22 +247,22 @@ def test_numbers_of_a_million_cameras_stay_within_what_cloudwatch_takes() -> Non
     largest |= {field: Decimal(MOST_BYTES) for field in NUMBERS if field.startswith("spool")}
     state = judged(ROW | largest, NOW_S)
     assert isinstance(state, CameraState)
-    metrics = look([state], {"core/ramp": Progress(0, NOW_S, 0)}, LIMITS, NOW_S).metrics
+    metrics = assess([state], {"core/ramp": Progress(0, NOW_S, 0)}, LIMITS, NOW_S).metrics
     assert all(value * 1_000_000 < 2.0**360 for value in metrics.values())
 
 
 def test_odd_row_is_forgotten_when_it_is_old_or_nobody_knows_how_old() -> None:
     old = ROW | {"camera": "old", "every_s": "often", "received_ms": Decimal(1)}
     undated = ROW | {"camera": "undated", "received_ms": "now"}
-    result = look((judged(row, NOW_S) for row in (old, undated)), {}, LIMITS, NOW_S)
-    assert (result.forgotten, result.found) == (["core/old", "core/undated"], [])
+    result = assess((judged(row, NOW_S) for row in (old, undated)), {}, LIMITS, NOW_S)
+    assert (result.forgotten, result.problems) == (["core/old", "core/undated"], [])
 
 
-def test_core_that_tells_of_too_many_cameras_is_named_and_they_are_forgotten_by_and_by() -> None:
+def test_core_that_reports_too_many_cameras_is_named_and_they_are_forgotten_by_and_by() -> None:
     crowd = [replace(RECORDING, name=f"core/{number}") for number in range(MOST_CAMERAS + 5000)]
     other = replace(WELL, name="other/ramp")
     result = seen(*crowd, other)
-    assert [(one.name, one.reason) for one in result.found] == [
+    assert [(one.name, one.reason) for one in result.problems] == [
         ("core", f"expected at most {MOST_CAMERAS} cameras, found {MOST_CAMERAS + 5000}")
     ]
     assert result.metrics["Cameras"] == MOST_CAMERAS + 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rollout_events import Rollout
 
-from stacks.handlers.cloudformation import Answer, AnsweredLater, Refused
+from stacks.handlers.cloudformation import CloudFormationResponse, RequestFailed, ResponseDeferred
 from stacks.handlers.greengrass import wave
 
 Event = dict[str, Any]
@@ -45,13 +45,13 @@ def request(rollout: Rollout, *sites: Any, kind: str = "Create", **more: Any) ->
     return {"RequestType": kind, "StackId": rollout.stack_id, "ResourceProperties": properties}
 
 
-def apply(rollout: Rollout, event: Event, during: Time | None = None) -> Answer:
+def apply(rollout: Rollout, event: Event, during: Time | None = None) -> CloudFormationResponse:
     """Refuses to hand on: that has a test of its own."""
 
-    def go_on(event: Event) -> None:
+    def continue_later(event: Event) -> None:
         pytest.fail(f"handed on {event}")
 
-    return wave.apply(event, rollout.greengrass, rollout.iot, go_on, (during or Time()).clock)
+    return wave.apply(event, rollout.greengrass, rollout.iot, continue_later, (during or Time()).clock)
 
 
 def test_wave_is_done_when_its_core_has_succeeded(rollout: Rollout) -> None:
@@ -67,7 +67,7 @@ def test_core_that_fails_is_named_with_site_and_reason_at_once(rollout: Rollout)
     thing, site = rollout.core_site("hq")
     rollout.report(thing, site, "FAILED", "the component is BROKEN:\ncannot go on")
     with pytest.raises(
-        Refused,
+        RequestFailed,
         match=rf"^wave 0, site hq: {thing} FAILED: the component is BROKEN:\ncannot go on\. "
         r"0 of 1 cores succeeded, 1 have to; no later wave is deployed$",
     ):
@@ -77,7 +77,7 @@ def test_core_that_fails_is_named_with_site_and_reason_at_once(rollout: Rollout)
 def test_long_reason_keeps_its_beginning_and_its_end(rollout: Rollout) -> None:
     thing, site = rollout.core_site("hq")
     rollout.report(thing, site, "FAILED", f"begins here {'x' * 2000} Rolled back to 1.0.0")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestFailed) as caught:
         apply(rollout, request(rollout, site))
     assert "begins here" in str(caught.value)
     assert "Rolled back to 1.0.0. 0 of 1" in str(caught.value)
@@ -88,7 +88,7 @@ def test_core_that_says_nothing_is_named_when_the_time_is_over(rollout: Rollout)
     thing, site = rollout.core_site("hq")
     during = Time()
     with pytest.raises(
-        Refused, match=rf"^not within 1 min: wave 0, site hq: {thing} is QUEUED; 0 of 1 cores succeeded"
+        RequestFailed, match=rf"^not within 1 min: wave 0, site hq: {thing} is QUEUED; 0 of 1 cores succeeded"
     ):
         apply(rollout, request(rollout, site), during)
     assert during.now == pytest.approx(60, abs=wave.POLL_S)
@@ -100,7 +100,9 @@ def test_group_is_done_when_enough_of_its_cores_are(rollout: Rollout) -> None:
         rollout.report(thing, site, "SUCCEEDED")
     rollout.report(things[3], site, "FAILED", "no disk")
     apply(rollout, request(rollout, site, Percent="75"))
-    with pytest.raises(Refused, match=rf"{things[3]} FAILED: no disk\. 3 of 4 cores succeeded, 4 have to"):
+    with pytest.raises(
+        RequestFailed, match=rf"{things[3]} FAILED: no disk\. 3 of 4 cores succeeded, 4 have to"
+    ):
         apply(rollout, request(rollout, site, Percent="76"))
 
 
@@ -115,7 +117,7 @@ def test_other_cores_that_failed_are_named_too(rollout: Rollout) -> None:
     things, site = rollout.group_site("south", 2)
     for thing in things:
         rollout.report(thing, site, "REJECTED")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestFailed) as caught:
         apply(rollout, request(rollout, site))
     assert all(thing in str(caught.value) for thing in things)
     assert "the core gives no reason" in str(caught.value)
@@ -123,7 +125,7 @@ def test_other_cores_that_failed_are_named_too(rollout: Rollout) -> None:
 
 def test_target_without_cores_is_waited_for_unless_none_is_needed(rollout: Rollout) -> None:
     _, site = rollout.group_site("empty", 0)
-    with pytest.raises(Refused, match="has no core that Greengrass knows, 1 have to succeed"):
+    with pytest.raises(RequestFailed, match="has no core that Greengrass knows, 1 have to succeed"):
         apply(rollout, request(rollout, site))
     apply(rollout, request(rollout, site, AtLeast="0"))
 
@@ -140,14 +142,14 @@ def test_core_that_joins_meanwhile_counts(rollout: Rollout) -> None:
 def test_canceled_deployment_is_not_waited_for(rollout: Rollout) -> None:
     _, site = rollout.core_site("hq")
     rollout.greengrass.cancel_deployment(deploymentId=site["DeploymentId"])
-    with pytest.raises(Refused, match=r"the deployment was canceled, by hand or by rollout\.abort"):
+    with pytest.raises(RequestFailed, match=r"the deployment was canceled, by hand or by rollout\.abort"):
         apply(rollout, request(rollout, site))
 
 
 def test_superseded_deployment_is_not_waited_for(rollout: Rollout) -> None:
     _, site = rollout.core_site("hq")
     rollout.deploy(site["TargetArn"], {})
-    with pytest.raises(Refused, match=r"somebody else has deployed to arn:.* meanwhile"):
+    with pytest.raises(RequestFailed, match=r"somebody else has deployed to arn:.* meanwhile"):
         apply(rollout, request(rollout, site))
 
 
@@ -162,12 +164,12 @@ def test_wave_longer_than_a_call_goes_on_in_another_with_its_own_deadline(rollou
     handed: list[Event] = []
     event = request(rollout, site, WithinMin="10")
     clock = Time(left_s=wave.RESERVE_S + 4 * wave.POLL_S).clock
-    with pytest.raises(AnsweredLater):
+    with pytest.raises(ResponseDeferred):
         wave.apply(event, rollout.greengrass, rollout.iot, handed.append, clock)
     assert handed == [{**event, "WaitingSince": 0.0}]
     late = Time()
     late.now = 10 * 60
-    with pytest.raises(Refused, match=rf"not within 10 min: .*{thing} is QUEUED"):
+    with pytest.raises(RequestFailed, match=rf"not within 10 min: .*{thing} is QUEUED"):
         apply(rollout, handed[0], late)
 
 

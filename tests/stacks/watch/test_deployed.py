@@ -29,7 +29,7 @@ class Watched:
         self.function = stack.physical_id("AWS::Lambda::Function")
         self.dynamodb = aws.client("dynamodb")
 
-    def tell(self, core: str, camera: str, /, **values: Any) -> None:
+    def publish(self, core: str, camera: str, /, **values: Any) -> None:
         """Publish a state as a core does."""
         payload = json.dumps(state(camera) | values)
         self.aws.client("iot-data").publish(topic=f"edgecam/{core}/{camera}/state", payload=payload, qos=1)
@@ -40,7 +40,7 @@ class Watched:
         return found
 
     def age(self, core: str, camera: str, seconds: float) -> None:
-        """As if its last state had come so long ago."""
+        """As if its last state had come `seconds` ago."""
         row = self.row(core, camera)
         received_ms = int(row["received_ms"]["N"]) - int(1000 * seconds)
         self.dynamodb.put_item(TableName=self.table, Item=row | {"received_ms": {"N": str(received_ms)}})
@@ -59,7 +59,7 @@ class Watched:
 
 
 def state(camera: str) -> dict[str, Any]:
-    """A message of edgecam's device_state.py."""
+    """A message of edgecam's state document."""
     return {
         "id": camera,
         "state": "connected",
@@ -90,7 +90,7 @@ def watched(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def core(watched: Watched) -> Iterator[str]:
-    """A core that nobody has heard of; what it told is gone afterwards."""
+    """A new core, whose states are removed afterwards."""
     name = f"core-{uuid.uuid4().hex[:8]}"
     yield name
     for item in watched.dynamodb.scan(TableName=watched.table)["Items"]:
@@ -102,19 +102,19 @@ def test_last_state_of_a_camera_is_its_row_with_the_time_of_its_arrival(
     watched: Watched, core: str, eventually: Callable[..., Any]
 ) -> None:
     before_ms = 1000 * time.time()
-    watched.tell(core, "ramp", state="stalled", chunks_recorded=3, spool_bytes=512)
+    watched.publish(core, "ramp", state="stalled", chunks_recorded=3, spool_bytes=512)
     row = eventually(lambda: watched.row(core, "ramp"))
     assert row["state"] == {"S": "stalled"}
     assert (row["chunks_recorded"], row["spool_bytes"]) == ({"N": "3"}, {"N": "512"})
     assert float(row["received_ms"]["N"]) >= before_ms - 1
-    watched.tell(core, "ramp")
+    watched.publish(core, "ramp")
     assert eventually(lambda: watched.row(core, "ramp")["state"] == {"S": "connected"})
 
 
 def test_row_keeps_nothing_that_the_watch_does_not_read(
     watched: Watched, core: str, eventually: Callable[..., Any]
 ) -> None:
-    watched.tell(core, "ramp", message="a long sentence for a person")
+    watched.publish(core, "ramp", message="a long sentence for a person")
     row = eventually(lambda: watched.row(core, "ramp"))
     assert "message" not in row
     assert "config" not in row
@@ -129,7 +129,7 @@ def test_message_says_nothing_about_whose_row_it_is(
         "received_ms": 1,
         "topic": "edgecam/other-core/ramp/state",
     }
-    watched.tell(core, "ramp", **claims)
+    watched.publish(core, "ramp", **claims)
     row = eventually(lambda: watched.row(core, "ramp"))
     assert int(float(row["received_ms"]["N"])) > 1
     assert watched.row("other-core", "ramp") == watched.row("other-core", "other") == {}
@@ -138,9 +138,9 @@ def test_message_says_nothing_about_whose_row_it_is(
 def test_odd_state_blinds_the_watch_for_no_other_camera(
     watched: Watched, core: str, eventually: Callable[..., Any]
 ) -> None:
-    watched.tell(core, "well")
-    watched.tell(core, "stalled", state="stalled", reason="silent")
-    watched.tell(core, "odd", every_s="often", since="2026-01-01T12:00:00", chunks_waiting=[1])
+    watched.publish(core, "well")
+    watched.publish(core, "stalled", state="stalled", reason="silent")
+    watched.publish(core, "odd", every_s="often", since="2026-01-01T12:00:00", chunks_waiting=[1])
     for camera in ("well", "stalled", "odd"):
         eventually(lambda camera=camera: watched.row(core, camera))
     metrics = watched.look()
@@ -151,18 +151,18 @@ def test_odd_state_blinds_the_watch_for_no_other_camera(
 def test_look_counts_cameras_in_trouble_and_alarms_tell_of_them(
     watched: Watched, core: str, eventually: Callable[..., Any]
 ) -> None:
-    watched.tell(core, "well")
-    watched.tell(core, "stalled", state="stalled", reason="silent")
-    watched.tell(core, "away", state="disconnected", reason="refused")
-    watched.tell(core, "quiet")
-    for camera in ("well", "stalled", "away", "quiet"):
+    watched.publish(core, "well")
+    watched.publish(core, "stalled", state="stalled", reason="silent")
+    watched.publish(core, "disconnected", state="disconnected", reason="refused")
+    watched.publish(core, "quiet")
+    for camera in ("well", "stalled", "disconnected", "quiet"):
         eventually(lambda camera=camera: watched.row(core, camera))
     watched.age(core, "quiet", 3600)
     metrics = watched.look()
     assert metrics["Cameras"] == 4
     assert metrics["ConnectedCameras"] == 1
-    assert [metrics[f"{kind}Cameras"] for kind in ("Stalled", "Away", "Silent")] == [1, 1, 1]
-    for kind in ("stalled", "away", "silent"):
+    assert [metrics[f"{kind}Cameras"] for kind in ("Stalled", "Disconnected", "Silent")] == [1, 1, 1]
+    for kind in ("stalled", "disconnected", "silent"):
         assert eventually(lambda kind=kind: watched.alarm(f"edgecam {kind} cameras") == "ALARM")
     assert watched.alarm("edgecam lost chunks") != "ALARM"
 
@@ -170,10 +170,10 @@ def test_look_counts_cameras_in_trouble_and_alarms_tell_of_them(
 def test_look_remembers_how_far_recordings_were(
     watched: Watched, core: str, eventually: Callable[..., Any]
 ) -> None:
-    watched.tell(core, "ramp", chunks_recorded=5, chunks_lost=1)
+    watched.publish(core, "ramp", chunks_recorded=5, chunks_lost=1)
     eventually(lambda: watched.row(core, "ramp"))
     assert watched.look()["RecordedChunks"] == 0
-    watched.tell(core, "ramp", chunks_recorded=9, chunks_lost=3)
+    watched.publish(core, "ramp", chunks_recorded=9, chunks_lost=3)
     assert eventually(lambda: watched.row(core, "ramp")["chunks_recorded"] == {"N": "9"})
     metrics = watched.look()
     assert (metrics["RecordedChunks"], metrics["LostChunks"]) == (4, 2)
@@ -182,7 +182,7 @@ def test_look_remembers_how_far_recordings_were(
 def test_camera_that_was_silent_for_long_is_forgotten(
     watched: Watched, core: str, eventually: Callable[..., Any]
 ) -> None:
-    watched.tell(core, "gone")
+    watched.publish(core, "gone")
     eventually(lambda: watched.row(core, "gone"))
     watched.age(core, "gone", 8 * DAY_S)
     assert watched.look()["Cameras"] == 0
@@ -199,7 +199,7 @@ def test_core_with_a_broken_component_is_counted_until_it_is_well_again(watched:
 def test_function_names_what_is_in_trouble_in_its_log(
     watched: Watched, core: str, eventually: Callable[..., Any]
 ) -> None:
-    watched.tell(core, "ramp", state="stalled", reason="silent")
+    watched.publish(core, "ramp", state="stalled", reason="silent")
     eventually(lambda: watched.row(core, "ramp"))
     watched.look()
     logs = watched.aws.client("logs")
@@ -248,7 +248,7 @@ def test_events_of_cores_are_kept_when_a_component_breaks_or_a_deployment_fails(
 
 
 def report(watched: Watched, core: str, lifecycle: str) -> None:
-    """What a core tells Greengrass of itself; over HTTP in the embedded one."""
+    """What a core reports to Greengrass; over HTTP in the embedded one."""
     component = {"componentName": "com.edgecam.frame-grabber", "lifecycleState": lifecycle}
     cloud = Cloud(url=watched.aws.url, thing_name=core)
     cloud.report({"os": "linux", "architecture": "amd64"}, [component], [])

@@ -1,4 +1,4 @@
-"""The template of the watch: what is watched, who is told, who may do what."""
+"""The template of the watch: what is watched, who is notified, who may do what."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_function_may_read_and_forget_states_and_nothing_else_of_dynamodb(functi
     assert function["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Scan"] == ["<CamerasTable.Arn>"]
 
 
-def test_function_may_tell_metrics_of_one_namespace(template: dict[str, Any], function: Rights) -> None:
+def test_function_may_publish_metrics_of_one_namespace(template: dict[str, Any], function: Rights) -> None:
     assert function["cloudwatch:PutMetricData",] == ["*"]
     (condition,) = [
         statement["Condition"]
@@ -83,9 +83,8 @@ def test_only_its_schedule_calls_the_function(template: dict[str, Any]) -> None:
     assert flat(permission["SourceAccount"]) == "<AWS::AccountId>"
 
 
-def test_every_alarm_looks_at_a_metric_that_the_function_tells() -> None:
-    told = {*METRIC_OF.values(), "LostChunks"}
-    assert {row.metric for row in ALARMS} == told
+def test_every_alarm_looks_at_a_metric_that_the_function_publishes() -> None:
+    assert {row.metric for row in ALARMS} == {*METRIC_OF.values(), "LostChunks"}
     assert NAMESPACE == ALARMED_NAMESPACE
     assert {row.name for row in ALARMS} | {"failed_deployments"} == set(Alarms.model_fields)
 
@@ -113,7 +112,7 @@ def test_address_gets_a_topic_that_alarms_of_this_account_may_publish_to(templat
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_topic_that_is_there_already_is_told_and_not_made(synthesize: Synthesize) -> None:
+def test_topic_that_is_there_already_is_notified_and_not_made(synthesize: Synthesize) -> None:
     template = watch_of(synthesize, f"{{topic: '{TOPIC}'}}")
     assert of_type(template, "AWS::SNS::Topic") == []
     for alarm in of_type(template, "AWS::CloudWatch::Alarm"):
@@ -141,7 +140,7 @@ def test_thresholds_are_settings_and_null_is_no_alarm(synthesize: Synthesize) ->
     assert schedules == ["rate(1 minute)"]
 
 
-def test_alarm_for_a_watch_that_tells_nothing_cannot_be_switched_off(synthesize: Synthesize) -> None:
+def test_alarm_for_a_watch_that_publishes_nothing_cannot_be_switched_off(synthesize: Synthesize) -> None:
     off = ", ".join(f"{name}: null" for name in Alarms.model_fields)
     (alarm,) = of_type(watch_of(synthesize, f"{{alarms: {{{off}}}}}"), "AWS::CloudWatch::Alarm")
     assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("SampleCount", "breaching")
@@ -152,8 +151,8 @@ def test_dashboard_is_json_and_shows_all_alarms_and_logs(template: dict[str, Any
     widgets = json.loads(flat(dashboard["DashboardBody"]))["widgets"]
     assert [widget["type"] for widget in widgets] == ["alarm", *["metric"] * 6, *["log"] * 3]
     assert len(widgets[0]["properties"]["alarms"]) == len(of_type(template, "AWS::CloudWatch::Alarm"))
-    told = {metric for widget in widgets[1:7] for _, metric in widget["properties"]["metrics"]}
-    assert told >= {row.metric for row in ALARMS}
+    shown = {metric for widget in widgets[1:7] for _, metric in widget["properties"]["metrics"]}
+    assert shown >= {row.metric for row in ALARMS}
 
 
 def test_watching_changes_no_other_stack(synthesize: Synthesize) -> None:

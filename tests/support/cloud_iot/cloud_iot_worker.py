@@ -48,7 +48,7 @@ def main() -> None:
     sys.path.insert(0, str(STACKS))
     logging.basicConfig(stream=sys.stderr)
     from handlers.cloud_iot import resources as iot_resources
-    from handlers.cloudformation import Refused
+    from handlers.cloudformation import RequestFailed
 
     manager = boto3.client("secretsmanager")
     for line in sys.stdin:
@@ -64,7 +64,7 @@ def main() -> None:
         try:
             done = iot_resources.apply(request["event"], connect, secrets)
             answer = {"id": done.physical_id, "attributes": dict(done.attributes)}
-        except Refused as error:
+        except RequestFailed as error:
             answer = {"refused": str(error)}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What a registry and a device are to be like."""
+"""The desired state of a registry and of a device."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ in another stack, the new resource has the device by the time that the former on
 
 
 @dataclass(frozen=True, kw_only=True)
-class WantedDevice:
-    """The properties of the custom resource, and whose they are.
+class DesiredDevice:
+    """The properties of the custom resource, and its owner.
 
     Attributes:
         name: The device's whole name.
@@ -37,8 +37,8 @@ class WantedDevice:
     resource: str
 
     @classmethod
-    def of(cls, event: Event) -> WantedDevice:
-        """From CloudFormation, which hands on texts only."""
+    def of(cls, event: Event) -> DesiredDevice:
+        """From CloudFormation, where every property is text."""
         properties = event["ResourceProperties"]
         return cls(
             name=name_of(event),
@@ -53,7 +53,7 @@ class WantedDevice:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The metadata by which we know it again."""
+        """The metadata that names owner and resource."""
         return {OWNER_LABEL: self.owner, RESOURCE_LABEL: self.resource}
 
 
