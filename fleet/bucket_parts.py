@@ -1,7 +1,7 @@
-"""Which part of the bucket of the recordings is whose: what stands behind its name in a site's `bucket`.
+"""Which part of the bucket of the recordings belongs to which sites: the prefix in a site's `bucket`.
 
-Google sees the cores' one AWS role, and in it a session for each certificate. `gcp.bucket.writers` lets in
-whoever it names to everything; `writers` of a site lets them in below the part of that site.
+Google sees the cores' one AWS role, and in it a session for each certificate. `gcp.bucket.writers`
+lets its members in to everything; `writers` of a site lets them in below the part of that site.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def shares_everything(fleet: Fleet) -> bool:
 
 
 def mistakes_of_parts(fleet: Fleet) -> Iterator[Mistake]:
-    """Parts that are not apart, or too many."""
+    """Parts that overlap, or too many."""
     prefixes = {prefix for prefix, _ in _sites(fleet)}
     inside = {id(site) for _, site in _sites(fleet)}
     for name, site in fleet.sites.items():

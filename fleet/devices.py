@@ -1,4 +1,4 @@
-"""The devices of a fleet: which camera is which device, where its key is, and what the node is told of it."""
+"""The devices of a fleet: which camera is which device, where its key is, and what the node gets."""
 
 from __future__ import annotations
 
@@ -66,15 +66,15 @@ def node_of(fleet: Fleet, name: str, *, secrets: str) -> dict[str, Any]:
     if not site.devices or fleet.gcp is None or fleet.gcp.registry is None:
         return node
     found = {device.camera: device for device in devices_at(name, site)}
-    node["cloud_iot"] = _told(fleet.gcp.project, fleet.gcp.registry)
+    node["cloud_iot"] = _cloud_iot(fleet.gcp.project, fleet.gcp.registry)
     node["cameras"] = [
         {**camera, "device": _device(found[camera["id"]], secrets)} for camera in node["cameras"]
     ]
     return node
 
 
-def _told(project: str | None, registry: Registry) -> dict[str, Any]:
-    """What a node is told of the registry."""
+def _cloud_iot(project: str | None, registry: Registry) -> dict[str, Any]:
+    """The part of a node configuration that names the registry."""
     values: Mapping[str, Any] = registry.model_dump(
         mode="json",
         include={"port", "ca_file", "token_s", "every_s", "payload"},

@@ -51,7 +51,7 @@ class GcsUploaderStack(VariantStack):
         if shares_everything(fleet):
             cdk.Annotations.of(self).add_warning_v2(
                 "edgecam:shared-bucket",
-                "gcp.bucket.writers: whoever is among them may read what every site stores, and replace "
+                "gcp.bucket.writers: each of them may read what every site stores, and replace "
                 "every site's latest/ and status/. Say writers at the sites, each for its own part.",
             )
         cdk.CfnOutput(

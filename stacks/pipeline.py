@@ -82,7 +82,7 @@ class PipelineStack(cdk.Stack):
         description: str,
         session: cdk.Duration,
     ) -> iam.Role:
-        # Equal, never like: whoever may choose a branch's name could otherwise make it fit a pattern.
+        # Equal, never like: the author of a branch could otherwise choose a name that fits a pattern.
         trusted = {f"{ISSUER}:{claim}": value for claim, value in {"aud": AUDIENCE, **claims}.items()}
         return iam.Role(
             self,

@@ -57,7 +57,7 @@ Hand the private key over as a file, which the node's user ({user}) has to be ab
     sudo chown {user} {private_word}
     docker run … --volume={private_path}:/key.pem:ro --env=PRIVATE_KEY_FILE=/key.pem …
 
-Not as --env=PRIVATE_KEY: `docker inspect` and /proc show a container's variables, to whoever may look there.
+Not as --env=PRIVATE_KEY: `docker inspect` and /proc show a container's variables.
 """
 
 
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeysError as error:
         sys.stderr.write(f"keys: {error}\n")
         return 1
-    sys.stdout.write(told(options.camera, options.algorithm, pair, os.environ))
+    sys.stdout.write(report(options.camera, options.algorithm, pair, os.environ))
     return 0
 
 
@@ -115,7 +115,7 @@ def make_pair(camera: str, algorithm: str, folder: Path) -> Pair:
     return pair
 
 
-def told(camera: str, algorithm: str, pair: Pair, environment: Mapping[str, str]) -> str:
+def report(camera: str, algorithm: str, pair: Pair, environment: Mapping[str, str]) -> str:
     """What a person does next. Names of the registry come from the variables that the node reads as well."""
     return _TOLD.format(
         id=camera,

@@ -54,7 +54,7 @@ def _parser() -> ArgumentParser:
         (
             "diff",
             _diff,
-            "which site gets what changed; compared with what is deployed, unless told otherwise",
+            "which site gets what changed; compared with what is deployed, or as options say",
         ),
     ):
         command = commands.add_parser(name, parents=[every], help=text, description=text)
@@ -106,7 +106,7 @@ def _sites(document: FleetDocument) -> list[dict[str, Any]]:
 
 
 def _diff(options: argparse.Namespace) -> str:
-    fleet = load_fleet(options.fleet)  # its mistakes are told before anything is waited for
+    fleet = load_fleet(options.fleet)  # reports its mistakes before anything is waited for
     here = Tree(options.fleet)
     if options.git or options.file:
         then = revision(options.fleet, options.git) if options.git else nullcontext(Tree(options.file))

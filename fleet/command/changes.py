@@ -88,7 +88,7 @@ def _changes(old: SiteState, new: SiteState) -> Iterator[Change]:
         yield Change("remove_on_destroy", "its cores lose their components", "and get them again")
     if old.target == new.target and old.group_stack and old.group_stack != new.group_stack:
         # What CloudFormation deletes is empty afterwards, even when it is made again.
-        path = "thing group, whose cores have to join anew"
+        path = "thing group, whose cores have to join again"
         yield Change(
             path, f"made in {old.group_stack}", f"made in {new.group_stack}" if new.group_stack else None
         )

@@ -53,7 +53,7 @@ class Provisioning(Model):
     replace_certificates: bool = Field(
         default=False,
         description="true lets a core register that has a certificate already, such as one that is installed "
-        "anew. Then whoever gets hold of a claim can become any core.",
+        "again. Then anybody with a claim can become any core.",
     )
     nucleus_version: str = Field(
         default="2.18.0",

@@ -1,4 +1,4 @@
-"""The settings of what deploys by itself: which repository at GitHub may, and from where."""
+"""Settings of the pipeline: which repository at GitHub may deploy, and from where."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgecam.config.validation import Model
 
 
 def _repository(text: str) -> str:
-    # An asterisk, which GitHub's names cannot have, would let in whoever owns a fitting name.
+    # An asterisk, which GitHub's names cannot have, would let in each owner of a fitting name.
     if not re.fullmatch(r"[A-Za-z0-9-]+(@\d+)?/[\w.-]+(@\d+)?", text) or text.count("@") == 1:
         raise ValueError(
             "expected OWNER/NAME, or OWNER@ID/NAME@ID where the repository has immutable subject claims "

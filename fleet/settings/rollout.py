@@ -16,10 +16,10 @@ class ExponentialRate(Model):
     base_per_minute: int = Field(ge=1, le=1000, description="Cores a minute at first.")
     factor: float = Field(ge=1.1, le=5, description="By how much the rate grows.")
     after_notified: int | None = Field(
-        default=None, ge=1, le=MOST_COUNTED, description="Grows after so many notified cores."
+        default=None, ge=1, le=MOST_COUNTED, description="Grows after this number of notified cores."
     )
     after_succeeded: int | None = Field(
-        default=None, ge=1, le=MOST_COUNTED, description="Grows after so many successes."
+        default=None, ge=1, le=MOST_COUNTED, description="Grows after this number of successes."
     )
 
     @model_validator(mode="after")
@@ -30,14 +30,14 @@ class ExponentialRate(Model):
 
 
 class AbortCriterion(Model):
-    """When a rollout is given up."""
+    """When a rollout is aborted."""
 
     when: Literal["failed", "rejected", "timed_out", "any"] = Field(
         default="failed", description="What is counted."
     )
     percent: float = Field(gt=0, le=100, description="Share of the finished cores that is too much.")
     at_least: int = Field(
-        default=1, ge=1, le=MOST_COUNTED, description="Not before so many cores have finished."
+        default=1, ge=1, le=MOST_COUNTED, description="Not before this number of cores has finished."
     )
 
 
@@ -60,7 +60,7 @@ class Rollout(Model):
         description="Most cores notified a minute; default as fast as AWS allows.",
     )
     exponential: ExponentialRate | None = Field(default=None, description="Begin slowly, then speed up.")
-    abort: tuple[AbortCriterion, ...] = Field(default=(), description="When the rollout is given up.")
+    abort: tuple[AbortCriterion, ...] = Field(default=(), description="When the rollout is aborted.")
     timeout_min: int | None = Field(
         default=None, ge=1, le=10_080, description="Minutes a core has; default as long as it takes."
     )
@@ -68,7 +68,7 @@ class Rollout(Model):
         default="rollback", description="What a core does when the deployment fails."
     )
     component_update: ComponentUpdate = Field(
-        default=ComponentUpdate(), description="How running components are told."
+        default=ComponentUpdate(), description="How running components are notified."
     )
     remove_on_destroy: bool = Field(
         default=False,

@@ -3,14 +3,14 @@
 The CDK's repository holds everybody's images, `cdk gc` may empty it, and cores have no business there.
 
 What the library gets wrong, and what is done about it here. test_image_deployment_library.py has a test
-for each, which fails when the library has mended it, so that the mend can go.
+for each, which fails once the library has repaired it, so that our workaround can go.
 
 - It bundles its functions at synth, which takes esbuild, a package lock and a TMPDIR below the project. Its
   constructor is left before that (image_deployment_library.py); what comes after is replaced anyway.
 - Those functions run on Node.js 16, with an SDK that later versions lack. Ours is one of the handlers.
 - Its custom resource has the time in its logical id: no two templates are equal, every deploy copies again.
 - It says nothing about the digest of what it copied.
-- Its project is privileged, for Docker's sake, and Docker may pack layers anew, which changes the digest.
+- Its project is privileged, for Docker's sake, and Docker may pack layers again, which changes the digest.
   Ours passes them on as they are (copy_image_step.py), in an image that AWS still looks after.
 - Its project may do more than it has to: pull what it pushes, write to other logs, make test reports.
 """
@@ -50,7 +50,7 @@ class ImageToCopy:
     """Where an image is published, and the tag that it gets in our repository.
 
     Attributes:
-        name: Tells it from the others of the stack.
+        name: Unique in the stack.
         published: Where the CDK puts it.
         tag: Names its content.
     """
@@ -99,7 +99,7 @@ class CopiedImages(Construct):
 
 
 class CopyProject(Construct):
-    """The library's deployment of an image, mended: a CodeBuild project that copies one image.
+    """The library's deployment of an image, put right: a CodeBuild project that copies one image.
 
     Attributes:
         project: The project.

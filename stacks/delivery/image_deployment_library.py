@@ -2,8 +2,8 @@
 
 Its `DockerImageDeployment` makes the role of a CodeBuild project, binds source and destination to it, makes
 the project; then it bundles two functions, which takes esbuild or Docker, a lock file and a certain TMPDIR. A
-property injector of the CDK hears of the project before it is made and ends the constructor there: the same
-on every machine, whatever is installed on it.
+property injector of the CDK is called before the project is made and ends the constructor there: the same on
+every machine, whatever is installed on it.
 """
 
 from __future__ import annotations
@@ -40,38 +40,38 @@ def role_of_project(
     Raises:
         RuntimeError: the library is not as it was when this was written.
     """
-    threshold, ours = _Threshold(), _Ours(repository, tag)
-    cdk.PropertyInjectors.of(scope).add(threshold)
+    boundary, destination = _Boundary(), _OurProject(repository, tag)
+    cdk.PropertyInjectors.of(scope).add(boundary)
     try:
-        DockerImageDeployment(scope, "Deployment", source=_Published(published), destination=ours)
-    except RuntimeError:  # what jsii makes of _FarEnough
-        if not threshold.reached:
+        DockerImageDeployment(scope, "Deployment", source=_Published(published), destination=destination)
+    except RuntimeError:  # what jsii makes of _StopConstructing
+        if not boundary.reached:
             raise
-    if ours.role is None:
+    if destination.role is None:
         raise RuntimeError("cdk-docker-image-deployment: expected a role for its project, found none")
-    return ours.role
+    return destination.role
 
 
-class _FarEnough(Exception):  # noqa: N818 - not an error: there is nothing to be had beyond
+class _StopConstructing(Exception):  # noqa: N818 - not an error: there is nothing to be had beyond
     """The library's constructor has come to its project."""
 
 
 @jsii.implements(cdk.IPropertyInjector)
-class _Threshold:
-    """Hears of the library's CodeBuild project before it is made, and ends the constructor there."""
+class _Boundary:
+    """Injected before the library makes its CodeBuild project; ends the constructor there."""
 
     reached = False
 
     @property
     def construct_unique_id(self) -> str:
-        """The construct that is waited for."""
+        """The construct before which it is called."""
         return codebuild.Project.PROPERTY_INJECTION_ID
 
     def inject(self, original_props: Any, *where: Any, **more: Any) -> Any:
-        """Called by the CDK with what the library asks for, and where."""
+        """Called by the CDK with the project's properties and place."""
         del original_props, where, more
         self.reached = True
-        raise _FarEnough
+        raise _StopConstructing
 
 
 class _Published(Source):
@@ -82,7 +82,7 @@ class _Published(Source):
         self._location = location
 
     def bind(self, scope: Construct, *context: Any, **more: Any) -> SourceConfig:
-        """Say where it is; rights are given in image_copy.py, no wider than they have to be."""
+        """Where it is; rights are given in image_copy.py, no wider than they have to be."""
         del scope, context, more
         return SourceConfig(
             image_uri=self._location.image_uri,
@@ -91,8 +91,8 @@ class _Published(Source):
         )
 
 
-class _Ours(Destination):
-    """A tag in our repository. Remembers the role that the library made for its project."""
+class _OurProject(Destination):
+    """A tag in our repository. Keeps the role that the library made for its project."""
 
     role: iam.IRole | None = None
 
@@ -101,7 +101,7 @@ class _Ours(Destination):
         self._repository, self._tag = repository, tag
 
     def bind(self, role: Any) -> DestinationConfig:
-        """Say where it goes; the library's own destination would let the project pull from there, too."""
+        """Where it goes; the library's own destination would let the project pull from there, too."""
         self.role = role
         return DestinationConfig(
             destination_uri=self._repository.repository_uri,

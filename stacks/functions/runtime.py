@@ -1,4 +1,4 @@
-"""What Lambda functions run on. Nothing else is here, so that whoever packs one needs no CDK."""
+"""What Lambda functions run on. Nothing else is here, so that packing one needs no CDK."""
 
 PYTHON_VERSION = "3.14"
 """The newest Python that Lambda runs; boto3 comes with it."""

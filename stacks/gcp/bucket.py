@@ -59,7 +59,7 @@ class GcsBucket(Construct):
                 environment={"STORAGE_EMULATOR_HOST": gcp.endpoint} if gcp.endpoint else None,
             ),
             packed=_packed(self),
-            # Google is told this name before there is a function: see design/google-side.md.
+            # Granted at Google under this name before there is a function: see design/google-side.md.
             role_name=f"EdgecamGcsBucket-{region}",
         )
         self.resource = cdk.CustomResource(

@@ -1,4 +1,4 @@
-"""Who a function is at Google, as its resources are told, and what it may read for that."""
+"""A function's login at Google: the property of its resources, and what the function may read for it."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class DeviceRegistry(Construct):
                 environment={"CLOUD_IOT_ENDPOINT": registry.endpoint} if registry.endpoint else None,
             ),
             packed=_packed(self, packed),
-            # Google is told this name before there is a function: see design/google-side.md.
+            # Granted at Google under this name before there is a function: see design/google-side.md.
             role_name=f"EdgecamCloudIot-{cdk.Stack.of(self).region}",
             runtime=f"python{packed.python}",
         )

@@ -98,7 +98,7 @@ def components_of(
     """What runs on the cores of `site`: component → version, and what is merged into its configuration.
 
     The secret manager gets the cameras' passwords, not the devices' keys: it answers for whole ARNs only, and
-    theirs end in characters that nobody knows before they are made. Nor is it missed: whoever has no network
+    theirs end in characters that nobody knows before they are made. Nor is it missed: a core without network
     needs no token, and the manager would put a copy on the core's disk.
     """
     components: dict[str, dict[str, Any]] = {
@@ -116,7 +116,7 @@ def components_of(
         manager["merge"]["cloudSecrets"] = [*others, *({"arn": arn} for arn in arns)]
     if logs is not None:
         uploader, its_version, merge = log_component(logs, nucleus=site.nucleus, component=name)
-        # Whoever names it in `components` has more to say about it.
+        # Named in `components`, its configuration there is the one that counts.
         components.setdefault(uploader, {"version": its_version, "merge": merge})
     # Reset first: a setting that was taken out of fleet.yaml must not live on in the core's memory.
     components[name] = {"version": version, "merge": configuration, "reset": [""]}
@@ -142,11 +142,11 @@ def _access_control(site: Site, node: Mapping[str, Any], name: str) -> dict[str,
     if site.uses_secret_manager:
         access |= _may_read(name, site.secret_arns())
     if site.thing is not None and node.get("aws_iot", {}).get("enabled"):
-        access |= _may_tell(name, site.thing)
+        access |= _may_publish(name, site.thing)
     return access
 
 
-def _may_tell(name: str, thing: str) -> dict[str, Any]:
+def _may_publish(name: str, thing: str) -> dict[str, Any]:
     """The recipe's policy of that name, for this thing alone: lists are replaced whole. One wildcard for all
     cameras, since Nucleus Lite reads the policies of a service into 4 kB."""
     return {

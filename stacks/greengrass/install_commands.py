@@ -1,6 +1,6 @@
 """The commands that make a machine a core: printed as outputs, to be pasted into a shell.
 
-The first two are for whoever has the account's credentials, the others for root on the machine. A claim is
+The first two need the account's credentials, the others are for root on the machine. A claim is
 made by hand and not by CloudFormation, whose templates and outputs are no place for a private key.
 
 Sources: Greengrass v2 developer guide, "Install with AWS IoT fleet provisioning"; Nucleus Lite,

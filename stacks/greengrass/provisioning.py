@@ -35,7 +35,7 @@ TEMPLATE_NAME = "EdgecamCores"
 CLAIM_POLICY = "EdgecamClaimPolicy"
 
 CLAIM_CLIENTS = "????????-????-????-????-????????????"
-"""Both nuclei connect with a claim as a random UUID. A policy with `*` would let whoever holds a claim take
+"""Both nuclei connect with a claim as a random UUID. A policy with `*` would let the holder of a claim take
 any core's client id, and so throw that core off its connection, again and again."""
 
 _HOOK_TIMEOUT = cdk.Duration.seconds(5)
@@ -104,7 +104,7 @@ class FleetProvisioning(Construct):
             role_alias=role_alias,
             claim_policy=CLAIM_POLICY,
         )
-        self._say(registration, settings.nucleus_version)
+        self._print_commands(registration, settings.nucleus_version)
 
     def _hook(self, settings: Provisioning, known: Mapping[str, str]) -> ServiceFunction:
         things = _iot_arn(self, "thing", "*")
@@ -221,7 +221,7 @@ class FleetProvisioning(Construct):
             },
         )
 
-    def _say(self, registration: Registration, nucleus_version: str) -> None:
+    def _print_commands(self, registration: Registration, nucleus_version: str) -> None:
         for name, command, description in (
             ("MakeClaim", claim_command(registration), "1, with the account's credentials: a claim."),
             (

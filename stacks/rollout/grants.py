@@ -1,4 +1,4 @@
-"""What functions may do that follow deployments, and that deploy to targets of sites.
+"""Statements for functions that follow deployments, and that deploy to targets of sites.
 
 Greengrass asks AWS IoT in the name of its caller: the actions of `iot` are those that the service
 authorization reference lists as dependent on these of `greengrass`.
@@ -16,13 +16,13 @@ from fleet.settings.site import Site
 from stacks.functions.nag import acknowledge_wildcard
 
 _NAMED_TARGETS = 40
-"""So many are named one by one; a role's policies may have 10,240 characters in all."""
+"""Most that are named one by one; a role's policies may have 10,240 characters in all."""
 
 _ALL_TARGETS = {"thing/*", "thinggroup/*"}
 
 
-def following(scope: Construct, sites: Collection[Site]) -> list[iam.PolicyStatement]:
-    """To see the deployments of `sites`, and how they went on each core."""
+def follow_deployments(scope: Construct, sites: Collection[Site]) -> list[iam.PolicyStatement]:
+    """Let a function see the deployments of `sites`, and their outcome on each core."""
     targets = _targets(sites)
     # Which things are in a group shows at run time only.
     things = {target for target in targets if target.startswith("thing/")}
@@ -63,8 +63,8 @@ def following(scope: Construct, sites: Collection[Site]) -> list[iam.PolicyState
     return statements
 
 
-def deploying(scope: Construct, sites: Collection[Site]) -> list[iam.PolicyStatement]:
-    """To deploy to the targets of `sites`, and to take such a deployment back."""
+def deploy_to(scope: Construct, sites: Collection[Site]) -> list[iam.PolicyStatement]:
+    """Let a function deploy to the targets of `sites`, and cancel such a deployment."""
     targets = _targets(sites)
     things = {target for target in targets if target.startswith("thing/")}
     statements = [
@@ -93,7 +93,7 @@ def deploying(scope: Construct, sites: Collection[Site]) -> list[iam.PolicyState
 
 
 def acknowledge_rights(policy: iam.Policy, sites: Collection[Site]) -> None:
-    """Say why `policy`, made of the above, has wildcards."""
+    """Acknowledge the wildcards of `policy`, which is made of these statements."""
     scope, targets = policy, _targets(sites)
     acknowledge_wildcard(policy, "*", "CreateDeployment and ListDeployments take no resource.")
     for arn in (_greengrass_arn(scope, "deployments", "*"), *_iot_arns(scope, {"job/*"})):

@@ -11,7 +11,7 @@ from fleet.settings.site import Site
 from stacks.functions.code import FunctionCode
 from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.greengrass.deployment import SiteDeployment
-from stacks.rollout.grants import acknowledge_rights, deploying, following
+from stacks.rollout.grants import acknowledge_rights, deploy_to, follow_deployments
 
 _TIMEOUT = cdk.Duration.minutes(15)
 """Longer than the handler waits for cores."""
@@ -37,7 +37,7 @@ class Removals(Construct):
                 description="Takes components from the cores of a site before its deployment is deleted.",
                 code=FunctionCode(module="greengrass.removal"),
                 timeout=_TIMEOUT,
-                statements=[*following(self, sites.values()), *deploying(self, sites.values())],
+                statements=[*follow_deployments(self, sites.values()), *deploy_to(self, sites.values())],
             ),
         )
         acknowledge_rights(function.policy, sites.values())

@@ -18,10 +18,10 @@ from fleet.wave_plan import waves_of
 from stacks.functions.code import FunctionCode
 from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.greengrass.deployment import SiteDeployment
-from stacks.rollout.grants import acknowledge_rights, deploying, following
+from stacks.rollout.grants import acknowledge_rights, deploy_to, follow_deployments
 
 _CALL_TIMEOUT = cdk.Duration.minutes(15)
-"""Lambda's longest; the function calls itself anew when a wave takes longer."""
+"""Lambda's longest; the function calls itself again when a wave takes longer."""
 
 _WAVE_TIMEOUT = cdk.Duration.hours(1)
 """The longest that CloudFormation waits for a custom resource, and more than `within_min` may be."""
@@ -77,7 +77,7 @@ class Waves(Construct):
                 description="Waits until a wave of sites runs its new deployment.",
                 code=FunctionCode(module="greengrass.wave"),
                 timeout=_CALL_TIMEOUT,
-                statements=[*following(self, sites), *deploying(self, sites)],
+                statements=[*follow_deployments(self, sites), *deploy_to(self, sites)],
             ),
         )
         acknowledge_rights(function.policy, sites)

@@ -181,7 +181,7 @@ def test_unchanged_fleet_changes_no_site(states: dict[str, States]) -> None:
     )
 
 
-def test_mistake_in_the_other_file_is_told(run: Run, tmp_path: Path) -> None:
+def test_mistake_in_the_other_file_is_reported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "new.yaml").write_text(NEW)
     (tmp_path / "old.yaml").write_text(OLD.replace("nucleus: lite", "nucleus: tiny"))
     code, text, errors = run("diff", "--fleet", tmp_path / "new.yaml", "--file", tmp_path / "old.yaml")
@@ -236,7 +236,7 @@ def test_diff_with_a_revision_shows_settings_and_the_new_version_of_a_changed_pr
     assert old != new
 
 
-def test_revision_that_is_none_is_told(run: Run) -> None:
+def test_revision_that_is_none_is_reported(run: Run) -> None:
     code, _, errors = run("diff", "--git", "no-such-branch")
     assert (code, errors) == (1, f"revision no-such-branch: expected a commit of {PROJECT}, found none\n")
 
@@ -398,7 +398,7 @@ def test_thing_group_that_would_be_made_anew_is_told_before_its_cores_are_lost()
     )
     ((change,),) = [found.changes for found in changes_between(before, after)]
     assert str(change) == (
-        "thing group, whose cores have to join anew: made in EdgecamFoundation → made in EdgecamFoundation-Groups-03"
+        "thing group, whose cores have to join again: made in EdgecamFoundation → made in EdgecamFoundation-Groups-03"
     )
 
 
@@ -440,14 +440,14 @@ def test_devices_that_are_made_and_removed_are_counted(tmp_path: Path) -> None:
     names = ("none", "made", "fewer", "moved", "gone")
     found = dict(zip(names, synthesized(*(Tree(tmp_path / f"{name}.yaml") for name in names)), strict=True))
 
-    def told(before: str, after: str) -> list[str]:
+    def changes(before: str, after: str) -> list[str]:
         text = changes_table(changes_between(found[before], found[after]), every_site=False)
         return [line for line in text.splitlines() if "devices" in line]
 
-    assert [line.split("devices: ")[1] for line in told("none", "made")] == ["2 (new)"]
-    assert [line.split("devices: ")[1] for line in told("made", "fewer")] == ["2 (taken out)", "1 (new)"]
-    assert [line.split("devices: ")[1] for line in told("made", "moved")] == [
+    assert [line.split("devices: ")[1] for line in changes("none", "made")] == ["2 (new)"]
+    assert [line.split("devices: ")[1] for line in changes("made", "fewer")] == ["2 (taken out)", "1 (new)"]
+    assert [line.split("devices: ")[1] for line in changes("made", "moved")] == [
         "made in EdgecamCloudIot → made in EdgecamCloudIot-Sites-north"
     ]
-    assert "cores keep what they have, 2 devices with their keys go" in told("made", "gone")[0]
-    assert "cameras 2, devices 2" in told("gone", "made")[0]
+    assert "cores keep what they have, 2 devices with their keys go" in changes("made", "gone")[0]
+    assert "cameras 2, devices 2" in changes("gone", "made")[0]

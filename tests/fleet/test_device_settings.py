@@ -76,9 +76,9 @@ def test_every_setting_of_the_bridge_reaches_the_node(write_fleet: Write) -> Non
         "host: bridge.example.com, port: 443, ca_file: /etc/ca.pem, token_s: 60, every_s: 5, payload: word"
     )
     fleet = load_fleet(write_fleet(fleet_of(site(), f"{CLEARBLADE}, {settings}")))
-    told = validate(NodeConfig, node_of(fleet, "gate", secrets=SECRETS)).cloud_iot
-    assert told is not None
-    assert told.model_dump(mode="json", exclude={"project", "region", "registry"}) == {
+    cloud_iot = validate(NodeConfig, node_of(fleet, "gate", secrets=SECRETS)).cloud_iot
+    assert cloud_iot is not None
+    assert cloud_iot.model_dump(mode="json", exclude={"project", "region", "registry"}) == {
         "host": "bridge.example.com",
         "port": 443,
         "ca_file": "/etc/ca.pem",

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - messages stand as a user reads them
-"""Fleets of several files: what is included, and where a mistake is told."""
+"""Fleets of several files: what is included, and where a mistake is reported."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_hidden_files_and_folders_are_no_fleet_files(tmp_path: Path) -> None:
     assert [file.name for file in read_fleet(path).files] == ["fleet.yaml", "a.yaml"]
 
 
-def test_anchor_within_itself_is_told(tmp_path: Path) -> None:
+def test_anchor_within_itself_is_reported(tmp_path: Path) -> None:
     path = fleet(tmp_path, "sites: &all {a: *all}")
     (mistake,) = mistakes(path)
     assert mistake == (

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - messages stand as a user reads them
-"""Settings that sites share: defaults, templates, cameras by pattern; and where a mistake in them is told."""
+"""Settings that sites share: defaults, templates, cameras by pattern; and where a mistake in them is reported."""
 
 from __future__ import annotations
 

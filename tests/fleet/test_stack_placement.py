@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - messages stand as a user reads them
-"""Which stack a site's deployment stands in: the same one, whoever else joins, and a mistake when it is full."""
+"""Which stack a site's deployment stands in: the same one, whatever sites join, and a mistake when it is full."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from fleet.checks.placement import MOST_SITES
 from fleet.load import load_fleet
 from fleet.stack_placement import (
     MAIN,
-    dealt,
     group_place_of,
     place_of,
+    shard_of,
 )
 
 Write = Callable[[str], Path]
@@ -50,7 +50,7 @@ def test_sites_that_come_and_go_move_no_other(tmp_path: Path) -> None:
 
 
 def test_place_of_a_name_is_the_same_in_every_release() -> None:
-    assert [dealt(name, 32) for name in ("lobby", "gate", "shop-0001")] == ["02", "14", "27"]
+    assert [shard_of(name, 32) for name in ("lobby", "gate", "shop-0001")] == ["02", "14", "27"]
 
 
 def test_two_thousand_sites_spread_so_that_none_of_32_stacks_is_even_half_full(tmp_path: Path) -> None:

@@ -96,9 +96,9 @@ def test_scripts_reach_the_core_without_the_comments_of_the_readable_recipe(
     recipe: dict[str, Any], variant: str
 ) -> None:
     assert "          # A nucleus that was killed" in (RECIPES / f"{variant}.yaml").read_text()
-    told = [line.strip() for _, script in scripts(recipe) for line in script.splitlines()]
-    assert len(told) > 80
-    assert [line for line in told if not line or line.startswith("#")] == []
+    lines = [line.strip() for _, script in scripts(recipe) for line in script.splitlines()]
+    assert len(lines) > 80
+    assert [line for line in lines if not line or line.startswith("#")] == []
 
 
 def test_keys_are_known_and_cased_as_nucleus_lite_reads_them(recipe: dict[str, Any]) -> None:

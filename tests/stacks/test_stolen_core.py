@@ -53,7 +53,7 @@ def session_of(core: str) -> str:
 
 
 def fleet() -> str:
-    """Cameras with passwords, as devices at things, recorded everywhere, states told to AWS IoT."""
+    """Cameras with passwords, as devices at things, recorded everywhere, states sent to AWS IoT."""
     text = "sites:\n"
     for name, cores in SITES.items():
         target = "thing_group: lobby-cores" if name == "lobby" else f"thing: {cores[0]}\n    devices: true"

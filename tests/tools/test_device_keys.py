@@ -20,7 +20,7 @@ from tools.device_keys import (
     ALGORITHMS,
     KeysError,
     make_pair,
-    told,
+    report,
 )
 
 
@@ -84,7 +84,7 @@ def test_name_that_is_taken_here_is_taken_by_the_node_and_the_registry(tmp_path:
     assert is_device_id(name)
 
 
-def test_a_machine_without_openssl_is_told(tmp_path: Path) -> None:
+def test_a_machine_without_openssl_is_reported(tmp_path: Path) -> None:
     done = _keys("door", folder=tmp_path, PATH=str(tmp_path))
     assert done.returncode == 1
     assert done.stderr == "keys: expected openssl on this machine, found none: apt-get install openssl\n"
@@ -108,7 +108,7 @@ def test_make_keys_is_the_same_and_git_ignores_what_it_makes(tmp_path: Path) -> 
 
 def test_what_is_told_names_the_registry_where_it_is_known(tmp_path: Path) -> None:
     pair = make_pair("door", "ES256", tmp_path / "my keys")
-    said = told("door", "ES256", pair, {"PROJECT_ID": "my-project", "CLOUD_REGION": "europe-west1"})
+    said = report("door", "ES256", pair, {"PROJECT_ID": "my-project", "CLOUD_REGION": "europe-west1"})
     assert 'parent="projects/my-project/locations/europe-west1/registries/IOT_REGISTRY"' in said
     assert f"--public-key=path='{pair.public}',type=es256-pem" in said
     assert f"--volume='{pair.private}':/key.pem:ro" in said

@@ -4,11 +4,11 @@ A claim certificate lies on many machines, so it proves little. A core may regis
 
 - the fleet knows its name: `known_cores.json` beside this file, written at synth, maps names and patterns
   with `*` to thing groups; and
-- it has no certificate yet, or whoever holds a claim could become any core of the fleet. A machine that is
-  installed anew gets in after `aws iot detach-thing-principal`, or with `replace_certificates`. That this
-  is seen here and the certificate attached afterwards leaves a window of seconds: design/rights.md.
+- it has no certificate yet, or anybody with a claim could become any core of the fleet. A machine that is
+  installed again gets in after `aws iot detach-thing-principal`, or with `replace_certificates`. The
+  check comes before the certificate is attached, which leaves a window of seconds: design/rights.md.
 
-The group is this function's answer and not the core's wish. AWS IoT waits five seconds for it
+The group is this function's decision and no parameter of the core. AWS IoT waits five seconds for it
 (https://docs.aws.amazon.com/iot/latest/developerguide/pre-provisioning-hook.html).
 """
 
@@ -33,13 +33,12 @@ GROUP_PARAMETER = "ThingGroupName"
 REPLACE_VARIABLE = "REPLACE_CERTIFICATES"
 
 _NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
-"""Of a thing. Whatever else somebody says would be a pattern somewhere: here, or in the IoT policy that is
-made for the name."""
+"""Of a thing. Other characters could be a pattern: here, or in the IoT policy that is made for the name."""
 
-Answer = dict[str, Any]
+Decision = dict[str, Any]
 
 
-def handler(event: dict[str, Any], context: Any) -> Answer:
+def handler(event: dict[str, Any], context: Any) -> Decision:
     """Lambda's entry point."""
     del context
     known = json.loads(Path(__file__).with_name(KNOWN_CORES).read_text(encoding="utf-8"))
@@ -47,7 +46,7 @@ def handler(event: dict[str, Any], context: Any) -> Answer:
     return decide(event, known, boto3.client("iot"), may_replace=may_replace)
 
 
-def decide(event: dict[str, Any], known: dict[str, str], iot: Any, *, may_replace: bool) -> Answer:
+def decide(event: dict[str, Any], known: dict[str, str], iot: Any, *, may_replace: bool) -> Decision:
     """Whether the core may register, and in which thing group.
 
     Args:
@@ -58,7 +57,7 @@ def decide(event: dict[str, Any], known: dict[str, str], iot: Any, *, may_replac
     """
     thing = (event.get("parameters") or {}).get(THING_PARAMETER)
     claim = event.get("claimCertificateId", "unknown")
-    # %r: the name is whatever somebody with a claim sent.
+    # %r: the name is untrusted, sent by the holder of a claim.
     if not isinstance(thing, str) or (group := group_of(thing, known)) is None:
         logger.warning(
             "refused %.200r by claim %s: expected a core of fleet.yaml or cores.provisioning.things",
@@ -69,7 +68,7 @@ def decide(event: dict[str, Any], known: dict[str, str], iot: Any, *, may_replac
     if not may_replace and has_certificate(iot, thing):
         logger.warning(
             "refused %s by claim %s: expected a core without a certificate; detach it for one that is "
-            "installed anew",
+            "installed again",
             thing,
             claim,
         )
@@ -90,7 +89,7 @@ def group_of(thing: str, known: dict[str, str]) -> str | None:
 
 
 def has_certificate(iot: Any, thing: str) -> bool:
-    """Whether anybody is this thing already."""
+    """Whether the thing has a certificate already."""
     try:
         return bool(iot.list_thing_principals(thingName=thing)["principals"])
     except iot.exceptions.ResourceNotFoundException:

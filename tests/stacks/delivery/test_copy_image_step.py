@@ -65,7 +65,7 @@ class Storage(Handler):
 
 
 class Registry(Handler):
-    """Speaks the distribution specification, to whoever is logged in."""
+    """Speaks the distribution specification, to clients that are logged in."""
 
     def do_GET(self) -> None:
         if not self.logged_in():

@@ -217,7 +217,7 @@ def test_build_that_fails_is_reported_with_its_reason_and_its_log(aws: Aws, even
         apply(aws, event)
 
 
-def test_build_that_copies_nothing_is_told(aws: Aws, event: dict[str, Any]) -> None:
+def test_build_that_copies_nothing_is_reported(aws: Aws, event: dict[str, Any]) -> None:
     with pytest.raises(RequestFailed, match=r"ours-\w+:one is not there, although project-\w+ succeeded"):
         apply(aws, event)
 

@@ -1,6 +1,6 @@
 """What is wrong with cdk-docker-image-deployment as it is shipped.
 
-Each test here fails when the library has mended a fault. Then take the mend out of
+Each test here fails once the library has repaired a fault. Then take the workaround out of
 stacks/delivery/image_copy.py, or say there why it stays, and take the test out with it.
 """
 

@@ -44,7 +44,7 @@ ACTIONS = {
     "forget a shadow": ("iot:DeleteThingShadow", "thing/{}"),
     "read the shadow": ("iot:GetThingShadow", "thing/{}"),
     "hear of deployments": ("iot:Subscribe", f"topicfilter/$aws/things/{{}}/{DEPLOYMENT}/get/accepted"),
-    "be told of deployments": ("iot:Receive", f"topic/$aws/things/{{}}/{DEPLOYMENT}/get/accepted"),
+    "be notified of deployments": ("iot:Receive", f"topic/$aws/things/{{}}/{DEPLOYMENT}/get/accepted"),
     "hear of jobs": ("iot:Subscribe", "topicfilter/$aws/things/{}/jobs/notify-next"),
     "end a job": ("iot:Publish", "topic/$aws/things/{}/jobs/J/update"),
     "tell its health": ("iot:Publish", "topic/$aws/things/{}/greengrassv2/health/json"),

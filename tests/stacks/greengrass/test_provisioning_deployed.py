@@ -107,14 +107,14 @@ def account(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield Account(aws, iot_port, stack, folder)
 
 
-def registered(account: Account, thing: str, **wishes: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def registered(account: Account, thing: str, **parameters: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """What a machine that says it is `thing` gets: the answer's kind, the answer, and its certificate."""
     with connected(account, account.claim(), str(uuid.uuid4())) as device:
         assert device.is_let_in()
         kind, certificate = device.ask(CREATE, {})
         assert kind == "accepted"
         token = certificate["certificateOwnershipToken"]
-        request = {"certificateOwnershipToken": token, "parameters": {"ThingName": thing, **wishes}}
+        request = {"certificateOwnershipToken": token, "parameters": {"ThingName": thing, **parameters}}
         return *device.ask(PROVISION, request), certificate
 
 

@@ -204,14 +204,14 @@ def test_deploy_rotate_and_destroy_leave_exactly_what_is_documented(
     assert keys(cloud_iot, stack, "north")[:1] == first["north"]
     assert keys(cloud_iot, stack, "south") == first["south"]
 
-    told = stack.events()
+    events = stack.events()
     assert outcome(stack.delete()) == "DELETE_COMPLETE"
     with pytest.raises(CloudError, match="NOT_FOUND"):
         cloud_iot.devices(stack.registry)
     for camera in ("north", "south"):
         left = stack.secrets.describe_secret(SecretId=stack.secret(camera))
         assert left["DeletedDate"]
-    assert not [line for line in secret_lines(text) if line in told]
+    assert not [line for line in secret_lines(text) if line in events]
 
 
 def test_rollback_leaves_a_key_that_can_be_restored_and_of_the_failure_nothing(

@@ -17,7 +17,7 @@ CONTEXT = SimpleNamespace(log_stream_name="2026/11/21/stream")
 
 
 class Receiver(HTTPServer):
-    """Takes down what is PUT; answers 503 as often as it is told to."""
+    """Records what is PUT; answers 503 for `failures` requests first."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

@@ -18,7 +18,7 @@ from fleet.stack_placement import (
     OUTPUT_LIMIT,
     RESOURCE_LIMIT,
     TEMPLATE_LIMIT_BYTES,
-    dealt,
+    shard_of,
 )
 from stacks.rollout.template_limits import check_templates
 
@@ -157,7 +157,7 @@ def test_devices_that_stay_in_the_main_stack_are_the_resources_that_they_were(
     large = DEVICES.replace("  gate:\n", "  gate:\n    stack: main\n") + "aws: {site_stacks: 4}\n"
     found = synthesize(large)
     assert found["EdgecamCloudIot"]["Resources"] == devices["EdgecamCloudIot"]["Resources"]
-    assert "EdgecamFrameGrabber-Sites-" + dealt("lobby", 4) in found
+    assert "EdgecamFrameGrabber-Sites-" + shard_of("lobby", 4) in found
     assert not [name for name in found if name.startswith("EdgecamCloudIot-")]
 
 

@@ -18,7 +18,7 @@ from fleet.stack_placement import (
     OUTPUT_LIMIT,
     RESOURCE_LIMIT,
     TEMPLATE_LIMIT_BYTES,
-    dealt,
+    shard_of,
 )
 from stacks.rollout.template_limits import check_templates
 
@@ -118,7 +118,7 @@ def test_site_that_stays_in_the_main_stack_is_the_resource_that_it_was(
     moved = synthesize(MAIN_AND_OTHERS)
     assert gate(moved) == gate(templates)
     assert {stack for name, (stack, _) in deployments(moved).items() if name != "gate"} == {
-        f"EdgecamFrameGrabber-Sites-{dealt(name, 4)}" for name in ("lobby", "yard")
+        f"EdgecamFrameGrabber-Sites-{shard_of(name, 4)}" for name in ("lobby", "yard")
     }
 
 
@@ -130,7 +130,7 @@ def test_thing_group_of_a_large_fleet_is_made_beside_the_foundation(synthesize: 
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::IoT::ThingGroup"
     ]
-    assert made == [(f"EdgecamFoundation-Groups-{dealt('lobby-cores', 4)}", "lobby-cores")]
+    assert made == [(f"EdgecamFoundation-Groups-{shard_of('lobby-cores', 4)}", "lobby-cores")]
 
 
 def test_template_that_is_too_large_is_named_with_its_largest_sites(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ Event = dict[str, Any]
 
 
 class DiedError(Exception):
-    """The handler's process ended in the middle, as it was told to."""
+    """The handler's process ended in the middle, as a test asked for."""
 
 
 class Handler:

@@ -1,5 +1,5 @@
 """Talks to an embedded Cloud IoT with google-cloud-iot, in that library's environment, and prints what it was
-told as JSON: `python tests/support/cloud_iot/iot_google.py URL PUBLIC_KEY_FILE`."""
+answered, as JSON: `python tests/support/cloud_iot/iot_google.py URL PUBLIC_KEY_FILE`."""
 
 from __future__ import annotations
 
@@ -25,61 +25,61 @@ def main() -> None:
     url, key_file = sys.argv[1:]
     manager = client(url)
     key = Path(key_file).read_text()
-    told: dict[str, Any] = {}
-    about_registries(manager, told)
-    about_devices(manager, told, key)
-    about_configurations(manager, told)
-    about_endings(manager, told)
-    json.dump(told, sys.stdout)
+    answers: dict[str, Any] = {}
+    about_registries(manager, answers)
+    about_devices(manager, answers, key)
+    about_configurations(manager, answers)
+    about_endings(manager, answers)
+    json.dump(answers, sys.stdout)
 
 
-def about_registries(manager: Any, told: dict[str, Any]) -> None:
+def about_registries(manager: Any, answers: dict[str, Any]) -> None:
     topic = iot_v1.EventNotificationConfig(pubsub_topic_name="projects/my-project/topics/events")
     registry = iot_v1.DeviceRegistry(id="from-google", event_notification_configs=[topic])
-    told["registry"] = manager.create_device_registry(parent=LOCATION, device_registry=registry).name
-    told["registry again"] = refusal(
+    answers["registry"] = manager.create_device_registry(parent=LOCATION, device_registry=registry).name
+    answers["registry again"] = refusal(
         lambda: manager.create_device_registry(parent=LOCATION, device_registry=registry)
     )
     changed = manager.update_device_registry(
         device_registry=iot_v1.DeviceRegistry(name=REGISTRY, log_level=iot_v1.LogLevel.DEBUG),
         update_mask={"paths": ["log_level"]},
     )
-    told["registry's log level"] = changed.log_level.name
+    answers["registry's log level"] = changed.log_level.name
     got = manager.get_device_registry(name=REGISTRY)
-    told["registry's topic"] = got.event_notification_configs[0].pubsub_topic_name
-    told["registries"] = [found.id for found in manager.list_device_registries(parent=LOCATION)]
-    told["registry missing"] = refusal(
+    answers["registry's topic"] = got.event_notification_configs[0].pubsub_topic_name
+    answers["registries"] = [found.id for found in manager.list_device_registries(parent=LOCATION)]
+    answers["registry missing"] = refusal(
         lambda: manager.get_device_registry(name=f"{LOCATION}/registries/none")
     )
-    told["registry's mask missing"] = refusal(
+    answers["registry's mask missing"] = refusal(
         lambda: manager.update_device_registry(
             device_registry=iot_v1.DeviceRegistry(name=REGISTRY), update_mask={"paths": []}
         )
     )
 
 
-def about_devices(manager: Any, told: dict[str, Any], key: str) -> None:
+def about_devices(manager: Any, answers: dict[str, Any], key: str) -> None:
     credential = iot_v1.DeviceCredential(
         public_key=iot_v1.PublicKeyCredential(format=iot_v1.PublicKeyFormat.ES256_PEM, key=key)
     )
     wanted = iot_v1.Device(id="lobby", credentials=[credential], metadata={"site": "hq"})
     made = manager.create_device(parent=REGISTRY, device=wanted)
-    told["device"] = {
+    answers["device"] = {
         "name": made.name,
         "key": made.credentials[0].public_key.key,
         "site": made.metadata["site"],
     }
-    told["device again"] = refusal(lambda: manager.create_device(parent=REGISTRY, device=wanted))
-    told["device of no registry"] = refusal(
+    answers["device again"] = refusal(lambda: manager.create_device(parent=REGISTRY, device=wanted))
+    answers["device of no registry"] = refusal(
         lambda: manager.create_device(parent=f"{LOCATION}/registries/none", device=wanted)
     )
-    told["device's id bad"] = refusal(
+    answers["device's id bad"] = refusal(
         lambda: manager.create_device(parent=REGISTRY, device=iot_v1.Device(id="1"))
     )
     bad = iot_v1.DeviceCredential(
         public_key=iot_v1.PublicKeyCredential(format=iot_v1.PublicKeyFormat.RSA_PEM, key=key)
     )
-    told["device's key bad"] = refusal(
+    answers["device's key bad"] = refusal(
         lambda: manager.create_device(parent=REGISTRY, device=iot_v1.Device(id="bad", credentials=[bad]))
     )
 
@@ -89,51 +89,51 @@ def about_devices(manager: Any, told: dict[str, Any], key: str) -> None:
 
     timed = iot_v1.DeviceCredential(public_key=credential.public_key, expiration_time=EXPIRES)
     changed = with_keys(credential, timed)
-    told["credentials' ends"] = [
+    answers["credentials' ends"] = [
         found.expiration_time.isoformat() if found.expiration_time else None for found in changed.credentials
     ]
-    told["four credentials"] = refusal(lambda: with_keys(*[credential] * 4))
-    told["site after another change"] = manager.get_device(name=DEVICE).metadata["site"]
-    told["fields asked for"] = sorted(
+    answers["four credentials"] = refusal(lambda: with_keys(*[credential] * 4))
+    answers["site after another change"] = manager.get_device(name=DEVICE).metadata["site"]
+    answers["fields asked for"] = sorted(
         field.name
         for field, _ in manager.get_device(
             request={"name": DEVICE, "field_mask": {"paths": ["metadata"]}}
         )._pb.ListFields()
     )
     manager.create_device(parent=REGISTRY, device=iot_v1.Device(id="yard"))
-    told["devices"] = [device.id for device in manager.list_devices(parent=REGISTRY)]
-    told["devices by page"] = [
+    answers["devices"] = [device.id for device in manager.list_devices(parent=REGISTRY)]
+    answers["devices by page"] = [
         device.id for device in manager.list_devices(request={"parent": REGISTRY, "page_size": 1})
     ]
-    told["devices by id"] = [
+    answers["devices by id"] = [
         device.id
         for device in manager.list_devices(request={"parent": REGISTRY, "device_ids": ["yard", "none"]})
     ]
-    told["states"] = len(manager.list_device_states(name=DEVICE).device_states)
+    answers["states"] = len(manager.list_device_states(name=DEVICE).device_states)
 
 
-def about_configurations(manager: Any, told: dict[str, Any]) -> None:
+def about_configurations(manager: Any, answers: dict[str, Any]) -> None:
     made = manager.modify_cloud_to_device_config(name=DEVICE, binary_data=b'{"max_fps": 2}')
-    told["configuration"] = made.version
-    told["configurations"] = [
+    answers["configuration"] = made.version
+    answers["configurations"] = [
         config.binary_data.decode()
         for config in manager.list_device_config_versions(name=DEVICE).device_configs
     ]
-    told["configuration of an old version"] = refusal(
+    answers["configuration of an old version"] = refusal(
         lambda: manager.modify_cloud_to_device_config(
             request={"name": DEVICE, "binary_data": b"", "version_to_update": 1}
         )
     )
-    told["command"] = refusal(lambda: manager.send_command_to_device(name=DEVICE, binary_data=b"restart"))
+    answers["command"] = refusal(lambda: manager.send_command_to_device(name=DEVICE, binary_data=b"restart"))
 
 
-def about_endings(manager: Any, told: dict[str, Any]) -> None:
-    told["registry with devices"] = refusal(lambda: manager.delete_device_registry(name=REGISTRY))
+def about_endings(manager: Any, answers: dict[str, Any]) -> None:
+    answers["registry with devices"] = refusal(lambda: manager.delete_device_registry(name=REGISTRY))
     for device in ("lobby", "yard"):
         manager.delete_device(name=f"{REGISTRY}/devices/{device}")
-    told["device gone"] = refusal(lambda: manager.get_device(name=DEVICE))
+    answers["device gone"] = refusal(lambda: manager.get_device(name=DEVICE))
     manager.delete_device_registry(name=REGISTRY)
-    told["registries at the end"] = [found.id for found in manager.list_device_registries(parent=LOCATION)]
+    answers["registries at the end"] = [found.id for found in manager.list_device_registries(parent=LOCATION)]
 
 
 def refusal(ask: Callable[[], Any]) -> str:
