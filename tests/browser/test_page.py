@@ -171,7 +171,7 @@ def test_recording_and_a_bucket_that_is_away_are_shown(browser: Browser, tmp_pat
     server.stop()
 
 
-def test_card_says_who_is_told_and_since_when_not(browser: Browser, tmp_path: Path) -> None:
+def test_card_names_brokers_and_since_when_one_is_away(browser: Browser, tmp_path: Path) -> None:
     clock = ManualClock()
     clock.advance((MOMENT - BEGINNING).total_seconds() + 180)
     server = PageServer(ReportedNode(tmp_path, report(), report("plain")), 0, clock=clock, links=links)
@@ -179,10 +179,10 @@ def test_card_says_who_is_told_and_since_when_not(browser: Browser, tmp_path: Pa
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"http://localhost:{server.port}/")
-    told = page.locator("[data-camera=lobby] .told")
-    expect(told).to_have_text("told:AWS IoT CoreCloud IoT Core (not for 3 min)", timeout=PATIENCE_MS)
-    expect(told.get_by_text("Cloud IoT Core (")).to_have_attribute("title", "no such device")
-    expect(page.locator("[data-camera=plain] .told")).to_be_hidden()
+    brokers = page.locator("[data-camera=lobby] .brokers")
+    expect(brokers).to_have_text("brokers:AWS IoT CoreCloud IoT Core (away for 3 min)", timeout=PATIENCE_MS)
+    expect(brokers.get_by_text("Cloud IoT Core (")).to_have_attribute("title", "no such device")
+    expect(page.locator("[data-camera=plain] .brokers")).to_be_hidden()
     context.close()
     server.stop()
 

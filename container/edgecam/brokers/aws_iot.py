@@ -151,7 +151,7 @@ class AwsIotTransport:
             if self._ending.is_set():
                 break
             state = self._states.state(device.camera_id)
-            due_in_s = device.schedule.due_in_s(state.worth, self._clock.monotonic_s())
+            due_in_s = device.schedule.due_in_s(state.change_key, self._clock.monotonic_s())
             if due_in_s > 0:
                 pause_s = min(pause_s, due_in_s)
             else:
@@ -210,7 +210,7 @@ class AwsIotTransport:
                 self._disconnect()
             raise raised from error
         now_s = self._clock.monotonic_s()
-        device.schedule.sent(state.worth, now_s)
+        device.schedule.sent(state.change_key, now_s)
         device.sent_total += 1
         device.sent_s = now_s
         if self._outages.outage is not None:
@@ -234,7 +234,7 @@ class AwsIotTransport:
         for device in self._devices:
             state = self._states.state(device.camera_id)
             now_s = self._clock.monotonic_s()
-            early_s = device.schedule.due_in_s(state.worth, now_s)
+            early_s = device.schedule.due_in_s(state.change_key, now_s)
             if now_s + early_s >= self._deadline_s:
                 continue  # it is told already, or there is no time left to wait for its turn
             self._clock.wait(threading.Event(), early_s)

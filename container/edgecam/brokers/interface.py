@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edgecam.status.reports import LinkReport
-from edgecam.status.schedule import Worth
+from edgecam.status.schedule import ChangeKey
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class DeviceState:
 
     Attributes:
         values: What is told, ready for JSON, redacted (`edgecam.brokers.state_document` says what is in it).
-        worth: What it is compared by.
+        change_key: What it is compared by.
     """
 
     values: Mapping[str, Any]
-    worth: Worth
+    change_key: ChangeKey
 
     @property
-    def word(self) -> str:
+    def state(self) -> str:
         """The state alone: `connecting`, `connected`, `stalled` or `disconnected`."""
         return str(self.values["state"])
 

@@ -35,7 +35,7 @@ from edgecam import __version__
 from edgecam.brokers.interface import DeviceState, RuntimeSettings, StateSource
 from edgecam.clock import Clock, utc_text
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS
-from edgecam.status.last_run import LastEnd
+from edgecam.status.last_run import LastShutdown
 from edgecam.status.reports import (
     CameraReport,
     SpoolReport,
@@ -44,8 +44,8 @@ from edgecam.status.reports import (
 )
 from edgecam.status.serialize import (
     as_ended,
+    change_key_of,
     recording_values,
-    worth_of,
 )
 
 _KEPT_S = 0.2
@@ -89,17 +89,17 @@ class NodeStates:
         self._reports = reports
         self._clock = clock
         self._storage = storage
-        self._previous_end: LastEnd | None = None
+        self._previous_end: LastShutdown | None = None
         self._settings = settings
         self._key_version: KeyVersion = lambda _: None
         self._moment: _Moment | None = None
         self._ended_at: datetime | None = None
 
-    def know_keys(self, key_version: KeyVersion) -> None:
+    def set_key_versions(self, key_version: KeyVersion) -> None:
         """From now on `key_version` says with which key a camera's device shows who it is."""
         self._key_version = key_version
 
-    def begin(self, previous_end: LastEnd | None) -> None:
+    def begin(self, previous_end: LastShutdown | None) -> None:
         """The node starts, and this is how it ended last time."""
         self._previous_end = previous_end
 
@@ -107,7 +107,7 @@ class NodeStates:
         """The cameras have ended: each state is `disconnected` from now on, whatever hangs."""
         self._ended_at = self._ended_at or self._clock.now()
 
-    def told_every(self, every_s: float) -> StateSource:
+    def states_every(self, every_s: float) -> StateSource:
         """The states for a transport that tells them every `every_s` seconds."""
         return _States(self, every_s)
 
@@ -120,8 +120,8 @@ class NodeStates:
         moment = self._now()
         report = moment.reports[camera_id]
         key_version, config = self._key_version(camera_id), self._config(camera_id)
-        worth = (*worth_of(report), key_version, config["refused"], repr(config["in_force"]))
-        return DeviceState(self._values(report, moment, key_version, config, every_s), worth)
+        change_key = (*change_key_of(report), key_version, config["refused"], repr(config["in_force"]))
+        return DeviceState(self._values(report, moment, key_version, config, every_s), change_key)
 
     def _now(self) -> _Moment:
         # Without a lock: who waits for a spool that hangs must not keep the end of the node waiting.
@@ -178,7 +178,7 @@ class NodeStates:
 
 @dataclass(frozen=True)
 class _States:
-    """See `NodeStates.told_every`."""
+    """See `NodeStates.states_every`."""
 
     node: NodeStates
     every_s: float

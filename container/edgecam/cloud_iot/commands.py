@@ -35,7 +35,7 @@ class _Outcome:
     attempts: int = 0
 
 
-class DeviceOrders:
+class CommandHandler:
     """Outlives the connections. For the link's thread.
 
     Args:
@@ -49,7 +49,7 @@ class DeviceOrders:
         self._control = control
         self._config: bytes | None = None
         self._outcomes: deque[_Outcome] = deque(maxlen=MOST_OUTCOMES)
-        self._on_their_way: dict[int, _Outcome] = {}
+        self._pending: dict[int, _Outcome] = {}
         self._has_complained = False
 
     def take(self, connection: BridgeConnection) -> None:
@@ -69,16 +69,16 @@ class DeviceOrders:
 
     def report(self, connection: BridgeConnection) -> None:
         """Send what came of commands, and strike off what the bridge has confirmed."""
-        for number in [each for each in self._on_their_way if connection.is_confirmed(each)]:
-            del self._on_their_way[number]
+        for number in [each for each in self._pending if connection.is_confirmed(each)]:
+            del self._pending[number]
         while self._outcomes:
             outcome = self._outcomes[0]
             outcome.attempts += 1
-            self._on_their_way[connection.publish("events", outcome.text)] = self._outcomes.popleft()
+            self._pending[connection.publish("events", outcome.text)] = self._outcomes.popleft()
 
-    def connection_over(self) -> None:
+    def on_disconnect(self) -> None:
         """What was on its way may not have arrived: it is sent once more."""
-        unsure = [*self._on_their_way.values(), *self._outcomes]
+        unsure = [*self._pending.values(), *self._outcomes]
         again = [outcome for outcome in unsure if outcome.attempts < MOST_ATTEMPTS]
         if len(again) < len(unsure):
             log.warning(
@@ -87,7 +87,7 @@ class DeviceOrders:
                 extra=self._about,
             )
         self._outcomes = deque(again, maxlen=MOST_OUTCOMES)
-        self._on_their_way.clear()
+        self._pending.clear()
 
     def _handle(self, message: Message) -> None:
         kind, _, subfolder = message.topic.partition("/")

@@ -13,9 +13,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecam.clock import Clock
-from edgecam.cloud_iot.faults import Faults
-from edgecam.cloud_iot.key_source import LEAST_PAUSE_S
-from edgecam.cloud_iot.tls import Trust
+from edgecam.cloud_iot.faults import ConnectionErrors
+from edgecam.cloud_iot.key_source import MIN_REFRESH_S
+from edgecam.cloud_iot.tls import TrustStore
 from edgecam.config.brokers import CloudIot
 from edgecam.config.runtime import MOST_BYTES
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _QOS = 1  # 2 is refused, and 0 would leave open what has arrived
 _USER = "unused"  # the bridge asks for one and looks at the token alone
-_LONGEST_TURN_S = 1.0
+_LONGEST_POLL_S = 1.0
 _MOST_PACKETS = 100
 """Of one turn: a bridge that sends without end may not keep the device from its own messages."""
 _FAILURE = 0x80
@@ -47,7 +47,7 @@ class Limits(NamedTuple):
     connect_s: float = 10.0
     answer_s: float = 10.0
     keepalive_s: int = 60
-    key_s: float = LEAST_PAUSE_S
+    key_s: float = MIN_REFRESH_S
 
 
 class Message(NamedTuple):
@@ -64,19 +64,26 @@ class BridgeConnection:
         config: Which bridge.
         device: The device's full name.
         trust: Whom to trust.
-        faults: Words for what goes wrong.
+        errors: Words for what goes wrong.
         clock: Durations.
         limits: Patience.
     """
 
     def __init__(
-        self, config: CloudIot, device: str, *, trust: Trust, faults: Faults, clock: Clock, limits: Limits
+        self,
+        config: CloudIot,
+        device: str,
+        *,
+        trust: TrustStore,
+        errors: ConnectionErrors,
+        clock: Clock,
+        limits: Limits,
     ) -> None:
         self._config = config
         self._device = device
         self._topics = f"/devices/{device.rpartition('/')[2]}/"
         self._trust = trust
-        self._faults = faults
+        self._errors = errors
         self._clock = clock
         self._limits = limits
         self._client: Client | None = None
@@ -106,19 +113,19 @@ class BridgeConnection:
         except (OSError, UnicodeError) as error:  # the latter: a host that cannot be put into a question
             if isinstance(error, ssl.SSLCertVerificationError):
                 self._trust.forget()
-            raise self._faults.of_connecting(error) from error
+            raise self._errors.not_connected(error) from error
         deadline_s = self._clock.monotonic_s() + min(timeout_s, self._limits.answer_s)
         while self._answer is None and not self._has_ended:
             left_s = deadline_s - self._clock.monotonic_s()
             if left_s <= 0:
-                raise self._faults.of_silence("the token to be taken", min(timeout_s, self._limits.answer_s))
+                raise self._errors.timed_out("the token to be taken", min(timeout_s, self._limits.answer_s))
             self._serve(left_s)
         if self._answer is None:
             self._check_ways_to_end()
-            raise self._faults.of_silent_refusal(key_name)
+            raise self._errors.closed_before_connack(key_name)
         code, said = self._answer
         if code:
-            raise self._faults.of_answer(code, said, key_name)
+            raise self._errors.from_connack(code, said, key_name)
         self._began_s = self._clock.monotonic_s()
         client.subscribe([(f"{self._topics}config", _QOS), (f"{self._topics}commands/#", _QOS)])
 
@@ -147,7 +154,7 @@ class BridgeConnection:
         self._messages.clear()
         return taken
 
-    def turn(self, timeout_s: float) -> None:
+    def poll(self, timeout_s: float) -> None:
         """Serve the connection: returns when something has happened, or after `timeout_s` seconds."""
         self._serve(timeout_s)
         self._check()
@@ -165,13 +172,13 @@ class BridgeConnection:
     def _check(self) -> None:
         if self._has_ended:
             self._check_ways_to_end()
-            raise self._faults.of_end(self.lived_s)
+            raise self._errors.closed(self.lived_s)
 
     def _check_ways_to_end(self) -> None:
         if self._socket is not None and self._socket.too_long is not None:
-            raise self._faults.of_length(self._socket.too_long)
+            raise self._errors.packet_too_long(self._socket.too_long)
         if self._fell_silent:
-            raise self._faults.of_silence("a sign of life", self._limits.keepalive_s)
+            raise self._errors.timed_out("a sign of life", self._limits.keepalive_s)
 
     def _serve(self, timeout_s: float) -> None:
         """Not paho's own `loop`: that waits with select(), which knows no file above number 1023."""
@@ -183,7 +190,7 @@ class BridgeConnection:
         self._socket = socket  # paho forgets it when it ends, and why stands there
         poller = select.poll()
         poller.register(socket, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
-        waits_s = 0.0 if _pending(socket) else min(timeout_s, _LONGEST_TURN_S)
+        waits_s = 0.0 if _pending(socket) else min(timeout_s, _LONGEST_POLL_S)
         for _, event in poller.poll(waits_s * 1000):
             if event & ~select.POLLOUT:
                 self._read(client)
@@ -199,7 +206,7 @@ class BridgeConnection:
         try:
             client.loop_read()
         except (ValueError, LookupError, struct.error) as error:  # what paho says to packets cut short
-            raise self._faults.of_nonsense() from error
+            raise self._errors.unreadable() from error
 
     def _new_client(self, token: str, timeout_s: float) -> Client:
         from paho.mqtt.client import Client
@@ -226,7 +233,7 @@ class BridgeConnection:
         try:
             return self._trust.context()
         except OSError as error:
-            raise self._faults.of_trust(str(self._trust.ca_file), error) from error
+            raise self._errors.unusable_ca_file(str(self._trust.ca_file), error) from error
 
     # What paho calls, always from within `_serve` or `open`, on the caller's own thread.
 

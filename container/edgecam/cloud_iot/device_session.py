@@ -15,16 +15,16 @@ from concurrent.futures import Future
 from edgecam.backoff import STABLE_AFTER_S, Backoff
 from edgecam.brokers.interface import DeviceControl, StateSource
 from edgecam.clock import Clock
-from edgecam.cloud_iot.commands import DeviceOrders
+from edgecam.cloud_iot.commands import CommandHandler
 from edgecam.cloud_iot.connection import BridgeConnection, Limits
-from edgecam.cloud_iot.faults import Faults
+from edgecam.cloud_iot.faults import ConnectionErrors
 from edgecam.cloud_iot.jwt import Token, make_token
-from edgecam.cloud_iot.key_source import KeyPlace
+from edgecam.cloud_iot.key_source import KeySource
 from edgecam.cloud_iot.link_status import LinkStatus, is_refusal
 from edgecam.cloud_iot.private_key import PrivateKey
-from edgecam.cloud_iot.state_publisher import DeviceTelling
-from edgecam.cloud_iot.tls import Trust
-from edgecam.cloud_iot.waiting import in_background, rest
+from edgecam.cloud_iot.state_publisher import StatePublisher
+from edgecam.cloud_iot.tls import TrustStore
+from edgecam.cloud_iot.waiting import run_in_background, wait_or_clock_step
 from edgecam.config.brokers import CloudIot
 from edgecam.config.camera import Camera
 from edgecam.errors import BrokerError, EdgecamError
@@ -48,7 +48,7 @@ _RENEW_BY = 0.92
 """Then it is renewed with the key that is known, even if the secret has not been had anew."""
 
 
-class DeviceLink:
+class DeviceSession:
     """Tells one camera's state to the bridge until it is stopped.
 
     Args:
@@ -70,8 +70,8 @@ class DeviceLink:
         *,
         states: StateSource,
         control: DeviceControl,
-        keys: KeyPlace,
-        trust: Trust,
+        keys: KeySource,
+        trust: TrustStore,
         clock: Clock,
         limits: Limits,
         random_source: random.Random | None = None,
@@ -84,16 +84,16 @@ class DeviceLink:
         self._clock = clock
         self._limits = limits
         self._random = random_source or random.Random()  # noqa: S311 - spreads load, guards nothing
-        self._faults = Faults(config, self.device, clock)
-        self._telling = DeviceTelling(
+        self._errors = ConnectionErrors(config, self.device, clock)
+        self._publisher = StatePublisher(
             camera.id,
             config,
             states=states,
             clock=clock,
-            faults=self._faults,
+            errors=self._errors,
             answer_s=limits.answer_s,
         )
-        self._orders = DeviceOrders(camera.id, control)
+        self._commands = CommandHandler(camera.id, control)
         self._status = LinkStatus(camera.id, clock)
         self._backoff = Backoff(
             self._random,
@@ -129,13 +129,13 @@ class DeviceLink:
         return None if self._accepted is None else self._accepted.version
 
     @property
-    def has_told_last(self) -> bool:
+    def final_state_acked(self) -> bool:
         """Whether the bridge has confirmed a state after `stop`."""
-        return self._telling.has_told_last
+        return self._publisher.final_state_acked
 
     def report(self) -> LinkReport:
         """How the connection is doing now; from any thread."""
-        return self._status.report(self._telling.confirmed_total)
+        return self._status.report(self._publisher.confirmed_total)
 
     def run(self) -> None:
         """Retry until stopped, and once more then, where the last state has not been told. Nothing that one
@@ -146,7 +146,7 @@ class DeviceLink:
             try:
                 self.run_once()
             except Exception as error:
-                rest(self._clock, self._ending, self._failed(error))
+                wait_or_clock_step(self._clock, self._ending, self._failed(error))
         self._status.disconnected()
 
     def run_once(self) -> None:
@@ -162,7 +162,7 @@ class DeviceLink:
             self._config,
             self.device,
             trust=self._trust,
-            faults=self._faults,
+            errors=self._errors,
             clock=self._clock,
             limits=self._limits,
         )
@@ -171,8 +171,8 @@ class DeviceLink:
             self._open(connection, token, key)
             self._serve(connection, token)
         finally:
-            self._telling.connection_over()
-            self._orders.connection_over()
+            self._publisher.on_disconnect()
+            self._commands.on_disconnect()
             connection.close()
 
     def _open(self, connection: BridgeConnection, token: Token, key: PrivateKey) -> None:
@@ -186,7 +186,7 @@ class DeviceLink:
                 raise _NewKeyRefusedError(str(error), reason=error.reason) from error
             raise
         if self._accepted is not None and key != self._accepted:
-            self._telling.forget()  # whoever rotates the key waits for a state that names it
+            self._publisher.forget()  # whoever rotates the key waits for a state that names it
         self._keys.accepted(key)
         self._accepted = key
         self._status.connected()
@@ -201,25 +201,25 @@ class DeviceLink:
                 errand = self._ask_for_key()
             is_renewal = errand is not None and (errand.done() or used >= _RENEW_BY)
             is_ending = self._ending.is_set()
-            wait_s = self._telling.tell(connection, is_wanted=is_renewal, is_last=is_ending)
+            wait_s = self._publisher.publish_if_due(connection, is_wanted=is_renewal, is_last=is_ending)
             if self._is_over():
                 return
-            if is_renewal and not is_ending and self._telling.is_fresh:
+            if is_renewal and not is_ending and self._publisher.is_fresh:
                 self._renewed(errand)
                 return
-            self._orders.report(connection)
-            connection.turn(min(wait_s, LOOK_EVERY_S))
-            self._orders.take(connection)
+            self._commands.report(connection)
+            connection.poll(min(wait_s, LOOK_EVERY_S))
+            self._commands.take(connection)
             self._note(connection)
 
     def _is_over(self) -> bool:
         """Whether the last state is told, or there is no time left for it."""
         is_late = self._ending.is_set() and self._clock.monotonic_s() >= self._deadline_s
-        return is_late or self._telling.has_told_last
+        return is_late or self._publisher.final_state_acked
 
     def _note(self, connection: BridgeConnection) -> None:
         """What has been confirmed, and that the connection has proved good."""
-        if self._telling.hear(connection):
+        if self._publisher.poll_ack(connection):
             self._status.published()
         if connection.lived_s >= STABLE_AFTER_S:
             self._proved_good()
@@ -238,12 +238,12 @@ class DeviceLink:
     def _ask_for_key(self) -> Future[PrivateKey]:
         """The key for the next token, had without keeping the connection waiting: giving up on a cloud that
         does not answer takes seconds."""
-        return in_background(self._keys.key, f"key-{self.camera_id}")
+        return run_in_background(self._keys.key, f"key-{self.camera_id}")
 
     def _failed(self, error: Exception) -> float:
         """Tell what went wrong; seconds until the next attempt is due."""
         self._status.disconnected()
-        self._telling.forget()  # a state that is confirmed shows everybody that it is over
+        self._publisher.forget()  # a state that is confirmed shows everybody that it is over
         if isinstance(error, _NewKeyRefusedError):
             log.warning(
                 "goes on with the key before: the new one is not taken yet: %s",

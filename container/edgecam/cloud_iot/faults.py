@@ -18,7 +18,7 @@ _WRONG_PROTOCOL = 0x84
 """Reason codes of CONNACK as paho gives them: MQTT 5's, also for MQTT 3.1.1."""
 
 
-class Faults:
+class ConnectionErrors:
     """Words for the faults of one device's connection.
 
     Args:
@@ -34,7 +34,7 @@ class Faults:
         self._device = device
         self._clock = clock
 
-    def of_connecting(self, error: Exception) -> BrokerError:
+    def not_connected(self, error: Exception) -> BrokerError:
         """No connection, or no TLS."""
         if isinstance(error, ssl.SSLCertVerificationError):
             return self._error(
@@ -70,7 +70,7 @@ class Faults:
             "unreachable", f"the connection failed: {os.strerror(number) if number else type(error).__name__}"
         )
 
-    def of_trust(self, path: str, error: OSError) -> BrokerError:
+    def unusable_ca_file(self, path: str, error: OSError) -> BrokerError:
         """The file with who is trusted cannot be used."""
         problem = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
         return BrokerError(
@@ -78,7 +78,7 @@ class Faults:
             reason="untrusted",
         )
 
-    def of_answer(self, code: int, said: str, key_name: str) -> BrokerError:
+    def from_connack(self, code: int, said: str, key_name: str) -> BrokerError:
         """CONNACK says no."""
         if code == _UNAVAILABLE:
             return self._error("unavailable", f"the bridge cannot take a connection now ({said})")
@@ -97,7 +97,7 @@ class Faults:
             f"the bridge refuses the token of {self._device} ({key_name}; {said}): " + self._suspects(),
         )
 
-    def of_silent_refusal(self, key_name: str) -> BrokerError:
+    def closed_before_connack(self, key_name: str) -> BrokerError:
         """The connection was closed in place of CONNACK."""
         return self._error(
             "unauthorized",
@@ -105,7 +105,7 @@ class Faults:
             + self._suspects(),
         )
 
-    def of_silence(self, awaited: str, waited_s: float) -> BrokerError:
+    def timed_out(self, awaited: str, waited_s: float) -> BrokerError:
         """What was sent is not answered, though nobody has closed the connection."""
         return self._error(
             "silent",
@@ -113,15 +113,15 @@ class Faults:
             "hangs, or the way to it is cut",
         )
 
-    def of_length(self, error: PacketTooLong) -> BrokerError:
+    def packet_too_long(self, error: PacketTooLong) -> BrokerError:
         """It sends what is longer than anything that the protocol knows."""
         return self._error("nonsense", f"{error}; the connection was ended, check cloud_iot.host and port")
 
-    def of_nonsense(self) -> BrokerError:
+    def unreadable(self) -> BrokerError:
         """What it sends cannot be read."""
         return self._error("nonsense", "expected MQTT 3.1.1, found packets that cannot be read")
 
-    def of_end(self, lived_s: float) -> BrokerError:
+    def closed(self, lived_s: float) -> BrokerError:
         """The bridge closed the connection, or it broke: MQTT 3.1.1 gives no reason."""
         doubt = (
             "; if that comes again, another node is connected as this device, or the device is blocked"

@@ -21,16 +21,16 @@ from edgecam.config.brokers import DeviceKey
 from edgecam.credentials.secrets import SecretSource
 from edgecam.errors import CredentialsError
 
-LEAST_PAUSE_S = 300.0
+MIN_REFRESH_S = 300.0
 """Between two looks at a secret that nobody complains about."""
-_FIRST_REFUSED_PAUSE_S = 5.0  # a first refusal is looked into at once, then doubling up to `LEAST_PAUSE_S`
+_FIRST_REFUSED_PAUSE_S = 5.0  # a first refusal is looked into at once, then doubling up to `MIN_REFRESH_S`
 _LONGEST_FILE_BYTES = 64 * 1024
 """A key is two kilobytes at most; whoever names a video by mistake is told so."""
 
 _log = logging.getLogger(__name__)
 
 
-class KeyPlace:
+class KeySource:
     """The place of one device's key, and what was found there last. `key` may be called from any thread; the
     rest is for the link's, and waits for nobody who is looking.
 
@@ -44,7 +44,7 @@ class KeyPlace:
         secrets: Fetches secrets.
         clock: Time, for pauses between looks at a secret.
         environment: Where `place.env` is looked up.
-        least_pause_s: Between two looks at a secret that nobody complains about.
+        min_refresh_s: Between two looks at a secret that nobody complains about.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class KeyPlace:
         secrets: SecretSource,
         clock: Clock,
         environment: Mapping[str, str] = os.environ,
-        least_pause_s: float = LEAST_PAUSE_S,
+        min_refresh_s: float = MIN_REFRESH_S,
     ) -> None:
-        self._least_pause_s = least_pause_s
+        self._least_pause_s = min_refresh_s
         self._place = place
         self._device = device
         self._about = {"camera": camera_id}
@@ -68,7 +68,7 @@ class KeyPlace:
         self._lock = threading.Lock()
         self._key: PrivateKey | None = None
         self._accepted: PrivateKey | None = None
-        self._looked_s = 0.0
+        self._loaded_s = 0.0
         self._refusals = 0
         self._falls_back = False
         self._warned_of_mode = False
@@ -93,7 +93,7 @@ class KeyPlace:
             return self._accepted
         with self._lock:
             if self._key is None or self._is_due():
-                self._look(self._key)
+                self._load(self._key)
             assert self._key is not None  # noqa: S101 - found or kept
             return self._key
 
@@ -121,10 +121,10 @@ class KeyPlace:
         pause_s = self._least_pause_s
         if self._refusals:
             pause_s = doubled_s(self._refusals, first_s=_FIRST_REFUSED_PAUSE_S, longest_s=pause_s)
-        return self._clock.monotonic_s() - self._looked_s >= pause_s
+        return self._clock.monotonic_s() - self._loaded_s >= pause_s
 
-    def _look(self, before: PrivateKey | None) -> None:
-        self._looked_s = self._clock.monotonic_s()
+    def _load(self, before: PrivateKey | None) -> None:
+        self._loaded_s = self._clock.monotonic_s()
         try:
             self._key = parse_private_key(self._text(), self.name, self._device)
         except CredentialsError as error:

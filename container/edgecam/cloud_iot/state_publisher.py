@@ -9,30 +9,30 @@ from dataclasses import dataclass
 from edgecam.brokers.interface import DeviceState, StateSource
 from edgecam.clock import Clock
 from edgecam.cloud_iot.connection import BridgeConnection
-from edgecam.cloud_iot.faults import Faults
+from edgecam.cloud_iot.faults import ConnectionErrors
 from edgecam.config.brokers import CloudIot, StatePayload
 from edgecam.status.reports import CameraState
-from edgecam.status.schedule import LEAST_EVERY_S, StateSchedule, Worth
+from edgecam.status.schedule import LEAST_EVERY_S, ChangeKey, StateSchedule
 
 
 @dataclass(frozen=True)
-class _OnItsWay:
+class _Pending:
     """A state that the bridge has not confirmed.
 
     Attributes:
         number: By which the connection knows it.
         sent_s: When it was handed over, monotonic.
-        worth: What it is compared by.
+        change_key: What it is compared by.
         is_last: Whether it was sent as the last words.
     """
 
     number: int
     sent_s: float
-    worth: Worth
+    change_key: ChangeKey
     is_last: bool
 
 
-class DeviceTelling:
+class StatePublisher:
     """Outlives the connections. For the link's thread; the counters may be read from any.
 
     Args:
@@ -40,7 +40,7 @@ class DeviceTelling:
         config: How often, and in what form.
         states: Asked when a state may be sent, so that none waits.
         clock: Time.
-        faults: Words for a bridge that confirms nothing.
+        errors: Words for a bridge that confirms nothing.
         answer_s: How long its confirmation is awaited.
     """
 
@@ -51,46 +51,46 @@ class DeviceTelling:
         *,
         states: StateSource,
         clock: Clock,
-        faults: Faults,
+        errors: ConnectionErrors,
         answer_s: float,
     ) -> None:
         self._camera_id = camera_id
         self._payload = config.payload
         self._states = states
         self._clock = clock
-        self._faults = faults
+        self._errors = errors
         self._answer_s = answer_s
         self._schedule = StateSchedule(config.every_s)
-        self._on_its_way: _OnItsWay | None = None
-        self._arrived: Worth | None = None
+        self._pending: _Pending | None = None
+        self._arrived: ChangeKey | None = None
         self._arrived_s = -math.inf
         self.confirmed_total = 0
-        self.has_told_last = False
+        self.final_state_acked = False
 
     @property
     def is_fresh(self) -> bool:
         """Whether the bridge has a state that is no older than another could be sent."""
-        return self._on_its_way is None and self._clock.monotonic_s() - self._arrived_s < LEAST_EVERY_S
+        return self._pending is None and self._clock.monotonic_s() - self._arrived_s < LEAST_EVERY_S
 
-    def tell(self, connection: BridgeConnection, *, is_wanted: bool, is_last: bool) -> float:
+    def publish_if_due(self, connection: BridgeConnection, *, is_wanted: bool, is_last: bool) -> float:
         """Send the state, if it is time.
 
         Args:
             connection: Where to.
             is_wanted: A fresh one is wanted whatever the schedule says: the connection is to be renewed.
-            is_last: The node ends: `has_told_last` says when the bridge has confirmed the last words.
+            is_last: The node ends: `final_state_acked` says when the bridge has confirmed the last words.
 
         Returns:
             Seconds until one may be due.
         """
-        if self._on_its_way is not None:
+        if self._pending is not None:
             return math.inf
         now_s = self._clock.monotonic_s()
         state = self._states.state(self._camera_id)
-        if is_last and state.worth == self._arrived and state.word == CameraState.DISCONNECTED:
-            self.has_told_last = True
+        if is_last and state.change_key == self._arrived and state.state == CameraState.DISCONNECTED:
+            self.final_state_acked = True
             return math.inf
-        due_s = self._schedule.due_in_s(state.worth, now_s)
+        due_s = self._schedule.due_in_s(state.change_key, now_s)
         if is_last or (is_wanted and not self.is_fresh):
             due_s = 0.0
         # Not a second after it was sent, but after it has surely arrived: on the way they may come closer.
@@ -98,33 +98,33 @@ class DeviceTelling:
         if wait_s > 0:
             return wait_s
         number = connection.publish("state", self._text(state))
-        self._schedule.sent(state.worth, now_s)
-        self._on_its_way = _OnItsWay(number, now_s, state.worth, is_last)
+        self._schedule.sent(state.change_key, now_s)
+        self._pending = _Pending(number, now_s, state.change_key, is_last)
         return math.inf
 
-    def hear(self, connection: BridgeConnection) -> bool:
+    def poll_ack(self, connection: BridgeConnection) -> bool:
         """Whether the bridge has just confirmed a state.
 
         Raises:
             BrokerError: it should have.
         """
-        state = self._on_its_way
+        state = self._pending
         if state is None:
             return False
         now_s = self._clock.monotonic_s()
         if connection.is_confirmed(state.number):
-            self._on_its_way, self._arrived, self._arrived_s = None, state.worth, now_s
+            self._pending, self._arrived, self._arrived_s = None, state.change_key, now_s
             self.confirmed_total += 1
-            self.has_told_last = state.is_last
+            self.final_state_acked = state.is_last
             return True
         if now_s - state.sent_s >= self._answer_s:
-            raise self._faults.of_silence("the state to be confirmed", self._answer_s)
+            raise self._errors.timed_out("the state to be confirmed", self._answer_s)
         return False
 
-    def connection_over(self) -> None:
+    def on_disconnect(self) -> None:
         """The connection has ended: what was on its way may not have arrived, and is told again."""
-        if self._on_its_way is not None:
-            self._on_its_way = None
+        if self._pending is not None:
+            self._pending = None
             self.forget()
 
     def forget(self) -> None:
@@ -134,5 +134,5 @@ class DeviceTelling:
 
     def _text(self, state: DeviceState) -> str:
         if self._payload is StatePayload.WORD:
-            return state.word
+            return state.state
         return json.dumps(state.values, ensure_ascii=False)

@@ -8,7 +8,7 @@ import threading
 from edgecam.cloud_iot.bridge_socket import BridgeSocket
 
 
-class Trust:
+class TrustStore:
     """Whom the bridge's certificate is checked against: read once for all devices, for it takes 2 MB.
 
     Safe to use from any thread.

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping
 from edgecam.brokers.interface import DeviceControl, StateSource
 from edgecam.clock import Clock
 from edgecam.cloud_iot.connection import Limits
-from edgecam.cloud_iot.device_session import DeviceLink
-from edgecam.cloud_iot.key_source import KeyPlace
-from edgecam.cloud_iot.tls import Trust
+from edgecam.cloud_iot.device_session import DeviceSession
+from edgecam.cloud_iot.key_source import KeySource
+from edgecam.cloud_iot.tls import TrustStore
 from edgecam.config.brokers import CloudIot
 from edgecam.config.camera import Camera
 from edgecam.credentials.secrets import SecretSource
@@ -55,21 +55,21 @@ class CloudIotTransport:
         random_source: random.Random | None = None,
     ) -> None:
         self._clock = clock
-        trust, limits = Trust(config.ca_file), limits or Limits()
+        trust, limits = TrustStore(config.ca_file), limits or Limits()
         self._links = {
-            camera.id: DeviceLink(
+            camera.id: DeviceSession(
                 camera,
                 config,
                 states=states,
                 control=control,
-                keys=KeyPlace(
+                keys=KeySource(
                     camera.device.key,
                     config.device_name(camera.device_id),
                     camera_id=camera.id,
                     secrets=secrets,
                     clock=clock,
                     environment=environment,
-                    least_pause_s=limits.key_s,
+                    min_refresh_s=limits.key_s,
                 ),
                 trust=trust,
                 clock=clock,
@@ -92,7 +92,7 @@ class CloudIotTransport:
             link.stop(deadline_s)
         for link in self._links.values():
             link.join()
-        untold = [camera_id for camera_id, link in self._links.items() if not link.has_told_last]
+        untold = [camera_id for camera_id, link in self._links.items() if not link.final_state_acked]
         if untold:
             log.info("left the bridge without telling the last state of %s", ", ".join(untold))
 

@@ -17,7 +17,7 @@ dated, and a core without a battery for its clock begins with a wrong one."""
 _LOOK_EVERY_S = 1.0
 
 
-def rest(clock: Clock, ending: threading.Event, delay_s: float) -> None:
+def wait_or_clock_step(clock: Clock, ending: threading.Event, delay_s: float) -> None:
     """Sleep for `delay_s` seconds, or until `ending` is set, or the time of day is."""
     until_s = clock.monotonic_s() + delay_s
     offset_s = _offset_s(clock)
@@ -27,7 +27,7 @@ def rest(clock: Clock, ending: threading.Event, delay_s: float) -> None:
             return
 
 
-def in_background(work: Callable[[], T], name: str) -> Future[T]:
+def run_in_background(work: Callable[[], T], name: str) -> Future[T]:
     """What comes of `work`, done on a thread `name` that nobody has to wait for."""
     outcome: Future[T] = Future()
 

@@ -24,7 +24,7 @@ from edgecam.launch.command_override import (
 )
 from edgecam.launch.container_memory import MIB, default_limit_bytes
 from edgecam.launch.docker_options import DockerOptions, Mount
-from edgecam.launch.paths import mistakes_on_core, read_only, written
+from edgecam.launch.paths import mistakes_on_core, read_only_mounts, writable_folders
 
 DATA_DIR_VARIABLE = "EDGECAM_DATA_DIR"
 DOCKER_VARIABLE = "EDGECAM_DOCKER"
@@ -73,9 +73,9 @@ def plan(config: NodeConfig, docker: DockerOptions, *, core_bytes: int | None = 
     """
     if mistakes := [*mistakes_on_core(config), *_mistakes_of_network(config, docker)]:
         raise ConfigurationError(mistakes, document="component configuration")
-    folders = sorted({folder for _, folder in written(config)})
+    folders = sorted({folder for _, folder in writable_folders(config)})
     # Later ones win: what the user mounts, then what is written, then what is only read.
-    mounts = {path: Mount(source=path, target=path, read_only=True) for path in read_only(config)}
+    mounts = {path: Mount(source=path, target=path, read_only=True) for path in read_only_mounts(config)}
     mounts |= {path: Mount(source=path, target=path) for path in folders}
     mounts |= {mount.target: mount for mount in docker.mounts}
     arguments = [f"--network={docker.network}"]

@@ -29,13 +29,13 @@ _EXAMPLES = {"data_dir": DEFAULT_DATA_DIR, "spool.path": DEFAULT_SPOOL}
 
 def mistakes_on_core(config: NodeConfig) -> Iterable[Mistake]:
     """What is right for a node on its own, but cannot work in a core's container."""
-    for path, folder in written(config):
+    for path, folder in writable_folders(config):
         if str(PurePosixPath(folder)) in _SHARED_FOLDERS:
             example = _EXAMPLES.get(path, "/srv/edgecam")
             yield Mistake(path, f"a folder of edgecam's own, such as {example}", f'"{folder}"')
     if config.bucket is not None:
         yield from _mistakes_of_spool(config)
-    for path, folder in (*written(config), *_named_files(config)):
+    for path, folder in (*writable_folders(config), *_named_files(config)):
         if ":" in folder:
             yield Mistake(path, "a path without a colon: docker separates with it", f'"{folder}"')
     for index, camera in enumerate(config.cameras):
@@ -62,12 +62,12 @@ def _mistakes_of_spool(config: NodeConfig) -> Iterable[Mistake]:
     if any(spool.is_relative_to(folder) for folder in _FORGETFUL_FOLDERS):
         found = f'"{spool}", which is empty after a restart'
         yield Mistake("spool.path", f"a folder on a disk, such as {DEFAULT_SPOOL}", found)
-    for path, folder in written(config):
+    for path, folder in writable_folders(config):
         if path != "spool.path" and PurePosixPath(folder).is_relative_to(spool):
             yield Mistake(path, "a folder outside of the spool", f'"{folder}" within spool.path, "{spool}"')
 
 
-def written(config: NodeConfig) -> list[tuple[str, str]]:
+def writable_folders(config: NodeConfig) -> list[tuple[str, str]]:
     """Where each written folder is set, and its path."""
     folders = [("data_dir", config.data_dir)]
     for index, camera in enumerate(config.cameras):
@@ -102,7 +102,7 @@ def _named_files(config: NodeConfig) -> list[tuple[str, str]]:
     return named
 
 
-def read_only(config: NodeConfig) -> list[str]:
+def read_only_mounts(config: NodeConfig) -> list[str]:
     """What is mounted read-only: the folders of the files, so that a file replaced by rename is seen."""
     paths = set()
     for _, path in _named_files(config):

@@ -18,7 +18,7 @@ from edgecam.sources.base import Source
 from edgecam.status.reports import DecodeMode
 
 
-class Delivery:
+class CameraSession:
     """Lives as long as the connection.
 
     Args:
@@ -70,7 +70,7 @@ class Delivery:
         return self._had_keyframe
 
     @property
-    def picture_patience_s(self) -> float:
+    def frame_timeout_s(self) -> float:
         """How long arriving data may yield no picture before something is wrong, seconds."""
         frames, interval_ns = self._wishes.frames, self._gate.rhythm.keyframe_interval_ns
         if not frames.enabled:

@@ -34,7 +34,7 @@ from edgecam.errors import (
 )
 from edgecam.frames.demand import Wishes
 from edgecam.frames.writer import FrameWriter, NoFrame
-from edgecam.node.camera_session import Delivery
+from edgecam.node.camera_session import CameraSession
 from edgecam.recording.recorder import Recorder
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.sources.factory import source_for
@@ -53,11 +53,11 @@ _LOOKS_IN_LIMIT = 5  # a short limit is looked at more often
 _FIRST_LOOK_EVERY_S = 0.1
 """The same until the first picture: what comes instead is bounded."""
 _RECORDER_STOP_S = 1.0  # its chunk was finished when the connection ended
-_PATIENCE_S = 0.02  # so that a deadline that is looked at has surely passed
+_TIMER_SLACK_S = 0.02  # so that a deadline that is looked at has surely passed
 
 
 @dataclass(frozen=True)
-class _Standing:
+class _CameraStatus:
     """The state as it is told; replaced whole, so that readers need no lock."""
 
     state: CameraState
@@ -94,15 +94,15 @@ class CameraWorker:
         self._logins = logins
         self._clock = clock
         self._stopping = threading.Event()
-        self._nudged = threading.Event()
+        self._woken = threading.Event()
         self._backoff = Backoff()
-        self._ask_anew = False
+        self._refresh_login = False
         self._attempts = 0
         self._connected_s: float | None = None
         self._received_bytes = 0
         self._wishes = Wishes(camera.frames, clock)
-        self._delivery: Delivery | None = None
-        self._standing = _Standing(CameraState.CONNECTING, clock.now())
+        self._session: CameraSession | None = None
+        self._status = _CameraStatus(CameraState.CONNECTING, clock.now())
         kind = FrameWriter if camera.frames.enabled else NoFrame
         self._writer = kind(
             camera_id=camera.id,
@@ -119,7 +119,7 @@ class CameraWorker:
     def stop(self) -> None:
         """From any thread: end soon. `join` waits for it."""
         self._stopping.set()
-        self._nudge()
+        self._wake()
 
     def join(self, timeout_s: float) -> bool:
         """Whether the camera's thread has ended within `timeout_s` seconds."""
@@ -129,7 +129,7 @@ class CameraWorker:
     def reconnect(self) -> None:
         """From any thread: end the present connection, or the waiting, and connect anew (the login has
         changed, or somebody wishes it)."""
-        self._nudge()
+        self._wake()
 
     def change(self, *, frames: Frames, chunk_s: float) -> None:
         """From any thread, and without connecting anew: pictures as often as `frames` says, chunks of
@@ -152,7 +152,7 @@ class CameraWorker:
             raise CommandError(
                 f"{self.camera.id}: expected a camera with pictures, found frames.enabled: false"
             )
-        state = self._standing.state
+        state = self._status.state
         if state is not CameraState.CONNECTED:
             raise CommandError(
                 f"{self.camera.id}: expected the camera to be connected, found it {state.value}"
@@ -161,19 +161,19 @@ class CameraWorker:
 
     def report(self) -> CameraReport:
         """How the camera is doing now; from any thread."""
-        standing, delivery, newest_s = self._standing, self._delivery, self._writer.newest_s
+        status, session, newest_s = self._status, self._session, self._writer.newest_s
         age_s = None if newest_s is None else max(0.0, self._clock.monotonic_s() - newest_s)
-        current_bytes = delivery.connection.received_bytes if delivery else 0
+        current_bytes = session.connection.received_bytes if session else 0
         return CameraReport(
             camera_id=self.camera.id,
-            state=standing.state,
-            since=standing.since,
-            reason=standing.reason or (_DISK_REASON if self._writer.problem else None),
-            message=standing.message or self._writer.problem,
+            state=status.state,
+            since=status.since,
+            reason=status.reason or (_DISK_REASON if self._writer.problem else None),
+            message=status.message or self._writer.problem,
             frame=self._writer.newest,
             frame_age_s=age_s,
             stale_after_s=self._wishes.frames.age_limit_s,
-            decode_mode=delivery.decode_mode if delivery else DecodeMode.NONE,
+            decode_mode=session.decode_mode if session else DecodeMode.NONE,
             frames_total=self._writer.written,
             reconnects_total=max(0, self._attempts - 1),
             received_bytes_total=self._received_bytes + current_bytes,
@@ -205,22 +205,22 @@ class CameraWorker:
             SourceError: it failed, or there is nothing coming.
             CredentialsError: the login could not be had.
         """
-        self._nudged.clear()
+        self._woken.clear()
         self._attempts += 1
         self._connected_s = None
-        login = self._logins.login(self.camera, refresh=self._ask_anew)
-        self._ask_anew = False
+        login = self._logins.login(self.camera, refresh=self._refresh_login)
+        self._refresh_login = False
         source, recorder = source_for(self.camera, login), self._recorder
         tap = None if recorder is None else Tap(on_end=recorder.hurry)
-        delivery = Delivery(source, self._wishes, self._writer, self._clock, tap)
-        self._delivery = delivery
+        session = CameraSession(source, self._wishes, self._writer, self._clock, tap)
+        self._session = session
         try:
             began_s = self._clock.monotonic_s()
-            delivery.connection.start()
+            session.connection.start()
             if recorder is not None and tap is not None:
                 recorder.join(tap)
-            self._await_first_picture(delivery, began_s)
-            self._watch(delivery)
+            self._await_first_picture(session, began_s)
+            self._watch(session)
             if not self._stopping.is_set():
                 self._enter(CameraState.CONNECTING)
         except SourceEnded as end:
@@ -232,22 +232,22 @@ class CameraWorker:
         finally:
             if recorder is not None:
                 recorder.leave()
-            delivery.close()
-            self._received_bytes += delivery.connection.received_bytes
-            self._delivery = None
+            session.close()
+            self._received_bytes += session.connection.received_bytes
+            self._session = None
 
-    def _await_first_picture(self, delivery: Delivery, began_s: float) -> None:
+    def _await_first_picture(self, session: CameraSession, began_s: float) -> None:
         """Returns when a picture has come, or the camera is to be stopped."""
         deadline_s = began_s + self.camera.connect_timeout_s
-        while not delivery.has_begun and not self._nudged.is_set():
+        while not session.has_begun and not self._woken.is_set():
             now_s = self._clock.monotonic_s()
-            if (awaited := delivery.source.waits(now_s)) is not None:
+            if (awaited := session.source.waits(now_s)) is not None:
                 deadline_s = now_s + self.camera.connect_timeout_s
-                self._say_waiting(awaited)
+                self._report_waiting(awaited)
             if now_s >= deadline_s:
-                raise self._without_picture(delivery, self.camera.connect_timeout_s)
-            self._wait(delivery.connection, min(deadline_s - now_s, _FIRST_LOOK_EVERY_S))
-        if delivery.has_begun:
+                raise self._without_picture(session, self.camera.connect_timeout_s)
+            self._wait(session.connection, min(deadline_s - now_s, _FIRST_LOOK_EVERY_S))
+        if session.has_begun:
             self._connected_s = self._clock.monotonic_s()
             self._enter(CameraState.CONNECTED)
             log.info(self._greeting(), extra={"camera": self.camera.id})
@@ -258,11 +258,11 @@ class CameraWorker:
             return f"delivering {frame.width}x{frame.height}"
         return "connected, no picture written yet" if self.camera.frames.enabled else "connected"
 
-    def _watch(self, delivery: Delivery) -> None:
+    def _watch(self, session: CameraSession) -> None:
         """Returns when the camera is to be stopped or connected anew."""
-        frames, connection = self._wishes.frames, delivery.connection
+        frames, connection = self._wishes.frames, session.connection
         seen_units, seen_s, resumed_s = 0, self._clock.monotonic_s(), 0.0
-        while not self._nudged.is_set():
+        while not self._woken.is_set():
             if connection.tap is not None:
                 connection.tap.limit()
             if self._recorder is not None:
@@ -276,33 +276,33 @@ class CameraWorker:
                 seen_units, seen_s = units, now_s
             elif now_s - seen_s >= limit_s - look_every_s:
                 silence = SourceSilent(
-                    f"{delivery.name}: expected pictures, found that nothing has come for {limit_s:g} s "
+                    f"{session.name}: expected pictures, found that nothing has come for {limit_s:g} s "
                     "though the connection is up"
                 )
                 if not self.camera.scheme.is_fed_from_outside:
                     raise silence
-                self._outwait(delivery, silence)
+                self._wait_out_stall(session, silence)
                 resumed_s = self._clock.monotonic_s()
                 continue
-            patience_s = delivery.picture_patience_s
-            if now_s - max(delivery.last_picture_s or now_s, resumed_s) >= patience_s:
-                raise self._without_picture(delivery, patience_s)
-            self._wait(connection, look_every_s - _PATIENCE_S)
+            timeout_s = session.frame_timeout_s
+            if now_s - max(session.last_picture_s or now_s, resumed_s) >= timeout_s:
+                raise self._without_picture(session, timeout_s)
+            self._wait(connection, look_every_s - _TIMER_SLACK_S)
 
-    def _outwait(self, delivery: Delivery, silence: SourceSilent) -> None:
+    def _wait_out_stall(self, session: CameraSession, silence: SourceSilent) -> None:
         """Stalled, but not cut off: whoever feeds it may go on. Returns when more has come, or the camera is
         to be stopped or connected anew."""
-        connection, units = delivery.connection, delivery.connection.received_units
+        connection, units = session.connection, session.connection.received_units
         self._enter(CameraState.STALLED, silence.reason, SECRETS.shown(str(silence), LONGEST_MESSAGE))
         log.warning("stalled: %s", silence, extra={"camera": self.camera.id, "reason": silence.reason})
-        while connection.received_units == units and not self._nudged.is_set():
+        while connection.received_units == units and not self._woken.is_set():
             self._wait(connection, _LOOK_EVERY_S)
         if connection.received_units != units:
             self._enter(CameraState.CONNECTED)
             log.info("delivering again", extra={"camera": self.camera.id})
 
-    def _say_waiting(self, awaited: str) -> None:
-        if self._standing.message != awaited:
+    def _report_waiting(self, awaited: str) -> None:
+        if self._status.message != awaited:
             self._enter(CameraState.CONNECTING, _WAITING_REASON, awaited)
             log.info("%s", awaited, extra={"camera": self.camera.id})
 
@@ -310,14 +310,14 @@ class CameraWorker:
         """Sleep until something happens to the connection, the picture grows stale, or `timeout_s` has
         passed."""
         stale_in_s = self._writer.stale_in_s(self._clock.monotonic_s())
-        connection.wait(min(timeout_s, math.inf if stale_in_s is None else stale_in_s) + _PATIENCE_S)
+        connection.wait(min(timeout_s, math.inf if stale_in_s is None else stale_in_s) + _TIMER_SLACK_S)
         self._writer.expire(self._clock.monotonic_s())
 
-    def _without_picture(self, delivery: Delivery, waited_s: float) -> SourceError:
-        connection, name = delivery.connection, delivery.name
+    def _without_picture(self, session: CameraSession, waited_s: float) -> SourceError:
+        connection, name = session.connection, session.name
         if not connection.received_units:
             return SourceUnreachable(f"{name}: expected a picture within {waited_s:g} s, found no answer")
-        if not delivery.had_keyframe:
+        if not session.had_keyframe:
             return SourceWithoutKeyframe(
                 f"{name}: expected a keyframe within {waited_s:g} s, found "
                 f"{connection.received_units} pictures "
@@ -332,7 +332,7 @@ class CameraWorker:
         """Tell what went wrong, and sleep until the next attempt is due."""
         now_s = self._clock.monotonic_s()
         was_refused = isinstance(error, SourceUnauthorized)
-        self._ask_anew = was_refused
+        self._refresh_login = was_refused
         lived_s = 0.0 if self._connected_s is None else now_s - self._connected_s
         delay_s = self._backoff.after_failure(lived_s=lived_s, was_refused=was_refused)
         if self.camera.scheme.is_fed_from_outside:
@@ -355,7 +355,7 @@ class CameraWorker:
 
     def _sleep(self, until_s: float) -> None:
         """Until `until_s`, a stop or a reconnect; the picture grows stale meanwhile."""
-        while not self._nudged.is_set():
+        while not self._woken.is_set():
             now_s = self._clock.monotonic_s()
             self._writer.expire(now_s)
             if now_s >= until_s:
@@ -363,19 +363,19 @@ class CameraWorker:
             stale_in_s = self._writer.stale_in_s(now_s)
             left_s = until_s - now_s
             self._clock.wait(
-                self._nudged, left_s if stale_in_s is None else min(left_s, stale_in_s + _PATIENCE_S)
+                self._woken, left_s if stale_in_s is None else min(left_s, stale_in_s + _TIMER_SLACK_S)
             )
 
-    def _nudge(self) -> None:
-        self._nudged.set()
-        delivery = self._delivery
-        if delivery is not None:
-            delivery.connection.wake()
+    def _wake(self) -> None:
+        self._woken.set()
+        session = self._session
+        if session is not None:
+            session.connection.wake()
 
     def _enter(self, state: CameraState, reason: str | None = None, message: str | None = None) -> None:
-        was = self._standing
+        was = self._status
         since = was.since if was.state is state else self._clock.now()
-        self._standing = _Standing(state, since, reason, message)
+        self._status = _CameraStatus(state, since, reason, message)
         self._writer.set_state(state)
 
 

@@ -20,7 +20,7 @@ from edgecam.log import setup
 from edgecam.node.control import Control
 from edgecam.node.node import Node
 from edgecam.node.transports import Transports
-from edgecam.status.last_run import SPOOL_MARKER, EndMarker, marker_in
+from edgecam.status.last_run import SPOOL_MARKER, RunMarker, marker_in
 from edgecam.web.server import PageServer
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class _Running:
         self._storage = _storage(config)
         self._node = Node(config, logins=self._logins, chunks=self._storage.chunks if self._storage else None)
         control = Control(self._node, config, self._storage)
-        self._marker = EndMarker(_marker_path(config))
+        self._marker = RunMarker(_marker_path(config))
         self._states = NodeStates(
             self._node.reports, clock=self._clock, storage=self._storage, settings=control
         )

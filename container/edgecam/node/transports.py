@@ -44,19 +44,19 @@ class Transports:
             cloud_iot = CloudIotTransport(
                 config.cloud_iot,
                 [camera for camera in config.cameras if camera.device is not None],
-                states=states.told_every(config.cloud_iot.every_s),
+                states=states.states_every(config.cloud_iot.every_s),
                 control=control,
                 secrets=SecretSource(environment),
                 clock=clock,
             )
-            states.know_keys(cloud_iot.key_version)
+            states.set_key_versions(cloud_iot.key_version)
             self._transports[CLOUD_IOT] = cloud_iot
         if config.aws_iot.enabled:
             from edgecam.brokers.aws_iot import AwsIotTransport
 
             self._transports[AWS_IOT] = AwsIotTransport(
                 [camera.id for camera in config.cameras],
-                states=states.told_every(config.aws_iot.every_s),
+                states=states.states_every(config.aws_iot.every_s),
                 every_s=config.aws_iot.every_s,
                 environment=environment,
                 clock=clock,

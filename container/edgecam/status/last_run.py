@@ -25,7 +25,7 @@ _LONGEST_BYTES = 1024  # of a file with one word in it
 _RUNNING, _ENDED = "running", "ended"
 
 
-class LastEnd(StrEnum):
+class LastShutdown(StrEnum):
     """How the node ended before."""
 
     CLEAN = "clean"
@@ -39,13 +39,13 @@ def marker_in(data_dir: str, first_camera_id: str) -> Path:
     return Path(data_dir) / f".node-of-{first_camera_id}.json"
 
 
-class EndMarker:
+class RunMarker:
     """The file at `path`. A disk that does not let us is said once and costs the knowledge, nothing else."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def begin(self) -> LastEnd | None:
+    def begin(self) -> LastShutdown | None:
         """The node starts: how it ended before, None where nothing is known."""
         previous = self._read()
         self._write(_RUNNING)
@@ -55,14 +55,14 @@ class EndMarker:
         """The node has ended as it should."""
         self._write(_ENDED)
 
-    def _read(self) -> LastEnd | None:
+    def _read(self) -> LastShutdown | None:
         try:
             content, _ = read_file(self._path, limit_bytes=_LONGEST_BYTES)
             found = parse_json(content)
         except (OSError, ValueError):
             return None
         word = found.get("node") if isinstance(found, dict) else None
-        return {_RUNNING: LastEnd.UNCLEAN, _ENDED: LastEnd.CLEAN}.get(str(word))
+        return {_RUNNING: LastShutdown.UNCLEAN, _ENDED: LastShutdown.CLEAN}.get(str(word))
 
     def _write(self, word: str) -> None:
         try:

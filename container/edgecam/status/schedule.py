@@ -13,7 +13,7 @@ _MOST_EARLY = 0.3
 """A state is sent early by that part of its period, but by a second where the period has room for it: on its
 way it grows older, by as much whatever the period, and it must not be too old."""
 
-Worth = tuple[object, ...]
+ChangeKey = tuple[object, ...]
 """What makes a state worth sending at once when it changes; counters and ages do not."""
 
 
@@ -25,19 +25,19 @@ class StateSchedule:
         early_s = max(_EARLY * every_s, min(_EARLY_S, _MOST_EARLY * every_s))
         self._every_s = max(LEAST_EVERY_S, every_s - early_s)
         self._sent_s: float | None = None
-        self._worth: Worth = ()
+        self._change_key: ChangeKey = ()
 
-    def due_in_s(self, worth: Worth, now_s: float) -> float:
-        """Seconds until a state of this worth is to be sent; 0 when it is now."""
+    def due_in_s(self, change_key: ChangeKey, now_s: float) -> float:
+        """Seconds until a state with this key is to be sent; 0 when it is now."""
         if self._sent_s is None:
             return 0.0
-        wait_s = LEAST_EVERY_S if worth != self._worth else self._every_s
+        wait_s = LEAST_EVERY_S if change_key != self._change_key else self._every_s
         return max(0.0, self._sent_s + wait_s - now_s)
 
-    def sent(self, worth: Worth, now_s: float) -> None:
-        """A state of this worth was handed over."""
-        self._sent_s, self._worth = now_s, worth
+    def sent(self, change_key: ChangeKey, now_s: float) -> None:
+        """A state with this key was handed over."""
+        self._sent_s, self._change_key = now_s, change_key
 
     def forget(self) -> None:
         """Whether the last one arrived is not known: the next is due at once, but for the rate."""
-        self._worth = ()
+        self._change_key = ()

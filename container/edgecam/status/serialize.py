@@ -17,7 +17,7 @@ from edgecam.status.reports import (
     SpoolReport,
     UploadReport,
 )
-from edgecam.status.schedule import Worth
+from edgecam.status.schedule import ChangeKey
 
 _NOTHING_SPOOLED = SpooledReport(0, 0, None, 0, 0, 0)
 
@@ -54,7 +54,7 @@ def camera_values(
     }
 
 
-def told_values(camera_id: str, links: Links) -> list[dict[str, Any]]:
+def broker_values(camera_id: str, links: Links) -> list[dict[str, Any]]:
     """Which brokers are told of a camera, and how that is doing."""
     return [_link_values(broker, told[camera_id]) for broker, told in links.items() if camera_id in told]
 
@@ -81,7 +81,7 @@ def _link_values(broker: str, link: LinkReport) -> dict[str, Any]:
     }
 
 
-def worth_of(report: CameraReport) -> Worth:
+def change_key_of(report: CameraReport) -> ChangeKey:
     """What makes a state worth telling at once when it changes; counters and ages do not."""
     recording = (
         report.recording.reason if report.recording else None

@@ -45,12 +45,12 @@ from edgecam.folder import read_file
 from edgecam.log import hide_values
 from edgecam.status.outage import FAULT_REASON, Lines, OutageLog, OutagePolicy
 from edgecam.status.reports import CameraReport, SpoolReport, UploadReport
-from edgecam.status.schedule import LEAST_EVERY_S, Worth
+from edgecam.status.schedule import LEAST_EVERY_S, ChangeKey
 from edgecam.status.serialize import (
     as_ended,
     camera_values,
+    change_key_of,
     storage_values,
-    worth_of,
 )
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class _Written:
     """What was last written of one camera, by the clock that does not step."""
 
     status_s: float | None = None
-    worth: Worth = ()
+    change_key: ChangeKey = ()
     latest_s: float | None = None
     sequence: int = 0
     asked: int = 0
@@ -221,7 +221,7 @@ class Publisher:
         if written.status_s is None:
             return True
         age_s = now_s - written.status_s
-        has_changed = worth_of(report) != written.worth
+        has_changed = change_key_of(report) != written.change_key
         return age_s >= self._status.every_s or (has_changed and age_s >= LEAST_EVERY_S)
 
     def _is_latest_due(self, report: CameraReport, now_s: float) -> bool:
@@ -236,10 +236,10 @@ class Publisher:
         return not written.is_asked_for, written.latest_s or 0.0
 
     def _status_object(self, report: CameraReport) -> _Object:
-        written, worth = self._of(report), worth_of(report)
+        written, change_key = self._of(report), change_key_of(report)
 
         def is_done(now_s: float) -> None:
-            written.status_s, written.worth = now_s, worth
+            written.status_s, written.change_key = now_s, change_key
 
         content = self._status_text(report).encode()
         return _Object(f"status/{report.camera_id}.json", content, "application/json", is_done)

@@ -50,7 +50,7 @@ function show(report, now) {
   const trouble = report.delivering ? "" : report.message || report.reason || "";
   const message = trouble || report.recording?.problem || "";
   showRecording(part(".recording"), report.recording);
-  showTold(part(".told"), report.told, now);
+  showBrokers(part(".brokers"), report.brokers, now);
   part(".message").textContent = message;
   part(".message").hidden = !message;
 }
@@ -74,18 +74,18 @@ function showRecording(line, recording) {
 
 const BROKERS = { "aws-iot": "AWS IoT Core", "cloud-iot": "Cloud IoT Core" };
 
-// Who is told of a camera, and since when not: an aside, since a broker that is away changes nothing here.
-function showTold(line, told, now) {
-  line.hidden = told.length === 0;
-  const spans = told.map(({ broker, connected, since, message }) => {
+// Which brokers take the states of a camera, and since when not: in small, for nothing else depends on them.
+function showBrokers(line, brokers, now) {
+  line.hidden = brokers.length === 0;
+  const spans = brokers.map(({ broker, connected, since, message }) => {
     const name = BROKERS[broker] ?? broker;
-    const away = since === null ? "not yet" : `not for ${age(Math.max(0, now - Date.parse(since)) / 1000)}`;
+    const away = since === null ? "not yet" : `away for ${age(Math.max(0, now - Date.parse(since)) / 1000)}`;
     const span = Object.assign(document.createElement("span"), { textContent: connected ? name : `${name} (${away})` });
     span.className = connected ? "" : "away";
     span.title = message ?? "";
     return span;
   });
-  line.replaceChildren("told:", ...spans);
+  line.replaceChildren("brokers:", ...spans);
 }
 
 function showStorage(storage) {

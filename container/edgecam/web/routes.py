@@ -1,7 +1,7 @@
 """Which path of the page has which answer.
 
 /                           the page
-/cameras                    every camera's report as JSON, and which brokers are told of it
+/cameras                    every camera's report as JSON, and which brokers take it
 /cameras/<id>/frame.jpg     the newest picture; 503 and why, when there is none
 /healthz                    200 when every camera delivers, is recorded where it is to be, and no chunk is
                             in danger, else 503 with the reasons; brokers that are away are named and change
@@ -29,11 +29,11 @@ from edgecam.log import hide_values
 from edgecam.status import metrics
 from edgecam.status.reports import CameraReport, Links, StorageReporter
 from edgecam.status.serialize import (
+    broker_values,
     brokers_away,
     camera_values,
     recordings_in_trouble,
     storage_values,
-    told_values,
     trouble_of,
 )
 
@@ -58,7 +58,7 @@ class Reporter(Protocol):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What is sent back."""
 
     status: HTTPStatus
@@ -67,7 +67,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Answers:
+class Routes:
     """Which path has which answer. Called from many threads; holds nothing that changes."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Answers:
         self._registry = metrics.registry(node.reports, storage, self._links)
         self._static = {path: _static(name, kind) for path, (name, kind) in _STATIC.items()}
 
-    def to(self, path: str) -> Answer:
+    def response(self, path: str) -> Response:
         """The answer to GET `path`."""
         if path in self._static:
             return self._static[path]
@@ -93,12 +93,12 @@ class Answers:
         if path == "/healthz":
             return self._health()
         if path == "/metrics":
-            return Answer(HTTPStatus.OK, metrics.CONTENT_TYPE, metrics.text(self._registry))
+            return Response(HTTPStatus.OK, metrics.CONTENT_TYPE, metrics.text(self._registry))
         if frame := _FRAME.fullmatch(path):
             return self._frame(frame.group(1))
         return failure(HTTPStatus.NOT_FOUND, "no such page")
 
-    def _cameras(self) -> Answer:
+    def _cameras(self) -> Response:
         reports = self._node.reports()
         storage = self._storage
         spool = storage.spool_report() if storage is not None else None
@@ -108,14 +108,14 @@ class Answers:
             "version": __version__,
             "time": utc_text(self._clock.now()),
             "cameras": [
-                camera_values(report, spool, upload) | {"told": told_values(report.camera_id, links)}
+                camera_values(report, spool, upload) | {"brokers": broker_values(report.camera_id, links)}
                 for report in reports
             ],
             "storage": storage_values(spool, upload) if spool and upload else None,
         }
         return _json(HTTPStatus.OK, document)
 
-    def _health(self) -> Answer:
+    def _health(self) -> Response:
         reports = self._node.reports()
         reasons = [_why(report) for report in reports if not report.is_delivering]
         reasons += recordings_in_trouble(reports)
@@ -127,7 +127,7 @@ class Answers:
         document = {"healthy": healthy, "cameras": len(reports), "reasons": reasons, "brokers_away": away}
         return _json(status, document)
 
-    def _frame(self, camera_id: str) -> Answer:
+    def _frame(self, camera_id: str) -> Response:
         report = next((each for each in self._node.reports() if each.camera_id == camera_id), None)
         if report is None:
             return failure(HTTPStatus.NOT_FOUND, f"no camera {camera_id} in this node")
@@ -145,14 +145,14 @@ class Answers:
             # A browser that shows a picture alone puts it into a document with a style of its own.
             "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'",
         }
-        return Answer(HTTPStatus.OK, "image/jpeg", picture, headers)
+        return Response(HTTPStatus.OK, "image/jpeg", picture, headers)
 
 
 def _nobody() -> Links:
     return {}
 
 
-def failure(status: HTTPStatus, text: str) -> Answer:
+def failure(status: HTTPStatus, text: str) -> Response:
     """A refusal that says why."""
     return _json(status, {"error": text})
 
@@ -169,11 +169,11 @@ def _why(report: CameraReport) -> dict[str, Any]:
     }
 
 
-def _json(status: HTTPStatus, document: object, headers: Mapping[str, str] | None = None) -> Answer:
+def _json(status: HTTPStatus, document: object, headers: Mapping[str, str] | None = None) -> Response:
     body = json.dumps(hide_values(document), ensure_ascii=False, indent=1).encode() + b"\n"
-    return Answer(status, "application/json", body, headers or {})
+    return Response(status, "application/json", body, headers or {})
 
 
-def _static(name: str, content_type: str) -> Answer:
+def _static(name: str, content_type: str) -> Response:
     body = (_PAGE / name).read_bytes()
-    return Answer(HTTPStatus.OK, content_type, body, {"ETag": f'"{hashlib.sha256(body).hexdigest()[:16]}"'})
+    return Response(HTTPStatus.OK, content_type, body, {"ETag": f'"{hashlib.sha256(body).hexdigest()[:16]}"'})

@@ -22,9 +22,9 @@ from edgecam.status.reports import Links, StorageReporter
 from edgecam.web.connections import MOST_HEAD_BYTES, Connections
 from edgecam.web.replies import Reply
 from edgecam.web.routes import (
-    Answer,
-    Answers,
     Reporter,
+    Response,
+    Routes,
     failure,
 )
 
@@ -75,13 +75,13 @@ class PageServer:
         links: Callable[[], Links] | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        answers = Answers(node, clock, storage, links)
+        routes = Routes(node, clock, storage, links)
         refusal = f"431 expected a request's head of at most {MOST_HEAD_BYTES} bytes\n".encode()
         try:
             self._connections = Connections(
                 (ADDRESS, port),
                 clock=clock,
-                answer=lambda head: _Exchange(head, answers).reply(),
+                answer=lambda head: _Exchange(head, routes).reply(),
                 is_urgent=lambda head: _PROBE.match(head) is not None,
                 too_long=_TOO_LONG % (len(refusal), refusal),
             )
@@ -124,16 +124,16 @@ class _Exchange(BaseHTTPRequestHandler):
 
     Args:
         head: The request, up to the empty line.
-        answers: What is answered.
+        routes: Which path has which response.
     """
 
     protocol_version = "HTTP/1.1"
     error_content_type = "text/plain; charset=utf-8"
     error_message_format = "%(code)d %(message)s\n"
 
-    def __init__(self, head: bytes, answers: Answers) -> None:
+    def __init__(self, head: bytes, routes: Routes) -> None:
         # Not the library's own, which reads from a socket and waits for it.
-        self._answers = answers
+        self._routes = routes
         self._written = _Parts()
         self.rfile, self.wfile = BytesIO(head), self._written
         self.close_connection = True
@@ -153,11 +153,11 @@ class _Exchange(BaseHTTPRequestHandler):
             self._send(failure(HTTPStatus.MISDIRECTED_REQUEST, text))
             return
         try:
-            answer = self._answers.to(self.path.partition("?")[0])
+            response = self._routes.response(self.path.partition("?")[0])
         except Exception:
             _log.exception("no answer to %s", self.path[:_MOST_PATH])
-            answer = failure(HTTPStatus.INTERNAL_SERVER_ERROR, "a mistake in edgecam: see its log")
-        self._send(answer)
+            response = failure(HTTPStatus.INTERNAL_SERVER_ERROR, "a mistake in edgecam: see its log")
+        self._send(response)
 
     do_HEAD = do_GET  # noqa: N815
 
@@ -167,20 +167,20 @@ class _Exchange(BaseHTTPRequestHandler):
 
     do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815
 
-    def _send(self, answer: Answer, more: dict[str, str] | None = None) -> None:
-        tag = answer.headers.get("ETag")
+    def _send(self, response: Response, more: dict[str, str] | None = None) -> None:
+        tag = response.headers.get("ETag")
         unchanged = tag is not None and _names(self.headers.get("If-None-Match", ""), tag)
-        self.send_response(HTTPStatus.NOT_MODIFIED if unchanged else answer.status)
-        for name, value in {**_HEADERS, **answer.headers, **(more or {})}.items():
+        self.send_response(HTTPStatus.NOT_MODIFIED if unchanged else response.status)
+        for name, value in {**_HEADERS, **response.headers, **(more or {})}.items():
             self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
         if not unchanged:
-            self.send_header("Content-Type", answer.content_type)
-            self.send_header("Content-Length", str(len(answer.body)))
+            self.send_header("Content-Type", response.content_type)
+            self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         if self.command != "HEAD" and not unchanged:
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
 
     def version_string(self) -> str:
         return "edgecam"

@@ -65,7 +65,7 @@ class Telling:
         self.states = NodeStates(self.node.reports, clock=clock)
         self.transport = AwsIotTransport(
             ["lobby", "gate"],
-            states=self.states.told_every(every_s),
+            states=self.states.states_every(every_s),
             every_s=every_s,
             environment=environment,
             clock=clock,
@@ -121,7 +121,7 @@ def test_change_is_told_at_once_and_nothing_else_before_its_time(
 ) -> None:
     telling = tell(nucleus.environment)
     eventually(lambda: telling.link().sent_total and telling.link("gate").sent_total)
-    telling.node.told = (report("lobby", state=CameraState.STALLED, reason="silent"), away("gate"))
+    telling.node.current = (report("lobby", state=CameraState.STALLED, reason="silent"), away("gate"))
     eventually(lambda: telling.link().sent_total == 2)
     assert json.loads(nucleus.published[-1].payload)["reason"] == "silent"
     assert nucleus.topics().count(GATE) == 1

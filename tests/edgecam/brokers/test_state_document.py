@@ -14,7 +14,7 @@ from edgecam import __version__
 from edgecam.brokers.interface import StateSource
 from edgecam.brokers.state_document import NodeStates
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS
-from edgecam.status.last_run import LastEnd
+from edgecam.status.last_run import LastShutdown
 from edgecam.status.reports import CameraReport, CameraState, RecordingReport
 from sandbox.clocks import ManualClock
 from stacks.watch.camera_table import TOLD
@@ -48,7 +48,7 @@ def clock() -> ManualClock:
 
 def told_by(node: ReportedNode, clock: ManualClock, **options: Any) -> tuple[NodeStates, StateSource]:
     states = NodeStates(node.reports, clock=clock, **options)
-    return states, states.told_every(60.0)
+    return states, states.states_every(60.0)
 
 
 def test_state_of_a_recorded_camera_has_everything_a_program_asks_for(
@@ -56,8 +56,8 @@ def test_state_of_a_recorded_camera_has_everything_a_program_asks_for(
 ) -> None:
     node = ReportedNode(tmp_path, recorded())
     states, told = told_by(node, clock, storage=ReportedStorage(), settings=Settings())
-    states.begin(LastEnd.UNCLEAN)
-    states.know_keys(lambda _: "3")
+    states.begin(LastShutdown.UNCLEAN)
+    states.set_key_versions(lambda _: "3")
     assert json.loads(json.dumps(told.state("lobby").values)) == {
         "id": "lobby",
         "state": "connected",
@@ -116,20 +116,20 @@ def test_recording_without_a_chunk_yet_has_no_newest_one(tmp_path: Path, clock: 
 
 def test_state_is_as_old_as_the_asking_and_no_older(node: ReportedNode, clock: ManualClock) -> None:
     _, told = told_by(node, clock)
-    assert told.state("lobby").word == "connected"
-    node.told = (report(state=CameraState.STALLED),)
+    assert told.state("lobby").state == "connected"
+    node.current = (report(state=CameraState.STALLED),)
     clock.advance(1)
     state = told.state("lobby")
-    assert (state.word, state.values["sent_at"]) == ("stalled", "2026-03-01T12:00:01.000Z")
+    assert (state.state, state.values["sent_at"]) == ("stalled", "2026-03-01T12:00:01.000Z")
 
 
 def test_ages_and_counters_make_no_state_worth_sending(node: ReportedNode, clock: ManualClock) -> None:
     _, told = told_by(node, clock)
     before = told.state("lobby")
     clock.advance(1)
-    node.told = (report(frame_age_s=1.25, frames_total=8, received_bytes_total=999_999),)
+    node.current = (report(frame_age_s=1.25, frames_total=8, received_bytes_total=999_999),)
     after = told.state("lobby")
-    assert (after.worth, after.values["frame_age_s"]) == (before.worth, 1.25)
+    assert (after.change_key, after.values["frame_age_s"]) == (before.change_key, 1.25)
 
 
 @pytest.mark.parametrize(
@@ -147,10 +147,10 @@ def test_what_a_person_would_act_on_is_worth_sending(
 ) -> None:
     node = ReportedNode(tmp_path, recorded() if changed.recording else report())
     _, told = told_by(node, clock)
-    before = told.state("lobby").worth
+    before = told.state("lobby").change_key
     clock.advance(1)
-    node.told = (changed,)
-    assert told.state("lobby").worth != before
+    node.current = (changed,)
+    assert told.state("lobby").change_key != before
 
 
 def test_new_settings_a_refusal_and_another_key_are_worth_sending(
@@ -158,14 +158,14 @@ def test_new_settings_a_refusal_and_another_key_are_worth_sending(
 ) -> None:
     settings = Settings()
     states, told = told_by(node, clock, settings=settings)
-    worths = [told.state("lobby").worth]
+    change_keys = [told.state("lobby").change_key]
     settings.values = {"max_fps": 2.0}
-    worths.append(told.state("lobby").worth)
+    change_keys.append(told.state("lobby").change_key)
     settings.why = "max_fps: expected a number, found 'many'"
-    worths.append(told.state("lobby").worth)
-    states.know_keys(lambda _: "2")
-    worths.append(told.state("lobby").worth)
-    assert len(set(worths)) == 4
+    change_keys.append(told.state("lobby").change_key)
+    states.set_key_versions(lambda _: "2")
+    change_keys.append(told.state("lobby").change_key)
+    assert len(set(change_keys)) == 4
     assert told.state("lobby").values["config"]["refused"] == settings.why
 
 
@@ -174,7 +174,7 @@ def test_node_that_has_ended_leaves_disconnected_behind_whatever_hangs(
 ) -> None:
     node = ReportedNode(tmp_path, report(), away())
     states, told = told_by(node, clock)
-    assert told.state("lobby").word == "connected"
+    assert told.state("lobby").state == "connected"
     clock.advance(5)
     states.end()
     lobby, gate = told.state("lobby").values, told.state("gate").values
@@ -187,7 +187,7 @@ def test_node_that_has_ended_leaves_disconnected_behind_whatever_hangs(
 def test_secret_is_hidden_also_where_the_text_is_cut(node: ReportedNode, clock: ManualClock) -> None:
     secret = "hush-" * 8
     SECRETS.remember(secret)
-    node.told = (report(message="x" * (LONGEST_MESSAGE - 20) + secret),)
+    node.current = (report(message="x" * (LONGEST_MESSAGE - 20) + secret),)
     _, told = told_by(node, clock)
     message = told.state("lobby").values["message"]
     SECRETS.forget(secret)
@@ -196,7 +196,7 @@ def test_secret_is_hidden_also_where_the_text_is_cut(node: ReportedNode, clock: 
 
 
 def test_longest_state_is_under_what_nucleus_lite_takes(node: ReportedNode, clock: ManualClock) -> None:
-    node.told = (report(message="語" * 5000),)
+    node.current = (report(message="語" * 5000),)
     settings = Settings()
     settings.why = "ä" * 5000
     settings.values |= {"chunk_s": 5.0, "upload": {"max_bytes_per_s": 1e9, "max_requests_per_s": 1000.0}}

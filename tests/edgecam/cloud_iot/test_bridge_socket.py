@@ -15,8 +15,8 @@ import pytest
 from edgecam.clock import SystemClock
 from edgecam.cloud_iot.bridge_socket import MOST_PACKET_BYTES, PacketLengths, PacketTooLong
 from edgecam.cloud_iot.connection import BridgeConnection, Limits
-from edgecam.cloud_iot.faults import Faults
-from edgecam.cloud_iot.tls import Trust
+from edgecam.cloud_iot.faults import ConnectionErrors
+from edgecam.cloud_iot.tls import TrustStore
 from edgecam.config.brokers import CloudIot
 from edgecam.config.runtime import MOST_BYTES
 from edgecam.errors import BrokerError
@@ -123,9 +123,9 @@ def connection(bridge: HostileBridge, tmp_path: Path) -> Iterator[BridgeConnecti
         ca_file=str(tmp_path / "certificate.pem"),
     )
     clock, device = SystemClock(), config.device_name("lobby")
-    faults = Faults(config, device, clock)
+    faults = ConnectionErrors(config, device, clock)
     made = BridgeConnection(
-        config, device, trust=Trust(config.ca_file), faults=faults, clock=clock, limits=Limits()
+        config, device, trust=TrustStore(config.ca_file), errors=faults, clock=clock, limits=Limits()
     )
     yield made
     made.close()
@@ -134,7 +134,7 @@ def connection(bridge: HostileBridge, tmp_path: Path) -> Iterator[BridgeConnecti
 def turn_until_refused(connection: BridgeConnection) -> BrokerError:
     for _ in range(1000):
         try:
-            connection.turn(1.0)
+            connection.poll(1.0)
         except BrokerError as refused:
             return refused
     raise AssertionError("the connection goes on")
@@ -176,7 +176,7 @@ def test_flood_leaves_the_device_its_turns_and_little_memory(
     connection.open("token", "key", 10)
     before_kb, came = peak_kb(), 0
     for _ in range(2000):
-        connection.turn(1.0)
+        connection.poll(1.0)
         messages = connection.messages()
         assert len(messages) <= 101
         assert all(len(message.payload) == MOST_BYTES + 1 for message in messages)
@@ -189,6 +189,6 @@ def test_flood_leaves_the_device_its_turns_and_little_memory(
 
 def test_context_makes_sockets_that_look_at_lengths(bridge: HostileBridge, tmp_path: Path) -> None:
     del bridge
-    context = Trust(str(tmp_path / "certificate.pem")).context()
+    context = TrustStore(str(tmp_path / "certificate.pem")).context()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.sslsocket_class.__name__ == "BridgeSocket"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecam.cloud_iot.key_source import LEAST_PAUSE_S, KeyPlace
+from edgecam.cloud_iot.key_source import MIN_REFRESH_S, KeySource
 from edgecam.cloud_iot.private_key import PrivateKey
 from edgecam.config.brokers import DeviceKey
 from edgecam.errors import CredentialsError
@@ -27,7 +27,7 @@ class Harness:
     def __init__(self) -> None:
         self.secrets, self.clock = HeldSecrets(), ManualClock()
         self.keep(FIRST, "1")
-        self.place = KeyPlace(
+        self.place = KeySource(
             DeviceKey(secret=ARN),
             DEVICE,
             camera_id="lobby",
@@ -49,8 +49,8 @@ def harness() -> Harness:
     return Harness()
 
 
-def place_of(environment: dict[str, str] | None = None, **place: str) -> KeyPlace:
-    return KeyPlace(
+def place_of(environment: dict[str, str] | None = None, **place: str) -> KeySource:
+    return KeySource(
         DeviceKey.model_validate(place),
         DEVICE,
         camera_id="lobby",
@@ -60,7 +60,7 @@ def place_of(environment: dict[str, str] | None = None, **place: str) -> KeyPlac
     )
 
 
-def accepted(place: KeyPlace) -> PrivateKey:
+def accepted(place: KeySource) -> PrivateKey:
     key = place.key()
     place.accepted(key)
     return key
@@ -69,7 +69,7 @@ def accepted(place: KeyPlace) -> PrivateKey:
 def test_secret_is_asked_for_once_in_five_minutes_at_most(harness: Harness) -> None:
     for _ in range(10):
         accepted(harness.place)
-        harness.clock.advance(LEAST_PAUSE_S / 10 - 0.001)
+        harness.clock.advance(MIN_REFRESH_S / 10 - 0.001)
     assert harness.asked == 1
     harness.clock.advance(1)
     accepted(harness.place)
@@ -80,7 +80,7 @@ def test_rotated_key_is_taken_up_and_said(harness: Harness, caplog: pytest.LogCa
     caplog.set_level(logging.INFO)
     assert accepted(harness.place).version == "1"
     harness.keep(SECOND, "2")
-    harness.clock.advance(LEAST_PAUSE_S)
+    harness.clock.advance(MIN_REFRESH_S)
     assert accepted(harness.place).version == "2"
     assert caplog.messages == ["uses its ES256 key, version 2 from now on"]
 
@@ -97,18 +97,18 @@ def test_wrong_key_is_asked_for_ever_more_rarely(harness: Harness) -> None:
     for _ in range(24 * 60):  # a bridge that refuses once a minute, for a day
         harness.place.refused(harness.place.key())
         harness.clock.advance(60)
-    assert 24 * 60 * 60 / LEAST_PAUSE_S - 5 < harness.asked < 24 * 60 * 60 / LEAST_PAUSE_S + 10
+    assert 24 * 60 * 60 / MIN_REFRESH_S - 5 < harness.asked < 24 * 60 * 60 / MIN_REFRESH_S + 10
 
 
 def test_new_key_that_is_not_taken_yet_leaves_the_one_before_in_use(harness: Harness) -> None:
     before = accepted(harness.place)
     harness.keep(SECOND, "2")
-    harness.clock.advance(LEAST_PAUSE_S)
+    harness.clock.advance(MIN_REFRESH_S)
     assert harness.place.refused(harness.place.key())
     assert accepted(harness.place) == before
     assert harness.place.key() == before
     assert harness.asked == 2
-    harness.clock.advance(LEAST_PAUSE_S)
+    harness.clock.advance(MIN_REFRESH_S)
     assert accepted(harness.place).version == "2"
 
 
@@ -117,7 +117,7 @@ def test_key_that_was_known_is_kept_when_the_secret_cannot_be_had(
 ) -> None:
     before = accepted(harness.place)
     harness.secrets.values.clear()
-    harness.clock.advance(LEAST_PAUSE_S)
+    harness.clock.advance(MIN_REFRESH_S)
     assert harness.place.key() == before
     assert "kept the key that was known before" in caplog.text
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from edgecam.cloud_iot.waiting import in_background, rest
+from edgecam.cloud_iot.waiting import run_in_background, wait_or_clock_step
 from sandbox.clocks import ManualClock
 
 
@@ -30,27 +30,27 @@ class SetClock(ManualClock):
 
 def test_delay_passes_whole() -> None:
     clock = ManualClock()
-    rest(clock, threading.Event(), 12.5)
+    wait_or_clock_step(clock, threading.Event(), 12.5)
     assert clock.monotonic_s() == pytest.approx(12.5)
 
 
 def test_end_of_the_node_cuts_it_short() -> None:
     clock, ending = ManualClock(), threading.Event()
     ending.set()
-    rest(clock, ending, 300)
+    wait_or_clock_step(clock, ending, 300)
     assert clock.monotonic_s() == 0
 
 
 @pytest.mark.parametrize("step_s", [7200, -7200])
 def test_clock_that_is_put_right_cuts_it_short(step_s: float) -> None:
     clock = SetClock(waits=3, step_s=step_s)
-    rest(clock, threading.Event(), 300)
+    wait_or_clock_step(clock, threading.Event(), 300)
     assert clock.monotonic_s() == pytest.approx(3)
 
 
 def test_clock_that_is_set_by_a_little_does_not() -> None:
     clock = SetClock(waits=3, step_s=5)
-    rest(clock, threading.Event(), 300)
+    wait_or_clock_step(clock, threading.Event(), 300)
     assert clock.monotonic_s() == pytest.approx(300)
 
 
@@ -58,6 +58,6 @@ def test_what_is_done_in_the_background_is_had_or_raised() -> None:
     def fail() -> int:
         raise ValueError("of the test")
 
-    assert in_background(lambda: 7, "seven").result(10) == 7
+    assert run_in_background(lambda: 7, "seven").result(10) == 7
     with pytest.raises(ValueError, match="of the test"):
-        in_background(fail, "fails").result(10)
+        run_in_background(fail, "fails").result(10)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecam.status.last_run import EndMarker, LastEnd, marker_in
+from edgecam.status.last_run import LastShutdown, RunMarker, marker_in
 
 
 @pytest.fixture
@@ -17,33 +17,33 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_first_start_knows_nothing(path: Path) -> None:
-    assert EndMarker(path).begin() is None
+    assert RunMarker(path).begin() is None
 
 
 def test_start_after_a_clean_end_says_so(path: Path) -> None:
-    first = EndMarker(path)
+    first = RunMarker(path)
     first.begin()
     first.end()
-    assert EndMarker(path).begin() is LastEnd.CLEAN
+    assert RunMarker(path).begin() is LastShutdown.CLEAN
 
 
 def test_start_after_a_kill_says_so_and_the_one_after_that_does_not(path: Path) -> None:
-    EndMarker(path).begin()
-    second = EndMarker(path)
-    assert second.begin() is LastEnd.UNCLEAN
+    RunMarker(path).begin()
+    second = RunMarker(path)
+    assert second.begin() is LastShutdown.UNCLEAN
     second.end()
-    assert EndMarker(path).begin() is LastEnd.CLEAN
+    assert RunMarker(path).begin() is LastShutdown.CLEAN
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"node": "asleep"}', b"\xff\xfe"])
 def test_marker_that_somebody_else_wrote_is_nothing_to_know_by(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
-    assert EndMarker(path).begin() is None
+    assert RunMarker(path).begin() is None
 
 
 def test_marker_is_whole_whenever_the_power_is_cut(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    marker = EndMarker(path)
+    marker = RunMarker(path)
     marker.begin()
     before, file = path.read_bytes(), path.stat().st_ino
     synced: list[bytes] = []
@@ -65,7 +65,7 @@ def test_disk_that_takes_nothing_costs_the_knowledge_and_not_the_node(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     with caplog.at_level(logging.WARNING):
-        assert EndMarker(tmp_path / "file" / "marker.json").begin() is None
+        assert RunMarker(tmp_path / "file" / "marker.json").begin() is None
     assert "expected to note how the node ends" in caplog.text
 
 

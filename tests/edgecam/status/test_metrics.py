@@ -48,7 +48,7 @@ def test_numbers_are_read_anew_at_every_scrape(tmp_path: Path) -> None:
     node = ReportedNode(tmp_path, report(frames_total=1))
     registry = metrics.registry(node.reports)
     assert b'edgecam_frames_total{camera="lobby"} 1.0' in metrics.text(registry)
-    node.told = (report(frames_total=2),)
+    node.current = (report(frames_total=2),)
     assert b'edgecam_frames_total{camera="lobby"} 2.0' in metrics.text(registry)
 
 

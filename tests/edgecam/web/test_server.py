@@ -18,7 +18,7 @@ from edgecam.clock import SystemClock
 from edgecam.errors import InstallationError
 from edgecam.redaction import SECRETS
 from edgecam.status.reports import CameraState
-from edgecam.web.routes import Answers
+from edgecam.web.routes import Routes
 from edgecam.web.server import PageServer
 
 PICTURE = b"\xff\xd8 a picture \xff\xd9"
@@ -99,14 +99,14 @@ def test_camera_without_a_picture_is_503_with_the_reason(ask: Ask, node: Reporte
 
 
 def test_picture_that_was_removed_since_it_was_stale_is_503(ask: Ask, node: ReportedNode) -> None:
-    node.told = (report(state=CameraState.STALLED, reason="silent", frame_age_s=9.0),)
+    node.current = (report(state=CameraState.STALLED, reason="silent", frame_age_s=9.0),)
     node.frame_path("lobby").unlink()
     answer, body = ask("/cameras/lobby/frame.jpg")
     assert (answer.status, json.loads(body)["state"]) == (503, "stalled")
 
 
 def test_stale_picture_that_is_kept_is_sent_and_says_so(ask: Ask, node: ReportedNode) -> None:
-    node.told = (report(state=CameraState.STALLED, reason="silent", frame_age_s=9.0),)
+    node.current = (report(state=CameraState.STALLED, reason="silent", frame_age_s=9.0),)
     answer, body = ask("/cameras/lobby/frame.jpg")
     assert (answer.status, body, answer.headers["Edgecam-State"]) == (200, PICTURE, "stalled")
 
@@ -144,40 +144,40 @@ def test_health_is_200_when_all_deliver_and_503_with_reasons_otherwise(ask: Ask,
     answer, body = ask("/healthz")
     assert answer.status == 503
     assert [(why["camera"], why["reason"]) for why in json.loads(body)["reasons"]] == [("gate", "refused")]
-    node.told = (report(),)
+    node.current = (report(),)
     answer, body = ask("/healthz")
     assert answer.status == 200
     assert json.loads(body) == {"healthy": True, "cameras": 1, "reasons": [], "brokers_away": []}
-    node.told = (report(frame_age_s=5.1),)
+    node.current = (report(frame_age_s=5.1),)
     answer, body = ask("/healthz")
     assert (answer.status, json.loads(body)["reasons"][0]["reason"]) == (503, "stale")
 
 
 def test_broker_that_is_away_is_named_and_no_reason_for_503(node: ReportedNode) -> None:
-    node.told = (report(),)
-    answers = Answers(node, SystemClock(), links=links)
-    answer = answers.to("/healthz")
+    node.current = (report(),)
+    routes = Routes(node, SystemClock(), links=links)
+    answer = routes.response("/healthz")
     assert answer.status == 200
     assert json.loads(answer.body)["brokers_away"] == [
         {"broker": "cloud-iot", "camera": "lobby", "reason": "refused", "message": "no such device"}
     ]
 
 
-def test_reports_say_who_is_told_and_since_when_not(node: ReportedNode) -> None:
-    lobby, gate = json.loads(Answers(node, SystemClock(), links=links).to("/cameras").body)["cameras"]
-    assert [(told["broker"], told["connected"], told["sent_total"]) for told in lobby["told"]] == [
+def test_reports_name_brokers_and_since_when_one_is_away(node: ReportedNode) -> None:
+    lobby, gate = json.loads(Routes(node, SystemClock(), links=links).response("/cameras").body)["cameras"]
+    assert [(each["broker"], each["connected"], each["sent_total"]) for each in lobby["brokers"]] == [
         ("aws-iot", True, 7),
         ("cloud-iot", False, 3),
     ]
-    assert lobby["told"][1]["since"] == "2026-11-21T09:45:35.123Z"
-    assert gate["told"] == []
+    assert lobby["brokers"][1]["since"] == "2026-11-21T09:45:35.123Z"
+    assert gate["brokers"] == []
 
 
 def test_secret_in_what_a_broker_said_is_hidden(node: ReportedNode) -> None:
     SECRETS.remember("no such device")
     try:
         for path in ("/cameras", "/healthz"):
-            assert b"no such device" not in Answers(node, SystemClock(), links=links).to(path).body
+            assert b"no such device" not in Routes(node, SystemClock(), links=links).response(path).body
     finally:
         SECRETS.forget("no such device")
 
@@ -221,7 +221,9 @@ def test_page_of_another_name_cannot_read_the_cameras(ask: Ask, host: str, statu
 
 def test_secret_in_a_message_does_not_leave_through_the_page(ask: Ask, node: ReportedNode) -> None:
     SECRETS.remember("never-on-the-page")
-    node.told = (report(state=CameraState.DISCONNECTED, reason="failed", message="it was never-on-the-page"),)
+    node.current = (
+        report(state=CameraState.DISCONNECTED, reason="failed", message="it was never-on-the-page"),
+    )
     for path in ("/cameras", "/healthz", "/metrics"):
         assert b"never-on-the-page" not in ask(path)[1]
     assert b"it was ***" in ask("/cameras")[1]

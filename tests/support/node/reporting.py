@@ -62,10 +62,10 @@ class ReportedNode:
 
     def __init__(self, folder: Path, *reports: CameraReport) -> None:
         self._folder = folder
-        self.told = reports
+        self.current = reports
 
     def reports(self) -> tuple[CameraReport, ...]:
-        return self.told
+        return self.current
 
     def frame_path(self, camera_id: str) -> Path:
         return self._folder / f"{camera_id}.jpg"
