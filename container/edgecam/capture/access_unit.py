@@ -5,17 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
+NO_PTS = 2**64 - 1
+"""The `pts_ns` of a unit whose stream does not say when it is shown (GST_CLOCK_TIME_NONE)."""
+
 
 class AccessUnit(NamedTuple):
-    """One coded picture, whole.
+    """The encoded form of one picture, whole.
 
     Attributes:
-        pts_ns: When it is to be shown, nanoseconds of the stream's own time.
+        pts_ns: When it is to be shown, nanoseconds of the stream's own time. `NO_PTS` from a recording's tap,
+            where the stream does not say.
         is_keyframe: Whether it can be decoded alone.
-        size_bytes: Of the coded picture.
-        captured_at: When it arrived at the core, UTC.
+        size_bytes: Of the encoded picture.
+        captured_at: When it arrived at the core, UTC; when the tap was polled, for a recording.
         arrived_s: The same by the clock that never steps.
-        sample: The Gst.Sample; opaque here.
+        sample: The Gst.Sample, with its caps; opaque to decisions.
     """
 
     pts_ns: int

@@ -8,9 +8,10 @@ queue grows up to a limit; then a valve closes, and all that comes is dropped un
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from edgecam.clock import NS_PER_S
+from edgecam.capture.access_unit import AccessUnit
+from edgecam.clock import NS_PER_S, Clock
 from edgecam.gstreamer.gst import (
     Gst,
     add_probe,
@@ -26,36 +27,20 @@ _NTP_TO_UNIX_NS = 2_208_988_800 * NS_PER_S
 """NTP counts from 1900 (RFC 5905, 6)."""
 
 
-class Coded(NamedTuple):
-    """One coded picture on its way to a chunk.
-
-    Attributes:
-        pts_ns: When it is to be shown, nanoseconds of the stream's own time; None when it does not say.
-        is_keyframe: Whether it can be decoded alone.
-        size_bytes: Of the coded picture.
-        buffer: The Gst.Buffer; opaque to decisions.
-        caps: The Gst.Caps of it.
-    """
-
-    pts_ns: int | None
-    is_keyframe: bool
-    size_bytes: int
-    buffer: Any
-    caps: Any
-
-
 class Tap:
     """The recording's end of one connection. Made with the connection, used by the recorder's thread.
 
     Args:
-        on_end: Told, on the streaming thread, that the stream has ended: what waits is to be taken now.
+        on_end: Called, on the streaming thread, when the stream has ended: what waits is to be taken now.
+        clock: For the times of arrival.
 
     Attributes:
         lost: How often the valve had to close.
     """
 
-    def __init__(self, on_end: Callable[[], None]) -> None:
+    def __init__(self, *, on_end: Callable[[], None], clock: Clock) -> None:
         self._on_end = on_end
+        self._clock = clock
         self._valve = make("valve")
         self._meter = make("identity")
         self.sink = make("appsink", sync=False, enable_last_sample=False)
@@ -92,26 +77,19 @@ class Tap:
             self.lost += 1
             self._valve.set_property("drop", True)
 
-    def take(self) -> list[Coded]:
-        """Everything that waits, in the order of decoding. Never blocks."""
-        found = []
+    def take(self) -> list[AccessUnit]:
+        """Everything that waits, in the order of decoding; it counts as arrived now. Never blocks."""
+        units = []
         self._was_closed = bool(self._valve.get_property("drop"))
+        now, now_s = self._clock.now(), self._clock.monotonic_s()
         pull = self.sink.emit
         while (sample := pull("try-pull-sample", 0)) is not None:
             buffer = sample.get_buffer()
-            pts_ns, size_bytes = buffer.pts, buffer.get_size()
+            size_bytes = buffer.get_size()
             self._taken_bytes += size_bytes
             is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
-            found.append(
-                Coded(
-                    None if pts_ns == Gst.CLOCK_TIME_NONE else pts_ns,
-                    is_keyframe,
-                    size_bytes,
-                    buffer,
-                    sample.get_caps() if is_keyframe else None,
-                )
-            )
-        return found
+            units.append(AccessUnit(buffer.pts, is_keyframe, size_bytes, now, now_s, sample))
+        return units
 
     def reopen(self) -> bool:
         """To be called after `take`: whether something was dropped after what was taken last. What the valve
@@ -128,13 +106,13 @@ class Tap:
             self._on_end()
         return Gst.PadProbeReturn.OK
 
-    def shut(self) -> None:
+    def reject_rest(self) -> None:
         """Take nothing more from this connection: it delivers what cannot be recorded."""
         self._is_shut = True
         self._valve.set_property("drop", True)
 
 
-def taken_ns(buffer: Any) -> int | None:
+def sender_time_ns(buffer: Any) -> int | None:
     """When the camera says that the picture was taken, nanoseconds since 1970, UTC; None when it does not.
 
     From its RTCP sender reports (RFC 3550, 6.4.1), which rtpjitterbuffer attaches to each picture.

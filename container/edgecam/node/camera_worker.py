@@ -211,14 +211,14 @@ class CameraWorker:
         login = self._logins.login(self.camera, refresh=self._refresh_login)
         self._refresh_login = False
         source, recorder = source_for(self.camera, login), self._recorder
-        tap = None if recorder is None else Tap(on_end=recorder.hurry)
+        tap = None if recorder is None else Tap(on_end=recorder.wake, clock=self._clock)
         session = CameraSession(source, self._wishes, self._writer, self._clock, tap)
         self._session = session
         try:
             began_s = self._clock.monotonic_s()
             session.connection.start()
             if recorder is not None and tap is not None:
-                recorder.join(tap)
+                recorder.attach(tap)
             self._await_first_picture(session, began_s)
             self._watch(session)
             if not self._stopping.is_set():
@@ -231,7 +231,7 @@ class CameraWorker:
             log.info("%s", end, extra={"camera": self.camera.id})
         finally:
             if recorder is not None:
-                recorder.leave()
+                recorder.detach()
             session.close()
             self._received_bytes += session.connection.received_bytes
             self._session = None

@@ -15,9 +15,9 @@ from enum import Enum
 from edgecam.clock import NS_PER_S
 from edgecam.recording.steadiness import Steadiness
 
-TREMBLE_NS = NS_PER_S // 5
+KEYFRAME_JITTER_NS = NS_PER_S // 5
 """What a keyframe may be early; more than any jitter buffer lets through."""
-_TREMBLE_PART = 4  # and never more than a quarter of the keyframe interval
+_JITTER_PART = 4  # and never more than a quarter of the keyframe interval
 RETRY_NS = 10 * NS_PER_S
 """How long after a chunk that could not be written the next is tried, at the latest."""
 REORDER_NS = NS_PER_S
@@ -30,7 +30,7 @@ _SPARE_INTERVALS = 3
 
 
 @dataclass(frozen=True)
-class Form:
+class StreamFormat:
     """What has to stay the same within a chunk.
 
     Attributes:
@@ -46,7 +46,7 @@ class Form:
     parameter_sets: bytes = b""
 
 
-class Step(Enum):
+class CutDecision(Enum):
     """What is to be done with a picture."""
 
     SKIP = "skip"
@@ -59,7 +59,7 @@ class Step(Enum):
     """The present chunk ends before it, and it belongs to none: nothing until the next keyframe."""
 
 
-class Cutter:
+class ChunkCutter:
     """Cuts one camera's stream. Not safe for threads, but for `change`: it belongs to the recorder.
 
     Args:
@@ -75,7 +75,7 @@ class Cutter:
         self._chunk_ns = round(chunk_s * NS_PER_S)
         self._max_bytes = max_chunk_bytes
         self._target_ns = self._chunk_ns
-        self._form: Form | None = None
+        self._stream_format: StreamFormat | None = None
         self._start_ns: int | None = None
         self._newest_ns = 0
         self._bytes = 0
@@ -91,35 +91,37 @@ class Cutter:
         """How often recording has paused because the stream ended its chunks early too often."""
         return self._steadiness.lapses
 
-    def offer(self, pts_ns: int, *, is_keyframe: bool, size_bytes: int, form: Form | None = None) -> Step:
+    def offer(
+        self, pts_ns: int, *, is_keyframe: bool, size_bytes: int, stream_format: StreamFormat | None = None
+    ) -> CutDecision:
         """Take the next picture, in the order of decoding.
 
         Args:
             pts_ns: When it is to be shown, nanoseconds of the stream's own time.
             is_keyframe: Whether it can be decoded alone.
             size_bytes: Of the coded picture.
-            form: Of a keyframe; a picture between keyframes has that of the keyframe.
+            stream_format: Of a keyframe; a picture between keyframes has that of the keyframe.
         """
         start_ns = self._start_ns
         jumped = start_ns is not None and pts_ns < self._newest_ns - REORDER_NS
-        if is_keyframe and form is not None:
+        if is_keyframe and stream_format is not None:
             self._learn_interval(pts_ns)
-            if start_ns is None or jumped or self._is_due(pts_ns - start_ns, form):
-                return self._turn(pts_ns, size_bytes, form, jumped=jumped)
+            if start_ns is None or jumped or self._is_due(pts_ns - start_ns, stream_format):
+                return self._at_keyframe(pts_ns, size_bytes, stream_format, jumped=jumped)
         elif start_ns is None:
             self.skipped += 1
-            return Step.SKIP
+            return CutDecision.SKIP
         elif jumped or pts_ns - start_ns > self.span_ns:
             self.end(is_early=jumped)
             self.skipped += 1
-            return Step.STOP
+            return CutDecision.STOP
         elif pts_ns < start_ns:
             # Shown before the keyframe that it was sent after: it needs the chunk before, and cannot join it.
             self.skipped += 1
-            return Step.SKIP
+            return CutDecision.SKIP
         self._newest_ns = max(self._newest_ns, pts_ns)
         self._bytes += size_bytes
-        return Step.ADD
+        return CutDecision.ADD
 
     def change(self, chunk_s: float) -> None:
         """From any thread: how long chunks are to be from now on. A present one that is longer already ends
@@ -138,35 +140,37 @@ class Cutter:
             self._steadiness.interrupt()
         self._start_ns = None
 
-    def give_up(self) -> None:
+    def retry_soon(self) -> None:
         """The present chunk cannot be written: pass its pictures over, and try again before long."""
         self._target_ns = min(self._chunk_ns, RETRY_NS)
 
-    def _turn(self, pts_ns: int, size_bytes: int, form: Form, *, jumped: bool) -> Step:
+    def _at_keyframe(
+        self, pts_ns: int, size_bytes: int, stream_format: StreamFormat, *, jumped: bool
+    ) -> CutDecision:
         """At a keyframe at which the present chunk, if there is one, ends."""
         start_ns = self._start_ns
         if start_ns is not None:
             end_ns = self._newest_ns if jumped else pts_ns
-            self._steadiness.ended(end_ns - start_ns, is_early=jumped or form != self._form)
-        if not self._steadiness.is_lost or self._steadiness.settles(pts_ns, form):
-            return self._begin(pts_ns, size_bytes, form)
+            self._steadiness.ended(end_ns - start_ns, is_early=jumped or stream_format != self._stream_format)
+        if not self._steadiness.is_lost or self._steadiness.settles(pts_ns, stream_format):
+            return self._begin(pts_ns, size_bytes, stream_format)
         self._start_ns = None
         self.skipped += 1
-        return Step.SKIP if start_ns is None else Step.STOP
+        return CutDecision.SKIP if start_ns is None else CutDecision.STOP
 
-    def _is_due(self, length_ns: int, form: Form) -> bool:
-        tolerance_ns = min(TREMBLE_NS, (self._interval_ns or 0) // _TREMBLE_PART)
+    def _is_due(self, length_ns: int, stream_format: StreamFormat) -> bool:
+        tolerance_ns = min(KEYFRAME_JITTER_NS, (self._interval_ns or 0) // _JITTER_PART)
         is_long = length_ns >= min(self._target_ns, self._chunk_ns) - tolerance_ns
-        return is_long or self._bytes >= self._max_bytes or form != self._form
+        return is_long or self._bytes >= self._max_bytes or stream_format != self._stream_format
 
-    def _begin(self, pts_ns: int, size_bytes: int, form: Form) -> Step:
+    def _begin(self, pts_ns: int, size_bytes: int, stream_format: StreamFormat) -> CutDecision:
         self._target_ns = chunk_ns = self._chunk_ns  # read once: it may change meanwhile
         self._start_ns, self._newest_ns = pts_ns, pts_ns
-        self._bytes, self._form = size_bytes, form
+        self._bytes, self._stream_format = size_bytes, stream_format
         longest_ns = self._longest_interval_ns
         spare_ns = max(SPARE_NS, _SPARE_INTERVALS * longest_ns) if longest_ns else FIRST_SPARE_NS
         self.span_ns = chunk_ns + spare_ns
-        return Step.BEGIN
+        return CutDecision.BEGIN
 
     def _learn_interval(self, pts_ns: int) -> None:
         if self._last_keyframe_ns is not None and pts_ns > self._last_keyframe_ns:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from edgecam.capture.access_unit import AccessUnit
 from edgecam.clock import NS_PER_S
 from edgecam.codecs.video import Codec
 from edgecam.config.recording import ChunkFormat
@@ -44,14 +44,6 @@ _NO_SPACE_CODE = int(Gst.ResourceError.NO_SPACE_LEFT)
 _WITHOUT_META = Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.TIMESTAMPS | Gst.BufferCopyFlags.MEMORY
 
 
-class Timed(NamedTuple):
-    """A coded picture with its times within the chunk, nanoseconds."""
-
-    pts_ns: int
-    dts_ns: int
-    buffer: Any
-
-
 @dataclass(frozen=True)
 class Plan:
     """What a chunk's file is to hold.
@@ -61,19 +53,19 @@ class Plan:
         codec: How the pictures are coded.
         caps: GStreamer's word for it, with all details.
         span_s: How long it may become, seconds.
-        fps: Pictures a second, about.
-        reorders: Whether some are sent after later ones.
+        interval_ns: How far pictures are apart, about.
+        depth: How many pictures, at most, are sent before one that is shown before them.
     """
 
     format: ChunkFormat
     codec: Codec
     caps: Any
     span_s: float
-    fps: float
-    reorders: bool = False
+    interval_ns: int
+    depth: int = 0
 
 
-class ChunkFile:
+class ChunkWriter:
     """Writes one file. Used by one thread; writing itself happens on the pipeline's own.
 
     Args:
@@ -83,11 +75,12 @@ class ChunkFile:
 
     def __init__(self, path: Path, plan: Plan) -> None:
         self._path = path
-        self._may_end_early = plan.reorders and plan.format is ChunkFormat.MP4
+        self._may_end_early = plan.depth > 0 and plan.format is ChunkFormat.MP4
         self._pipeline = Gst.Pipeline.new(None)
         self._bus = self._pipeline.get_bus()
         self._error: GstError | None = None
-        self._interval_ns = round(NS_PER_S / plan.fps)
+        self._interval_ns = plan.interval_ns
+        self._added: list[Any] = []
         self._feed = make("appsrc", format="time", max_bytes=0, block=False)
         self._feed.set_property("caps", plan.caps)
         chain = [self._feed, *_container(plan), make("filesink", location=str(path))]
@@ -96,17 +89,28 @@ class ChunkFile:
         link(*chain)
         self._pipeline.set_state(Gst.State.PLAYING)
 
-    def push(self, pictures: Sequence[Timed]) -> None:
-        """Queue pictures, in the order of decoding; never blocks."""
-        for picture in pictures:
-            # The picture belongs to the connection, which may still show it; only its bytes are shared.
-            own = picture.buffer.copy_region(_WITHOUT_META, 0, picture.buffer.get_size())
-            own.pts, own.dts = picture.pts_ns, picture.dts_ns
-            if own.duration == Gst.CLOCK_TIME_NONE:
-                own.duration = self._interval_ns  # the last picture of a file without one is not shown
+    def add(self, unit: AccessUnit, pts_ns: int, dts_ns: int) -> None:
+        """Take the next picture, in the order of decoding; handed on by `flush`.
+
+        Args:
+            unit: The picture.
+            pts_ns: When it is shown, nanoseconds from the chunk's own zero.
+            dts_ns: When it is decoded, in the same time.
+        """
+        # The picture belongs to the connection, which may still show it; only its bytes are shared.
+        own = unit.sample.get_buffer().copy_region(_WITHOUT_META, 0, unit.size_bytes)
+        own.pts, own.dts = pts_ns, dts_ns
+        if own.duration == Gst.CLOCK_TIME_NONE:
+            own.duration = self._interval_ns  # the last picture of a file without one is not shown
+        self._added.append(own)
+
+    def flush(self) -> None:
+        """Queue what was added, all at once: the pipeline's thread wakes up once. Never blocks."""
+        for buffer in self._added:
             # Not as a list: appsrc (1.22 to 1.26) hands a list on to its base class, which lets go of one
             # that somebody else holds as well, and then reads it once more.
-            self._feed.emit("push-buffer", own)
+            self._feed.emit("push-buffer", buffer)
+        self._added = []
 
     @property
     def is_behind(self) -> bool:
@@ -114,7 +118,7 @@ class ChunkFile:
         return bool(self._feed.get_property("current-level-bytes") > WAITING_BYTES_LIMIT)
 
     @property
-    def fault(self) -> GstError | None:
+    def error(self) -> GstError | None:
         """What has ended the writing, if anything has."""
         if self._error is None:
             self._handle_message(self._bus.pop_filtered(Gst.MessageType.ERROR))
@@ -123,7 +127,7 @@ class ChunkFile:
     @property
     def is_disk_full(self) -> bool:
         """Whether that was a full disk."""
-        found = self.fault
+        found = self.error
         return found is not None and (found.domain, found.code) == ("resource", _NO_SPACE_CODE)
 
     def finish(self, *, at_keyframe: bool = False) -> bool:
@@ -134,7 +138,7 @@ class ChunkFile:
         """
         kinds = Gst.MessageType.ERROR | Gst.MessageType.EOS
         message = None
-        if self.fault is None:
+        if self.error is None:
             self._feed.emit("end-of-stream")
             message = self._bus.timed_pop_filtered(round(FINISH_TIMEOUT_S * NS_PER_S), kinds)
             if message is None:
@@ -159,8 +163,8 @@ def _container(plan: Plan) -> list[Any]:
         return [make("mpegtsmux")]  # takes pictures as they come from the source
     # The muxer has many kinds of entrances; without a word on what comes it may offer the one for sound.
     form = make("capsfilter", caps=plan.codec.file_caps or plan.codec.media_type)
-    pictures_per_s = max(_RESERVE_PICTURES_PER_S, 1.5 * plan.fps)
-    index_bytes = _REORDERED_INDEX_BYTES if plan.reorders else _INDEX_BYTES
+    pictures_per_s = max(_RESERVE_PICTURES_PER_S, 1.5 * NS_PER_S / plan.interval_ns)
+    index_bytes = _REORDERED_INDEX_BYTES if plan.depth else _INDEX_BYTES
     muxer = make(
         plan.codec.mp4_muxer,
         reserved_max_duration=round(plan.span_s * NS_PER_S),

@@ -48,7 +48,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
-class Sighting:
+class Arrival:
     """A picture that has just arrived, as clocks saw it.
 
     Attributes:
@@ -64,7 +64,7 @@ class Sighting:
     taken: datetime | None = None
 
 
-class Delay:
+class MinDelay:
     """How long after its place in the stream a picture arrives: the shortest of the last minute or two."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class Delay:
         return pts_ns / NS_PER_S + known
 
 
-class Turn(NamedTuple):
+class Boundary(NamedTuple):
     """Where one chunk ends and the next begins.
 
     Attributes:
@@ -99,7 +99,7 @@ class Turn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Mark:
+class _Anchor:
     """A point of the time line that later ones are reckoned from."""
 
     time: datetime
@@ -118,12 +118,12 @@ class ContentTime:
     def __init__(self, camera_id: str) -> None:
         self._camera_id = camera_id
         self._connection = 0
-        self._delay = Delay()
-        self._sighting: Sighting | None = None
+        self._delay = MinDelay()
+        self._arrival: Arrival | None = None
         self._seen_s = 0.0
         self._trusts_sender: bool | None = None
         self._said_untrusted = False
-        self._mark: _Mark | None = None
+        self._anchor: _Anchor | None = None
         self._floor: datetime | None = None
         self._may_settle = False
         self._step_since_s: float | None = None
@@ -131,16 +131,16 @@ class ContentTime:
     def connect(self) -> None:
         """What is observed from now on has a clock of its own: a new connection, or a stream begun anew."""
         self._connection += 1
-        self._delay = Delay()
-        self._sighting = None
+        self._delay = MinDelay()
+        self._arrival = None
         self._trusts_sender = None
 
-    def observe(self, sighting: Sighting) -> None:
+    def observe(self, arrival: Arrival) -> None:
         """Learn from the newest picture, about once a second."""
-        self._delay.observe(sighting.pts_ns, sighting.now_s)
-        self._sighting, self._seen_s = sighting, sighting.now_s
-        if sighting.taken is not None and self._trusts_sender is None:
-            self._judge_sender(sighting, sighting.taken)
+        self._delay.observe(arrival.pts_ns, arrival.now_s)
+        self._arrival, self._seen_s = arrival, arrival.now_s
+        if arrival.taken is not None and self._trusts_sender is None:
+            self._judge_sender(arrival, arrival.taken)
             self._settle()
 
     @property
@@ -151,27 +151,27 @@ class ContentTime:
         Raises:
             RuntimeError: no chunk has begun, which is a mistake in this program.
         """
-        if self._mark is None:
+        if self._anchor is None:
             raise RuntimeError("expected a chunk to have begun")
-        return _whole_ms(self._mark.time)
+        return _whole_ms(self._anchor.time)
 
-    def turn_at(self, pts_ns: int) -> Turn:
+    def boundary_at(self, pts_ns: int) -> Boundary:
         """A chunk begins with the picture at `pts_ns`.
 
         Raises:
             RuntimeError: nothing was observed since the connection began, which is a mistake in this program.
         """
         reference = self._reference(pts_ns)
-        mark = self._mark
-        if mark is None:
-            turn = Turn(reference, reference)
+        anchor = self._anchor
+        if anchor is None:
+            boundary = Boundary(reference, reference)
         else:
-            turn = self._reckon(mark, pts_ns, reference)
-            self._floor = turn.end
-        self._may_settle = mark is None or mark.connection != self._connection
+            boundary = self._extrapolate(anchor, pts_ns, reference)
+            self._floor = boundary.end
+        self._may_settle = anchor is None or anchor.connection != self._connection
         # Marks keep their microseconds, so that rounding never adds up; only the answer is rounded.
-        self._mark = _Mark(turn.start, pts_ns, self._delay.arrival_s(pts_ns), self._connection)
-        return Turn(_whole_ms(turn.end), _whole_ms(turn.start))
+        self._anchor = _Anchor(boundary.start, pts_ns, self._delay.arrival_s(pts_ns), self._connection)
+        return Boundary(_whole_ms(boundary.end), _whole_ms(boundary.start))
 
     def end_at(self, pts_ns: int) -> datetime:
         """When the present chunk ends whose last picture is shown until `pts_ns`: nothing follows it at once.
@@ -179,35 +179,35 @@ class ContentTime:
         Raises:
             RuntimeError: no chunk has begun, which is a mistake in this program.
         """
-        mark = self._mark
-        if mark is None:
+        anchor = self._anchor
+        if anchor is None:
             raise RuntimeError("expected a chunk to have begun")
-        end = mark.time + timedelta(microseconds=max(1000, (pts_ns - mark.pts_ns) // 1000))
-        self._mark = _Mark(end, pts_ns, self._delay.arrival_s(pts_ns), mark.connection)
+        end = anchor.time + timedelta(microseconds=max(1000, (pts_ns - anchor.pts_ns) // 1000))
+        self._anchor = _Anchor(end, pts_ns, self._delay.arrival_s(pts_ns), anchor.connection)
         self._may_settle = False
         return _whole_ms(end)
 
     def _settle(self) -> None:
         """The camera tells the time only now: its first chunk was named by arrival, and is not yet done."""
-        mark = self._mark
-        if not self._may_settle or not self._trusts_sender or mark is None:
+        anchor = self._anchor
+        if not self._may_settle or not self._trusts_sender or anchor is None:
             return
         self._may_settle = False
-        told = self._reference(mark.pts_ns)
-        if abs(told - mark.time) <= STEP:
-            self._mark = replace(mark, time=told if self._floor is None else max(told, self._floor))
+        told = self._reference(anchor.pts_ns)
+        if abs(told - anchor.time) <= STEP:
+            self._anchor = replace(anchor, time=told if self._floor is None else max(told, self._floor))
 
     def _reference(self, pts_ns: int) -> datetime:
         """What the trusted clock says of the picture at `pts_ns`."""
-        seen = self._sighting
+        seen = self._arrival
         if seen is None:
             raise RuntimeError("expected a picture to have been observed")
         if seen.taken is not None and self._trusts_sender:
             return seen.taken + timedelta(microseconds=(pts_ns - seen.pts_ns) // 1000)
         return seen.now + timedelta(seconds=self._delay.arrival_s(pts_ns) - seen.now_s)
 
-    def _judge_sender(self, sighting: Sighting, taken: datetime) -> None:
-        apart = abs(taken - sighting.now)
+    def _judge_sender(self, arrival: Arrival, taken: datetime) -> None:
+        apart = abs(taken - arrival.now)
         self._trusts_sender = apart <= SENDER_TRUST
         if not self._trusts_sender and not self._said_untrusted:
             self._said_untrusted = True
@@ -219,29 +219,29 @@ class ContentTime:
                 extra={"camera": self._camera_id},
             )
 
-    def _reckon(self, mark: _Mark, pts_ns: int, reference: datetime) -> Turn:
+    def _extrapolate(self, anchor: _Anchor, pts_ns: int, reference: datetime) -> Boundary:
         """Where the chunk before ends, or what is missing after it, and where the next starts."""
-        is_joined = mark.connection == self._connection
+        is_joined = anchor.connection == self._connection
         if is_joined:
-            passed = timedelta(microseconds=(pts_ns - mark.pts_ns) // 1000)
+            passed = timedelta(microseconds=(pts_ns - anchor.pts_ns) // 1000)
         else:
-            passed = timedelta(seconds=self._delay.arrival_s(pts_ns) - mark.arrival_s)
-        reckoned = mark.time + max(_MILLISECOND, passed)
+            passed = timedelta(seconds=self._delay.arrival_s(pts_ns) - anchor.arrival_s)
+        reckoned = anchor.time + max(_MILLISECOND, passed)
         apart = reference - reckoned
         if abs(apart) > STEP:
             if not self._is_believed(reckoned, reference, self._seen_s):
-                return Turn(reckoned, reckoned)
+                return Boundary(reckoned, reckoned)
             if apart > STEP:
-                return Turn(reckoned, reference)
+                return Boundary(reckoned, reference)
         else:
             self._step_since_s = None
             if not is_joined:
-                return Turn(mark.time, max(reference, mark.time + _MILLISECOND))
+                return Boundary(anchor.time, max(reference, anchor.time + _MILLISECOND))
             if abs(apart) <= IN_STEP:
-                return Turn(reckoned, reckoned)
+                return Boundary(reckoned, reckoned)
         most = max(_MILLISECOND, passed) * SLEW
         slewed = reckoned + max(-most, min(most, apart))
-        return Turn(slewed, slewed)
+        return Boundary(slewed, slewed)
 
     def _is_believed(self, reckoned: datetime, reference: datetime, now_s: float) -> bool:
         """Whether a clock that has stepped is to be followed by now."""

@@ -33,7 +33,7 @@ def reorder_depth(pts_ns: Iterable[int]) -> int:
     return depth
 
 
-class Shown:
+class PtsTracker:
     """Mends times of showing that are missing, and learns how far pictures are apart."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Shown:
             return _DEFAULT_INTERVAL_NS
         return max(1, (max(latest) - min(latest)) // (len(latest) - 1))
 
-    def mended(self, pts_ns: int | None) -> int | None:
+    def repaired(self, pts_ns: int | None) -> int | None:
         """The time of showing; None where there is nothing to tell it from."""
         latest = self._latest_ns
         if pts_ns is None or (latest and pts_ns == latest[-1]):
@@ -58,7 +58,7 @@ class Shown:
         return pts_ns
 
 
-class DecodeTimes:
+class DtsGenerator:
     """Times of decoding within one chunk.
 
     Args:
@@ -73,7 +73,7 @@ class DecodeTimes:
         heapq.heapify(self._waiting)
         self._last_ns: int | None = None
 
-    def decoded_ns(self, pts_ns: int) -> int | None:
+    def dts_ns(self, pts_ns: int) -> int | None:
         """When the next picture, shown at `pts_ns`, is decoded; None when it is reordered further."""
         dts_ns = heapq.heappushpop(self._waiting, pts_ns)
         if self._last_ns is not None and dts_ns <= self._last_ns:

@@ -45,6 +45,22 @@ def recording_outages(camera_id: str) -> OutageLog:
     return OutageLog(_RECORDING, log, about={"camera": camera_id})
 
 
+class ConditionTimer:
+    """For how long a condition has held."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+
+    def observe(self, holds: bool, now_s: float) -> float:
+        """Whether the condition holds at `now_s`; returns for how many seconds it has."""
+        if not holds:
+            self._since_s = None
+            return 0.0
+        if self._since_s is None:
+            self._since_s = now_s
+        return now_s - self._since_s
+
+
 class DiskWatch:
     """Notices that the recorder waits for a disk that hangs, and cannot log it itself.
 

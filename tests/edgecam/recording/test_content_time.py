@@ -11,9 +11,9 @@ import pytest
 from edgecam.clock import NS_PER_S
 from edgecam.recording.content_time import (
     STEP_LASTS_S,
+    Arrival,
+    Boundary,
     ContentTime,
-    Sighting,
-    Turn,
 )
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -34,7 +34,7 @@ class Stream:
         self.fast = 0.0
         self.zero_s = 0.0
         self.passed_s = 0.0
-        self.turns: list[Turn] = []
+        self.boundaries: list[Boundary] = []
 
     @property
     def pts_ns(self) -> int:
@@ -50,14 +50,14 @@ class Stream:
 
     def see(self) -> None:
         taken = None if self.camera is None else self.now + self.camera
-        self.time.observe(Sighting(self.pts_ns, self.now + self.wall, 5000 + self.passed_s, taken))
+        self.time.observe(Arrival(self.pts_ns, self.now + self.wall, 5000 + self.passed_s, taken))
 
-    def cut(self) -> Turn:
+    def cut(self) -> Boundary:
         self.see()
-        self.turns.append(self.time.turn_at(self.pts_ns))
-        return self.turns[-1]
+        self.boundaries.append(self.time.boundary_at(self.pts_ns))
+        return self.boundaries[-1]
 
-    def record(self, chunks: int, chunk_s: float = 10) -> list[Turn]:
+    def record(self, chunks: int, chunk_s: float = 10) -> list[Boundary]:
         """Cut every `chunk_s` seconds, the first time now."""
         cut = []
         for _ in range(chunks):
@@ -66,9 +66,9 @@ class Stream:
         return cut
 
     def assert_grows(self) -> None:
-        starts = [turn.start for turn in self.turns]
+        starts = [boundary.start for boundary in self.boundaries]
         assert starts == sorted(set(starts))
-        assert all(turn.start >= turn.end for turn in self.turns)
+        assert all(boundary.start >= boundary.end for boundary in self.boundaries)
 
 
 @pytest.fixture
@@ -76,12 +76,14 @@ def stream() -> Stream:
     return Stream()
 
 
-def joined(turns: list[Turn]) -> bool:
-    return all(turn.start == turn.end for turn in turns)
+def joined(boundaries: list[Boundary]) -> bool:
+    return all(boundary.start == boundary.end for boundary in boundaries)
 
 
-def steps_s(turns: list[Turn]) -> list[float]:
-    return [(later.start - earlier.start).total_seconds() for earlier, later in itertools.pairwise(turns)]
+def steps_s(boundaries: list[Boundary]) -> list[float]:
+    return [
+        (later.start - earlier.start).total_seconds() for earlier, later in itertools.pairwise(boundaries)
+    ]
 
 
 def test_chunks_start_when_their_first_picture_arrived(stream: Stream) -> None:
@@ -89,18 +91,18 @@ def test_chunks_start_when_their_first_picture_arrived(stream: Stream) -> None:
 
 
 def test_chunks_of_one_connection_join_by_the_streams_own_clock(stream: Stream) -> None:
-    turns = stream.record(50)
-    assert joined(turns)
-    assert steps_s(turns) == [10.0] * 49
+    boundaries = stream.record(50)
+    assert joined(boundaries)
+    assert steps_s(boundaries) == [10.0] * 49
 
 
 def test_late_packets_do_not_shift_what_is_recorded(stream: Stream) -> None:
     stream.cut()
     pts_ns = 10 * NS_PER_S
     stream.time.observe(
-        Sighting(pts_ns, NOON + timedelta(seconds=13), 5013.0)
+        Arrival(pts_ns, NOON + timedelta(seconds=13), 5013.0)
     )  # three seconds late, all that came
-    assert stream.time.turn_at(pts_ns).start == NOON + timedelta(seconds=10)
+    assert stream.time.boundary_at(pts_ns).start == NOON + timedelta(seconds=10)
 
 
 def test_the_cameras_clock_counts_where_it_tells_the_time(stream: Stream) -> None:
@@ -116,8 +118,8 @@ def test_a_camera_that_tells_the_time_late_still_names_its_first_chunk(stream: S
     stream.see()
     assert stream.time.start == NOON - timedelta(milliseconds=400)
     stream.passed_s = 10
-    turn = stream.cut()
-    assert turn.end == turn.start == NOON + timedelta(seconds=9.6)
+    boundary = stream.cut()
+    assert boundary.end == boundary.start == NOON + timedelta(seconds=9.6)
 
 
 def test_a_camera_whose_clock_is_far_off_is_said_once_and_arrival_counts(
@@ -150,8 +152,8 @@ def test_a_clock_that_steps_in_mid_connection_moves_nothing(stream: Stream, step
     stream.record(3)
     stream.wall = timedelta()
     stream.record(3)
-    assert joined(stream.turns)
-    assert steps_s(stream.turns) == [10.0] * 8
+    assert joined(stream.boundaries)
+    assert steps_s(stream.boundaries) == [10.0] * 8
 
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
@@ -170,8 +172,8 @@ def test_a_clock_that_steps_across_a_reconnect_neither_reorders_nor_overwrites(
 def test_a_step_forth_that_lasts_is_followed_as_a_gap(stream: Stream) -> None:
     stream.record(3)
     stream.wall = HOUR
-    turns = stream.record(round(STEP_LASTS_S / 10) + 3)
-    jumps = [turn for turn in turns if turn.start != turn.end]
+    boundaries = stream.record(round(STEP_LASTS_S / 10) + 3)
+    jumps = [boundary for boundary in boundaries if boundary.start != boundary.end]
     assert [jump.start - jump.end for jump in jumps] == [HOUR]
     stream.assert_grows()
     assert stream.cut().start == stream.now + HOUR
@@ -182,8 +184,8 @@ def test_a_step_back_that_lasts_is_slewed_and_never_overlaps(stream: Stream) -> 
     stream.wall = -HOUR
     stream.record(round(STEP_LASTS_S / 10) + 100)
     stream.assert_grows()
-    assert joined(stream.turns)
-    assert min(steps_s(stream.turns)) >= 9.994
+    assert joined(stream.boundaries)
+    assert min(steps_s(stream.boundaries)) >= 9.994
 
 
 def test_a_clock_that_was_never_set_is_left_as_soon_as_it_is(stream: Stream) -> None:
@@ -197,7 +199,7 @@ def test_a_clock_that_was_never_set_is_left_as_soon_as_it_is(stream: Stream) -> 
 def test_a_stream_whose_clock_drifts_stays_near_utc_and_joins(stream: Stream, fast: float) -> None:
     stream.fast = fast
     stream.record(3 * 24 * 60, chunk_s=60)
-    assert joined(stream.turns)
+    assert joined(stream.boundaries)
     stream.assert_grows()
     assert abs(stream.cut().start - stream.now) < timedelta(milliseconds=150)
 
@@ -206,11 +208,11 @@ def test_a_chunk_that_nothing_follows_ends_with_its_last_picture(stream: Stream)
     stream.cut()
     assert stream.time.end_at(3_040_000_000) == NOON + timedelta(seconds=3.04)
     later = stream.time
-    later.observe(Sighting(5 * NS_PER_S, NOON + timedelta(seconds=5), 5005.0))
-    assert later.turn_at(5 * NS_PER_S).start == NOON + timedelta(seconds=5)
+    later.observe(Arrival(5 * NS_PER_S, NOON + timedelta(seconds=5), 5005.0))
+    assert later.boundary_at(5 * NS_PER_S).start == NOON + timedelta(seconds=5)
 
 
 def test_starts_are_whole_milliseconds_and_roundings_do_not_add_up(stream: Stream) -> None:
-    turns = stream.record(301, chunk_s=10 / 3)
-    assert all(turn.start.microsecond % 1000 == 0 for turn in turns)
-    assert abs(turns[-1].start - NOON - timedelta(seconds=1000)) <= timedelta(milliseconds=1)
+    boundaries = stream.record(301, chunk_s=10 / 3)
+    assert all(boundary.start.microsecond % 1000 == 0 for boundary in boundaries)
+    assert abs(boundaries[-1].start - NOON - timedelta(seconds=1000)) <= timedelta(milliseconds=1)

@@ -83,7 +83,7 @@ def test_raw_video_is_refused_in_a_sentence(studio: Callable[..., Studio], event
     joined = place.show(f"videotestsrc is-live=true ! {VIDEO} ! identity")
     problem = eventually(lambda: place.recorder.report().problem)
     assert problem == (
-        "expected video that can be recorded as mp4 without coding it anew, found raw video; "
+        "expected video that can be recorded as mp4 without transcoding, found raw video; "
         "choose H.264 in the camera's settings"
     )
     eventually(lambda: joined.held_bytes == 0)
@@ -258,7 +258,7 @@ def test_a_full_disk_keeps_what_was_written_and_goes_on_when_there_is_room(
     path = eventually(lambda: next(iter(place.sink.open_paths()), None))
     eventually(lambda: path.stat().st_size > 20_000)
     full = chunk_file.GstError("resource", chunk_file._NO_SPACE_CODE, os.strerror(errno.ENOSPC), "")
-    monkeypatch.setattr(place.recorder._open.file, "_error", full)  # type: ignore[union-attr]
+    monkeypatch.setattr(place.recorder._recording._open._writer, "_error", full)  # type: ignore[union-attr]
     eventually(lambda: len(place.sink.begun) == 2)
     assert place.sink.asked_bytes
     place.cut()
@@ -316,7 +316,8 @@ def test_disk_that_hangs_is_told_and_said_and_over_when_it_answers(
     place = studio(clock=clock)
     place.sink.gate.clear()
     place.live()
-    eventually(lambda: place.recorder._early is None and place.recorder._newest_ns)
+    recording = place.recorder._recording
+    eventually(lambda: recording._stream._lookahead is None and recording._stream.has_begun)
     place.recorder.watch()
     assert reason(place) is None
     clock.advance(31)
@@ -337,9 +338,9 @@ def test_file_that_is_behind_for_long_is_trouble(
     clock = StandingClock()
     place = studio(clock=clock)
     place.live()
-    eventually(lambda: place.recorder._open is not None)
+    eventually(lambda: place.recorder._recording._open is not None)
     monkeypatch.setattr(chunk_file, "WAITING_BYTES_LIMIT", -1)
-    eventually(lambda: place.recorder._behind_since_s is not None)
+    eventually(lambda: place.recorder._recording._behind._since_s is not None)
     assert reason(place) is None
     clock.advance(31)
     eventually(lambda: reason(place) == "disk")
@@ -351,7 +352,7 @@ def test_pictures_of_which_no_chunk_can_begin_are_trouble(
     clock = StandingClock()
     place = studio(clock=clock)
     place.show(f"videotestsrc is-live=true ! {VIDEO} ! {H264}", keyframes=False)
-    eventually(lambda: place.recorder._chunkless_since_s is not None)
+    eventually(lambda: place.recorder._recording._chunkless._since_s is not None)
     assert reason(place) is None
     clock.advance(61)
     eventually(lambda: reason(place) == "no-keyframe")
@@ -362,10 +363,10 @@ def test_fault_of_ours_is_told_and_ends_nothing(
 ) -> None:
     place = studio()
     place.live()
-    eventually(lambda: place.recorder._open is not None)
+    eventually(lambda: place.recorder._recording._open is not None)
     with monkeypatch.context() as broken:
         broken.setattr(place.recorder, "_take", lambda _tap: 1 / 0)
-        broken.setattr(place.recorder, "_salvage", lambda _open: 1 / 0)
-        eventually(lambda: reason(place) == "fault" and place.recorder._open is None)
+        broken.setattr(place.recorder._recording, "_salvage", lambda _open: 1 / 0)
+        eventually(lambda: reason(place) == "fault" and place.recorder._recording._open is None)
     eventually(lambda: place.sink.chunks)
     eventually(lambda: reason(place) is None)

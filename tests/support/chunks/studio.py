@@ -31,9 +31,10 @@ class Studio:
         self, folder: Path, *, sink: ChunkSink | None = None, clock: Clock | None = None, **recording: Any
     ) -> None:
         self.sink = ChunkFolder(folder)
+        self._clock = clock or SystemClock()
         camera = {"id": "c0", "uri": "pipeline:x", "recording": {"enabled": True, "chunk_s": 2} | recording}
         self.recorder = Recorder(
-            validate(Camera, camera, name="camera"), sink=sink or self.sink, clock=clock or SystemClock()
+            validate(Camera, camera, name="camera"), sink=sink or self.sink, clock=self._clock
         )
         self.recorder.start()
         self._pipeline: Any = None
@@ -48,11 +49,11 @@ class Studio:
             source.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, _drop_keyframe)
         if pictures is not None:
             source.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, _only_first(pictures))
-        self.tap = Tap(on_end=self.recorder.hurry)
+        self.tap = Tap(on_end=self.recorder.wake, clock=self._clock)
         self._pipeline.add(source)
         source.link(self.tap.add_to(self._pipeline, sets_pace=True))
         self._pipeline.set_state(Gst.State.PLAYING)
-        self.recorder.join(self.tap)
+        self.recorder.attach(self.tap)
         return self.tap
 
     def film(self, seconds: int) -> Tap:
@@ -81,7 +82,7 @@ class Studio:
 
     def cut(self) -> None:
         """End the connection."""
-        self.recorder.leave()
+        self.recorder.detach()
         self._pipeline.set_state(Gst.State.NULL)
 
     def lengths_ms(self) -> list[int]:

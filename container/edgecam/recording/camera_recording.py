@@ -1,0 +1,340 @@
+"""One camera's recording without its thread: access units in, chunks out. Never decodes.
+
+Whatever fails here (a full disk, a muxer that refuses) stays here: it is counted, reported until a chunk has
+been kept whole (`status.py`), and recording goes on with the next chunk.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from edgecam.capture.access_unit import NO_PTS, AccessUnit
+from edgecam.capture.tap import sender_time_ns
+from edgecam.chunk import Chunk, ChunkSink
+from edgecam.clock import NS_PER_S, Clock
+from edgecam.config.camera import Camera
+from edgecam.errors import EdgecamError, SourceUnsupported, SpoolFull
+from edgecam.recording.chunk_cutter import ChunkCutter, CutDecision, StreamFormat
+from edgecam.recording.content_time import Arrival, ContentTime
+from edgecam.recording.open_chunk import OpenChunk, gap_before_ms
+from edgecam.recording.status import (
+    DISK_REASON,
+    FULL_REASON,
+    HANGING,
+    HANGS_AFTER_S,
+    KEYFRAME_REASON,
+    SLOW_REASON,
+    UNSTEADY_REASON,
+    UNSUPPORTED_REASON,
+    ConditionTimer,
+    recording_outages,
+)
+from edgecam.recording.steadiness import EARLY_ENDS, LEAST_CHUNK_NS, SETTLED_NS
+from edgecam.recording.stream import Stream
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS
+from edgecam.status.outage import FAULT_REASON, Outage
+from edgecam.status.reports import RecordingReport
+
+log = logging.getLogger(__name__)
+
+KEYFRAME_WITHIN_S = 60.0
+"""How long pictures may come of which no chunk can begin; cameras send a keyframe every 20 s at the least."""
+_ROOM_BYTES = 16_000_000
+"""What is asked for when the disk is full: some chunks' worth, or it would be full again at once."""
+_UNSTEADY = (
+    f"expected a stream that changes its size, parameter sets or time at most {EARLY_ENDS} times at once "
+    f"and then once in {LEAST_CHUNK_NS / NS_PER_S:g} s, found more: it is left out until it has kept to one "
+    f"form for {SETTLED_NS / NS_PER_S:g} s; look at the camera's profile and adaptive settings, "
+    "or whether two coders share the address"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class _Totals:
+    """What was recorded since the node started: chunks, bytes, chunks lost, and until when, UTC."""
+
+    chunks: int = 0
+    bytes: int = 0
+    lost: int = 0
+    newest_end: datetime | None = None
+
+    def add(self, chunk: Chunk, size_bytes: int) -> None:
+        """`chunk` is whole and in the spool."""
+        self.newest_end = chunk.end
+        self.chunks += 1
+        self.bytes += size_bytes
+
+
+class CameraRecording:
+    """Cuts one camera's pictures into chunks, over all its connections. Belongs to one thread.
+
+    Args:
+        camera: The camera; its recording is enabled.
+        sink: Takes the chunks.
+        clock: Time.
+    """
+
+    def __init__(self, camera: Camera, *, sink: ChunkSink, clock: Clock) -> None:
+        self._camera_id = camera.id
+        self._format = camera.recording.format
+        self._sink = sink
+        self._clock = clock
+        self._time = ContentTime(camera.id)
+        self._cutter = ChunkCutter(
+            chunk_s=camera.recording.chunk_s, max_chunk_bytes=camera.recording.max_chunk_bytes
+        )
+        self._stream = Stream(self._format)
+        self._open: OpenChunk | None = None
+        self._outages = recording_outages(camera.id)
+        self._totals = _Totals()
+        self._lapses = 0
+        self._behind = ConditionTimer()
+        self._chunkless = ConditionTimer()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the disk is too slow to be given more."""
+        return self._open is not None and self._open.is_behind
+
+    def report(self) -> RecordingReport:
+        """How the recording is doing; from any thread."""
+        totals, outage = self._totals, self._outages.outage
+        return RecordingReport(
+            chunks_total=totals.chunks,
+            bytes_total=totals.bytes,
+            lost_total=totals.lost,
+            problem=None if outage is None else outage.message,
+            newest_end=totals.newest_end,
+            reason=None if outage is None else outage.reason,
+        )
+
+    def change(self, chunk_s: float) -> None:
+        """From any thread: how long chunks are to be from now on, seconds. They join as before."""
+        self._cutter.change(chunk_s)
+
+    def take(self, units: list[AccessUnit]) -> bool:
+        """Record `units`, the next of the connection, in the order of decoding.
+
+        Returns:
+            False when the connection delivers what cannot be recorded.
+        """
+        is_recordable = True
+        while units:
+            units, rest = self._stream.split(units)
+            self._observe_arrival(units)
+            is_recordable &= self._record(self._stream.offer(units))
+            if rest:
+                self._end_chunk()
+                self._cutter.end(is_early=True)
+                self._next_stream()
+            units = rest
+        return is_recordable
+
+    def record_gap(self) -> bool:
+        """The disk was too slow, and pictures were dropped: what follows no longer fits the present chunk.
+
+        Returns:
+            False when the connection delivers what cannot be recorded.
+        """
+        is_recordable = self._record(self._stream.flush())
+        self._end_chunk(proves_well=False)
+        self._cutter.end()
+        self._totals.lost += 1
+        self._report_problem(
+            SLOW_REASON,
+            "the disk is too slow for this recording: pictures are left out, up to a keyframe each time",
+        )
+        return is_recordable
+
+    def disconnect(self) -> None:
+        """The connection has ended, and with it everything that was learnt of its stream."""
+        try:
+            self._record(self._stream.flush())
+            self._end_chunk()
+        finally:
+            self._cutter.end()
+            self._next_stream()
+
+    def end_chunk(self) -> None:
+        """Finish the present chunk with its last picture."""
+        self._end_chunk()
+
+    def salvage_if_broken(self) -> None:
+        """Keep what plays of a chunk whose file cannot be written on."""
+        if self._open is not None and self._open.is_broken:
+            broken, self._open = self._open, None
+            broken.close()
+            self._salvage(broken)
+
+    def abandon(self, error: Exception) -> None:
+        """`error`, which nobody foresaw, came up: give up the present chunk."""
+        message = SECRETS.shown(f"unexpected fault: {error}", LONGEST_MESSAGE)
+        self._report_problem(FAULT_REASON, message, error)
+        broken, self._open = self._open, None
+        self._totals.lost += 1
+        self._cutter.end()
+        if broken is not None:
+            try:
+                broken.close()
+                self._salvage(broken)
+            except Exception:  # whatever it is: the recorder has to poll again
+                log.exception("a broken chunk cannot be salvaged", extra={"camera": self._camera_id})
+
+    def observe_backlog(self) -> None:
+        """Learn, before each `take`, whether the disk has caught up."""
+        self._behind.observe(self.is_behind, self._clock.monotonic_s())
+
+    def check(self) -> None:
+        """Report what shows by nothing happening: a disk that hangs, pictures of which no chunk begins."""
+        now_s = self._clock.monotonic_s()
+        if self._behind.observe(self.is_behind, now_s) >= HANGS_AFTER_S:
+            self._report_problem(HANGING.reason, HANGING.message)
+        is_chunkless = self._open is None and self._stream.has_begun
+        chunkless_s = self._chunkless.observe(is_chunkless, now_s)
+        if chunkless_s >= KEYFRAME_WITHIN_S and self._outages.outage is None:
+            self._report_problem(
+                KEYFRAME_REASON,
+                f"expected a keyframe within {KEYFRAME_WITHIN_S:g} s, found pictures that need one; "
+                "set a shorter keyframe interval at the camera",
+            )
+        self._outages.passes(now_s)
+
+    def report_lapses(self) -> None:
+        """Report that the stream is left out until it has settled; the next chunk names the gap."""
+        lapses = self._cutter.lapses
+        if lapses != self._lapses:
+            self._totals.lost += lapses - self._lapses
+            self._lapses = lapses
+            self._report_problem(UNSTEADY_REASON, _UNSTEADY)
+
+    def _next_stream(self) -> None:
+        self._time.connect()
+        self._stream = Stream(self._format, depth=self._stream.depth)
+
+    def _observe_arrival(self, units: list[AccessUnit]) -> None:
+        """The newest of `units` tells what time it is at the camera."""
+        newest = next((unit for unit in reversed(units) if unit.pts_ns != NO_PTS), None)
+        if newest is None:
+            return
+        sent_ns = sender_time_ns(newest.sample.get_buffer())
+        self._time.observe(
+            Arrival(
+                newest.pts_ns,
+                newest.captured_at,
+                newest.arrived_s,
+                None if sent_ns is None else _EPOCH + timedelta(microseconds=sent_ns // 1000),
+            )
+        )
+        if self._open is not None:
+            self._open.start_at(self._time.start)
+
+    def _record(self, units: list[AccessUnit]) -> bool:
+        """Write `units` to the present chunk and the next; False at one that cannot be recorded."""
+        for unit in units:
+            pts_ns = self._stream.pts_of(unit)
+            if pts_ns is None:
+                continue
+            stream_format = self._format_of(unit) if unit.is_keyframe else None
+            if unit.is_keyframe and stream_format is None:
+                return False
+            decision = self._cutter.offer(
+                pts_ns,
+                is_keyframe=unit.is_keyframe,
+                size_bytes=unit.size_bytes,
+                stream_format=stream_format,
+            )
+            if decision is CutDecision.STOP:
+                self._end_chunk()
+            elif decision is CutDecision.BEGIN and stream_format is not None:
+                self._begin_chunk(pts_ns, unit, stream_format)
+            if decision in (CutDecision.BEGIN, CutDecision.ADD):
+                self._add(pts_ns, unit)
+        if self._open is not None:
+            self._open.flush()
+        return True
+
+    def _format_of(self, keyframe: AccessUnit) -> StreamFormat | None:
+        try:
+            return self._stream.format_of(keyframe)
+        except SourceUnsupported as error:
+            self._report_problem(UNSUPPORTED_REASON, str(error))
+            return None
+
+    def _begin_chunk(self, pts_ns: int, keyframe: AccessUnit, stream_format: StreamFormat) -> None:
+        end, start = self._time.boundary_at(pts_ns)
+        self._end_chunk(end)
+        previous_end = self._totals.newest_end
+        chunk = Chunk(
+            camera_id=self._camera_id,
+            start=start,
+            duration_ms=0,
+            format=self._format,
+            codec=stream_format.codec,
+            width=stream_format.width,
+            height=stream_format.height,
+            gap_before_ms=gap_before_ms(start, previous_end),
+        )
+        plan = self._stream.plan(keyframe, span_s=self._cutter.span_ns / NS_PER_S)
+        try:
+            path = self._sink.begin(chunk)
+            self._open = OpenChunk(chunk, path, plan, first_ns=pts_ns, previous_end=previous_end)
+        except EdgecamError as error:
+            self._lose(error)
+
+    def _add(self, pts_ns: int, unit: AccessUnit) -> None:
+        if self._open is not None and not self._open.add(pts_ns, unit):
+            # What follows fits no chunk until the next keyframe.
+            self._stream.reorders_further()
+            self._end_chunk()
+            self._cutter.end(is_early=True)
+
+    def _end_chunk(self, end: datetime | None = None, *, proves_well: bool = True) -> None:
+        """Finish the present chunk; it lasts until `end`, or as long as its last picture."""
+        ending, self._open = self._open, None
+        if ending is None:
+            return
+        at_keyframe = end is not None
+        if end is None:
+            end = self._time.end_at(ending.newest_ns + self._stream.interval_ns)
+        if not ending.finish(at_keyframe=at_keyframe):
+            self._salvage(ending)
+        elif self._keep(ending, ending.until(end)) and proves_well:
+            self._outages.recovered(self._clock.monotonic_s())
+
+    def _keep(self, ended: OpenChunk, chunk: Chunk) -> bool:
+        try:
+            size_bytes = ended.path.stat().st_size
+            self._sink.finish(ended.path, chunk)
+        except (EdgecamError, OSError) as error:
+            self._lose(error)
+            return False
+        self._totals.add(chunk, size_bytes)
+        return True
+
+    def _salvage(self, broken: OpenChunk) -> None:
+        """Keep what plays of a chunk that cannot be written on."""
+        self._lose(broken.error)
+        has_room = broken.is_disk_full and self._sink.make_room(_ROOM_BYTES)
+        try:
+            saved = broken.salvage()
+        except EdgecamError as error:
+            self._report_problem(DISK_REASON, str(error))
+            return
+        if saved is None:
+            self._sink.discard(broken.path)
+        else:
+            self._keep(broken, saved)
+        if has_room:
+            self._cutter.end()
+
+    def _lose(self, error: Exception) -> None:
+        """The present chunk, or its rest, is lost."""
+        self._totals.lost += 1
+        self._cutter.retry_soon()
+        self._report_problem(FULL_REASON if isinstance(error, SpoolFull) else DISK_REASON, str(error))
+
+    def _report_problem(self, reason: str, problem: str, error: Exception | None = None) -> None:
+        self._outages.lasts(Outage(reason, problem), self._clock.monotonic_s(), error)

@@ -1,0 +1,126 @@
+"""The chunk that is being written: its place, its writer, and the times within it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from edgecam.capture.access_unit import AccessUnit
+from edgecam.chunk import Chunk
+from edgecam.errors import SpoolError
+from edgecam.formats import repair
+from edgecam.recording.chunk_writer import ChunkWriter, Plan
+from edgecam.recording.decode_times import DtsGenerator
+
+
+class OpenChunk:
+    """Writes one chunk. Belongs to the recorder's thread.
+
+    Args:
+        chunk: What is known of it.
+        path: Where to, from `ChunkSink.begin`.
+        plan: What the file is to hold.
+        first_ns: When its keyframe is shown, nanoseconds of the stream's own time.
+        previous_end: Where the camera's chunk before ended, UTC; None after a start.
+
+    Attributes:
+        chunk: As given; its start may move while the camera's clock is being learnt.
+        path: As given.
+        newest_ns: The latest time at which one of its pictures is shown, in the stream's own time.
+    """
+
+    def __init__(
+        self, chunk: Chunk, path: Path, plan: Plan, *, first_ns: int, previous_end: datetime | None
+    ) -> None:
+        self.chunk = chunk
+        self.path = path
+        self.newest_ns = first_ns
+        self._previous_end = previous_end
+        self._dts = DtsGenerator(depth=plan.depth, first_ns=first_ns, interval_ns=plan.interval_ns)
+        # Containers count from zero, and decoding begins before showing does.
+        self._zero_ns = first_ns - plan.depth * plan.interval_ns
+        self._writer = ChunkWriter(path, plan)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the disk is too slow to be given more."""
+        return self._writer.is_behind
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the file cannot be written on: it is to be finished and salvaged."""
+        return self._writer.error is not None
+
+    @property
+    def is_disk_full(self) -> bool:
+        """Whether that is because the disk is full."""
+        return self._writer.is_disk_full
+
+    @property
+    def error(self) -> SpoolError:
+        """Why the file cannot be written on."""
+        found = self._writer.error
+        return SpoolError(f"{self.path.name}: expected to write it, found: {found.summary if found else '?'}")
+
+    def start_at(self, start: datetime) -> None:
+        """Correct the start, UTC: the camera's clock was learnt only now."""
+        if start != self.chunk.start:
+            gap_ms = gap_before_ms(start, self._previous_end)
+            self.chunk = replace(self.chunk, start=start, gap_before_ms=gap_ms)
+
+    def add(self, pts_ns: int, unit: AccessUnit) -> bool:
+        """Take the next picture, in the order of decoding; written by `flush` or `finish`.
+
+        Args:
+            pts_ns: When it is shown, nanoseconds of the stream's own time.
+            unit: The picture.
+
+        Returns:
+            False when the stream reorders further than it did: neither it nor what follows fits the chunk.
+        """
+        dts_ns = self._dts.dts_ns(pts_ns)
+        if dts_ns is None:
+            return False
+        self._writer.add(unit, pts_ns - self._zero_ns, dts_ns - self._zero_ns)
+        self.newest_ns = max(self.newest_ns, pts_ns)
+        return True
+
+    def flush(self) -> None:
+        """Hand what was added to the writer's thread."""
+        self._writer.flush()
+
+    def finish(self, *, at_keyframe: bool = False) -> bool:
+        """Write what is missing and close the file; whether it is whole.
+
+        Args:
+            at_keyframe: Whether the next picture is a keyframe: no group of pictures ends early then.
+        """
+        self._writer.flush()
+        return self._writer.finish(at_keyframe=at_keyframe)
+
+    def close(self) -> None:
+        """Close a file that cannot be written on; `salvage` may follow."""
+        self._writer.finish()
+
+    def salvage(self) -> Chunk | None:
+        """Cut the closed file to what plays of it; None when nothing does.
+
+        Raises:
+            SpoolError: the disk cannot be read or written.
+        """
+        saved = repair.recover(self.path, self.chunk.format)
+        return None if saved is None else self.chunk.lasting(saved.duration_ms)
+
+    def until(self, end: datetime) -> Chunk:
+        """The chunk as it is when it ends at `end`, UTC: a millisecond long at the least."""
+        return self.chunk.lasting(max(1, _ms(end - self.chunk.start)))
+
+
+def gap_before_ms(start: datetime, previous_end: datetime | None) -> int | None:
+    """What is missing between two chunks of a camera, milliseconds; None where the one before is unknown."""
+    return None if previous_end is None else max(0, _ms(start - previous_end))
+
+
+def _ms(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)
