@@ -33,7 +33,6 @@ from edgecam.recording.status import (
 )
 from edgecam.recording.steadiness import EARLY_ENDS, LEAST_CHUNK_NS, SETTLED_NS
 from edgecam.recording.stream import Stream
-from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.status.outage import FAULT_REASON, Outage
 from edgecam.status.reports import RecordingReport
 
@@ -171,8 +170,7 @@ class CameraRecording:
 
     def abandon(self, error: Exception) -> None:
         """`error`, which nobody foresaw, came up: give up the present chunk."""
-        message = SECRETS.shown(f"unexpected fault: {error}", LONGEST_MESSAGE)
-        self._report_problem(FAULT_REASON, message, error)
+        self._report_problem(FAULT_REASON, f"unexpected fault: {error}", error)
         broken, self._open = self._open, None
         self._totals.lost += 1
         self._cutter.end()
