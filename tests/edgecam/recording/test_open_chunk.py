@@ -97,6 +97,13 @@ def test_unit_that_is_reordered_further_than_the_stream_was_is_not_taken(opened:
     assert chunk.newest_ns == BEGIN_NS + round(0.3 * NS_PER_S)
 
 
+def test_newest_is_the_last_one_shown_not_the_last_one_sent(opened: Any) -> None:
+    units = pictures()
+    chunk = opened(units, depth=1)
+    assert all(chunk.add(BEGIN_NS + round(at_s * NS_PER_S), units[0]) for at_s in (0.0, 0.3, 0.1))
+    assert chunk.newest_ns == BEGIN_NS + round(0.3 * NS_PER_S)
+
+
 def test_nothing_is_written_before_it_is_flushed(opened: Any) -> None:
     units = pictures()
     chunk = opened(units)
