@@ -37,9 +37,9 @@ from edgecam.errors import (
     SourceUnsupported,
     SourceWithoutKeyframe,
 )
-from edgecam.frames.decode_gate import Release
+from edgecam.frames.decode_gate import DecodeBatch
 from edgecam.frames.decoder import Decoder, Picture
-from edgecam.frames.pace import Rhythm
+from edgecam.frames.pace import StreamTiming
 from edgecam.gstreamer.gst import structure_of
 from edgecam.redaction import HIDDEN, LONGEST_MESSAGE, SECRETS, holds_password, passwords_in, redact
 from edgecam.sources.factory import source_for
@@ -176,7 +176,7 @@ class _Watch:
         self._connection = Connection(
             self._source, clock=clock, on_format=self._on_format, on_unit=self._on_unit
         )
-        self._rhythm = Rhythm()
+        self._timing = StreamTiming()
         self._decoder: Decoder | None = None
         self._began_s = 0.0
         self._first: AccessUnit | None = None
@@ -225,7 +225,7 @@ class _Watch:
         )
         if codec is None or self._first is None:
             return found
-        interval_ns = None if codec.is_intra else self._rhythm.keyframe_interval_ns
+        interval_ns = None if codec.is_intra else self._timing.keyframe_interval_ns
         interval_s = None if interval_ns is None else round(interval_ns / NS_PER_S, 3)
         span_s, fps = self._span_s(), self._fps()
         mean_bits = 8 * self._unit_bytes / len(self._times_ns)
@@ -296,13 +296,13 @@ class _Watch:
         )
 
     def _on_unit(self, unit: AccessUnit) -> None:
-        self._rhythm.observe(unit)
+        self._timing.observe(unit)
         self._first = self._first or unit
         self._times_ns.append(unit.pts_ns)
         self._unit_bytes += unit.size_bytes
         self._keyframes += unit.is_keyframe
         if unit.is_keyframe and self.picture is None and self._decoder is not None:
-            self._decoder.push(Release((unit,), unit, is_complete=True))
+            self._decoder.push(DecodeBatch((unit,), unit, is_complete=True))
 
     def _on_picture(self, picture: Picture) -> None:
         if self.picture is None:

@@ -1,9 +1,9 @@
 """Which pictures are decoded: plain decisions over values, no pipeline.
 
 A coded stream is keyframes, each readable alone, and deltas, each readable only after everything since its
-keyframe. Decoding costs ten times what receiving costs, so a `Gate` stands between the two. It is offered
-every access unit in the order of decoding and says which of them go to the decoder, and which one is to
-become a picture.
+keyframe. Decoding costs ten times what receiving costs, so a `DecodeGate` stands between the two. It is
+offered every access unit in the order of decoding and decides which of them go to the decoder, and which one
+is to become a picture.
 
 - KEYFRAMES: only keyframes are decoded, and only those that are due.
 - CATCH_UP: everything since the last keyframe is held. When a picture is due, what is held is decoded in one
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from edgecam.capture.access_unit import AccessUnit
 from edgecam.clock import NS_PER_S
 from edgecam.config.camera import Decode
-from edgecam.frames.pace import Pace, Rhythm
+from edgecam.frames.pace import FramePacer, StreamTiming
 from edgecam.status.reports import DecodeMode
 
 HELD_BYTES_LIMIT = 8_000_000
@@ -34,7 +34,7 @@ _DENSE_FRAMES = 1.5
 called so."""
 
 
-class Release(NamedTuple):
+class DecodeBatch(NamedTuple):
     """What goes to the decoder now.
 
     Attributes:
@@ -48,7 +48,7 @@ class Release(NamedTuple):
     is_complete: bool
 
 
-class Gate:
+class DecodeGate:
     """Decides about one connection's access units. Not safe for threads: it belongs to the capturing one.
 
     Args:
@@ -67,11 +67,11 @@ class Gate:
         held_ns_limit: int = HELD_NS_LIMIT,
     ) -> None:
         self._max_fps = max_fps
-        self._pace = Pace(max_fps)
+        self._pacer = FramePacer(max_fps)
         self._decode = decode
         self._held_bytes_limit = held_bytes_limit
         self._held_ns_limit = held_ns_limit
-        self.rhythm = Rhythm()
+        self.timing = StreamTiming()
         self.mode = DecodeMode.KEYFRAMES if decode is Decode.KEYFRAMES else DecodeMode.CATCH_UP
         self._has_keyframe = False
         self._held: list[AccessUnit] = []
@@ -81,9 +81,9 @@ class Gate:
         """How many pictures a second there are to be from now on. Which way of decoding that takes is decided
         at the next keyframe."""
         if max_fps != self._max_fps:
-            self._max_fps, self._pace = max_fps, self._pace.at(max_fps)
+            self._max_fps, self._pacer = max_fps, self._pacer.at(max_fps)
 
-    def offer(self, unit: AccessUnit, *, at_once: bool = False) -> Release | None:
+    def offer(self, unit: AccessUnit, *, at_once: bool = False) -> DecodeBatch | None:
         """Take the next access unit; returns what is to be decoded now, or None.
 
         Args:
@@ -91,14 +91,14 @@ class Gate:
             at_once: A picture is wanted now, due or not; one that is decoded alone has to be a keyframe. The
                 pictures after it come when they would have come without.
         """
-        self.rhythm.observe(unit)
+        self.timing.observe(unit)
         if unit.is_keyframe:
             self._has_keyframe = True
             self._drop_held()
             self.mode = self._decide()
         elif not self._has_keyframe:
             return None
-        elif self.mode is DecodeMode.CATCH_UP and self.rhythm.reorders:
+        elif self.mode is DecodeMode.CATCH_UP and self.timing.reorders:
             # What is held goes first: the decoder needs it before what follows.
             self.mode = self._decide()
         if self.mode is DecodeMode.KEYFRAMES:
@@ -115,33 +115,33 @@ class Gate:
             return DecodeMode.KEYFRAMES
         if self._decode is Decode.ALL:
             return DecodeMode.ALL
-        period_ns = self._pace.period_ns
-        interval_ns = self.rhythm.keyframe_interval_ns
+        period_ns = self._pacer.period_ns
+        interval_ns = self.timing.keyframe_interval_ns
         if interval_ns is not None and interval_ns <= period_ns * (1 + INTERVAL_TOLERANCE):
             return DecodeMode.KEYFRAMES
-        frame_ns = self.rhythm.frame_interval_ns
-        if self.rhythm.reorders or (frame_ns is not None and period_ns < _DENSE_FRAMES * frame_ns):
+        frame_ns = self.timing.frame_interval_ns
+        if self.timing.reorders or (frame_ns is not None and period_ns < _DENSE_FRAMES * frame_ns):
             return DecodeMode.ALL
         return DecodeMode.CATCH_UP
 
-    def _keyframe_alone(self, unit: AccessUnit, at_once: bool) -> Release | None:
-        is_due = self._is_due(unit, round(self._pace.period_ns * INTERVAL_TOLERANCE))
-        return Release((unit,), unit, is_complete=True) if is_due or at_once else None
+    def _keyframe_alone(self, unit: AccessUnit, at_once: bool) -> DecodeBatch | None:
+        is_due = self._is_due(unit, round(self._pacer.period_ns * INTERVAL_TOLERANCE))
+        return DecodeBatch((unit,), unit, is_complete=True) if is_due or at_once else None
 
-    def _with_what_it_needs(self, unit: AccessUnit, at_once: bool) -> Release | None:
-        is_due = self._is_due(unit, (self.rhythm.frame_interval_ns or 0) // 2) or at_once
+    def _with_what_it_needs(self, unit: AccessUnit, at_once: bool) -> DecodeBatch | None:
+        is_due = self._is_due(unit, (self.timing.frame_interval_ns or 0) // 2) or at_once
         self._held.append(unit)
         self._held_bytes += unit.size_bytes
         if not is_due and self.mode is DecodeMode.CATCH_UP and not self._is_too_much_held():
             return None
-        release = Release(tuple(self._held), unit if is_due else None, is_complete=False)
+        batch = DecodeBatch(tuple(self._held), unit if is_due else None, is_complete=False)
         self._drop_held()
-        return release
+        return batch
 
     def _is_due(self, unit: AccessUnit, tolerance_ns: int) -> bool:
-        is_due = self._pace.is_due(unit.pts_ns, tolerance_ns)
+        is_due = self._pacer.is_due(unit.pts_ns, tolerance_ns)
         if is_due:
-            self._pace.take(unit.pts_ns)
+            self._pacer.take(unit.pts_ns)
         return is_due
 
     def _is_too_much_held(self) -> bool:

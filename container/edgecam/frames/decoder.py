@@ -14,7 +14,7 @@ from edgecam.capture.access_unit import AccessUnit
 from edgecam.codecs.video import JPEG, RAW, Codec
 from edgecam.config.camera import Frames
 from edgecam.errors import InstallationError, SourceError, SourceUnsupported
-from edgecam.frames.decode_gate import Release
+from edgecam.frames.decode_gate import DecodeBatch
 from edgecam.frames.picture_bounds import PictureBounds
 from edgecam.gstreamer.gst import (
     Gst,
@@ -91,24 +91,24 @@ class Decoder:
         handle_messages(self._pipeline.get_bus(), self._on_message)
         self._pipeline.set_state(Gst.State.PLAYING)
 
-    def push(self, release: Release) -> bool:
-        """Queue `release` for decoding; never blocks.
+    def push(self, batch: DecodeBatch) -> bool:
+        """Queue `batch` for decoding; never blocks.
 
         Returns:
             False when the decoder is too far behind, or a picture is none that it may have: nothing was
             queued, and what follows needs a keyframe.
         """
         if self._is_behind():
-            self.dropped_units += len(release.units)
+            self.dropped_units += len(batch.units)
             return False
-        if not self._are_in_bounds(release):
-            self.dropped_units += len(release.units)
+        if not self._are_in_bounds(batch):
+            self.dropped_units += len(batch.units)
             return False
-        if release.shown is not None:
-            self._awaited.append(release.shown)
-        for unit in release.units:
+        if batch.shown is not None:
+            self._awaited.append(batch.shown)
+        for unit in batch.units:
             self._feed.emit("push-sample", unit.sample)
-        if release.is_complete and not self._codec.is_intra:
+        if batch.is_complete and not self._codec.is_intra:
             # A decoder may keep a picture back until the next comes. The end of a group makes it hand out
             # all.
             self._group_id += 1
@@ -120,9 +120,9 @@ class Decoder:
         self._pipeline.set_state(Gst.State.NULL)
         self._pipeline.get_bus().set_sync_handler(None)
 
-    def _are_in_bounds(self, release: Release) -> bool:
+    def _are_in_bounds(self, batch: DecodeBatch) -> bool:
         try:
-            return all(self._bounds.admits(unit.sample) for unit in release.units)
+            return all(self._bounds.admits(unit.sample) for unit in batch.units)
         except SourceUnsupported as error:
             self._on_fault(error)
             return False

@@ -1,7 +1,7 @@
-"""What is wanted of one camera's pictures: it may change as they come, and one may be asked for out of turn.
+"""What is demanded of one camera's frames: settings that may change as they come, and snapshots.
 
 It is read for every access unit, so nothing here is locked: each field is replaced whole, and which picture
-answers what was asked is told by its time of arrival.
+answers a request is decided by its time of arrival.
 """
 
 from __future__ import annotations
@@ -13,46 +13,48 @@ from edgecam.clock import Clock
 from edgecam.config.camera import Frames
 
 
-class Wishes:
+class FrameDemand:
     """Belongs to a camera, over all its connections.
 
     Args:
-        frames: What is wanted at first.
+        frames: The settings at first.
         clock: Time.
 
     Attributes:
-        frames: What is wanted now; to be replaced, from any thread.
+        frames: The settings now; to be replaced, from any thread.
     """
 
     def __init__(self, frames: Frames, clock: Clock) -> None:
         self.frames = frames
         self._clock = clock
-        self._then: Callable[[], None] = _nothing
-        self._asked_s = self._taken_s = self._written_s = -math.inf
+        self._on_written: Callable[[], None] = _nothing
+        self._requested_s = self._submitted_s = self._written_s = -math.inf
 
-    def ask(self, then: Callable[[], None]) -> None:
+    def request_snapshot(self, on_written: Callable[[], None]) -> None:
         """From any thread: a picture at once, of what arrives from now on.
 
         Args:
-            then: Called on the decoder's thread when it is written. Whoever asks again before that shares it.
+            on_written: Called on the decoder's thread when it is written. A second request before that shares
+                the picture, and only its callback is called.
         """
-        self._then = then
-        self._asked_s = self._clock.monotonic_s()
+        self._on_written = on_written
+        self._requested_s = self._clock.monotonic_s()
 
-    def wants_now(self, arrived_s: float) -> bool:
-        """On the source's streaming thread: whether what arrived then is to become the picture asked for."""
-        return self._taken_s < self._asked_s <= arrived_s
+    def is_snapshot_due(self, arrived_s: float) -> bool:
+        """On the source's streaming thread: whether the unit that arrived at `arrived_s` is to become the
+        picture that was requested."""
+        return self._submitted_s < self._requested_s <= arrived_s
 
-    def taken(self, arrived_s: float) -> None:
-        """On the source's streaming thread: what arrived then goes to the decoder, and will be a picture."""
-        self._taken_s = arrived_s
+    def mark_submitted(self, arrived_s: float) -> None:
+        """On the source's streaming thread: the unit that arrived then was submitted to the decoder."""
+        self._submitted_s = arrived_s
 
-    def written(self, arrived_s: float) -> None:
-        """On the decoder's thread: the picture of what arrived then stands in its file."""
-        if self._written_s < self._asked_s <= arrived_s:
+    def mark_written(self, arrived_s: float) -> None:
+        """On the decoder's thread: the picture of the unit that arrived at `arrived_s` is in its file."""
+        if self._written_s < self._requested_s <= arrived_s:
             self._written_s = arrived_s
-            self._then()
+            self._on_written()
 
 
 def _nothing() -> None:
-    """Nobody has asked for anything."""
+    """No snapshot was requested yet."""

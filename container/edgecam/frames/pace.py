@@ -1,4 +1,4 @@
-"""How many frames a second are decoded, and the rhythm of the stream they come from."""
+"""How many frames a second are decoded, and the timing of the stream they come from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _INTERVALS_KEPT = 3
 counts."""
 
 
-class Pace:
+class FramePacer:
     """Chooses which pictures to take, so that there are `max_fps` a second at the most, evenly spaced."""
 
     def __init__(self, max_fps: float) -> None:
@@ -28,9 +28,9 @@ class Pace:
             return True  # the first, or the stream's time began anew
         return pts_ns >= self._due_ns - tolerance_ns
 
-    def at(self, max_fps: float) -> Pace:
+    def at(self, max_fps: float) -> FramePacer:
         """A pace of another rate that goes on where this one stands: no picture comes early by the change."""
-        changed = Pace(max_fps)
+        changed = FramePacer(max_fps)
         if self._due_ns is not None:
             changed._due_ns = self._due_ns - self.period_ns + changed.period_ns
         return changed
@@ -43,7 +43,7 @@ class Pace:
             self._due_ns = pts_ns + self.period_ns
 
 
-class Rhythm:
+class StreamTiming:
     """What a stream's timestamps show: how often a keyframe comes, how often a picture, and whether they
     reorder."""
 

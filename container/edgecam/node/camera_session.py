@@ -10,9 +10,9 @@ from edgecam.capture.tap import Tap
 from edgecam.clock import NS_PER_S, Clock
 from edgecam.codecs.video import Codec
 from edgecam.config.camera import Decode
-from edgecam.frames.decode_gate import Gate
+from edgecam.frames.decode_gate import DecodeGate
 from edgecam.frames.decoder import Decoder, Picture
-from edgecam.frames.demand import Wishes
+from edgecam.frames.demand import FrameDemand
 from edgecam.frames.writer import FrameWriter
 from edgecam.sources.base import Source
 from edgecam.status.reports import DecodeMode
@@ -23,21 +23,21 @@ class CameraSession:
 
     Args:
         source: Where the pictures come from.
-        wishes: What is wanted of them; may change meanwhile.
+        demand: What is wanted of them; may change meanwhile.
         writer: Where they go.
         clock: Time.
         tap: Where a recording takes the same access units, or None.
     """
 
     def __init__(
-        self, source: Source, wishes: Wishes, writer: FrameWriter, clock: Clock, tap: Tap | None
+        self, source: Source, demand: FrameDemand, writer: FrameWriter, clock: Clock, tap: Tap | None
     ) -> None:
-        frames = wishes.frames
-        self._wishes = wishes
+        frames = demand.frames
+        self._demand = demand
         self.name = source.name
         self.source = source
         self._writer = writer
-        self._gate = Gate(max_fps=frames.max_fps, decode=frames.decode)
+        self._gate = DecodeGate(max_fps=frames.max_fps, decode=frames.decode)
         self._decoder: Decoder | None = None
         self._had_keyframe = False
         self._keyframes_only = False
@@ -54,13 +54,13 @@ class CameraSession:
     def decode_mode(self) -> DecodeMode:
         """How pictures are decoded right now."""
         codec = self.connection.codec
-        decodes = self._wishes.frames.enabled and codec is not None and not codec.is_intra
+        decodes = self._demand.frames.enabled and codec is not None and not codec.is_intra
         return self._gate.mode if decodes else DecodeMode.NONE
 
     @property
     def has_begun(self) -> bool:
         """Whether the camera does what it is there for: a picture was written, or there is none to write."""
-        if self._wishes.frames.enabled:
+        if self._demand.frames.enabled:
             return self.last_picture_s is not None
         return self.connection.received_units > 0
 
@@ -72,7 +72,7 @@ class CameraSession:
     @property
     def frame_timeout_s(self) -> float:
         """How long arriving data may yield no picture before something is wrong, seconds."""
-        frames, interval_ns = self._wishes.frames, self._gate.rhythm.keyframe_interval_ns
+        frames, interval_ns = self._demand.frames, self._gate.timing.keyframe_interval_ns
         if not frames.enabled:
             return math.inf
         if interval_ns is None and frames.decode is Decode.KEYFRAMES:
@@ -91,13 +91,13 @@ class CameraSession:
 
     def _on_format(self, codec: Codec) -> None:
         """On the source's streaming thread, before the first unit of `codec`."""
-        frames = self._wishes.frames
+        frames = self._demand.frames
         if not frames.enabled:
             return
         if self._decoder is not None:
             self._decoder.close()
         decode = Decode.KEYFRAMES if codec.is_intra else frames.decode
-        self._gate = Gate(max_fps=frames.max_fps, decode=decode)
+        self._gate = DecodeGate(max_fps=frames.max_fps, decode=decode)
         self._keyframes_only = False
         self.connection.let_through(keyframes_only=False)
         self._decoder = Decoder(
@@ -110,17 +110,17 @@ class CameraSession:
 
     def _on_unit(self, unit: AccessUnit) -> None:
         """On the source's streaming thread: decides, queues, and returns."""
-        self._gate.follow(self._wishes.frames.max_fps)
-        release = self._gate.offer(unit, at_once=self._wishes.wants_now(unit.arrived_s))
+        self._gate.follow(self._demand.frames.max_fps)
+        batch = self._gate.offer(unit, at_once=self._demand.is_snapshot_due(unit.arrived_s))
         if unit.is_keyframe:
             self._had_keyframe = True
             self._sieve()
-        if release is None or self._decoder is None:
+        if batch is None or self._decoder is None:
             return
-        if not self._decoder.push(release):
+        if not self._decoder.push(batch):
             self._gate.restart()
-        elif release.shown is not None:
-            self._wishes.taken(unit.arrived_s)
+        elif batch.shown is not None:
+            self._demand.mark_submitted(unit.arrived_s)
 
     def _sieve(self) -> None:
         """The mode changes at keyframes only; what the gate would drop anyway need not come to it."""
@@ -132,7 +132,7 @@ class CameraSession:
     def _on_picture(self, picture: Picture) -> None:
         """On the decoder's thread, which may wait for the disk."""
         if self._writer.write(picture):
-            self._wishes.written(picture.captured_s)
+            self._demand.mark_written(picture.captured_s)
         is_first = self.last_picture_s is None
         self.last_picture_s = picture.captured_s
         if is_first:

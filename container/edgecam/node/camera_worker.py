@@ -32,7 +32,7 @@ from edgecam.errors import (
     SourceUnsupported,
     SourceWithoutKeyframe,
 )
-from edgecam.frames.demand import Wishes
+from edgecam.frames.demand import FrameDemand
 from edgecam.frames.writer import FrameWriter, NoFrame
 from edgecam.node.camera_session import CameraSession
 from edgecam.recording.recorder import Recorder
@@ -100,7 +100,7 @@ class CameraWorker:
         self._attempts = 0
         self._connected_s: float | None = None
         self._received_bytes = 0
-        self._wishes = Wishes(camera.frames, clock)
+        self._demand = FrameDemand(camera.frames, clock)
         self._session: CameraSession | None = None
         self._status = _CameraStatus(CameraState.CONNECTING, clock.now())
         kind = FrameWriter if camera.frames.enabled else NoFrame
@@ -134,7 +134,7 @@ class CameraWorker:
     def change(self, *, frames: Frames, chunk_s: float) -> None:
         """From any thread, and without connecting anew: pictures as often as `frames` says, chunks of
         `chunk_s` seconds from now on. Nothing else of `frames` may differ from the camera's."""
-        self._wishes.frames = frames
+        self._demand.frames = frames
         self._writer.stale_after_s = frames.age_limit_s
         if self._recorder is not None:
             self._recorder.change(chunk_s)
@@ -157,7 +157,7 @@ class CameraWorker:
             raise CommandError(
                 f"{self.camera.id}: expected the camera to be connected, found it {state.value}"
             )
-        self._wishes.ask(then)
+        self._demand.request_snapshot(then)
 
     def report(self) -> CameraReport:
         """How the camera is doing now; from any thread."""
@@ -172,7 +172,7 @@ class CameraWorker:
             message=status.message or self._writer.problem,
             frame=self._writer.newest,
             frame_age_s=age_s,
-            stale_after_s=self._wishes.frames.age_limit_s,
+            stale_after_s=self._demand.frames.age_limit_s,
             decode_mode=session.decode_mode if session else DecodeMode.NONE,
             frames_total=self._writer.written,
             reconnects_total=max(0, self._attempts - 1),
@@ -212,7 +212,7 @@ class CameraWorker:
         self._refresh_login = False
         source, recorder = source_for(self.camera, login), self._recorder
         tap = None if recorder is None else Tap(on_end=recorder.wake, clock=self._clock)
-        session = CameraSession(source, self._wishes, self._writer, self._clock, tap)
+        session = CameraSession(source, self._demand, self._writer, self._clock, tap)
         self._session = session
         try:
             began_s = self._clock.monotonic_s()
@@ -260,7 +260,7 @@ class CameraWorker:
 
     def _watch(self, session: CameraSession) -> None:
         """Returns when the camera is to be stopped or connected anew."""
-        frames, connection = self._wishes.frames, session.connection
+        frames, connection = self._demand.frames, session.connection
         seen_units, seen_s, resumed_s = 0, self._clock.monotonic_s(), 0.0
         while not self._woken.is_set():
             if connection.tap is not None:
@@ -268,8 +268,8 @@ class CameraWorker:
             if self._recorder is not None:
                 self._recorder.watch()
             units, now_s = connection.received_units, self._clock.monotonic_s()
-            if frames is not self._wishes.frames:
-                frames, resumed_s = self._wishes.frames, now_s  # the last picture came in another pace
+            if frames is not self._demand.frames:
+                frames, resumed_s = self._demand.frames, now_s  # the last picture came in another pace
             limit_s = frames.age_limit_s
             look_every_s = min(_LOOK_EVERY_S, limit_s / _LOOKS_IN_LIMIT)
             if units != seen_units:

@@ -10,8 +10,8 @@ import pytest
 
 from edgecam.capture.access_unit import AccessUnit
 from edgecam.config.camera import Decode
-from edgecam.frames.decode_gate import Gate, Release
-from edgecam.frames.pace import Pace, Rhythm
+from edgecam.frames.decode_gate import DecodeBatch, DecodeGate
+from edgecam.frames.pace import FramePacer, StreamTiming
 from edgecam.status.reports import DecodeMode
 
 S = 1_000_000_000
@@ -31,104 +31,104 @@ def stream(
         yield unit(number / fps + late_s, key=number % gop == 0)
 
 
-def run(gate: Gate, units: Iterable[AccessUnit]) -> list[Release]:
-    return [release for item in units if (release := gate.offer(item)) is not None]
+def run(gate: DecodeGate, units: Iterable[AccessUnit]) -> list[DecodeBatch]:
+    return [batch for item in units if (batch := gate.offer(item)) is not None]
 
 
-def decoded(releases: list[Release]) -> int:
-    return sum(len(release.units) for release in releases)
+def decoded(batches: list[DecodeBatch]) -> int:
+    return sum(len(batch.units) for batch in batches)
 
 
-def shown(releases: list[Release]) -> list[float]:
-    return [release.shown.pts_ns / S for release in releases if release.shown is not None]
+def shown(batches: list[DecodeBatch]) -> list[float]:
+    return [batch.shown.pts_ns / S for batch in batches if batch.shown is not None]
 
 
 def test_keyframes_alone_are_decoded_where_their_interval_satisfies_max_fps() -> None:
-    gate = Gate(max_fps=0.5, decode=Decode.AUTO)
-    releases = run(gate, stream(60))
+    gate = DecodeGate(max_fps=0.5, decode=Decode.AUTO)
+    batches = run(gate, stream(60))
     assert gate.mode is DecodeMode.KEYFRAMES
-    assert shown(releases) == pytest.approx([float(second) for second in range(0, 60, 2)])
-    assert decoded(releases) == 30
+    assert shown(batches) == pytest.approx([float(second) for second in range(0, 60, 2)])
+    assert decoded(batches) == 30
 
 
 def test_keyframes_that_are_not_due_are_not_decoded() -> None:
-    releases = run(Gate(max_fps=0.5, decode=Decode.KEYFRAMES), stream(20, keyframe_s=0.5))
-    assert shown(releases) == pytest.approx([float(second) for second in range(0, 20, 2)])
-    assert decoded(releases) == 10
+    batches = run(DecodeGate(max_fps=0.5, decode=Decode.KEYFRAMES), stream(20, keyframe_s=0.5))
+    assert shown(batches) == pytest.approx([float(second) for second in range(0, 20, 2)])
+    assert decoded(batches) == 10
 
 
 def test_keyframes_hand_out_all_pictures_at_once() -> None:
-    releases = run(Gate(max_fps=1, decode=Decode.KEYFRAMES), stream(6))
-    assert all(release.is_complete for release in releases)
+    batches = run(DecodeGate(max_fps=1, decode=Decode.KEYFRAMES), stream(6))
+    assert all(batch.is_complete for batch in batches)
 
 
 def test_one_picture_a_second_from_two_second_keyframes_decodes_half_of_the_stream() -> None:
-    gate = Gate(max_fps=1, decode=Decode.AUTO)
-    releases = run(gate, stream(60))
+    gate = DecodeGate(max_fps=1, decode=Decode.AUTO)
+    batches = run(gate, stream(60))
     assert gate.mode is DecodeMode.CATCH_UP
-    assert shown(releases) == pytest.approx([float(second) for second in range(60)])
+    assert shown(batches) == pytest.approx([float(second) for second in range(60)])
     # The keyframe, and the thirty pictures up to the one in its middle.
-    assert decoded(releases) == 30 * 31
+    assert decoded(batches) == 30 * 31
 
 
 def test_uneven_arrival_does_not_change_the_number_of_pictures() -> None:
-    releases = run(Gate(max_fps=1, decode=Decode.AUTO), stream(60, jitter=True))
-    assert len(shown(releases)) == 60
-    assert decoded(releases) <= 30 * 33
+    batches = run(DecodeGate(max_fps=1, decode=Decode.AUTO), stream(60, jitter=True))
+    assert len(shown(batches)) == 60
+    assert decoded(batches) <= 30 * 33
 
 
 def test_what_is_decoded_in_catch_up_always_begins_at_a_keyframe_or_where_the_last_release_ended() -> None:
     units = list(stream(30, fps=25, keyframe_s=1.6))
     expected = 0
-    for release in run(Gate(max_fps=3, decode=Decode.AUTO), units):
-        first = units.index(release.units[0])
-        assert first == expected or release.units[0].is_keyframe
-        assert list(release.units) == units[first : first + len(release.units)]
-        expected = first + len(release.units)
+    for batch in run(DecodeGate(max_fps=3, decode=Decode.AUTO), units):
+        first = units.index(batch.units[0])
+        assert first == expected or batch.units[0].is_keyframe
+        assert list(batch.units) == units[first : first + len(batch.units)]
+        expected = first + len(batch.units)
 
 
 def test_a_keyframe_drops_what_is_held() -> None:
-    gate = Gate(max_fps=0.4, decode=Decode.AUTO)
+    gate = DecodeGate(max_fps=0.4, decode=Decode.AUTO)
     run(gate, [unit(0, key=True), unit(0.5), unit(1), unit(1.5)])
-    release = gate.offer(unit(3, key=True))
-    assert release is not None
-    assert [item.pts_ns // S for item in release.units] == [3]
+    batch = gate.offer(unit(3, key=True))
+    assert batch is not None
+    assert [item.pts_ns // S for item in batch.units] == [3]
     assert gate.mode is DecodeMode.CATCH_UP
 
 
 def test_held_bytes_are_bounded_and_the_early_release_is_not_shown() -> None:
-    gate = Gate(max_fps=0.1, decode=Decode.AUTO, held_bytes_limit=5000)
-    releases = run(gate, [unit(0, key=True), *(unit(number / 10) for number in range(1, 60))])
-    assert shown(releases) == [0.0]
-    assert max(len(release.units) for release in releases) == 6
+    gate = DecodeGate(max_fps=0.1, decode=Decode.AUTO, held_bytes_limit=5000)
+    batches = run(gate, [unit(0, key=True), *(unit(number / 10) for number in range(1, 60))])
+    assert shown(batches) == [0.0]
+    assert max(len(batch.units) for batch in batches) == 6
 
 
 def test_held_time_is_bounded() -> None:
-    gate = Gate(max_fps=0.1, decode=Decode.AUTO, held_ns_limit=2 * S)
-    releases = run(gate, [unit(0, key=True), *(unit(number / 10) for number in range(1, 90))])
-    spans = [release.units[-1].pts_ns - release.units[0].pts_ns for release in releases]
+    gate = DecodeGate(max_fps=0.1, decode=Decode.AUTO, held_ns_limit=2 * S)
+    batches = run(gate, [unit(0, key=True), *(unit(number / 10) for number in range(1, 90))])
+    spans = [batch.units[-1].pts_ns - batch.units[0].pts_ns for batch in batches]
     assert max(spans) <= 2.2 * S
     assert len(spans) > 3
 
 
 def test_everything_is_decoded_when_asked_for_and_only_due_pictures_are_shown() -> None:
-    gate = Gate(max_fps=5, decode=Decode.ALL)
-    releases = run(gate, stream(10))
+    gate = DecodeGate(max_fps=5, decode=Decode.ALL)
+    batches = run(gate, stream(10))
     assert gate.mode is DecodeMode.ALL
-    assert decoded(releases) == 300
-    assert len(shown(releases)) == 50
+    assert decoded(batches) == 300
+    assert len(shown(batches)) == 50
 
 
 @pytest.mark.parametrize(("fps", "max_fps"), [(30, 30), (25, 30), (30, 10), (15, 4), (30, 7)])
 def test_pictures_come_as_often_as_asked_for_and_evenly(fps: int, max_fps: int) -> None:
-    times = shown(run(Gate(max_fps=max_fps, decode=Decode.ALL), stream(20, fps=fps)))
+    times = shown(run(DecodeGate(max_fps=max_fps, decode=Decode.ALL), stream(20, fps=fps)))
     assert len(times) == pytest.approx(20 * min(fps, max_fps), abs=1)
     steps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert max(steps) - min(steps) <= 1.01 / fps
 
 
 def test_a_rate_as_high_as_the_streams_is_called_all() -> None:
-    gate = Gate(max_fps=30, decode=Decode.AUTO)
+    gate = DecodeGate(max_fps=30, decode=Decode.AUTO)
     assert decoded(run(gate, stream(6))) == 180
     assert gate.mode is DecodeMode.ALL
 
@@ -137,29 +137,29 @@ def test_a_stream_that_reorders_is_decoded_whole() -> None:
     order = [0, 3, 1, 2, 6, 4, 5, 9, 7, 8]
     units = [unit(number / 10, key=number == 0) for number in order]
     units += [unit(1 + number / 10, key=number == 0) for number in order]
-    gate = Gate(max_fps=2, decode=Decode.AUTO)
-    releases = run(gate, units)
+    gate = DecodeGate(max_fps=2, decode=Decode.AUTO)
+    batches = run(gate, units)
     assert gate.mode is DecodeMode.ALL
-    assert decoded(releases) == len(units)
+    assert decoded(batches) == len(units)
 
 
 def test_a_reordering_stream_with_frequent_keyframes_still_needs_only_these() -> None:
     order = [0, 3, 1, 2, 6, 4, 5, 9, 7, 8]
     units = [unit(second + number / 10, key=number == 0) for second in range(9) for number in order]
-    gate = Gate(max_fps=1, decode=Decode.AUTO)
+    gate = DecodeGate(max_fps=1, decode=Decode.AUTO)
     run(gate, units)
     assert gate.mode is DecodeMode.KEYFRAMES
 
 
 def test_nothing_is_decoded_before_the_first_keyframe() -> None:
     for decode in Decode:
-        gate = Gate(max_fps=30, decode=decode)
+        gate = DecodeGate(max_fps=30, decode=decode)
         assert run(gate, [unit(0), unit(0.1)]) == []
         assert len(run(gate, [unit(0.2, key=True)])) == 1
 
 
 def test_nothing_is_decoded_after_a_restart_until_the_next_keyframe() -> None:
-    gate = Gate(max_fps=30, decode=Decode.ALL)
+    gate = DecodeGate(max_fps=30, decode=Decode.ALL)
     run(gate, [unit(0, key=True), unit(0.1)])
     gate.restart()
     assert run(gate, [unit(0.2), unit(0.3)]) == []
@@ -167,7 +167,7 @@ def test_nothing_is_decoded_after_a_restart_until_the_next_keyframe() -> None:
 
 
 def test_the_mode_follows_a_camera_that_changes_its_keyframe_interval() -> None:
-    gate = Gate(max_fps=1, decode=Decode.AUTO)
+    gate = DecodeGate(max_fps=1, decode=Decode.AUTO)
     run(gate, stream(8, keyframe_s=1))
     assert gate.mode is DecodeMode.KEYFRAMES
     slower = [item._replace(pts_ns=item.pts_ns + 8 * S) for item in stream(12, keyframe_s=4)]
@@ -175,15 +175,15 @@ def test_the_mode_follows_a_camera_that_changes_its_keyframe_interval() -> None:
     assert gate.mode is DecodeMode.CATCH_UP
 
 
-def test_a_stream_whose_time_begins_anew_goes_on_giving_pictures() -> None:
-    gate = Gate(max_fps=1, decode=Decode.AUTO)
+def test_a_stream_whose_time_begins_again_goes_on_giving_pictures() -> None:
+    gate = DecodeGate(max_fps=1, decode=Decode.AUTO)
     run(gate, stream(100))
     assert len(shown(run(gate, stream(10)))) == 10
-    assert not gate.rhythm.reorders
+    assert not gate.timing.reorders
 
 
 def test_a_rate_that_is_raised_holds_from_the_next_picture_on() -> None:
-    gate = Gate(max_fps=0.1, decode=Decode.ALL)
+    gate = DecodeGate(max_fps=0.1, decode=Decode.ALL)
     units = list(stream(20))
     before = shown(run(gate, units[:150]))
     gate.follow(10)
@@ -196,7 +196,7 @@ def test_a_rate_that_is_raised_holds_from_the_next_picture_on() -> None:
 
 
 def test_a_rate_that_is_lowered_brings_no_picture_early() -> None:
-    gate = Gate(max_fps=10, decode=Decode.ALL)
+    gate = DecodeGate(max_fps=10, decode=Decode.ALL)
     units = list(stream(20))
     last = shown(run(gate, units[:150]))[-1]
     gate.follow(0.5)
@@ -207,16 +207,16 @@ def test_a_rate_that_is_lowered_brings_no_picture_early() -> None:
 
 
 def test_the_same_rate_again_moves_nothing() -> None:
-    gate = Gate(max_fps=1, decode=Decode.ALL)
+    gate = DecodeGate(max_fps=1, decode=Decode.ALL)
     times = []
     for item in stream(20):
         gate.follow(1)
         times += shown(run(gate, [item]))
-    assert times == pytest.approx(shown(run(Gate(max_fps=1, decode=Decode.ALL), stream(20))))
+    assert times == pytest.approx(shown(run(DecodeGate(max_fps=1, decode=Decode.ALL), stream(20))))
 
 
 def test_the_mode_follows_the_rate_from_the_next_keyframe_on() -> None:
-    gate = Gate(max_fps=0.5, decode=Decode.AUTO)
+    gate = DecodeGate(max_fps=0.5, decode=Decode.AUTO)
     units = list(stream(20))
     run(gate, units[:300])
     assert gate.mode is DecodeMode.KEYFRAMES
@@ -231,43 +231,43 @@ def test_the_mode_follows_the_rate_from_the_next_keyframe_on() -> None:
 
 @pytest.mark.parametrize("decode", [Decode.ALL, Decode.AUTO])
 def test_a_picture_asked_for_comes_at_once_with_all_it_needs(decode: Decode) -> None:
-    gate = Gate(max_fps=1, decode=decode)
+    gate = DecodeGate(max_fps=1, decode=decode)
     units = list(stream(30))
     before = run(gate, units[:75])
-    release = gate.offer(units[75], at_once=True)
-    assert release is not None
-    assert release.shown is units[75]
-    needed = [item for given in (*before, release) for item in given.units]
+    batch = gate.offer(units[75], at_once=True)
+    assert batch is not None
+    assert batch.shown is units[75]
+    needed = [item for given in (*before, batch) for item in given.units]
     assert needed[-16:] == units[60:76]
     # And those after it come when they would have come anyway.
     assert shown(run(gate, units[76:])) == pytest.approx(list(range(3, 30)))
 
 
 def test_a_picture_asked_for_is_the_next_keyframe_where_only_these_are_decoded() -> None:
-    gate = Gate(max_fps=0.1, decode=Decode.KEYFRAMES)
+    gate = DecodeGate(max_fps=0.1, decode=Decode.KEYFRAMES)
     run(gate, [unit(0, key=True)])
     assert gate.offer(unit(1), at_once=True) is None
     assert gate.offer(unit(2, key=True)) is None
-    release = gate.offer(unit(4, key=True), at_once=True)
-    assert release is not None
-    assert release.is_complete
+    batch = gate.offer(unit(4, key=True), at_once=True)
+    assert batch is not None
+    assert batch.is_complete
     assert gate.offer(unit(6, key=True)) is None
     assert gate.offer(unit(10, key=True)) is not None
 
 
-def test_pace_takes_the_next_grid_point_after_a_gap() -> None:
-    pace = Pace(1)
-    pace.take(0)
-    assert not pace.is_due(S // 2, 0)
-    assert pace.is_due(7 * S + S // 2, 0)
-    pace.take(7 * S + S // 2)
-    assert not pace.is_due(8 * S, 0)
-    assert pace.is_due(8 * S + S // 2, 0)
+def test_pacer_takes_the_next_grid_point_after_a_gap() -> None:
+    pacer = FramePacer(1)
+    pacer.take(0)
+    assert not pacer.is_due(S // 2, 0)
+    assert pacer.is_due(7 * S + S // 2, 0)
+    pacer.take(7 * S + S // 2)
+    assert not pacer.is_due(8 * S, 0)
+    assert pacer.is_due(8 * S + S // 2, 0)
 
 
-def test_rhythm_tells_intervals() -> None:
-    rhythm = Rhythm()
+def test_timing_shows_intervals() -> None:
+    timing = StreamTiming()
     for item in stream(6.1, fps=20, keyframe_s=1.5):
-        rhythm.observe(item)
-    assert rhythm.keyframe_interval_ns == 1.5 * S
-    assert rhythm.frame_interval_ns == pytest.approx(S / 20, rel=0.01)
+        timing.observe(item)
+    assert timing.keyframe_interval_ns == 1.5 * S
+    assert timing.frame_interval_ns == pytest.approx(S / 20, rel=0.01)
