@@ -21,7 +21,7 @@ from edgecam.codecs.video import H264, H265
 from edgecam.config.recording import ChunkFormat
 from edgecam.config.storage import Spool as SpoolSettings
 from edgecam.errors import SpoolError
-from edgecam.formats.repair import recover
+from edgecam.formats.repair import repair
 from edgecam.spool.index import begun_chunk, begun_name, kept_name
 from edgecam.spool.spool import Spool
 from fuzz.mutations import edited, edits, mutated
@@ -52,7 +52,7 @@ def _chunks(folder: Path) -> Iterator[Subject]:
         for form in ChunkFormat:
             path.write_bytes(data)
             try:
-                saved = recover(path, form)
+                saved = repair(path, form)
             except SpoolError:
                 continue
             if saved is None:
@@ -61,9 +61,9 @@ def _chunks(folder: Path) -> Iterator[Subject]:
             assert saved.duration_ms >= 1
             assert saved.pictures >= 1
             assert saved.size_bytes == path.stat().st_size <= len(data)
-            mended = path.read_bytes()
-            assert recover(path, form) == saved, "the next start finds what this one found"
-            assert path.read_bytes() == mended
+            repaired = path.read_bytes()
+            assert repair(path, form) == saved, "the next start finds what this one found"
+            assert path.read_bytes() == repaired
         size_of(data)
         _read_pictures(data)
 

@@ -20,7 +20,7 @@ from edgecam.config.camera import Camera
 from edgecam.config.recording import ChunkFormat
 from edgecam.config.validation import validate
 from edgecam.credentials.logins import Logins
-from edgecam.formats.repair import Recovered, recover
+from edgecam.formats.repair import RepairedFile, repair
 from edgecam.node.camera_worker import CameraWorker
 
 PATIENCE_MS = 20_000
@@ -163,11 +163,11 @@ def test_chunks_play_whole_and_saved_after_a_kill(
 ) -> None:
     copy = tmp_path / "killed.mp4"
 
-    def saved() -> Recovered | None:
+    def saved() -> RepairedFile | None:
         """Of the chunk that is being written: what a node killed right now would find at its next start."""
         for path in studio.chunks.open_paths():
             shutil.copy(path, copy)
-            recovered = recover(copy, ChunkFormat.MP4)
+            recovered = repair(copy, ChunkFormat.MP4)
             if recovered is not None and recovered.pictures >= SAVED_PICTURES:
                 return recovered
         return None

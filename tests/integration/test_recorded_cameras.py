@@ -276,7 +276,7 @@ def test_kill_9_in_mid_chunk_leaves_files_that_play(
         form = ChunkFormat.MP4 if path.suffix == ".mp4" else ChunkFormat.MPEGTS
         if form is ChunkFormat.MP4:
             assert probe(path).last_s > 1  # as it is: nothing has to mend it before it plays
-        saved = media.recover(path, form)
+        saved = media.repair(path, form)
         assert saved is not None
         told = probe(path)
         assert told.begins_with_keyframe

@@ -1,4 +1,4 @@
-"""`edgecam ingest`: one camera into one bucket, told as GCStreamer was told, by arguments and environment.
+"""`edgecam ingest`: one camera into one bucket, configured as GCStreamer was, by arguments and environment.
 
     edgecam ingest --video-path /run/camera door --bucket gs://my-films
     RTSP_SOURCE=rtsp://10.0.0.21/stream1 DEVICE_ID=door BUCKET=my-films edgecam run
@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from edgecam.cli.arguments import NOT_REPEATED
 from edgecam.cli.ingest_status import IngestStatus, add_status_arguments, is_private_key
-from edgecam.cli.option import Told, first_told, is_argument
+from edgecam.cli.option import Option, first_set, is_argument
 from edgecam.config.node import NodeConfig
 from edgecam.config.schemes import PIPE, RTSP, RTSPS
 from edgecam.config.validation import found_text, validate
@@ -78,9 +78,9 @@ class Ingest:
         try:
             config = validate(NodeConfig, given.document())
         except ConfigurationError as error:
-            told = {mistake.path for mistake in mistakes}
+            known = {mistake.path for mistake in mistakes}
             renamed = (_renamed(mistake, names) for mistake in error.mistakes)
-            mistakes += [mistake for mistake in renamed if mistake.path not in told]
+            mistakes += [mistake for mistake in renamed if mistake.path not in known]
         if config is None or mistakes:
             raise ConfigurationError(mistakes)
         given.keep_password()
@@ -156,14 +156,14 @@ class _Given:
             self._environment[_PASSWORD_VARIABLE] = self._login[1]
             self._environment[RTSP_VARIABLE] = self.source.value
 
-    def _names(self) -> tuple[Told, Told]:
+    def _names(self) -> tuple[Option, Option]:
         """Camera and source."""
         options, environment = self._options, self._environment
         names = [name for name in options.names if not is_private_key(name)]
         if len(names) < len(options.names):
             expected = "--private-key-file FILE, or PRIVATE_KEY: everybody on the machine can read arguments"
             self.mistakes.append(Mistake("command line", expected, "a private key"))
-        pipe = options.video_path and Told("--video-path", options.video_path)
+        pipe = options.video_path and Option("--video-path", options.video_path)
         if len(names) > (1 if pipe else 2):
             self.mistakes.append(
                 Mistake(
@@ -171,24 +171,24 @@ class _Given:
                 )
             )
         if not pipe and len(names) > 1:
-            pipe = Told("PIPE", names.pop(0))
-        camera = Told("CAMERA_ID", names[0]) if names else None
-        camera = camera or Told(CAMERA_VARIABLE, environment.get(CAMERA_VARIABLE, ""))
+            pipe = Option("PIPE", names.pop(0))
+        camera = Option("CAMERA_ID", names[0]) if names else None
+        camera = camera or Option(CAMERA_VARIABLE, environment.get(CAMERA_VARIABLE, ""))
         if not camera.value:
             self.mistakes.append(
                 Mistake(camera.name, "the camera's id (or CAMERA_ID as an argument)", "nothing")
             )
         if not pipe and environment.get(PIPE_VARIABLE):
-            pipe = Told(PIPE_VARIABLE, environment[PIPE_VARIABLE])
+            pipe = Option(PIPE_VARIABLE, environment[PIPE_VARIABLE])
         return camera, self._pipe(pipe) if pipe else self._rtsp()
 
-    def _pipe(self, pipe: Told) -> Told:
+    def _pipe(self, pipe: Option) -> Option:
         if not pipe.value.startswith("/"):
             # As the forerunner did it: from the folder that it is started in.
-            pipe = Told(pipe.name, str(Path.cwd() / pipe.value))
-        return Told(pipe.name, f"{PIPE.prefix}{quote(pipe.value)}")
+            pipe = Option(pipe.name, str(Path.cwd() / pipe.value))
+        return Option(pipe.name, f"{PIPE.prefix}{quote(pipe.value)}")
 
-    def _rtsp(self) -> Told:
+    def _rtsp(self) -> Option:
         uri = self._environment.get(RTSP_VARIABLE, "")
         for password in passwords_in(uri):
             SECRETS.remember(password)
@@ -206,29 +206,33 @@ class _Given:
         elif not uri.startswith((RTSP.prefix, RTSPS.prefix)):
             expected = " or ".join(f"{each.name}:{each.form}" for each in (RTSP, RTSPS))
             self.mistakes.append(Mistake(RTSP_VARIABLE, expected, found_text((), uri)))
-        return Told(RTSP_VARIABLE if uri else PIPE_VARIABLE, without_login)
+        return Option(RTSP_VARIABLE if uri else PIPE_VARIABLE, without_login)
 
-    def _bucket(self) -> Told:
+    def _bucket(self) -> Option:
         variables = ((name, self._environment.get(name)) for name in BUCKET_VARIABLES)
-        told = first_told(("--bucket", self._options.bucket), *variables)
-        if not told.value:
-            told = Told("--bucket", "")
+        bucket = first_set(("--bucket", self._options.bucket), *variables)
+        if not bucket.value:
+            bucket = Option("--bucket", "")
             where = " or ".join(BUCKET_VARIABLES)
             self.mistakes.append(Mistake("--bucket", f"gs://BUCKET (or its name in {where})", "nothing"))
         # GCStreamer knew one kind of bucket, by its name alone.
-        return told if "://" in told.value or not told.value else Told(told.name, f"gs://{told.value}")
+        return (
+            bucket
+            if "://" in bucket.value or not bucket.value
+            else Option(bucket.name, f"gs://{bucket.value}")
+        )
 
     def _timeout_s(self) -> float | None:
         in_environment = self._environment.get(TIMEOUT_VARIABLE)
-        told = first_told(("--timeout", self._options.timeout), (TIMEOUT_VARIABLE, in_environment))
-        if not told.value:
+        timeout = first_set(("--timeout", self._options.timeout), (TIMEOUT_VARIABLE, in_environment))
+        if not timeout.value:
             return None
         try:
-            timeout_s = float(told.value)
+            timeout_s = float(timeout.value)
         except ValueError:
             timeout_s = math.nan
         if not 0 < timeout_s < math.inf:
-            self.mistakes.append(Mistake(told.name, "seconds, more than 0", told.found))
+            self.mistakes.append(Mistake(timeout.name, "seconds, more than 0", timeout.found))
         return timeout_s
 
     def _look_at_key(self) -> None:
@@ -244,7 +248,7 @@ class _Given:
 
 
 def _renamed(mistake: Mistake, names: Mapping[str, str]) -> Mistake:
-    """By the name under which it was told."""
+    """By the name of its argument or variable."""
     name, found = names.get(mistake.path, mistake.path), mistake.found
     if is_argument(name) and found != "nothing":
         found = NOT_REPEATED

@@ -3,7 +3,8 @@
     PRIVATE_KEY_FILE=keys/door.private.pem PROJECT_ID=my-project CLOUD_REGION=europe-west1 \
     IOT_REGISTRY=cameras MQTT_BRIDGE_HOSTNAME=europe-west1-mqtt.clearblade.com edgecam ingest …
 
-GCStreamer had these as constants; the names are those of Google's own samples. Without a key nobody is told.
+GCStreamer had these as constants; the names are those of Google's own samples. Without a key no
+state is reported.
 The key is an argument only as the name of a file: everybody on the machine can read what stands in arguments.
 """
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecam.cli.option import Told, first_told, is_argument
+from edgecam.cli.option import Option, first_set, is_argument
 from edgecam.cloud_iot.private_key import parse_private_key
 from edgecam.config.brokers import StatePayload, is_device_id
 from edgecam.errors import CredentialsError, Mistake
@@ -81,20 +82,20 @@ class IngestStatus:
 
     Attributes:
         mistakes: Those that no configuration would show.
-        names: By the path of a setting in the node configuration, the name by which it was told.
+        names: By the path of a setting in the node configuration, the name of its argument or variable.
     """
 
-    def __init__(self, options: argparse.Namespace, environment: Mapping[str, str], camera: Told) -> None:
+    def __init__(self, options: argparse.Namespace, environment: Mapping[str, str], camera: Option) -> None:
         self._options = options
         self._environment = environment
         self.mistakes: list[Mistake] = []
         self.names: dict[str, str] = {}
         self._key = self._private_key()
-        self._told = {field: self._setting(field) for field in _SETTINGS}
+        self._set = {field: self._setting(field) for field in _SETTINGS}
         if self._key is not None:
             self._look_at(camera)
         elif not self.mistakes:
-            self._refuse_arguments_in_vain()
+            self._refuse_unused_arguments()
 
     def camera_document(self) -> dict[str, Any]:
         """What it adds to the camera of a node configuration."""
@@ -108,14 +109,14 @@ class IngestStatus:
         if self._key is None:
             return {}
         # Programs that read GCStreamer's states expect the plain word.
-        told = {field: told.value for field, told in self._told.items() if told.value}
-        return {"cloud_iot": {"payload": StatePayload.WORD.value} | told}
+        values = {field: option.value for field, option in self._set.items() if option.value}
+        return {"cloud_iot": {"payload": StatePayload.WORD.value} | values}
 
-    def _private_key(self) -> Told | None:
+    def _private_key(self) -> Option | None:
         """The file, or the PEM text by the name of its variable; None without a key."""
         text = self._environment.get(KEY_VARIABLE) or ""
         _remember(text)
-        file = first_told(
+        file = first_set(
             ("--private-key-file", self._options.private_key_file),
             (KEY_FILE_VARIABLE, self._environment.get(KEY_FILE_VARIABLE)),
         )
@@ -125,37 +126,37 @@ class IngestStatus:
             )
             return None
         if not file.value:
-            return Told(KEY_VARIABLE, text) if text else None
+            return Option(KEY_VARIABLE, text) if text else None
         if text and file.name == KEY_FILE_VARIABLE:
             self._mistake(KEY_VARIABLE, f"no value, since there is {KEY_FILE_VARIABLE}", "one")
-        return Told(file.name, _whole_path(file.value))
+        return Option(file.name, _whole_path(file.value))
 
-    def _setting(self, field: str) -> Told:
+    def _setting(self, field: str) -> Option:
         setting = _SETTINGS[field]
         given = getattr(self._options, _attribute(setting.argument))
         in_environment = self._environment.get(setting.variable)
-        told = first_told((setting.argument, given), (setting.variable, in_environment))
-        self.names[f"cloud_iot.{field}"] = told.name
-        if field == "ca_file" and told.value:
-            return Told(told.name, _whole_path(told.value))
-        return told
+        option = first_set((setting.argument, given), (setting.variable, in_environment))
+        self.names[f"cloud_iot.{field}"] = option.name
+        if field == "ca_file" and option.value:
+            return Option(option.name, _whole_path(option.value))
+        return option
 
-    def _look_at(self, camera: Told) -> None:
+    def _look_at(self, camera: Option) -> None:
         """What would show only when the node is running, or in words that nobody here has used."""
         self._look_at_key(camera)
         for field in _NEEDED:
             setting = _SETTINGS[field]
-            if not self._told[field].value:
+            if not self._set[field].value:
                 expected = f"{setting.meaning} (or {setting.argument}), since there is a private key"
                 self._mistake(setting.variable, expected, "nothing")
-        authorities = self._told["ca_file"]
+        authorities = self._set["ca_file"]
         if authorities.value:
             self._read(authorities)
         if camera.value and not is_device_id(camera.value):
             expected = "at least 3 characters, a letter first, not goog…, since it names the device as well"
             self._mistake(camera.name, expected, camera.found)
 
-    def _look_at_key(self, camera: Told) -> None:
+    def _look_at_key(self, camera: Option) -> None:
         """A key that could never sign is said now rather than by the first connection."""
         if self._key is None:
             return
@@ -165,15 +166,17 @@ class IngestStatus:
             _remember(text)
         if not text:
             return
-        told = {field: each.value for field, each in self._told.items()}
-        registry = f"projects/{told['project']}/locations/{told['region']}/registries/{told['registry']}"
+        values = {field: option.value for field, option in self._set.items()}
+        registry = (
+            f"projects/{values['project']}/locations/{values['region']}/registries/{values['registry']}"
+        )
         try:
             parse_private_key(text, name, f"{registry}/devices/{camera.value}")
         except CredentialsError as error:
             expected, _, found = str(error).removeprefix(f"{name}: expected ").partition(", found ")
             self._mistake(name, expected, found)
 
-    def _read(self, file: Told) -> str:
+    def _read(self, file: Option) -> str:
         try:
             with Path(file.value).open(encoding="ascii", errors="replace") as opened:
                 text = opened.read(_LONGEST_KEY)
@@ -186,11 +189,11 @@ class IngestStatus:
             self._mistake(file.name, "a file that this user can read", f"{where}{found}")
         return text
 
-    def _refuse_arguments_in_vain(self) -> None:
+    def _refuse_unused_arguments(self) -> None:
         """Variables of these names may be there for other programs; an argument is meant."""
-        for told in self._told.values():
-            if told.value and told.name.startswith("--"):
-                expected = f"the device's key (or --private-key-file), since there is {told.name}"
+        for option in self._set.values():
+            if option.value and option.name.startswith("--"):
+                expected = f"the device's key (or --private-key-file), since there is {option.name}"
                 self._mistake(KEY_FILE_VARIABLE, expected, "nothing")
                 return
 

@@ -169,17 +169,19 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _probe(options: argparse.Namespace) -> int:
-    from edgecam.cli.probe import Target, probe
+    from edgecam.cli.probe import probe
+    from edgecam.cli.probe_target import Target
 
     setup(Log(level="error"))
-    findings = probe(Target.from_options(options))
-    _write(findings.json_text() if options.json else findings.text())
+    result = probe(Target.from_options(options))
+    _write(result.json_text() if options.json else result.text())
     _hint(options)
-    return DONE if findings.failure is None else FAILED
+    return DONE if result.failure is None else FAILED
 
 
 def _frame(options: argparse.Namespace) -> int:
-    from edgecam.cli.probe import Target, take_picture
+    from edgecam.cli.probe import take_picture
+    from edgecam.cli.probe_target import Target
 
     setup(Log(level="error"))
     picture = take_picture(Target.from_options(options))

@@ -8,11 +8,11 @@ from edgecam.cli.arguments import NOT_REPEATED
 from edgecam.config.validation import found_text
 
 POSITIONS = ("PIPE", "CAMERA_ID")
-"""Arguments that are told apart by where they stand."""
+"""Arguments by position."""
 
 
 @dataclass(frozen=True)
-class Told:
+class Option:
     """Something that was asked for, and by which name: the argument or variable."""
 
     name: str
@@ -25,13 +25,13 @@ class Told:
 
 
 def is_argument(name: str) -> bool:
-    """Whether something was told on the command line."""
+    """Whether `name` is that of an argument, and not of a variable."""
     return name.startswith("--") or name in POSITIONS
 
 
-def first_told(*ways: tuple[str, str | None]) -> Told:
+def first_set(*ways: tuple[str, str | None]) -> Option:
     """The first of `ways`, names and what stands there, that says something; else the last, with nothing."""
     for name, value in ways:
         if value:
-            return Told(name, value)
-    return Told(ways[-1][0], "")
+            return Option(name, value)
+    return Option(ways[-1][0], "")

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
-import os
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from edgecam.capture.access_unit import AccessUnit
 from edgecam.capture.connection import Connection
-from edgecam.cli.arguments import NOT_REPEATED
-from edgecam.cli.probe_findings import (
+from edgecam.cli.probe_result import (
     Failure,
-    Findings,
+    ProbeResult,
     audio_names,
     notes_on,
 )
+from edgecam.cli.probe_target import PICTURE_QUALITY, Target
 from edgecam.clock import NS_PER_S, Clock, SystemClock
 from edgecam.codecs.video import Codec
-from edgecam.config.camera import Camera, Frames, Tls
-from edgecam.config.schemes import Form, find_scheme, prefixes_where
-from edgecam.config.validation import validate
-from edgecam.credentials.login import Login, read_password, split_login
+from edgecam.config.camera import Frames, Tls
 from edgecam.errors import (
-    ConfigurationError,
-    CredentialsError,
-    Mistake,
     SourceError,
     SourceSilent,
     SourceUnreachable,
@@ -41,7 +31,7 @@ from edgecam.frames.decode_gate import DecodeBatch
 from edgecam.frames.decoder import Decoder, Picture
 from edgecam.frames.pace import StreamTiming
 from edgecam.gstreamer.gst import structure_of
-from edgecam.redaction import HIDDEN, LONGEST_MESSAGE, SECRETS, holds_password, passwords_in, redact
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS, holds_password, redact
 from edgecam.sources.factory import source_for
 
 _WATCHED_KEYFRAMES = 3  # two intervals: one alone may be a camera's answer to our arrival
@@ -51,103 +41,17 @@ _LOGIN_IN_PATH = (
     "the password stands in the path or query, which fleet.yaml refuses: try the camera with --username and "
     "--password-file and a URI without it"
 )
-_QUALITY = 90  # of a single picture that somebody wants to look at
 
 
-@dataclass(frozen=True)
-class Target:
-    """A source to be asked.
-
-    Attributes:
-        camera: As `fleet.yaml` would describe it, but its uri may hold a password.
-        login: User name and password, or None.
-        timeout_s: For the whole.
-    """
-
-    camera: Camera
-    login: Login | None
-    timeout_s: float
-
-    @classmethod
-    def from_options(cls, options: argparse.Namespace) -> Target:
-        """The target of `edgecam probe` and `edgecam frame`.
-
-        Raises:
-            ConfigurationError: the command line makes no sense.
-            CredentialsError: the password cannot be had.
-        """
-        if not 1 <= options.timeout_s <= 600:
-            raise _wrong("--timeout-s", "a number from 1 to 600", f"{options.timeout_s:g}")
-        for password in passwords_in(options.uri):
-            SECRETS.remember(password)
-        uri, login = split_login(options.uri)
-        if options.username is not None:
-            login = Login(options.username, _password(options))
-        elif options.password_file is not None or options.password_env is not None:
-            raise _wrong("--username", "a user name, since there is a password", "nothing")
-        # What the model would refuse is allowed here, where it is typed by hand: put back below.
-        harmless = re.sub(rf"(?<!\s)\s*=\s*{re.escape(HIDDEN)}", "", redact(uri))
-        tls = {"ca_file": options.ca_file} if options.ca_file else {"verify": not options.insecure}
-        document = {
-            "id": camera_id(harmless),
-            "uri": harmless,
-            "transport": options.transport,
-            "connect_timeout_s": min(120.0, options.timeout_s),
-            "frames": {"quality": _QUALITY},
-        } | ({"tls": tls} if tls != {"verify": True} else {})
-        try:
-            camera = validate(Camera, document, name="command line")
-        except ConfigurationError as error:
-            found = [Mistake(each.path, each.expected, NOT_REPEATED) for each in error.mistakes]
-            raise ConfigurationError(found, document=error.document) from None
-        if login is not None and not camera.scheme.takes_credentials:
-            where = prefixes_where(lambda scheme: scheme.takes_credentials)
-            raise _wrong("--username", f"no user name: only {where} ask", "one")
-        return cls(camera.model_copy(update={"uri": uri}), login, options.timeout_s)
-
-
-def _wrong(path: str, expected: str, found: str) -> ConfigurationError:
-    return ConfigurationError([Mistake(path, expected, found)], document="command line")
-
-
-def _password(options: argparse.Namespace) -> str:
-    if options.password_file is not None:
-        try:
-            return read_password(Path(options.password_file))
-        except CredentialsError as error:  # many a user has typed the password itself
-            raise CredentialsError(str(error).replace(options.password_file, "--password-file")) from None
-    if options.password_env is None:
-        raise _wrong("--username", "--password-file or --password-env beside it", "neither")
-    if options.password_env not in os.environ:
-        raise CredentialsError(
-            "--password-env: expected the name of an environment variable, found none of that name"
-        )
-    password = os.environ[options.password_env]
-    SECRETS.remember(password)
-    return password
-
-
-def camera_id(uri: str) -> str:
-    """A name for the camera behind `uri` (without a login), made of host and path."""
-    name, _, rest = uri.partition(":")
-    scheme = find_scheme(uri)
-    form = None if scheme is None else scheme.form
-    path = "" if form is Form.DESCRIPTION else re.sub(r":\d+", "", rest.strip("/").partition("?")[0], count=1)
-    words = re.findall(r"[a-z0-9]+", re.sub(r"%0?\d*d|\.(jpe?g|png|mp4|mkv|mov|avi|ts)$", "", path.lower()))
-    if form is Form.ABSOLUTE_PATH:
-        words = words[-2:]
-    return "-".join(words)[:63].strip("-") or f"{name}-camera"
-
-
-def probe(target: Target, *, clock: Clock | None = None) -> Findings:
-    """What the source delivers. A failure of the source is part of the findings, not raised."""
+def probe(target: Target, *, clock: Clock | None = None) -> ProbeResult:
+    """What the source delivers. A failure of the source is part of it, not raised."""
     watch = _Watch(target, clock or SystemClock())
     failure: SourceError | None = None
     try:
         watch.run(watch.has_seen_enough)
     except SourceError as error:
         failure = error
-    return watch.findings(failure)
+    return watch.result(failure)
 
 
 def take_picture(target: Target, *, clock: Clock | None = None) -> bytes:
@@ -213,10 +117,10 @@ class _Watch:
         has_rhythm = is_intra or self._keyframes >= _WATCHED_KEYFRAMES
         return self.picture is not None and has_rhythm and self._span_s() >= _WATCHED_S
 
-    def findings(self, failure: SourceError | None) -> Findings:
+    def result(self, failure: SourceError | None) -> ProbeResult:
         """What was seen, after `run`."""
         name, codec = self._source.name, self._connection.codec
-        found = Findings(
+        found = ProbeResult(
             uri=name,
             audio=audio_names(self._source.offered),
             failure=None
@@ -290,7 +194,7 @@ class _Watch:
         self._decoder = Decoder(
             name=self._source.name,
             codec=codec,
-            frames=Frames(quality=_QUALITY),
+            frames=Frames(quality=PICTURE_QUALITY),
             on_picture=self._on_picture,
             on_fault=self._connection.fail,
         )

@@ -1,4 +1,4 @@
-"""Mending an MP4 file that mp4mux had not finished, in its mode with room reserved for the index ("robust").
+"""Repair of an MP4 file that mp4mux had not finished, in its mode with room reserved for the index (robust).
 
 Such a file has two places for its `moov`, written in turns, and before them a `free` box whose size says
 which of the two counts. The `mdat` behind them has the size 0, "to the end of the file", until it is
@@ -37,7 +37,7 @@ from edgecam.formats.mp4_boxes import (
     read_box,
 )
 from edgecam.formats.mp4_index import Index, Sample, read_index
-from edgecam.formats.repaired import Mended
+from edgecam.formats.repaired import Repaired
 
 _HEADER_LIMIT = 64 * 1024**2
 """More than the index of the longest chunk (an hour at 120 pictures a second: 2 MB, twice) can take."""
@@ -80,7 +80,7 @@ class _Found:
     whole: int
 
 
-def mend(file: BinaryIO) -> Mended | None:
+def repair(file: BinaryIO) -> Repaired | None:
     """Make `file` (open for reading and writing) play as far as it is whole; None when nothing of it is.
 
     Raises:
@@ -91,7 +91,7 @@ def mend(file: BinaryIO) -> Mended | None:
         return None
     for found in sorted(_indexes(file, head), key=lambda each: each.whole, reverse=True):
         try:
-            return _mend_by(file, head, found)
+            return _repair_by(file, head, found)
         except BoxDamaged:
             continue
     return None
@@ -110,11 +110,11 @@ def settle(file: BinaryIO) -> None:
     found = max(_indexes(file, head, is_finished=True), key=lambda each: each.whole, default=None)
     if found is not None:
         with contextlib.suppress(BoxDamaged):
-            _mend_by(file, head, found)
+            _repair_by(file, head, found)
 
 
-def _mend_by(file: BinaryIO, head: _Header, found: _Found) -> Mended | None:
-    """See `mend`.
+def _repair_by(file: BinaryIO, head: _Header, found: _Found) -> Repaired | None:
+    """See `repair`.
 
     Raises:
         BoxDamaged: what `found` says cannot be.
@@ -129,7 +129,7 @@ def _mend_by(file: BinaryIO, head: _Header, found: _Found) -> Mended | None:
         place = _place(head, found, len(index.moov.to_bytes()))
         if place is not None:
             _write(file, head, found, index, place)
-            return Mended(-(-index.shown * 1000 // index.timescale), len(samples))
+            return Repaired(-(-index.shown * 1000 // index.timescale), len(samples))
     return None
 
 

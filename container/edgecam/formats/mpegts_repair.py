@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median_low
 from typing import BinaryIO
 
-from edgecam.formats.repaired import Mended
+from edgecam.formats.repaired import Repaired
 
 PACKET_BYTES = 188
 _SYNC = 0x47
@@ -57,7 +57,7 @@ class _Reading:
     shown: list[int] = field(default_factory=list)
 
 
-def mend(file: BinaryIO) -> Mended | None:
+def repair(file: BinaryIO) -> Repaired | None:
     """Cut `file` (open for reading and writing) behind its last whole picture; None when there is none.
 
     Raises:
@@ -72,7 +72,7 @@ def mend(file: BinaryIO) -> Mended | None:
     if os.fstat(file.fileno()).st_size != seen.end:
         os.ftruncate(file.fileno(), seen.end)
     os.fsync(file.fileno())
-    return Mended(_duration_ms(seen.shown), len(seen.shown))
+    return Repaired(_duration_ms(seen.shown), len(seen.shown))
 
 
 def _packets(file: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -1,4 +1,4 @@
-"""What can be saved of a chunk that was being written when the node was killed or the power failed.
+"""Repair of a chunk that was being written when the node was killed or the power failed.
 
 Nothing here decodes, and nothing needs GStreamer: the spool calls it at start, before any camera runs.
 """
@@ -16,7 +16,7 @@ from edgecam.formats import mpegts_repair as mpegts
 
 
 @dataclass(frozen=True)
-class Recovered:
+class RepairedFile:
     """What was saved; it stands in the file that was looked at.
 
     Attributes:
@@ -30,10 +30,10 @@ class Recovered:
     pictures: int
 
 
-def recover(path: Path, form: ChunkFormat) -> Recovered | None:
+def repair(path: Path, form: ChunkFormat) -> RepairedFile | None:
     """Make the file at `path` play alone, from its first keyframe to the last picture that is whole.
 
-    It is mended in place: a copy would need room that a full disk does not have. MP4 gets its index written
+    It is repaired in place: a copy would need room that a full disk does not have. MP4 gets its index written
     into a part of the header that nothing points to yet, then the pointers, then its new length, each on the
     disk before the next; MPEG-TS only gets a new length. Ending in the middle of it does no harm: the next
     call finds what this one found. A file that is whole is left as it is.
@@ -44,12 +44,12 @@ def recover(path: Path, form: ChunkFormat) -> Recovered | None:
     Raises:
         SpoolError: the disk could not be read or written, or there is no such file.
     """
-    mend = mp4.mend if form is ChunkFormat.MP4 else mpegts.mend
+    repair_format = mp4.repair if form is ChunkFormat.MP4 else mpegts.repair
     try:
         with path.open("r+b") as file:
-            kept = mend(file)
+            kept = repair_format(file)
             if kept is None:
                 return None
-            return Recovered(max(1, kept.duration_ms), os.fstat(file.fileno()).st_size, kept.pictures)
+            return RepairedFile(max(1, kept.duration_ms), os.fstat(file.fileno()).st_size, kept.pictures)
     except OSError as error:
         raise SpoolError(f"{path}: expected to save what is whole of it, found: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""What mending a half-written chunk leaves, whatever its container."""
+"""What the repair of a half-written chunk leaves, whatever its container."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Mended:
-    """What a mended file holds.
+class Repaired:
+    """What a repaired file holds.
 
     Attributes:
         duration_ms: How long it plays, milliseconds, rounded up.

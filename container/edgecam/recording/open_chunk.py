@@ -109,7 +109,7 @@ class OpenChunk:
         Raises:
             SpoolError: the disk cannot be read or written.
         """
-        saved = repair.recover(self.path, self.chunk.format)
+        saved = repair.repair(self.path, self.chunk.format)
         return None if saved is None else self.chunk.lasting(saved.duration_ms)
 
     def until(self, end: datetime) -> Chunk:

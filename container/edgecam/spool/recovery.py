@@ -11,13 +11,12 @@ from edgecam import durable
 from edgecam.chunk import Chunk
 from edgecam.config.recording import ChunkFormat
 from edgecam.errors import SpoolError
-from edgecam.formats.repair import Recovered
-from edgecam.formats.repair import recover as recover_media
+from edgecam.formats.repair import RepairedFile, repair
 from edgecam.spool.index import begun_chunk
 
 log = logging.getLogger(__name__)
 
-Recover = Callable[[Path, ChunkFormat], Recovered | None]
+Recover = Callable[[Path, ChunkFormat], RepairedFile | None]
 """Makes the playable part of a file stand in its place; None when nothing of it can be played."""
 
 _PIECE_BYTES = 1024 * 1024
@@ -28,12 +27,12 @@ class Recovery:
 
     Args:
         folder: Where chunks are written.
-        recover: `edgecam.formats.repair.recover`, unless told otherwise.
+        recover: `edgecam.formats.repair.repair`, unless told otherwise.
     """
 
     def __init__(self, folder: Path, recover: Recover | None) -> None:
         self._folder = folder
-        self._recover = recover or recover_media
+        self._recover = recover or repair
         self._foreign: list[Path] = []
         self.recovered: Counter[str] = Counter()
         """By camera: how many were saved."""

@@ -53,7 +53,7 @@ class Uploading:
         config: NodeConfig,
         *,
         clock: Clock | None = None,
-        recover: Recover = media.recover,
+        recover: Recover = media.repair,
         bucket: Bucket | None = None,
     ) -> None:
         if config.bucket is None:

@@ -1,4 +1,4 @@
-"""Probing: what is taken from the command line, and how findings are told."""
+"""Probing: what is taken from the command line, and what is shown of the result."""
 
 from __future__ import annotations
 
@@ -10,18 +10,14 @@ import pytest
 import yaml
 from probe_options import options
 
-from edgecam.cli.probe import (
-    Target,
-    camera_id,
-    probe,
-    take_picture,
-)
-from edgecam.cli.probe_findings import (
+from edgecam.cli.probe import probe, take_picture
+from edgecam.cli.probe_result import (
     Failure,
-    Findings,
+    ProbeResult,
     audio_names,
     notes_on,
 )
+from edgecam.cli.probe_target import Target, camera_id
 from edgecam.codecs.video import CODECS
 from edgecam.config.camera import Camera
 from edgecam.credentials.login import split_login
@@ -135,8 +131,8 @@ def test_keyframe_interval_is_told_as_what_it_means(interval_s: float | None, sa
     assert notes_on(interval_s, 12.0, is_intra=True) == ()
 
 
-def test_findings_are_told_to_people_and_to_programs() -> None:
-    findings = Findings(
+def test_a_result_is_text_for_people_and_json_for_programs() -> None:
+    result = ProbeResult(
         uri="rtsp://h/x",
         codec="H.264",
         profile="high level 4.1",
@@ -151,7 +147,7 @@ def test_findings_are_told_to_people_and_to_programs() -> None:
         suggestion={"id": "x", "uri": "rtsp://h/x"},
         notes=("good to know",),
     )
-    text = findings.text()
+    text = result.text()
     for line in (
         "codec:                H.264, high level 4.1",
         "size:                 1920x1080",
@@ -164,23 +160,23 @@ def test_findings_are_told_to_people_and_to_programs() -> None:
         "  - id: x",
     ):
         assert line in text.splitlines()
-    told = json.loads(findings.json_text())
-    assert (told["width"], told["bit_rate_bps"], told["failure"]) == (1920, 4_180_000, None)
+    shown = json.loads(result.json_text())
+    assert (shown["width"], shown["bit_rate_bps"], shown["failure"]) == (1920, 4_180_000, None)
 
 
 def test_failure_is_told_with_its_one_word() -> None:
-    findings = Findings(uri="rtsp://h/x", failure=Failure("refused", "nobody listens there"))
-    assert "refused: nobody listens there" in findings.text().splitlines()
-    assert json.loads(findings.json_text())["failure"]["reason"] == "refused"
+    result = ProbeResult(uri="rtsp://h/x", failure=Failure("refused", "nobody listens there"))
+    assert "refused: nobody listens there" in result.text().splitlines()
+    assert json.loads(result.json_text())["failure"]["reason"] == "refused"
 
 
 def test_source_that_needs_no_camera_is_probed() -> None:
-    findings = probe(Target.from_options(options("test://?width=320&height=240&fps=10")))
-    assert findings.failure is None
-    assert (findings.codec, findings.width, findings.height) == ("raw video", 320, 240)
-    assert findings.fps == pytest.approx(10, rel=0.05)
-    assert findings.suggestion is not None
-    Camera.model_validate(findings.suggestion)
+    result = probe(Target.from_options(options("test://?width=320&height=240&fps=10")))
+    assert result.failure is None
+    assert (result.codec, result.width, result.height) == ("raw video", 320, 240)
+    assert result.fps == pytest.approx(10, rel=0.05)
+    assert result.suggestion is not None
+    Camera.model_validate(result.suggestion)
 
 
 def test_coded_source_is_told_with_profile_rate_and_keyframe_interval() -> None:
@@ -188,17 +184,17 @@ def test_coded_source_is_told_with_profile_rate_and_keyframe_interval() -> None:
         "pipeline:videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=20/1 ! x264enc "
         "key-int-max=20 tune=zerolatency speed-preset=ultrafast ! h264parse"
     )
-    findings = probe(Target.from_options(options(description)))
-    assert findings.failure is None
-    assert (findings.codec, findings.width, findings.height) == ("H.264", 320, 240)
-    assert findings.profile is not None
-    assert "level" in findings.profile
-    assert findings.fps == pytest.approx(20, rel=0.05)
-    assert findings.keyframe_interval_s == pytest.approx(1, rel=0.05)
-    assert findings.bit_rate_bps is not None
-    assert findings.bit_rate_bps > 10_000
-    assert findings.first_picture_s is not None
-    entry = yaml.safe_load(findings.text().split("under cameras:")[1])[0]
+    result = probe(Target.from_options(options(description)))
+    assert result.failure is None
+    assert (result.codec, result.width, result.height) == ("H.264", 320, 240)
+    assert result.profile is not None
+    assert "level" in result.profile
+    assert result.fps == pytest.approx(20, rel=0.05)
+    assert result.keyframe_interval_s == pytest.approx(1, rel=0.05)
+    assert result.bit_rate_bps is not None
+    assert result.bit_rate_bps > 10_000
+    assert result.first_picture_s is not None
+    entry = yaml.safe_load(result.text().split("under cameras:")[1])[0]
     assert Camera.model_validate(entry).uri == description
 
 

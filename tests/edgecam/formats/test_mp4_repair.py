@@ -1,4 +1,4 @@
-"""MP4 files of mp4mux, killed between any two writes: how little is lost, and mending that is interrupted."""
+"""MP4 files of mp4mux, killed between any two writes: how little is lost, and interrupted repairs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgecam.config.recording import ChunkFormat
 from edgecam.errors import SpoolError
 from edgecam.formats.mp4_boxes import read_box
 from edgecam.formats.mp4_index import Index, Sample, read_index
-from edgecam.formats.repair import recover
+from edgecam.formats.repair import repair
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_kill_costs_one_picture_once_the_first_second_is_over(writes: list[Write
     path = tmp_path / "chunk.mp4"
     for upto in range(1, len(writes) + 1):
         path.write_bytes(after(writes[:upto]))
-        recovered = recover(path, ChunkFormat.MP4)
+        recovered = repair(path, ChunkFormat.MP4)
         there = written(writes, upto)
         if there > FILM.fps + 1:
             assert recovered is not None
@@ -60,7 +60,7 @@ def test_kill_costs_little_more_than_a_second_where_there_are_b_frames(
     writes = writes_of(MP4, path, FILM_WITH_B_FRAMES)
     for upto in range(1, len(writes) + 1):
         path.write_bytes(after(writes[:upto]))
-        recovered = recover(path, ChunkFormat.MP4)
+        recovered = repair(path, ChunkFormat.MP4)
         there = written(writes, upto)
         if there > FILM.fps + 3:
             assert recovered is not None
@@ -79,7 +79,7 @@ def test_every_reader_finds_the_same_length_wherever_a_film_with_b_frames_is_cut
         lost = samples[kept]
         damaged[lost.offset : lost.end] = bytes(lost.size)
         path.write_bytes(damaged)
-        recovered = recover(path, ChunkFormat.MP4)
+        recovered = repair(path, ChunkFormat.MP4)
         assert recovered is not None
         assert recovered.pictures == kept
         index = index_that_counts(path.read_bytes())
@@ -128,7 +128,7 @@ def test_mending_that_is_interrupted_at_any_write_is_done_by_the_next(
     path = tmp_path / "chunk.mp4"
     content = after(writes[: len(writes) * 3 // 4])
     path.write_bytes(content)
-    expected = recover(path, ChunkFormat.MP4)
+    expected = repair(path, ChunkFormat.MP4)
     really_write = os.pwrite
     for fails_at in range(3):
         path.write_bytes(content)
@@ -143,9 +143,9 @@ def test_mending_that_is_interrupted_at_any_write_is_done_by_the_next(
 
         monkeypatch.setattr("edgecam.formats.mp4_repair.os.pwrite", write)
         with pytest.raises(SpoolError, match="No space left"):
-            recover(path, ChunkFormat.MP4)
+            repair(path, ChunkFormat.MP4)
         monkeypatch.setattr("edgecam.formats.mp4_repair.os.pwrite", really_write)
-        assert recover(path, ChunkFormat.MP4) == expected
+        assert repair(path, ChunkFormat.MP4) == expected
         assert complaints_of(path) == ""
 
 
@@ -162,7 +162,7 @@ def test_picture_that_never_reached_the_disk_ends_the_film(writes: list[Write], 
     lost = index_of(bytes(content)).samples[40]
     content[lost.offset + 100 : lost.end - 100] = bytes(lost.size - 200)
     path.write_bytes(content)
-    recovered = recover(path, ChunkFormat.MP4)
+    recovered = repair(path, ChunkFormat.MP4)
     assert recovered is not None
     assert recovered.pictures == 40
     assert probed(path)[0] == 40
@@ -187,10 +187,10 @@ def test_chunk_of_more_than_four_gigabytes_is_mended(writes: list[Write], tmp_pa
         file.write(content[mdat + 16 : moved[44].end])
         file.seek(moved[45].offset)
         file.write(content[index.samples[45].offset : -10])
-    recovered = recover(path, ChunkFormat.MP4)
+    recovered = repair(path, ChunkFormat.MP4)
     assert recovered is not None
     assert recovered.pictures == 89
     assert recovered.size_bytes == moved[88].end
-    assert recover(path, ChunkFormat.MP4) == recovered
+    assert repair(path, ChunkFormat.MP4) == recovered
     assert complaints_of(path) == ""
     assert probed(path)[0] == 89

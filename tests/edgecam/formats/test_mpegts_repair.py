@@ -11,7 +11,7 @@ from half_written import FILM, MPEGTS, PICTURES, Write, after, complaints_of, wr
 
 from edgecam.config.recording import ChunkFormat
 from edgecam.formats.mpegts_repair import PACKET_BYTES
-from edgecam.formats.repair import recover
+from edgecam.formats.repair import repair
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def saved(tmp_path: Path) -> Callable[[bytes], int]:
     def save(content: bytes) -> int:
         path = tmp_path / "chunk.ts"
         path.write_bytes(content)
-        recovered = recover(path, ChunkFormat.MPEGTS)
+        recovered = repair(path, ChunkFormat.MPEGTS)
         assert path.stat().st_size % PACKET_BYTES == 0 or recovered is None
         return recovered.pictures if recovered else 0
 
@@ -59,7 +59,7 @@ def test_time_that_begins_anew_within_a_chunk_is_no_leap(writes: list[Write], tm
             _add(content, at + place, shift)
     path = tmp_path / "chunk.ts"
     path.write_bytes(content)
-    recovered = recover(path, ChunkFormat.MPEGTS)
+    recovered = repair(path, ChunkFormat.MPEGTS)
     assert recovered is not None
     assert recovered.duration_ms == pytest.approx(PICTURES * 1000 / FILM.fps, abs=1)
 

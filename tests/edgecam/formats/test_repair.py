@@ -25,7 +25,7 @@ from half_written import (
 
 from edgecam.config.recording import ChunkFormat
 from edgecam.errors import SpoolError
-from edgecam.formats.repair import Recovered, recover
+from edgecam.formats.repair import RepairedFile, repair
 from sandbox.cameras.film import Film
 
 SECTOR_BYTES = 512
@@ -111,21 +111,21 @@ def test_what_is_saved_plays_alone_and_is_saved_once_and_for_all(
         path = tmp_path / f"{number}{muxed.form.suffix}"
         damaged = damage(muxed.writes, random)
         path.write_bytes(damaged)
-        recovered = recover(path, muxed.form)
+        recovered = repair(path, muxed.form)
         if recovered is None:
             assert path.read_bytes() == damaged
             continue
         saved += 1
         content = path.read_bytes()
         assert recovered.size_bytes == len(content)
-        assert recover(path, muxed.form) == recovered
+        assert repair(path, muxed.form) == recovered
         assert path.read_bytes() == content
         if saved % SHOWN == 1:
             plays(path, recovered)
     assert saved >= CASES / 4
 
 
-def plays(path: Path, recovered: Recovered) -> None:
+def plays(path: Path, recovered: RepairedFile) -> None:
     assert complaints_of(path) == ""
     pictures, seconds = probed(path)
     assert pictures == recovered.pictures
@@ -136,7 +136,7 @@ def test_whole_file_is_left_as_it_is(muxed: Muxed, tmp_path: Path) -> None:
     path = tmp_path / "whole"
     path.write_bytes(after(muxed.writes))
     before = path.stat().st_mtime_ns
-    recovered = recover(path, muxed.form)
+    recovered = repair(path, muxed.form)
     assert recovered is not None
     assert recovered.pictures >= 89  # the last of MPEG-TS may not say where it ends
     assert path.stat().st_mtime_ns == before
@@ -147,7 +147,7 @@ def test_whole_file_is_left_as_it_is(muxed: Muxed, tmp_path: Path) -> None:
 def test_nothing_comes_of_what_is_no_film(form: ChunkFormat, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "chunk"
     path.write_bytes(content)
-    assert recover(path, form) is None
+    assert repair(path, form) is None
     assert path.read_bytes() == content
 
 
@@ -163,12 +163,12 @@ def test_noise_in_place_of_a_film_is_survived(form: ChunkFormat, muxed: Muxed, t
         for _ in range(20):
             content[random.randrange(min(20_000, len(content)))] = random.randrange(256)
         path.write_bytes(content)
-        recover(path, form)
+        repair(path, form)
 
 
 @pytest.mark.parametrize("form", ChunkFormat)
 def test_file_that_is_not_there_is_said(form: ChunkFormat, tmp_path: Path) -> None:
     with pytest.raises(SpoolError, match=r"none\.mp4: expected to save .*, found: No such file"):
-        recover(tmp_path / "none.mp4", form)
+        repair(tmp_path / "none.mp4", form)
     with pytest.raises(SpoolError, match="Is a directory"):
-        recover(tmp_path, form)
+        repair(tmp_path, form)

@@ -9,7 +9,8 @@ import pytest
 from coded_pictures import H264_CAPS, START, coded, content, h264_sps
 from probe_options import options
 
-from edgecam.cli.probe import Target, take_picture
+from edgecam.cli.probe import take_picture
+from edgecam.cli.probe_target import Target
 from edgecam.codecs.video import H264, JPEG, RAW
 from edgecam.errors import SourceUnsupported
 from edgecam.frames.picture_bounds import PictureBounds

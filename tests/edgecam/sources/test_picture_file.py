@@ -10,7 +10,8 @@ import pytest
 from coded_pictures import coded, content
 from probe_options import options
 
-from edgecam.cli.probe import Target, probe, take_picture
+from edgecam.cli.probe import probe, take_picture
+from edgecam.cli.probe_target import Target
 from edgecam.config.camera import Camera
 from edgecam.errors import SourceNotFound, SourceUnsupported
 from edgecam.sources.images import ImagesSource

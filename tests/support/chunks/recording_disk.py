@@ -32,7 +32,7 @@ def main() -> None:
     settings = Settings(
         path=str(folder / "spool"), max_bytes=1_000_000_000, keep_free_bytes=0, when_full=WhenFull.STOP
     )
-    spool = Spool(settings, clock=SystemClock(), recover=media.recover)
+    spool = Spool(settings, clock=SystemClock(), recover=media.repair)
     spool.open()
     studio = Studio(folder, sink=spool)
     told = {"before": _health(studio, folder)}

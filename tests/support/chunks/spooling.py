@@ -12,7 +12,7 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.recording import ChunkFormat
 from edgecam.config.storage import Spool as Settings
 from edgecam.config.storage import WhenFull
-from edgecam.formats.repair import Recovered
+from edgecam.formats.repair import RepairedFile
 from edgecam.spool.spool import Recover, Spool, Waiting
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -37,7 +37,7 @@ def chunk(
     )
 
 
-def recover_lines(path: Path, form: ChunkFormat) -> Recovered | None:
+def recover_lines(path: Path, form: ChunkFormat) -> RepairedFile | None:
     """Cuts a file after its last whole line; 40 ms a line, as 25 pictures a second."""
     assert form is ChunkFormat.MP4
     content = path.read_bytes()
@@ -45,7 +45,7 @@ def recover_lines(path: Path, form: ChunkFormat) -> Recovered | None:
     if lines == 0 or not content.startswith(LINE[:1]):
         return None
     os.truncate(path, lines * len(LINE))
-    return Recovered(lines * 40, lines * len(LINE), lines)
+    return RepairedFile(lines * 40, lines * len(LINE), lines)
 
 
 def opened(

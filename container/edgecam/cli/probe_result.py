@@ -39,7 +39,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Findings:
+class ProbeResult:
     """What was seen of a source; None where nothing was.
 
     Attributes:
