@@ -194,7 +194,7 @@ class Soak:
             Target(
                 "recorded = stored + counted, nothing twice",
                 f"{it.recorded:,} chunks recorded, {it.listed:,} in the bucket, {it.evicted} evicted, "
-                f"{it.aside} aside, {it.waiting} waiting, {it.lost} counted as lost; "
+                f"{it.quarantined} quarantined, {it.waiting} waiting, {it.lost} counted as lost; "
                 f"unaccounted {it.unaccounted}, doubled {it.doubled}",
                 not it.unaccounted and not it.doubled and not it.waiting,
             ),

@@ -196,7 +196,7 @@ class Account:
         recorded: Chunks that the node finished.
         listed: Chunks in the bucket.
         evicted: Chunks that the spool gave up for want of room.
-        aside: Chunks that the spool keeps aside.
+        quarantined: Chunks that the spool keeps quarantined.
         waiting: Chunks that wait still.
         lost: Chunks that the node says it could not write or keep; never among the recorded.
         unaccounted: Recorded and none of these; negative where there is more than was recorded.
@@ -206,7 +206,7 @@ class Account:
     recorded: int
     listed: int
     evicted: int
-    aside: int
+    quarantined: int
     waiting: int
     lost: int
     unaccounted: int
@@ -216,12 +216,12 @@ class Account:
 def account(metrics: Mapping[str, float], stored: Sequence[StoredObject]) -> Account:
     """Compare the sums of the node's counters with what is in the bucket."""
     chunks = chunks_of(stored)
-    recorded, evicted, aside, waiting, lost = (
+    recorded, evicted, quarantined, waiting, lost = (
         int(metrics.get(f"edgecam_{name}", 0))
         for name in (
             "chunks_recorded_total",
             "spool_evicted_chunks_total",
-            "spool_aside_chunks",
+            "spool_quarantined_chunks",
             "spool_chunks",
             "chunks_lost_total",
         )
@@ -230,10 +230,10 @@ def account(metrics: Mapping[str, float], stored: Sequence[StoredObject]) -> Acc
         recorded=recorded,
         listed=len(chunks),
         evicted=evicted,
-        aside=aside,
+        quarantined=quarantined,
         waiting=waiting,
         lost=lost,
-        unaccounted=recorded - len(chunks) - evicted - aside - waiting,
+        unaccounted=recorded - len(chunks) - evicted - quarantined - waiting,
         doubled=len(chunks) - len({(each.size_bytes, each.crc32c) for each in chunks}),
     )
 

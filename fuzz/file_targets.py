@@ -22,7 +22,7 @@ from edgecam.config.recording import ChunkFormat
 from edgecam.config.storage import Spool as SpoolSettings
 from edgecam.errors import SpoolError
 from edgecam.formats.repair import repair
-from edgecam.spool.index import begun_chunk, begun_name, kept_name
+from edgecam.spool.names import incoming_chunk, incoming_name, kept_name
 from edgecam.spool.spool import Spool
 from fuzz.mutations import edited, edits, mutated
 from fuzz.seeds import chunk_seeds
@@ -91,17 +91,17 @@ class _OddNames:
         self.pid = os.getpid()
         self._folder = folder
         self._good = folder / "lobby" / kept_name(CHUNK, len(CONTENT), "11223344")
-        for name in (".incoming", ".aside/lobby", "lobby"):
+        for name in (".incoming", ".quarantine/lobby", "lobby"):
             (folder / name).mkdir(parents=True)
 
     def check(self, inputs: Sequence[bytes]) -> None:
         """Its own file lies beside the good one, in each of the spool's folders in turns."""
         for data in inputs:
-            for place in ("lobby", ".incoming", ".aside/lobby", "."):
+            for place in ("lobby", ".incoming", ".quarantine/lobby", "."):
                 self._check(data, self._folder / place)
 
     def _check(self, name: bytes, folder: Path) -> None:
-        begun_chunk(os.fsdecode(name))
+        incoming_chunk(os.fsdecode(name))
         path = folder / os.fsdecode(name)
         if path == self._good or path.exists():
             return  # one of the spool's own
@@ -134,7 +134,7 @@ def _file_names() -> SearchStrategy[bytes]:
     right = [
         kept_name(CHUNK, len(CONTENT), "55667788"),
         kept_name(CHUNK, 10**14, "55667788"),
-        begun_name(CHUNK, 1),
+        incoming_name(CHUNK, 1),
         f"{kept_name(CHUNK, len(CONTENT), '55667788')}.session",
     ]
     shape = st.from_regex(

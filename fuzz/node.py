@@ -19,7 +19,7 @@ from edgecam.config.load import load_file
 from edgecam.credentials.logins import Logins
 from edgecam.log import setup
 from edgecam.node.node import Node
-from edgecam.upload.service import Uploading
+from edgecam.upload.service import UploadService
 from edgecam.web.server import PageServer
 
 _DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG: one that hangs would not notice the end of its input
@@ -33,7 +33,7 @@ def main() -> int:
     ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGKILL)
     faulthandler.register(signal.SIGUSR1)
     setup(config.log)
-    uploading = Uploading(config)
+    uploading = UploadService(config)
     node = Node(config, logins=Logins(config.cameras), chunks=uploading.chunks)
     page = PageServer(node, config.http.port, storage=uploading)
     uploading.open()

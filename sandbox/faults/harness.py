@@ -18,7 +18,7 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.node import NodeConfig
 from edgecam.config.validation import validate
 from edgecam.status.reports import CameraReport
-from edgecam.upload.service import Uploading
+from edgecam.upload.service import UploadService
 from sandbox.faults.ledger import Ledger, NotingSink, Outcome
 from sandbox.faults.synthetic_camera import SyntheticCamera
 from sandbox.gcs.server import BUCKET, EmbeddedGcs
@@ -88,7 +88,7 @@ class Harness(AbstractContextManager["Harness"]):
             login=login(),
             part_bytes=upload.part_bytes,
         )
-        self.uploading = Uploading(self.config, clock=self.clock, bucket=bucket)
+        self.uploading = UploadService(self.config, clock=self.clock, bucket=bucket)
         self.sink = NotingSink(self.uploading.chunks, self.ledger)
         self.cameras = [
             SyntheticCamera(

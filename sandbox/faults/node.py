@@ -17,7 +17,7 @@ from typing import Any
 from edgecam.chunk import Chunk
 from edgecam.credentials.logins import Logins
 from edgecam.node.node import Node
-from edgecam.spool.index import Shelf, Traits
+from edgecam.spool.index import CameraChunks, Traits
 from sandbox.cameras.film import FILM_S
 from sandbox.clocks import SteppingClock
 from sandbox.faults.frame_numbers import picture_numbers
@@ -161,7 +161,7 @@ def killed(folder: Path, times: int, *, seed: int = 1) -> Outcome:
             seconds=time.monotonic() - begun_s,
             stored=gcs.objects(),
             evicted=0,
-            notes={"begun_when_killed": len(begun), "unplayable": node.aside()},
+            notes={"begun_when_killed": len(begun), "unplayable": node.quarantined()},
         )
         return _looked_at(outcome, gcs, folder)
 
@@ -201,19 +201,19 @@ class _NodeProcess:
         """Size and crc32c of the chunks that wait."""
         found = []
         for folder in self._spool.glob("[a-z0-9]*"):
-            shelf = Shelf(folder.name, folder, Traits())
+            chunks = CameraChunks(folder.name, folder, Traits())
             for path in folder.glob("*.mp4"):
-                shelf.add_file(path.name, path.stat().st_size)
-            found += [(each.size_bytes, each.crc32c) for each in shelf.from_oldest()]
+                chunks.add_file(path.name, path.stat().st_size)
+            found += [(each.size_bytes, each.crc32c) for each in chunks.from_oldest()]
         return found
 
     def begun(self) -> set[tuple[str, str]]:
         """What is being written: the beginnings of names."""
         return {(path.name, "") for path in (self._spool / ".incoming").glob("*") if path.stat().st_size}
 
-    def aside(self) -> int:
+    def quarantined(self) -> int:
         """Chunks that could not be saved."""
-        return len(list((self._spool / ".aside").rglob("*.mp4")))
+        return len(list((self._spool / ".quarantine").rglob("*.mp4")))
 
 
 def _looked_at(outcome: Outcome, gcs: EmbeddedGcs, folder: Path) -> Outcome:

@@ -21,7 +21,7 @@ from typing import TextIO
 
 from edgecam.clock import SystemClock
 from edgecam.config.load import load_file
-from edgecam.upload.service import Uploading
+from edgecam.upload.service import UploadService
 from sandbox.faults.harness import NoCameras
 from sandbox.faults.ledger import Ledger, NotingSink
 from sandbox.faults.synthetic_camera import SyntheticCamera
@@ -76,7 +76,7 @@ def main() -> int:
         small_disk(Path(config.spool.path), arguments.tmpfs)
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
-    uploading, clock = Uploading(config), SystemClock()
+    uploading, clock = UploadService(config), SystemClock()
     with arguments.ledger.open("w", encoding="utf-8") as file:
         sink = NotingSink(uploading.chunks, _WrittenLedger(file))
         cameras = [

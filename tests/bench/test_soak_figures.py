@@ -13,7 +13,7 @@ LOOK = Look(0, 50.0, 30.0, 40.0, 20, 10, 0.5, 5.0, 0.0)
 METRICS = {
     "edgecam_chunks_recorded_total": 5,
     "edgecam_spool_evicted_chunks_total": 1,
-    "edgecam_spool_aside_chunks": 1,
+    "edgecam_spool_quarantined_chunks": 1,
     "edgecam_chunks_lost_total": 2,
 }
 

@@ -20,7 +20,7 @@ from edgecam.errors import CommandError
 from edgecam.node.control import Control
 from edgecam.node.node import Node
 from edgecam.status.reports import CameraReport, CameraState, DecodeMode
-from edgecam.upload.service import Uploading
+from edgecam.upload.service import UploadService
 
 Eventually = Callable[..., Any]
 Cameras = Callable[..., CameraProcess]
@@ -49,7 +49,7 @@ class Controlled:
         }
         config = validate(NodeConfig, document)
         self.sink = ChunkFolder(folder / "chunks")
-        self.storage = Uploading(config) if "latest" in settings else None
+        self.storage = UploadService(config) if "latest" in settings else None
         self.clock = JumpingClock()
         self.node = Node(config, logins=Logins(config.cameras), clock=self.clock, chunks=self.sink)
         self.control = Control(self.node, config, self.storage)

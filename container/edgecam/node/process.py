@@ -24,7 +24,7 @@ from edgecam.status.last_run import SPOOL_MARKER, RunMarker, marker_in
 from edgecam.web.server import PageServer
 
 if TYPE_CHECKING:
-    from edgecam.upload.service import Uploading
+    from edgecam.upload.service import UploadService
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _STOP_TIMEOUT_S = 4.0
@@ -150,7 +150,7 @@ def _marker_path(config: NodeConfig) -> Path:
     return marker_in(config.data_dir, config.cameras[0].id)
 
 
-def _storage(config: NodeConfig) -> Uploading | None:
+def _storage(config: NodeConfig) -> UploadService | None:
     """Spool and upload, where a bucket is named.
 
     Raises:
@@ -159,14 +159,14 @@ def _storage(config: NodeConfig) -> Uploading | None:
     if config.bucket is None:
         return None
     try:
-        from edgecam.upload.service import Uploading
+        from edgecam.upload.service import UploadService
     except ImportError as error:
         raise InstallationError(
             f"bucket: expected the variant gcs-uploader, found one without recording ({error}). "
             "Set the site's variant to gcs-uploader, or take out bucket and recording; "
             "outside of a container: pip install edgecam[gcs]"
         ) from error
-    return Uploading(config)
+    return UploadService(config)
 
 
 def _give_up(after_s: float) -> None:

@@ -1,4 +1,4 @@
-"""The kept chunks of all cameras: which waits, which is on its way, which is aside, which is the oldest."""
+"""The catalog of the spool: the kept chunks of all cameras, pending, claimed by an upload, or quarantined."""
 
 from __future__ import annotations
 
@@ -13,172 +13,169 @@ from pathlib import Path
 from edgecam import durable
 from edgecam.chunk import Chunk
 from edgecam.config.storage import Order
-from edgecam.spool import upload_session as spool_session
-from edgecam.spool.index import (
-    Shelf,
-    Traits,
-    Waiting,
-    is_kept_name,
-    kept_name,
-)
+from edgecam.spool.index import CameraChunks, PendingChunk, Traits
+from edgecam.spool.names import is_kept_name, kept_name
+from edgecam.spool.upload_session import SUFFIX as SESSION_SUFFIX
 from edgecam.status.last_run import SPOOL_MARKER
 
 log = logging.getLogger(__name__)
 
-_ASIDE = ".aside"
+_QUARANTINE = ".quarantine"
 _NO_FILE = -1
 _CAMERA = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_OURS = frozenset({".lock", ".losses.json", SPOOL_MARKER, _ASIDE})
+_OURS = frozenset({".lock", ".losses.json", SPOOL_MARKER, _QUARANTINE})
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _OF_THE_DISK = frozenset({"lost+found"})
 
 
-class Shelves:
+class ChunkCatalog:
     """Not safe to use from several threads; the spool's lock guards it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._traits = Traits()
-        self._waiting: dict[str, Shelf] = {}
-        self._aside: dict[str, Shelf] = {}
-        self._on_the_way: set[Waiting] = set()
+        self._pending: dict[str, CameraChunks] = {}
+        self._quarantined: dict[str, CameraChunks] = {}
+        self._claimed: set[PendingChunk] = set()
 
     @property
     def size_bytes(self) -> int:
-        """Everything that is kept."""
-        return sum(shelf.size_bytes for shelf in (*self._waiting.values(), *self._aside.values()))
+        """Of all kept chunks."""
+        return sum(chunks.size_bytes for chunks in (*self._pending.values(), *self._quarantined.values()))
 
-    def of(self, camera_id: str) -> Shelf:
-        """The chunks of a camera that wait."""
-        if camera_id not in self._waiting:
-            self._waiting[camera_id] = Shelf(camera_id, self._folder / camera_id, self._traits)
-        return self._waiting[camera_id]
+    def pending_of(self, camera_id: str) -> CameraChunks:
+        """The chunks of a camera that the cloud has not confirmed."""
+        if camera_id not in self._pending:
+            self._pending[camera_id] = CameraChunks(camera_id, self._folder / camera_id, self._traits)
+        return self._pending[camera_id]
 
-    def aside_of(self, camera_id: str) -> Shelf:
-        """The chunks of a camera that are no longer offered."""
-        if camera_id not in self._aside:
-            self._aside[camera_id] = Shelf(camera_id, self._folder / _ASIDE / camera_id, self._traits)
-        return self._aside[camera_id]
+    def quarantine_of(self, camera_id: str) -> CameraChunks:
+        """The chunks of a camera in quarantine."""
+        if camera_id not in self._quarantined:
+            folder = self._folder / _QUARANTINE / camera_id
+            self._quarantined[camera_id] = CameraChunks(camera_id, folder, self._traits)
+        return self._quarantined[camera_id]
 
     def cameras(self) -> tuple[str, ...]:
-        """Those of which anything is kept."""
-        return tuple(
-            {camera_id for kept in (self._waiting, self._aside) for camera_id, shelf in kept.items() if shelf}
-        )
+        """The cameras with any kept chunk."""
+        kept = (*self._pending.items(), *self._quarantined.items())
+        return tuple({camera_id for camera_id, chunks in kept if chunks})
 
-    def waiting_cameras(self) -> tuple[str, ...]:
-        """Those that have chunks to send, by name."""
-        return tuple(sorted(camera_id for camera_id, shelf in self._waiting.items() if shelf))
+    def pending_cameras(self) -> tuple[str, ...]:
+        """The cameras with pending chunks, sorted."""
+        return tuple(sorted(camera_id for camera_id, chunks in self._pending.items() if chunks))
 
-    def waiting(self, camera_id: str) -> Sequence[Waiting]:
-        """The chunks of a camera as they are now, the oldest first."""
-        shelf = self._waiting.get(camera_id)
-        return () if shelf is None else shelf.snapshot()
+    def pending(self, camera_id: str) -> Sequence[PendingChunk]:
+        """A snapshot of the pending chunks of a camera, the oldest first."""
+        chunks = self._pending.get(camera_id)
+        return () if chunks is None else chunks.snapshot()
 
-    def named(self, chunk: Chunk, size_bytes: int, crc32c: str, finished_s: float | None) -> Waiting:
-        """How `chunk` waits once it is under its final name."""
+    def pending_chunk(
+        self, chunk: Chunk, size_bytes: int, crc32c: str, finished_s: float | None
+    ) -> PendingChunk:
+        """`chunk` as it will be pending, under its final name."""
         path = self._folder / chunk.camera_id / kept_name(chunk, size_bytes, crc32c)
-        return Waiting(chunk, path, size_bytes, crc32c, finished_s)
+        return PendingChunk(chunk, path, size_bytes, crc32c, finished_s)
 
-    def next_chunk(self, camera_id: str, order: Order, skip: Container[Waiting]) -> Waiting | None:
-        """The newest or oldest that is not in `skip`; it counts as on its way from now on."""
-        shelf = self._waiting.get(camera_id)
-        if not shelf:
+    def next_chunk(self, camera_id: str, order: Order, skip: Container[PendingChunk]) -> PendingChunk | None:
+        """Claim the newest or oldest that is not in `skip`; None when there is none."""
+        chunks = self._pending.get(camera_id)
+        if not chunks:
             return None
-        candidates = shelf.from_newest() if order is Order.NEWEST else shelf.from_oldest()
+        candidates = chunks.from_newest() if order is Order.NEWEST else chunks.from_oldest()
         chosen = next((each for each in candidates if each not in skip), None)
         if chosen is not None:
-            self._on_the_way.add(chosen)
+            self._claimed.add(chosen)
         return chosen
 
-    def lend(self, waiting: Waiting) -> bool:
-        """Whether `waiting` is here; it counts as on its way from now on."""
-        shelf = self._waiting.get(waiting.chunk.camera_id)
-        if shelf is None or not shelf.holds(waiting):
+    def claim(self, pending: PendingChunk) -> bool:
+        """Claim `pending`; False when it has left."""
+        chunks = self._pending.get(pending.chunk.camera_id)
+        if chunks is None or not chunks.holds(pending):
             return False
-        self._on_the_way.add(waiting)
+        self._claimed.add(pending)
         return True
 
-    def hand_back(self, waiting: Waiting) -> None:
-        """`waiting` is no longer on its way."""
-        self._on_the_way.discard(waiting)
+    def unclaim(self, pending: PendingChunk) -> None:
+        """Its upload has ended, however it ended."""
+        self._claimed.discard(pending)
 
-    def take(self, waiting: Waiting) -> bool:
-        """`waiting` is leaving; False when it had left already."""
-        self._on_the_way.discard(waiting)
-        return self.of(waiting.chunk.camera_id).remove(waiting)
+    def remove(self, pending: PendingChunk) -> bool:
+        """Forget `pending`; False when it had left already."""
+        self._claimed.discard(pending)
+        return self.pending_of(pending.chunk.camera_id).remove(pending)
 
-    def take_evicted(self, needed_bytes: int, coming_bytes: Mapping[str, int]) -> list[Waiting]:
-        """So many that they have `needed_bytes`, or all: first what is aside and cannot be sent anyway, then
-        what waits, then what is on its way; of these always the oldest of the camera that holds the most.
+    def take_evicted(self, needed_bytes: int, coming_bytes: Mapping[str, int]) -> list[PendingChunk]:
+        """Forget the chunks to evict until they have `needed_bytes`, or all: first those in quarantine, which
+        cannot be sent anyway, then pending ones, then claimed ones; each time the oldest of the camera that
+        holds the most.
 
         Args:
             needed_bytes: What is missing.
             coming_bytes: By camera: what is being written, and counts as held.
         """
-        taken: list[Waiting] = []
+        taken: list[PendingChunk] = []
         gained = 0
-        while gained < needed_bytes and (shelf_and_oldest := self._next_evicted(coming_bytes)) is not None:
-            shelf, oldest = shelf_and_oldest
-            shelf.remove(oldest)
-            self._on_the_way.discard(oldest)
+        while gained < needed_bytes and (found := self._next_evicted(coming_bytes)) is not None:
+            chunks, oldest = found
+            chunks.remove(oldest)
+            self._claimed.discard(oldest)
             taken.append(oldest)
             gained += oldest.size_bytes
         return taken
 
-    def set_aside(self, waiting: Waiting) -> Waiting | None:
-        """Move `waiting` where it is no longer offered; None when it had left already.
+    def quarantine(self, pending: PendingChunk) -> bool:
+        """Move `pending` to quarantine; False when it had left already.
 
         Raises:
-            OSError: the disk does not let us.
+            OSError: from the disk.
         """
-        if not self.of(waiting.chunk.camera_id).holds(waiting):
-            return None
-        aside = self.put_aside(waiting.path, waiting.chunk, waiting.size_bytes, waiting.crc32c)
-        self.take(waiting)
-        return aside
+        if not self.pending_of(pending.chunk.camera_id).holds(pending):
+            return False
+        self.quarantine_file(pending.path, pending.chunk, pending.size_bytes, pending.crc32c)
+        self.remove(pending)
+        return True
 
-    def put_aside(self, path: Path, chunk: Chunk, size_bytes: int, crc32c: str) -> Waiting:
-        """Keep the file at `path` where it is not offered. Not synced: a power cut may undo it, then it
-        is set aside again.
+    def quarantine_file(self, path: Path, chunk: Chunk, size_bytes: int, crc32c: str) -> None:
+        """Move the file at `path` to quarantine. Not synced: after a power cut it is quarantined again.
 
         Raises:
-            OSError: the disk does not let us.
+            OSError: from the disk.
         """
-        shelf = self.aside_of(chunk.camera_id)
-        aside = Waiting(chunk, shelf.folder / kept_name(chunk, size_bytes, crc32c), size_bytes, crc32c, None)
-        durable.make_folder(shelf.folder)
-        is_there = shelf.holds(aside)
-        durable.move(path, aside.path)
+        chunks = self.quarantine_of(chunk.camera_id)
+        target = chunks.folder / kept_name(chunk, size_bytes, crc32c)
+        quarantined = PendingChunk(chunk, target, size_bytes, crc32c, None)
+        durable.make_folder(chunks.folder)
+        is_there = chunks.holds(quarantined)
+        durable.move(path, target)
         if not is_there:
-            shelf.add(aside)
-        return aside
+            chunks.add(quarantined)
 
     def scan(self, beside: Container[str]) -> None:
-        """See what earlier runs have left; `beside` are names that others look after.
+        """Read what earlier runs have left; `beside` are names that others look after.
 
         Raises:
             OSError: a folder cannot be read.
         """
         foreign: list[Path] = []
-        wrong_sizes: list[tuple[Waiting, int]] = []
+        wrong_sizes: list[tuple[PendingChunk, int]] = []
         for entry in _entries(self._folder):
             if entry.name in _OURS or entry.name in _OF_THE_DISK or entry.name in beside:
                 continue
             if durable.replaced_name(entry.name) == SPOOL_MARKER:
                 continue
             if entry.is_dir(follow_symlinks=False) and _CAMERA.fullmatch(entry.name):
-                foreign += _fill(self.of(entry.name), wrong_sizes)
+                foreign += _fill(self.pending_of(entry.name), wrong_sizes)
             else:
                 foreign.append(Path(entry.path))
-        aside = self._folder / _ASIDE
-        for entry in _entries(aside) if aside.is_dir() else ():
+        quarantine = self._folder / _QUARANTINE
+        for entry in _entries(quarantine) if quarantine.is_dir() else ():
             if entry.is_dir(follow_symlinks=False) and _CAMERA.fullmatch(entry.name):
-                foreign += _fill(self.aside_of(entry.name), wrong_sizes)
+                foreign += _fill(self.quarantine_of(entry.name), wrong_sizes)
             else:
                 foreign.append(Path(entry.path))
-        for said, size_bytes in wrong_sizes:
-            self._mend_size(said, size_bytes)
+        for named, size_bytes in wrong_sizes:
+            self._quarantine_wrong_size(named, size_bytes)
         if foreign:
             log.warning(
                 "spool %s: expected chunks only, found %d other files; they are left alone [such as %s]",
@@ -187,39 +184,39 @@ class Shelves:
                 foreign[0],
             )
 
-    def _mend_size(self, said: Waiting, size_bytes: int) -> None:
-        """Keep a file aside by its own size: by its name it could be of any, and room be made that it does
-        not take."""
-        about = {"camera": said.chunk.camera_id, "chunk": said.chunk.name}
+    def _quarantine_wrong_size(self, named: PendingChunk, size_bytes: int) -> None:
+        """Quarantine a file by its own size: chunks would be evicted for the size in its name, whatever that
+        is."""
+        about = {"camera": named.chunk.camera_id, "chunk": named.chunk.name}
         try:
-            self.put_aside(said.path, said.chunk, size_bytes, said.crc32c)
+            self.quarantine_file(named.path, named.chunk, size_bytes, named.crc32c)
         except OSError as error:
-            log.warning("expected to set %s aside, found: %s", said.path, error.strerror, extra=about)
+            log.warning("%s: expected to quarantine it, found: %s", named.path, error.strerror, extra=about)
             return
         log.error(
-            "chunk set aside, it is kept in the spool and not sent: expected %d bytes by its name, found %d",
-            said.size_bytes,
+            "chunk quarantined, it is kept and not sent: expected %d bytes by its name, found %d",
+            named.size_bytes,
             size_bytes,
             extra=about,
         )
 
-    def _next_evicted(self, coming_bytes: Mapping[str, int]) -> tuple[Shelf, Waiting] | None:
-        nothing = set[Waiting]()
-        turns = ((self._aside, nothing), (self._waiting, self._on_the_way), (self._waiting, nothing))
+    def _next_evicted(self, coming_bytes: Mapping[str, int]) -> tuple[CameraChunks, PendingChunk] | None:
+        nothing = set[PendingChunk]()
+        turns = ((self._quarantined, nothing), (self._pending, self._claimed), (self._pending, nothing))
         for kept, passed_over in turns:
-            by_weight = sorted(filter(None, kept.values()), key=lambda shelf: _place(shelf, coming_bytes))
-            for shelf in by_weight:
-                oldest = next((each for each in shelf.from_oldest() if each not in passed_over), None)
+            by_weight = sorted(filter(None, kept.values()), key=lambda chunks: _rank(chunks, coming_bytes))
+            for chunks in by_weight:
+                oldest = next((each for each in chunks.from_oldest() if each not in passed_over), None)
                 if oldest is not None:
-                    return shelf, oldest
+                    return chunks, oldest
         return None
 
 
-def _place(shelf: Shelf, coming_bytes: Mapping[str, int]) -> tuple[int, datetime]:
-    """Max-min fairness: who holds the most gives way first, however old what the others hold is; of equals
-    the one with the oldest."""
-    weight_bytes = shelf.weight_bytes + coming_bytes.get(shelf.camera_id, 0)
-    return -weight_bytes, shelf.oldest_start() or _NEVER
+def _rank(chunks: CameraChunks, coming_bytes: Mapping[str, int]) -> tuple[int, datetime]:
+    """Max-min fairness: the camera that holds the most comes first, however old the others' chunks are; among
+    equals the one with the oldest."""
+    weight_bytes = chunks.weight_bytes + coming_bytes.get(chunks.camera_id, 0)
+    return -weight_bytes, chunks.oldest_start() or _NEVER
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -227,26 +224,24 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def _fill(shelf: Shelf, wrong_sizes: list[tuple[Waiting, int]]) -> list[Path]:
-    """Take in the chunks of the shelf's folder; returns what is something else.
+def _fill(chunks: CameraChunks, wrong_sizes: list[tuple[PendingChunk, int]]) -> list[Path]:
+    """Add the chunks in the folder of `chunks`; returns the other files.
 
     Args:
-        shelf: Of one camera.
-        wrong_sizes: Gets the chunks whose files have another size than their names say, and that size.
+        chunks: Of one camera.
+        wrong_sizes: Gets the chunks whose files have another size than their names, and that size, bytes.
     """
-    with os.scandir(shelf.folder) as entries:
-        found = sorted(
-            (entry.name, _size_of(entry)) for entry in entries
-        )  # each goes to the end of the shelf
+    with os.scandir(chunks.folder) as entries:
+        found = sorted((entry.name, _size_of(entry)) for entry in entries)  # so that each is appended
     foreign: list[Path] = []
     for name, size_bytes in found:
-        if size_bytes != _NO_FILE and shelf.add_file(name, size_bytes):
+        if size_bytes != _NO_FILE and chunks.add_file(name, size_bytes):
             continue
-        said = shelf.named(name) if size_bytes != _NO_FILE else None
-        if said is not None:
-            wrong_sizes.append((said, size_bytes))
-        elif not _clear_session(shelf, name):
-            foreign.append(shelf.folder / name)
+        named = chunks.named(name) if size_bytes != _NO_FILE else None
+        if named is not None:
+            wrong_sizes.append((named, size_bytes))
+        elif not _clear_session(chunks, name):
+            foreign.append(chunks.folder / name)
     return foreign
 
 
@@ -259,12 +254,12 @@ def _size_of(entry: os.DirEntry[str]) -> int:
     return facts.st_size if stat.S_ISREG(facts.st_mode) else _NO_FILE
 
 
-def _clear_session(shelf: Shelf, name: str) -> bool:
+def _clear_session(chunks: CameraChunks, name: str) -> bool:
     """Whether a file is that of a session; one whose chunk has gone, or that was never whole, is removed."""
     replaced = durable.replaced_name(name)
-    chunk_name, suffix, rest = (replaced or name).partition(spool_session.SUFFIX)
+    chunk_name, suffix, rest = (replaced or name).partition(SESSION_SUFFIX)
     if not suffix or rest or not is_kept_name(chunk_name):
         return False
-    if replaced is not None or not (shelf.folder / chunk_name).exists():
-        durable.remove(shelf.folder / name)
+    if replaced is not None or not (chunks.folder / chunk_name).exists():
+        durable.remove(chunks.folder / name)
     return True

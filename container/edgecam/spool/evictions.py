@@ -1,7 +1,7 @@
-"""How many chunks were given up because there was no room, counted over restarts.
+"""The count of evicted chunks, over restarts.
 
-The file names what is about to be removed before it is removed, so that a kill in between neither forgets a
-loss nor counts it twice: the next start removes what is named and still there, without counting it again.
+The file names the chunks before they are removed, so that a kill in between neither forgets an eviction nor
+counts it twice: the next start removes the named ones that are still there, without counting them again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from edgecam.json_text import parse_json
 log = logging.getLogger(__name__)
 
 _MOST_CHUNKS = 10**12
-"""A chunk a millisecond for thirty years: whatever says more is no count of ours."""
+"""A chunk a millisecond for thirty years: more is a damaged count."""
 _MOST_BYTES = 64_000_000  # the names of 300,000 chunks that are evicted at once
 
 
-class Losses:
+class EvictionCount:
     """The count, in a file. Not safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
@@ -30,7 +30,7 @@ class Losses:
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """Those that have lost anything."""
+        """Those with evicted chunks."""
         return tuple(self._chunks)
 
     def of(self, camera_id: str) -> int:
@@ -48,9 +48,9 @@ class Losses:
         """
         durable.remove_leftovers(self._path)
         try:
-            told = parse_json(self._path.read_bytes(), most_bytes=_MOST_BYTES)
-            chunks = {str(camera): _count(count) for camera, count in told["evicted_chunks"].items()}
-            leaving = tuple(str(name) for name in told["leaving"])
+            document = parse_json(self._path.read_bytes(), most_bytes=_MOST_BYTES)
+            chunks = {str(camera): _count(count) for camera, count in document["evicted_chunks"].items()}
+            leaving = tuple(str(name) for name in document["leaving"])
         except FileNotFoundError:
             return ()
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -70,10 +70,10 @@ class Losses:
         """Write the count, and the files that are removed next, relative to the spool.
 
         Raises:
-            OSError: the disk does not let us.
+            OSError: from the disk.
         """
-        told = {"evicted_chunks": self._chunks, "leaving": list(leaving)}
-        durable.replace(self._path, json.dumps(told).encode())
+        document = {"evicted_chunks": self._chunks, "leaving": list(leaving)}
+        durable.replace(self._path, json.dumps(document).encode())
 
 
 def _count(value: object) -> int:

@@ -1,4 +1,4 @@
-"""What is being written right now, and how much of the room it will take."""
+"""The open chunks: those being written, and how much of the quota they will take."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 from edgecam.chunk import Chunk
 
 
-class Begun:
-    """The files that are being written, and how large they will probably become: as large as the last of
-    their camera. Not safe to use from several threads."""
+class OpenChunks:
+    """The files that are being written. Each is expected to become as large as the last of its camera.
+
+    Not safe to use from several threads.
+    """
 
     def __init__(self) -> None:
         self._chunks: dict[Path, Chunk] = {}
@@ -20,11 +22,11 @@ class Begun:
         return path in self._chunks
 
     def add(self, path: Path, chunk: Chunk) -> None:
-        """`path` is written to from now on."""
+        """`path` is open from now on."""
         self._chunks[path] = chunk
 
     def remove(self, path: Path, finished_bytes: int | None = None) -> None:
-        """`path` is no longer written to; it had become `finished_bytes` large, if it was finished."""
+        """`path` is no longer open; `finished_bytes` is its size, if it was finished."""
         chunk = self._chunks.pop(path, None)
         if chunk is not None and finished_bytes is not None:
             self._usual_bytes[chunk.camera_id] = finished_bytes
@@ -38,16 +40,16 @@ class Begun:
         return max(self._usual_bytes.values(), default=0)
 
     def written_bytes(self) -> int:
-        """How large the files are now."""
+        """The size of the files now."""
         return sum(_size(path) for path in self._chunks)
 
     def coming_bytes(self) -> int:
-        """How much they will probably still grow."""
+        """The expected growth."""
         usual = ((path, self.usual_bytes(chunk.camera_id)) for path, chunk in self._chunks.items())
         return sum(max(0, size_bytes - _size(path)) for path, size_bytes in usual)
 
     def bytes_by_camera(self) -> Counter[str]:
-        """How large they will probably become, by camera."""
+        """The expected final size, by camera."""
         sizes: Counter[str] = Counter()
         for path, chunk in self._chunks.items():
             sizes[chunk.camera_id] += max(_size(path), self.usual_bytes(chunk.camera_id))

@@ -1,4 +1,4 @@
-"""One spool, one node: a lock that the system lets go of when its holder dies, however it dies."""
+"""One spool, one node: a lock that the system releases when its holder dies, however it dies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FILE_MODE = 0o600
 
 
 class SpoolLock:
-    """Held from `take` to `let_go`, or to the end of the process. The file stays: removing it would let two
+    """Held from `take` to `release`, or to the end of the process. The file stays: removing it would let two
     nodes hold locks of two files of the same name."""
 
     def __init__(self, path: Path) -> None:
@@ -22,17 +22,17 @@ class SpoolLock:
         self._descriptor: int | None = None
 
     def take(self) -> None:
-        """Be the only one.
+        """Lock the spool.
 
         Raises:
-            SpoolError: another node is; says which process on which host.
+            SpoolError: another node has it; names its process and host.
             OSError: the file cannot be made.
         """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE_MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(descriptor, 0)
-            with contextlib.suppress(OSError):  # on a full disk the lock holds without saying whose it is
+            with contextlib.suppress(OSError):  # on a full disk the lock holds without its holder's name
                 os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         except BlockingIOError:
             holder = os.pread(descriptor, 400, 0).decode(errors="replace").strip()
@@ -46,8 +46,8 @@ class SpoolLock:
             raise
         self._descriptor = descriptor
 
-    def let_go(self) -> None:
-        """Let another node have it."""
+    def release(self) -> None:
+        """Unlock the spool."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,7 +1,7 @@
-"""Room: both limits of the spool, and what happens when one is reached.
+"""The quota: both limits of the spool, and evictions when one is reached.
 
-Chunks that are being written count as large as the last of their camera became, so that the limits hold when
-they are finished, not only when they are begun.
+An open chunk counts with the size of the last one of its camera, so that the limits hold when it is finished,
+not only when it is begun.
 """
 
 from __future__ import annotations
@@ -17,57 +17,57 @@ from edgecam import durable
 from edgecam.config import storage as config_store
 from edgecam.config.storage import WhenFull
 from edgecam.errors import SpoolFull
-from edgecam.spool.catalog import Shelves
-from edgecam.spool.evictions import Losses
-from edgecam.spool.in_progress import Begun
-from edgecam.spool.index import Waiting
+from edgecam.spool.catalog import ChunkCatalog
+from edgecam.spool.evictions import EvictionCount
+from edgecam.spool.in_progress import OpenChunks
+from edgecam.spool.index import PendingChunk
 from edgecam.spool.upload_session import SpoolSession
 
 log = logging.getLogger(__name__)
 
 
-class Room:
+class Quota:
     """Safe to use from any thread.
 
     Args:
         settings: Where, and how much.
-        shelves: What is kept.
-        begun: What is being written.
-        losses: Counts what is evicted.
+        catalog: The kept chunks.
+        open_chunks: Those that are being written.
+        evictions: Their count.
         lock: Guards those three; held for moments only.
     """
 
     def __init__(
         self,
         settings: config_store.Spool,
-        shelves: Shelves,
-        begun: Begun,
-        losses: Losses,
+        catalog: ChunkCatalog,
+        open_chunks: OpenChunks,
+        evictions: EvictionCount,
         lock: threading.Lock,
     ) -> None:
         self._settings = settings
         self._folder = Path(settings.path)
-        self._shelves = shelves
-        self._begun = begun
-        self._losses = losses
+        self._catalog = catalog
+        self._open_chunks = open_chunks
+        self._evictions = evictions
         self._lock = lock
         self._deciding = threading.Lock()  # held while the disk works; always taken before the other
         self._is_refusing = False
 
     def is_full(self, free_bytes: int) -> bool:
         """Whether the next chunk would need an eviction, or is refused. The caller holds the lock."""
-        return self._is_refusing or self._missing(self._begun.largest_bytes(), free_bytes) > 0
+        return self._is_refusing or self._missing(self._open_chunks.largest_bytes(), free_bytes) > 0
 
     @contextlib.contextmanager
     def ensured(self, camera_id: str) -> Iterator[None]:
-        """Room for another chunk of a camera, as long as it is entered: nobody else takes it meanwhile.
+        """Reserve room for another chunk of a camera, as long as it is entered.
 
         Raises:
             SpoolFull: there is none.
-            OSError: the disk cannot be asked.
+            OSError: from the disk.
         """
         with self._deciding:
-            missing = self._missing_now(self._begun.usual_bytes(camera_id))
+            missing = self._missing_now(self._open_chunks.usual_bytes(camera_id))
             if self._evict(missing, for_camera=camera_id) < missing:
                 self._refuse()
                 raise SpoolFull(
@@ -78,38 +78,38 @@ class Room:
             self._resume()
             yield
 
-    def make(self) -> None:
-        """Keep to the limits, now that something has changed."""
-        with self._deciding, _said(self._folder):
+    def enforce(self) -> None:
+        """Evict what is over the limits."""
+        with self._deciding, _disk_errors_logged(self._folder):
             self._evict(self._missing_now())
 
-    def make_on_disk(self, needed_bytes: int) -> bool:
-        """Whether the disk has `needed_bytes`, or has gained what was missing."""
+    def make_room(self, needed_bytes: int) -> bool:
+        """Whether the disk has `needed_bytes`, if need be by evictions."""
         with self._deciding:
             missing = needed_bytes - free_bytes_of(self._folder)
             return missing <= 0 or self._evict(missing) >= missing
 
-    def look(self) -> None:
-        """Something has left: say so if there is room again."""
+    def check(self) -> None:
+        """Accept chunks again if there is room for one; something has left."""
         if self._is_refusing:
-            with self._deciding, _said(self._folder):
-                if not self._missing_now(self._begun.largest_bytes()):
+            with self._deciding, _disk_errors_logged(self._folder):
+                if not self._missing_now(self._open_chunks.largest_bytes()):
                     self._resume()
 
     def finish_evictions(self) -> None:
-        """Remove what the run before had counted as evicted and was killed over.
+        """Remove what a killed run had counted as evicted.
 
         Raises:
             OSError: the count cannot be read.
         """
-        for name in self._losses.load():
+        for name in self._evictions.load():
             path = self._folder / name
             if path.is_relative_to(self._folder) and ".." not in path.parts:
                 self.remove(path)
 
     def remove(self, path: Path) -> None:
-        """Remove a chunk's file and what belongs to it. Not synced: what a power cut brings back is sent
-        again, and the bucket knows it."""
+        """Remove a chunk's file and its session. Not synced: what a power cut brings back is sent again, and
+        the bucket recognises it."""
         try:
             durable.remove(path)
         except OSError as error:
@@ -122,38 +122,38 @@ class Room:
             return self._missing(coming_bytes, free_bytes)
 
     def _missing(self, coming_bytes: int, free_bytes: int) -> int:
-        """How many bytes have to leave so that `coming_bytes` more keep both limits; 0 when none have to."""
-        coming_bytes += self._begun.coming_bytes()
-        kept_bytes = self._shelves.size_bytes + self._begun.written_bytes()
+        """The bytes to evict so that `coming_bytes` more keep both limits; 0 when none have to go."""
+        coming_bytes += self._open_chunks.coming_bytes()
+        kept_bytes = self._catalog.size_bytes + self._open_chunks.written_bytes()
         over_limit = kept_bytes + coming_bytes - self._settings.max_bytes
         over_disk = self._settings.keep_free_bytes + coming_bytes - free_bytes
         return max(0, over_limit, over_disk)
 
     def _evict(self, needed_bytes: int, for_camera: str | None = None) -> int:
-        """Evict chunks until `needed_bytes` are gained; returns what was gained. Where everything
-        would not be enough (the disk is full of something else), nothing is lost in vain."""
+        """Evict chunks until `needed_bytes` are gained; returns the bytes gained. Evicts nothing if even all
+        chunks would not free enough (the disk is full of something else)."""
         if needed_bytes <= 0 or self._settings.when_full is WhenFull.STOP:
             return 0
         with self._lock:
-            if self._shelves.size_bytes < needed_bytes:
+            if self._catalog.size_bytes < needed_bytes:
                 return 0
-            coming_bytes = self._begun.bytes_by_camera()
+            coming_bytes = self._open_chunks.bytes_by_camera()
             if for_camera is not None:
-                coming_bytes[for_camera] += self._begun.usual_bytes(for_camera)
-            victims = self._shelves.take_evicted(needed_bytes, coming_bytes)
-            self._losses.count(victim.chunk.camera_id for victim in victims)
+                coming_bytes[for_camera] += self._open_chunks.usual_bytes(for_camera)
+            victims = self._catalog.take_evicted(needed_bytes, coming_bytes)
+            self._evictions.count(victim.chunk.camera_id for victim in victims)
         names = [str(victim.path.relative_to(self._folder)) for victim in victims]
-        is_saved = self._save_losses(names)
+        is_saved = self._save_evictions(names)
         for victim in victims:
             self.remove(victim.path)
-        if not is_saved:  # a disk so full that not even the count fitted: now it does
-            self._save_losses(())
-        _say_lost(victims)
+        if not is_saved:  # a disk so full that not even the count fitted; now it does
+            self._save_evictions(())
+        _log_evicted(victims)
         return sum(victim.size_bytes for victim in victims)
 
-    def _save_losses(self, leaving: Sequence[str]) -> bool:
+    def _save_evictions(self, leaving: Sequence[str]) -> bool:
         try:
-            self._losses.save(leaving)
+            self._evictions.save(leaving)
         except OSError as error:
             log.warning("the count of evicted chunks: expected to save it, found: %s", error.strerror)
             return False
@@ -189,14 +189,14 @@ def _free_bytes(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def _said(folder: Path) -> Iterator[None]:
+def _disk_errors_logged(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        log.warning("spool %s: expected to see its free space, found: %s", folder, error.strerror)
+        log.warning("spool %s: expected to read its free space, found: %s", folder, error.strerror)
 
 
-def _say_lost(victims: Sequence[Waiting]) -> None:
+def _log_evicted(victims: Sequence[PendingChunk]) -> None:
     for camera_id in sorted({victim.chunk.camera_id for victim in victims}):
         mine = [victim for victim in victims if victim.chunk.camera_id == camera_id]
         log.error(

@@ -1,4 +1,4 @@
-"""What an upload in parts needs to go on after a restart of the node, kept beside its chunk."""
+"""The session of an upload in parts, kept beside its chunk: it goes on after a restart of the node."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_BYTES = 1_000_000  # 10,000 parts of an upload with their tags take hal
 
 
 class SpoolSession:
-    """A `store.bucket.Session` in a file that only we can read: its text is as good as a password.
+    """A `bucket.interface.Session` in a file that only the node can read: its text is as good as a password.
 
     Args:
         path: The chunk's file.
@@ -25,7 +25,7 @@ class SpoolSession:
         self._path = path.with_name(path.name + SUFFIX)
 
     def load(self) -> str | None:
-        """What was saved, if anything. A file that cannot be read is as good as none."""
+        """What was saved, if anything; nothing where the file cannot be read."""
         try:
             with self._path.open("rb") as file:
                 return file.read(_LONGEST_BYTES).decode() or None
@@ -33,10 +33,10 @@ class SpoolSession:
             return None
 
     def save(self, text: str) -> None:
-        """Durably; not when the chunk has gone in the meantime.
+        """Save durably; not when the chunk has left.
 
         Raises:
-            SpoolError: the disk does not let us.
+            SpoolError: the disk fails.
         """
         if not self._chunk_path.exists():
             return
@@ -46,6 +46,6 @@ class SpoolSession:
             raise SpoolError(f"{self._path}: expected to write it, found: {error.strerror}") from error
 
     def clear(self) -> None:
-        """Forget it."""
+        """Forget what was saved."""
         with contextlib.suppress(OSError):
             durable.remove(self._path)

@@ -84,7 +84,7 @@ class SpooledReport:
         waiting_bytes: The sum of their sizes.
         oldest: The start of the oldest of them, UTC, or None.
         evicted_chunks_total: Chunks removed unconfirmed because of the limit, since the spool was made.
-        aside_chunks: Chunks kept aside: damaged, unplayable, or the bucket has another of their name.
+        quarantined_chunks: Chunks quarantined: damaged, unplayable, or the bucket has another of their name.
         recovered_chunks_total: Half-written chunks that were saved at a start, since the node started.
     """
 
@@ -92,7 +92,7 @@ class SpooledReport:
     waiting_bytes: int
     oldest: datetime | None
     evicted_chunks_total: int
-    aside_chunks: int
+    quarantined_chunks: int
     recovered_chunks_total: int
 
 

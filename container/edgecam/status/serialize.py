@@ -111,7 +111,7 @@ def recording_values(
         "chunks_stored": upload.stored_chunks_total.get(report.camera_id, 0) if upload else 0,
         "chunks_waiting": waiting.waiting_chunks,
         "chunks_lost": recording.lost_total + waiting.evicted_chunks_total,
-        "chunks_aside": waiting.aside_chunks,
+        "chunks_quarantined": waiting.quarantined_chunks,
         "waiting_bytes": waiting.waiting_bytes,
         "oldest_waiting": None if waiting.oldest is None else utc_text(waiting.oldest),
     }

@@ -85,9 +85,9 @@ def _spooled(cameras: Mapping[str, SpooledReport]) -> Iterator[Metric]:
         },
     )
     yield _gauge(
-        "edgecam_spool_aside_chunks",
-        "Chunks kept aside, since the bucket has another object of their name, or they are damaged.",
-        {camera_id: each.aside_chunks for camera_id, each in cameras.items()},
+        "edgecam_spool_quarantined_chunks",
+        "Chunks quarantined, since the bucket has another object of their name, or they are damaged.",
+        {camera_id: each.quarantined_chunks for camera_id, each in cameras.items()},
     )
     yield _counter(
         "edgecam_spool_evicted_chunks",

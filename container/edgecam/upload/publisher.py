@@ -14,7 +14,7 @@ nothing has, so that its age tells whether the core lives. One JSON object:
                "jpeg_bytes": 81234} or null,
      "frames_total": 7, "reconnects_total": 0, "received_bytes_total": 123456,
      "recording": {"reason": null, "problem": null, "chunks_recorded": 9, "chunks_stored": 7,
-                   "chunks_waiting": 2, "chunks_lost": 0, "chunks_aside": 0, "waiting_bytes": 10485760,
+                   "chunks_waiting": 2, "chunks_lost": 0, "chunks_quarantined": 0, "waiting_bytes": 10485760,
                    "oldest_waiting": "…Z" or null} or null,
      "storage": {"spool_bytes": 10485760, "spool_limit_bytes": 10000000000, "spool_free_bytes": 70000000000,
                  "spool_full": false, "retries_total": 0, "reason": null, "message": null},
@@ -157,7 +157,7 @@ class Publisher:
         if self._thread.ident is not None:
             self._thread.join(max(0.0, timeout_s))
 
-    def hurry(self, camera_id: str) -> None:
+    def publish_now(self, camera_id: str) -> None:
         """From any thread: write the picture that this camera has now, however lately the one before."""
         self._written.setdefault(camera_id, _Written()).asked += 1
 
@@ -170,7 +170,7 @@ class Publisher:
                 pause_s = _LONGEST_DELAY_S
             self._clock.wait(self._ending, pause_s)
         if self._status.enabled:
-            self._say_goodbye()
+            self._publish_final_states()
 
     def _step(self) -> float:
         """Write what is due most, if anything; returns the seconds until the next look."""
@@ -270,7 +270,7 @@ class Publisher:
         }
         return json.dumps(hide_values(told), ensure_ascii=False) + "\n"
 
-    def _say_goodbye(self) -> None:
+    def _publish_final_states(self) -> None:
         for report in self._reports():
             status_s = self._of(report).status_s
             now_s = self._clock.monotonic_s()

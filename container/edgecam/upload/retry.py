@@ -53,7 +53,7 @@ class _Record:
     stored_before: int
 
 
-class Patience(Generic[T]):
+class RetryPolicy(Generic[T]):
     """When an upload may begin. Not safe to use from several threads at once.
 
     `T` is what is uploaded, whatever tells one from another.
@@ -91,14 +91,14 @@ class Patience(Generic[T]):
             return math.inf
         return max(0.0, self._until_s - now_s)
 
-    def avoid(self, now_s: float) -> frozenset[T]:
+    def excluded(self, now_s: float) -> frozenset[T]:
         """The objects not to choose now: those put off, and while the store is down all that have failed, so
         that one that the store does not like cannot stand for the store."""
         return frozenset(
             item for item, record in self._records.items() if self.is_down or record.until_s > now_s
         )
 
-    def retries(self, now_s: float) -> tuple[T, ...]:
+    def due(self, now_s: float) -> tuple[T, ...]:
         """For when there are no others: those that may be tried again, the longest ago first."""
         return tuple(item for item, record in self._records.items() if record.until_s <= now_s)
 
@@ -115,14 +115,14 @@ class Patience(Generic[T]):
         """The upload of `item` is no longer under way, whatever else has been said of it."""
         self._under_way.pop(item, None)
 
-    def abandon(self, item: T) -> None:
+    def forget(self, item: T) -> None:
         """The upload of `item` came to nothing, for a reason that says nothing of store or object."""
         self._under_way.pop(item, None)
         self._records.pop(item, None)
 
     def succeeded(self, item: T) -> None:
         """The store has answered for `item`: confirmed it, or said that it has another of that name."""
-        self.abandon(item)
+        self.forget(item)
         self._stored += 1
         self._failures = self._refusals = 0
         self._until_s = -math.inf
@@ -130,14 +130,14 @@ class Patience(Generic[T]):
     def failed(self, item: T, error: Exception, now_s: float) -> None:
         """The upload of `item` failed with `error`: of the store's fault, or nobody knows."""
         begun_s = self._under_way.get(item, now_s)
-        self.put_off(item, now_s, was_refused=isinstance(error, StoreRefused))
+        self.defer(item, now_s, was_refused=isinstance(error, StoreRefused))
         if begun_s >= self._counted_s:  # else it failed together with one that has been counted
             self._count(error, now_s)
         if isinstance(error, StoreUnavailable) and error.retry_after_s is not None:
             asked_s = min(error.retry_after_s, LONGEST_ASKED_DELAY_S)
             self._until_s = max(self._until_s, now_s + asked_s)
 
-    def put_off(self, item: T, now_s: float, *, was_refused: bool = False) -> None:
+    def defer(self, item: T, now_s: float, *, was_refused: bool = False) -> None:
         """The upload of `item` came to nothing: to the back with it, and for long only when others have been
         stored since it failed before. Says nothing of the store."""
         self._under_way.pop(item, None)

@@ -25,7 +25,7 @@ _CHUNKS_SHARE = 0.6
 """Of the time that is left at the end: the chunks' part; the last status has half of the rest."""
 
 
-class Watched(Protocol):
+class CameraReports(Protocol):
     """What is told of the cameras; the node is one."""
 
     def reports(self) -> Sequence[CameraReport]:
@@ -35,7 +35,7 @@ class Watched(Protocol):
         """Where the picture of `camera_id` stands."""
 
 
-class Uploading:
+class UploadService:
     """From finished chunk to receipt.
 
     Args:
@@ -91,7 +91,7 @@ class Uploading:
             waiting,
         )
 
-    def start(self, node: Watched) -> None:
+    def start(self, node: CameraReports) -> None:
         """Begin to upload chunks, and to publish what `node` tells of its cameras."""
         self._uploader.start()
         self._publisher = Publisher(
@@ -114,7 +114,7 @@ class Uploading:
     def publish_picture(self, camera_id: str) -> None:
         """From any thread: `latest/<camera>.jpg` is to be what `frame.jpg` is now, where there is one."""
         if self._publisher is not None:
-            self._publisher.hurry(camera_id)
+            self._publisher.publish_now(camera_id)
 
     def stop(self, timeout_s: float) -> None:
         """Within `timeout_s` seconds send the last chunks and the last status, as far as they go; what is

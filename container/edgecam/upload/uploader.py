@@ -1,6 +1,6 @@
 """The uploader: takes chunks from the spool, puts them into the bucket, and frees the spool on a receipt.
 
-What goes next is decided in `schedule.py`, when to try again in `patience.py`, how fast in `limiter.py`; here
+What goes next is decided in `schedule.py`, when to try again in `policy.py`, how fast in `limiter.py`; here
 are the threads. Memory does not grow with what waits: each thread holds one chunk's name, never its content.
 """
 
@@ -25,11 +25,11 @@ from edgecam.errors import (
     StoreUnavailable,
 )
 from edgecam.redaction import SECRETS
-from edgecam.spool.spool import Spool, Waiting
+from edgecam.spool.spool import PendingChunk, Spool
 from edgecam.status.outage import FAULT_REASON, Lines, OutageLog, OutagePolicy
 from edgecam.status.reports import UploadReport
 from edgecam.upload.rate_limit import RateLimiter
-from edgecam.upload.retry import FIRST_DELAY_S, Patience
+from edgecam.upload.retry import FIRST_DELAY_S, RetryPolicy
 from edgecam.upload.scheduler import Schedule
 
 log = logging.getLogger(__name__)
@@ -76,11 +76,11 @@ class _Session:
 class _AllBut:
     """Skips every chunk but one."""
 
-    def __init__(self, wanted: Waiting) -> None:
+    def __init__(self, wanted: PendingChunk) -> None:
         self._wanted = wanted
 
-    def __contains__(self, waiting: object) -> bool:
-        return waiting != self._wanted
+    def __contains__(self, pending: object) -> bool:
+        return pending != self._wanted
 
 
 class Uploader:
@@ -109,10 +109,10 @@ class Uploader:
         self._clock = clock
         self._lock = threading.Lock()  # guards all that follows, held for moments
         self._schedule = Schedule(order=settings.order, backlog_share=settings.backlog_share)
-        self._patience = Patience[Waiting]()
+        self._retry_policy = RetryPolicy[PendingChunk]()
         self._outages = OutageLog(OUTAGES, log, detail=self._waiting_text)
         self._stored = _Stored()
-        self._under_way: set[Waiting] = set()
+        self._under_way: set[PendingChunk] = set()
         self._news = threading.Event()
         self._finishing = threading.Event()
         self._ended = threading.Event()
@@ -165,7 +165,7 @@ class Uploader:
     def is_down(self) -> bool:
         """Whether the store is known to take nothing now, so that others need not try."""
         with self._lock:
-            return self._patience.is_down
+            return self._retry_policy.is_down
 
     def _run(self) -> None:
         """One thread's life: nothing that an upload raises ends it."""
@@ -184,137 +184,137 @@ class Uploader:
     def _step(self) -> bool:
         """Send one chunk, or sleep until there may be one; False when there is none before the end."""
         self._news.clear()  # before the look, so that what comes after it is not missed
-        waiting, idle_s = self._next()
-        if waiting is not None:
+        pending, idle_s = self._next()
+        if pending is not None:
             self._news.set()  # there may be more, for another thread
-            self._upload(waiting)
+            self._upload(pending)
         elif self._finishing.is_set():
             return False
         else:
             self._clock.wait(self._news, min(idle_s, _LONGEST_SLEEP_S))
         return True
 
-    def _next(self) -> tuple[Waiting | None, float]:
+    def _next(self) -> tuple[PendingChunk | None, float]:
         """What to send now; or None, and after how many seconds to look again."""
         with self._lock:
             now_s = self._clock.monotonic_s()
-            idle_s = self._patience.wait_s(now_s)
+            idle_s = self._retry_policy.wait_s(now_s)
             if idle_s > 0:
                 return None, idle_s
-            waiting = self._chosen(now_s)
-            if waiting is None:
-                return None, self._patience.next_due_s(now_s)
-            self._under_way.add(waiting)
-            self._patience.begin(waiting, now_s)
-            return waiting, 0.0
+            pending = self._chosen(now_s)
+            if pending is None:
+                return None, self._retry_policy.next_due_s(now_s)
+            self._under_way.add(pending)
+            self._retry_policy.begin(pending, now_s)
+            return pending, 0.0
 
-    def _chosen(self, now_s: float) -> Waiting | None:
-        skip = self._under_way | self._patience.avoid(now_s)
+    def _chosen(self, now_s: float) -> PendingChunk | None:
+        skip = self._under_way | self._retry_policy.excluded(now_s)
         for turn in self._schedule.turns(self._spool.cameras()):
-            waiting = self._spool.next_chunk(turn.camera_id, turn.order, skip=skip)
-            if waiting is not None:
-                self._schedule.took(turn, waiting.size_bytes)
-                return waiting
-        for failed in self._patience.retries(now_s):
+            pending = self._spool.next_chunk(turn.camera_id, turn.order, skip=skip)
+            if pending is not None:
+                self._schedule.took(turn, pending.size_bytes)
+                return pending
+        for failed in self._retry_policy.due(now_s):
             if failed in self._under_way:
                 continue
-            waiting = self._spool.next_chunk(
+            pending = self._spool.next_chunk(
                 failed.chunk.camera_id, config_store.Order.NEWEST, skip=_AllBut(failed)
             )
-            if waiting is not None:
-                return waiting
-            self._patience.abandon(failed)  # evicted meanwhile
+            if pending is not None:
+                return pending
+            self._retry_policy.forget(failed)  # evicted meanwhile
         return None
 
-    def _upload(self, waiting: Waiting) -> None:
+    def _upload(self, pending: PendingChunk) -> None:
         try:
-            self._note_stored(waiting, self._put(waiting))
+            self._note_stored(pending, self._put(pending))
         except Exception as error:
-            self._settle(waiting, error)
+            self._settle(pending, error)
         finally:
             with self._lock:
-                self._under_way.discard(waiting)
-                self._patience.ended(waiting)
-            self._spool.hand_back(waiting)
+                self._under_way.discard(pending)
+                self._retry_policy.ended(pending)
+            self._spool.unclaim(pending)
             self._news.set()
 
-    def _put(self, waiting: Waiting) -> Receipt:
-        """Store `waiting`, and let the spool have its place back."""
-        chunk = waiting.chunk
+    def _put(self, pending: PendingChunk) -> Receipt:
+        """Store `pending`, and let the spool have its place back."""
+        chunk = pending.chunk
         upload = ChunkUpload(
             name=chunk.name,
-            path=waiting.path,
+            path=pending.path,
             content_type=chunk.format.content_type,
             metadata=chunk.metadata,
-            crc32c=waiting.crc32c,
+            crc32c=pending.crc32c,
         )
-        session = _Session(self._spool.session(waiting))
+        session = _Session(self._spool.session(pending))
         receipt = self._bucket.put_file(upload, rate_limit=self._limiter, session=session)
-        self._spool.release(waiting, receipt)
+        self._spool.acknowledge(pending, receipt)
         return receipt
 
-    def _settle(self, waiting: Waiting, error: Exception) -> None:
+    def _settle(self, pending: PendingChunk, error: Exception) -> None:
         """What becomes of a chunk that could not be stored."""
         if self._ended.is_set():
             return
-        if not waiting.path.exists():
+        if not pending.path.exists():
             with self._lock:
-                self._patience.abandon(waiting)  # evicted, and counted by the spool
+                self._retry_policy.forget(pending)  # evicted, and counted by the spool
         elif isinstance(error, StoreConflict):
             with self._lock:
-                self._patience.succeeded(waiting)  # it answered
-            self._set_aside(waiting, f"the bucket has something else of its name: {error}")
-        elif isinstance(error, ChunkDamaged) and (damage := self._damage(waiting)):
-            self._set_aside(waiting, damage)
+                self._retry_policy.succeeded(pending)  # it answered
+            self._quarantine(pending, f"the bucket has something else of its name: {error}")
+        elif isinstance(error, ChunkDamaged) and (damage := self._damage(pending)):
+            self._quarantine(pending, damage)
         elif isinstance(error, SessionLost):
-            self._spool.session(waiting).clear()
-            self._put_off(waiting)
+            self._spool.session(pending).clear()
+            self._defer(pending)
         else:
-            self._note_failure(waiting, error)
+            self._note_failure(pending, error)
 
-    def _damage(self, waiting: Waiting) -> str | None:
+    def _damage(self, pending: PendingChunk) -> str | None:
         """What is wrong with the file itself; None when it is as it was recorded, and the damage arose on the
         way."""
         try:
-            found = checksum.of_file(waiting.path)
+            found = checksum.of_file(pending.path)
         except OSError as error:
             return f"its file cannot be read: {error.strerror}"
-        if found == waiting.crc32c:
+        if found == pending.crc32c:
             return None
-        return f"damaged on the disk: expected crc32c {waiting.crc32c}, found {found}"
+        return f"damaged on the disk: expected crc32c {pending.crc32c}, found {found}"
 
-    def _set_aside(self, waiting: Waiting, why: str) -> None:
+    def _quarantine(self, pending: PendingChunk, why: str) -> None:
         try:
-            self._spool.set_aside(waiting, SECRETS.shown(why))
+            self._spool.quarantine(pending, SECRETS.shown(why))
         except SpoolError as error:
-            log.error("%s", SECRETS.shown(str(error)), extra={"camera": waiting.chunk.camera_id})
-            self._put_off(waiting)
+            log.error("%s", SECRETS.shown(str(error)), extra={"camera": pending.chunk.camera_id})
+            self._defer(pending)
             return
         with self._lock:
-            self._patience.abandon(waiting)
+            self._retry_policy.forget(pending)
 
-    def _put_off(self, waiting: Waiting) -> None:
+    def _defer(self, pending: PendingChunk) -> None:
         with self._lock:
-            self._patience.put_off(waiting, self._clock.monotonic_s())
+            self._retry_policy.defer(pending, self._clock.monotonic_s())
 
-    def _note_failure(self, waiting: Waiting, error: Exception) -> None:
+    def _note_failure(self, pending: PendingChunk, error: Exception) -> None:
         if not isinstance(error, StoreError):
-            log.error("unexpected fault", exc_info=error, extra={"camera": waiting.chunk.camera_id})
+            log.error("unexpected fault", exc_info=error, extra={"camera": pending.chunk.camera_id})
         if isinstance(error, StoreUnavailable) and error.retry_after_s is not None:
             # Pictures and status objects wait too.
             self._limiter.hold(min(error.retry_after_s, LONGEST_ASKED_DELAY_S))
         with self._lock:
             now_s = self._clock.monotonic_s()
-            self._patience.failed(waiting, error, now_s)
+            self._retry_policy.failed(pending, error, now_s)
             self._outages.failed(error, now_s)
 
-    def _note_stored(self, waiting: Waiting, receipt: Receipt) -> None:
+    def _note_stored(self, pending: PendingChunk, receipt: Receipt) -> None:
         with self._lock:
-            self._patience.succeeded(waiting)
-            self._stored.chunks[waiting.chunk.camera_id] += 1
-            self._stored.size_bytes[waiting.chunk.camera_id] += receipt.size_bytes
+            self._retry_policy.succeeded(pending)
+            self._stored.chunks[pending.chunk.camera_id] += 1
+            self._stored.size_bytes[pending.chunk.camera_id] += receipt.size_bytes
             self._outages.recovered(self._clock.monotonic_s())
 
     def _waiting_text(self) -> str:
-        waiting = sum(len(self._spool.waiting(camera_id)) for camera_id in self._spool.cameras())
-        return f"; {waiting} chunks wait on the core"
+        pending = sum(len(self._spool.pending(camera_id)) for camera_id in self._spool.cameras())
+        return f"; {pending} chunks wait on the core"

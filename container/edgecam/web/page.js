@@ -60,7 +60,7 @@ function recorded(recording) {
   const words = recording.problem ? [[`in trouble (${recording.reason})`, "lost"]] : [];
   words.push([`${recording.chunks_stored} stored`, ""]);
   if (recording.chunks_waiting) words.push([`${recording.chunks_waiting} waiting (${bytes(recording.waiting_bytes)})`, ""]);
-  if (recording.chunks_aside) words.push([`${recording.chunks_aside} set aside`, "lost"]);
+  if (recording.chunks_quarantined) words.push([`${recording.chunks_quarantined} quarantined`, "lost"]);
   if (recording.chunks_lost) words.push([`${recording.chunks_lost} lost`, "lost"]);
   return words;
 }

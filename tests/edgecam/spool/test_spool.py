@@ -21,8 +21,8 @@ from edgecam import durable
 from edgecam.bucket import crc32c as checksum
 from edgecam.config.storage import Order, WhenFull
 from edgecam.errors import ChunkDamaged, SpoolError, SpoolFull
-from edgecam.spool.index import begun_name, kept_name
-from edgecam.spool.spool import Waiting
+from edgecam.spool.names import incoming_name, kept_name
+from edgecam.spool.spool import PendingChunk
 from sandbox.clocks import ManualClock
 
 
@@ -30,9 +30,9 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
-def first(waiting: Waiting | None) -> Waiting:
-    assert waiting is not None
-    return waiting
+def first(pending: PendingChunk | None) -> PendingChunk:
+    assert pending is not None
+    return pending
 
 
 # Whose it is
@@ -45,7 +45,7 @@ def test_spool_that_another_user_made_first_is_refused_and_nothing_is_made_in_it
     assert list(stranger.folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["lobby", ".incoming", ".aside"])
+@pytest.mark.parametrize("name", ["lobby", ".incoming", ".quarantine"])
 def test_folder_in_the_spool_that_others_may_write_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name).chmod(0o777)
@@ -66,7 +66,7 @@ def test_link_in_place_of_a_file_of_the_spool_is_not_written_through(tmp_path: P
     assert victim.read_text() == "precious"
 
 
-# Waiting, and leaving
+# PendingChunk, and leaving
 
 
 def test_a_finished_chunk_waits_with_all_that_is_known_of_it(tmp_path: Path) -> None:
@@ -77,11 +77,11 @@ def test_a_finished_chunk_waits_with_all_that_is_known_of_it(tmp_path: Path) -> 
     path.write_bytes(LINE * 9)
     whole = chunk(duration_ms=10_120, gap_before_ms=None)
     spool.finish(path, whole)
-    waiting = first(spool.next_chunk("lobby", Order.NEWEST))
-    assert waiting.chunk == whole
-    assert waiting.path.read_bytes() == LINE * 9
-    assert (waiting.size_bytes, waiting.crc32c) == (9 * len(LINE), checksum.of_bytes(LINE * 9))
-    assert waiting.finished_s == 7
+    pending = first(spool.next_chunk("lobby", Order.NEWEST))
+    assert pending.chunk == whole
+    assert pending.path.read_bytes() == LINE * 9
+    assert (pending.size_bytes, pending.crc32c) == (9 * len(LINE), checksum.of_bytes(LINE * 9))
+    assert pending.finished_s == 7
     assert not path.exists()
 
 
@@ -94,7 +94,7 @@ def test_everything_known_survives_a_restart_and_counts_as_backlog(tmp_path: Pat
     before = first(spool.next_chunk("gate-2", Order.OLDEST))
     spool.close()
     again = opened(tmp_path)
-    assert list(again.waiting("gate-2")) == [replace(before, finished_s=None)]
+    assert list(again.pending("gate-2")) == [replace(before, finished_s=None)]
 
 
 def test_what_is_being_written_is_not_offered_and_what_is_discarded_is_gone(tmp_path: Path) -> None:
@@ -120,12 +120,12 @@ def test_a_file_without_content_is_not_kept(tmp_path: Path) -> None:
 def test_a_chunk_leaves_only_on_a_receipt_that_is_its_own(tmp_path: Path, wrong: dict[str, str]) -> None:
     spool = opened(tmp_path)
     record(spool)
-    waiting = first(spool.next_chunk("lobby", Order.NEWEST))
+    pending = first(spool.next_chunk("lobby", Order.NEWEST))
     with pytest.raises(ChunkDamaged, match="expected lobby/2026"):
-        spool.release(waiting, replace(receipt(waiting), **wrong))  # type: ignore[arg-type]
+        spool.acknowledge(pending, replace(receipt(pending), **wrong))  # type: ignore[arg-type]
     assert numbers(spool) == [0]
-    assert waiting.path.exists()
-    spool.release(waiting, receipt(waiting))
+    assert pending.path.exists()
+    spool.acknowledge(pending, receipt(pending))
     assert numbers(spool) == []
     assert files(tmp_path) == []
     assert spool.cameras() == ()
@@ -149,11 +149,11 @@ def test_a_snapshot_of_what_waits_does_not_change(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     for number in range(3):
         record(spool, number)
-    before = spool.waiting("lobby")
-    spool.release(before[0], receipt(before[0]))
+    before = spool.pending("lobby")
+    spool.acknowledge(before[0], receipt(before[0]))
     assert len(before) == 3
     assert [each.chunk.start for each in before[1:]] == [chunk(1).start, chunk(2).start]
-    assert spool.waiting("nobody") == ()
+    assert spool.pending("nobody") == ()
 
 
 def test_who_subscribes_is_woken_by_each_finished_chunk(tmp_path: Path) -> None:
@@ -165,22 +165,22 @@ def test_who_subscribes_is_woken_by_each_finished_chunk(tmp_path: Path) -> None:
     assert woken == ["lobby", "gate lobby"]
 
 
-def test_a_chunk_that_was_set_aside_is_kept_said_and_never_offered_again(
+def test_a_chunk_that_was_quarantined_is_kept_said_and_never_offered_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = opened(tmp_path)
     record(spool)
-    spool.set_aside(first(spool.next_chunk("lobby", Order.NEWEST)), "the bucket has another")
+    spool.quarantine(first(spool.next_chunk("lobby", Order.NEWEST)), "the bucket has another")
     assert "the bucket has another" in caplog.text
     spool.close()
     again = opened(tmp_path)
     assert spool.next_chunk("lobby", Order.NEWEST) is again.next_chunk("lobby", Order.NEWEST) is None
     for report in (spool.report(), again.report()):
-        assert (report.cameras["lobby"].aside_chunks, report.spool_bytes) == (1, 4 * len(LINE))
+        assert (report.cameras["lobby"].quarantined_chunks, report.spool_bytes) == (1, 4 * len(LINE))
     assert len(files(tmp_path)) == 1
 
 
-# Room
+# Quota
 
 
 def test_the_oldest_of_who_holds_the_most_is_evicted_counted_and_said(
@@ -233,14 +233,14 @@ def test_many_small_files_count_for_what_they_cost_the_disk(tmp_path: Path) -> N
     assert len(numbers(spool, "tiny")) < 100
 
 
-def test_what_is_aside_of_a_camera_gives_way_by_what_it_holds_there(tmp_path: Path) -> None:
+def test_what_is_quarantined_of_a_camera_gives_way_by_what_it_holds_there(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     for number, camera_id in enumerate(["good", "evil", "evil"]):
         record(spool, number, camera_id, size=5 * MB)
-        spool.set_aside(spool.waiting(camera_id)[0], "the bucket has another")
+        spool.quarantine(spool.pending(camera_id)[0], "the bucket has another")
     record(spool, 3, "good", size=5 * MB)
     report = spool.report().cameras
-    assert (report["good"].aside_chunks, report["evil"].aside_chunks) == (1, 1)
+    assert (report["good"].quarantined_chunks, report["evil"].quarantined_chunks) == (1, 1)
 
 
 def test_the_folder_stays_within_its_limit_while_chunks_are_written(tmp_path: Path) -> None:
@@ -300,25 +300,25 @@ def test_a_chunk_that_is_being_uploaded_is_evicted_last(tmp_path: Path) -> None:
     oldest = first(spool.next_chunk("lobby", Order.OLDEST))
     record(spool, 3, size=5 * MB)
     assert numbers(spool) == [0, 2, 3]
-    spool.hand_back(oldest)
+    spool.unclaim(oldest)
     record(spool, 4, size=5 * MB)
     assert numbers(spool) == [2, 3, 4]
-    lent = list(spool.waiting("lobby"))
-    assert all(spool.lend(each) for each in lent)
+    lent = list(spool.pending("lobby"))
+    assert all(spool.claim(each) for each in lent)
     record(spool, 5, size=5 * MB)
     assert numbers(spool) == [3, 4, 5]
-    assert not spool.lend(lent[0])
-    spool.release(lent[0], receipt(lent[0]))  # the upload had it open and went on: no error
+    assert not spool.claim(lent[0])
+    spool.acknowledge(lent[0], receipt(lent[0]))  # the upload had it open and went on: no error
 
 
-def test_what_is_aside_is_evicted_before_what_can_still_be_sent(tmp_path: Path) -> None:
+def test_what_is_quarantined_is_evicted_before_what_can_still_be_sent(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     for number in range(3):
         record(spool, number, size=5 * MB)
-    spool.set_aside(spool.waiting("lobby")[2], "the bucket has another")
+    spool.quarantine(spool.pending("lobby")[2], "the bucket has another")
     record(spool, 3, size=5 * MB)
     assert numbers(spool) == [0, 1, 3]
-    assert spool.report().cameras["lobby"].aside_chunks == 0
+    assert spool.report().cameras["lobby"].quarantined_chunks == 0
 
 
 def test_free_space_of_the_disk_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,8 +367,8 @@ def test_set_to_stop_it_refuses_says_so_once_and_resumes_by_itself(
     assert not spool.make_room(10**18)
     assert spool.report().is_full
     assert sum("nothing is recorded until there is room" in entry.message for entry in caplog.records) == 1
-    oldest = spool.waiting("lobby")[0]
-    spool.release(oldest, receipt(oldest))
+    oldest = spool.pending("lobby")[0]
+    spool.acknowledge(oldest, receipt(oldest))
     assert "has room again" in caplog.text
     record(spool, 9, size=5 * MB)
     assert numbers(spool) == [1, 2, 9]
@@ -385,7 +385,7 @@ def test_chunks_begun_at_the_same_time_do_not_share_the_last_room(tmp_path: Path
         with contextlib.suppress(SpoolFull):
             begun.append(spool.begin(chunk(1, camera_id)))
 
-    spool.release(spool.waiting("gate")[0], receipt(spool.waiting("gate")[0]))
+    spool.acknowledge(spool.pending("gate")[0], receipt(spool.pending("gate")[0]))
     threads = [threading.Thread(target=begin, args=(camera_id,)) for camera_id in ("gate", "lobby")]
     for thread in threads:
         thread.start()
@@ -423,7 +423,7 @@ def test_names_never_collide_two_chunks_of_the_same_start_are_both_kept_and_said
     assert "two chunks of the same start, both are kept" in caplog.text
     record(spool, content=LINE * 2)
     assert "the same content: one is kept" in caplog.text
-    assert sorted(each.path.read_bytes() for each in spool.waiting("lobby")) == [LINE, LINE * 2]
+    assert sorted(each.path.read_bytes() for each in spool.pending("lobby")) == [LINE, LINE * 2]
     assert spool.begin(chunk()) != spool.begin(chunk())
 
 
@@ -454,12 +454,12 @@ def test_a_file_is_as_large_as_it_is_whatever_its_name_says(
     spool.close()
     liar = tmp_path / "lobby" / kept_name(chunk(7, duration_ms=10_000), 10**14, "0badcafe")
     liar.write_bytes(b"x" * 100)
-    for _ in range(2):  # kept aside by its own size, also at the next start
+    for _ in range(2):  # quarantined by its own size, also at the next start
         again = opened(tmp_path)
         assert numbers(again) == [0]
         report = again.report()
         assert report.cameras["lobby"].evicted_chunks_total == 0
-        assert report.cameras["lobby"].aside_chunks == 1
+        assert report.cameras["lobby"].quarantined_chunks == 1
         assert report.spool_bytes < KB
         again.close()
     said = [entry.getMessage() for entry in caplog.records if entry.levelno == logging.ERROR]
@@ -482,7 +482,7 @@ def test_a_name_with_odd_numbers_words_or_kinds_of_file_is_none_of_ours(
     (folder / kept_name(chunk(3, duration_ms=10_000), 0, "0badcafe")).mkdir()
     os.mkfifo(folder / kept_name(chunk(4, duration_ms=10_000), 0, "0badcafe"))
     (tmp_path / ".incoming").mkdir()
-    (tmp_path / ".incoming" / begun_name(chunk(5), 1)).symlink_to(tmp_path / "secret")
+    (tmp_path / ".incoming" / incoming_name(chunk(5), 1)).symlink_to(tmp_path / "secret")
     before = sorted(path.name for path in tmp_path.rglob("*.mp4"))
     spool = opened(tmp_path, recover=recover_lines)
     assert numbers(spool) == []
@@ -514,27 +514,27 @@ def test_a_folder_that_cannot_be_used_is_named_with_what_the_system_said(tmp_pat
 def test_a_session_survives_a_restart_and_goes_with_its_chunk(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     record(spool)
-    waiting = first(spool.next_chunk("lobby", Order.NEWEST))
-    assert spool.session(waiting).load() is None
-    spool.session(waiting).save("https://store/upload?id=1")
+    pending = first(spool.next_chunk("lobby", Order.NEWEST))
+    assert spool.session(pending).load() is None
+    spool.session(pending).save("https://store/upload?id=1")
     [path] = tmp_path.rglob("*.session")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     spool.close()
     again = opened(tmp_path)
-    waiting = first(again.next_chunk("lobby", Order.NEWEST))
-    assert again.session(waiting).load() == "https://store/upload?id=1"
-    again.release(waiting, receipt(waiting))
-    again.session(waiting).save("too late")
+    pending = first(again.next_chunk("lobby", Order.NEWEST))
+    assert again.session(pending).load() == "https://store/upload?id=1"
+    again.acknowledge(pending, receipt(pending))
+    again.session(pending).save("too late")
     assert files(tmp_path) == []
 
 
 def test_a_session_whose_chunk_has_gone_is_cleaned_up_at_the_next_start(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     record(spool)
-    waiting = first(spool.next_chunk("lobby", Order.NEWEST))
-    spool.session(waiting).save("a secret")
+    pending = first(spool.next_chunk("lobby", Order.NEWEST))
+    spool.session(pending).save("a secret")
     spool.close()
-    waiting.path.unlink()
+    pending.path.unlink()
     opened(tmp_path)
     assert files(tmp_path) == []
 
@@ -561,14 +561,14 @@ def test_the_playable_part_of_what_was_being_written_is_saved_and_marked(tmp_pat
     spool.begin(chunk(4, gap_before_ms=70)).write_bytes(LINE * 3 + LINE[:5])
     spool.close()
     again = opened(tmp_path)
-    [saved] = again.waiting("lobby")
+    [saved] = again.pending("lobby")
     assert saved.chunk == chunk(4, gap_before_ms=70).lasting(120, recovered=True)
     assert saved.path.read_bytes() == LINE * 3
     assert saved.finished_s is None
     assert again.report().cameras["lobby"].recovered_chunks_total == 1
 
 
-def test_what_cannot_be_played_is_set_aside_and_said_and_removed_only_when_nothing_is_in_it(
+def test_what_cannot_be_played_is_quarantined_and_said_and_removed_only_when_nothing_is_in_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = opened(tmp_path)
@@ -576,7 +576,7 @@ def test_what_cannot_be_played_is_set_aside_and_said_and_removed_only_when_nothi
         spool.begin(chunk(number)).write_bytes(content)
     spool.close()
     report = opened(tmp_path).report()
-    assert report.cameras["lobby"].aside_chunks == 1
+    assert report.cameras["lobby"].quarantined_chunks == 1
     assert [path.read_bytes() for path in files(tmp_path)] == [b"half a head"]
     assert caplog.text.count("cannot be played") == 1
 
@@ -636,9 +636,9 @@ def test_memory_does_not_grow_with_chunks_that_have_come_and_gone(tmp_path: Path
     def come_and_go(numbers: range) -> int:
         for number in numbers:
             record(spool, number)
-            waiting = first(spool.next_chunk("lobby", Order.NEWEST))
-            spool.release(waiting, receipt(waiting))
-            spool.hand_back(waiting)
+            pending = first(spool.next_chunk("lobby", Order.NEWEST))
+            spool.acknowledge(pending, receipt(pending))
+            spool.unclaim(pending)
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
@@ -657,11 +657,11 @@ def test_recordings_and_uploads_on_many_threads_lose_and_repeat_nothing(tmp_path
     def upload(camera_id: str) -> None:
         while True:
             was_over = is_over.is_set()
-            waiting = spool.next_chunk(camera_id, Order.OLDEST)
-            if waiting is not None:
-                assert checksum.of_file(waiting.path) == waiting.crc32c
-                spool.release(waiting, receipt(waiting))
-                sent.append(waiting.chunk.name)
+            pending = spool.next_chunk(camera_id, Order.OLDEST)
+            if pending is not None:
+                assert checksum.of_file(pending.path) == pending.crc32c
+                spool.acknowledge(pending, receipt(pending))
+                sent.append(pending.chunk.name)
             elif was_over:
                 return
             spool.report()

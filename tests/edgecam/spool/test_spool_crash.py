@@ -68,7 +68,7 @@ def test_whatever_moment_a_node_is_killed_at_nothing_whole_is_lost_and_nothing_h
     lines = journal.read_text().splitlines()
     kept = {int(line.split()[1]) for line in lines if line.startswith("kept")}
     left = {line.split()[1] for line in lines if line.startswith("leaving")}
-    found = {each.chunk.name for camera in CAMERAS for each in spool.waiting(camera)}
+    found = {each.chunk.name for camera in CAMERAS for each in spool.pending(camera)}
     expected = {chunk(number, CAMERAS[number % 2], 10_000).name for number in kept}
     assert len(kept) > ROUNDS
     assert expected - left <= found
@@ -78,9 +78,9 @@ def test_whatever_moment_a_node_is_killed_at_nothing_whole_is_lost_and_nothing_h
 
 def _expect_all_whole(spool: Spool) -> None:
     for camera_id in spool.cameras():
-        for waiting in spool.waiting(camera_id):
-            assert waiting.path.stat().st_size == waiting.size_bytes
-            assert checksum.of_file(waiting.path) == waiting.crc32c
+        for pending in spool.pending(camera_id):
+            assert pending.path.stat().st_size == pending.size_bytes
+            assert checksum.of_file(pending.path) == pending.crc32c
 
 
 Contents = dict[Path, bytes]
@@ -195,9 +195,9 @@ def test_whatever_moment_the_power_fails_at_nothing_whole_is_lost_and_nothing_ha
             record(spool, number, size=5 * MB if number else 3 * MB)
             kept_at[number] = len(disk.moments)
         left_at = {0: kept_at[2], 1: len(disk.moments)}
-        waiting = spool.waiting("lobby")[0]
-        spool.session(waiting).save("https://store/upload?id=1")
-        spool.release(waiting, receipt(waiting))
+        pending = spool.pending("lobby")[0]
+        spool.session(pending).save("https://store/upload?id=1")
+        spool.acknowledge(pending, receipt(pending))
         spool.close()
     assert len(disk.moments) > 40
     for moment, (_, _, pending) in enumerate(disk.moments):

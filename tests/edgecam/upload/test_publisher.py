@@ -137,7 +137,7 @@ class Node:
             clock=self.clock,
         )
         for second in self.asked_at:
-            self.clock.each_second[second] = lambda: publisher.hurry("lobby")
+            self.clock.each_second[second] = lambda: publisher.publish_now("lobby")
         self.clock.ends_s = until_s
         publisher.start()
         if self.latest.enabled or self.status.enabled:

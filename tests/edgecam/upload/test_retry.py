@@ -16,7 +16,7 @@ from edgecam.upload.retry import (
     LONGEST_REFUSED_DELAY_S,
     MOST_REMEMBERED,
     SECOND_LOOK_S,
-    Patience,
+    RetryPolicy,
 )
 
 AWAY = StoreUnavailable("expected an answer, found 503")
@@ -24,21 +24,21 @@ REFUSED = StoreRefused("expected the right to write, found 403")
 
 
 class Store:
-    """A patience with a clock, that is told what comes of attempts."""
+    """A policy with a clock, that is told what comes of attempts."""
 
     def __init__(self) -> None:
-        self.patience = Patience[str](Random(1))
+        self.policy = RetryPolicy[str](Random(1))
         self.now_s = 1000.0
 
     def attempt(self, name: str, error: StoreError | None, *, takes_s: float = 0.1) -> float:
         """The seconds for which no other may begin."""
-        self.patience.begin(name, self.now_s)
+        self.policy.begin(name, self.now_s)
         self.now_s += takes_s
         if error is None:
-            self.patience.succeeded(name)
+            self.policy.succeeded(name)
         else:
-            self.patience.failed(name, error, self.now_s)
-        return self.patience.wait_s(self.now_s)
+            self.policy.failed(name, error, self.now_s)
+        return self.policy.wait_s(self.now_s)
 
     def attempts(self, count: int, error: StoreError) -> list[float]:
         """The delays after each of `count` attempts with different objects, each begun as soon as allowed."""
@@ -61,53 +61,53 @@ def test_what_is_stored_ends_the_waiting_at_once() -> None:
     store = Store()
     store.attempts(8, AWAY)
     store.attempt("c/good", None)
-    assert store.patience.wait_s(store.now_s) == 0
+    assert store.policy.wait_s(store.now_s) == 0
     assert store.attempt("c/bad", AWAY) <= 1.2 * FIRST_DELAY_S
 
 
 def test_a_store_that_is_down_is_asked_by_one_upload_at_a_time() -> None:
     store = Store()
     store.now_s += store.attempt("c/1", AWAY)
-    store.patience.begin("c/2", store.now_s)
-    assert store.patience.wait_s(store.now_s + 1) == math.inf
-    store.patience.failed("c/2", AWAY, store.now_s + 1)
-    assert store.patience.wait_s(store.now_s + 60) == 0
+    store.policy.begin("c/2", store.now_s)
+    assert store.policy.wait_s(store.now_s + 1) == math.inf
+    store.policy.failed("c/2", AWAY, store.now_s + 1)
+    assert store.policy.wait_s(store.now_s + 60) == 0
 
 
 def test_uploads_that_fail_together_count_as_one_failure() -> None:
     store = Store()
     for number in range(8):
-        store.patience.begin(f"c/{number}", store.now_s)
+        store.policy.begin(f"c/{number}", store.now_s)
     store.now_s += 1
     for number in range(8):
-        store.patience.failed(f"c/{number}", AWAY, store.now_s + number / 1000)
-    assert store.patience.wait_s(store.now_s) <= 1.2 * FIRST_DELAY_S
-    assert store.patience.failures == 1
+        store.policy.failed(f"c/{number}", AWAY, store.now_s + number / 1000)
+    assert store.policy.wait_s(store.now_s) <= 1.2 * FIRST_DELAY_S
+    assert store.policy.failures == 1
 
 
 def test_an_upload_that_was_under_way_before_the_failure_does_not_keep_others_waiting() -> None:
     store = Store()
-    store.patience.begin("c/slow", store.now_s)
+    store.policy.begin("c/slow", store.now_s)
     store.now_s += 1
     delay_s = store.attempt("c/1", AWAY)
-    assert store.patience.wait_s(store.now_s + delay_s) == 0
+    assert store.policy.wait_s(store.now_s + delay_s) == 0
 
 
 def test_retry_after_holds_every_upload() -> None:
     store = Store()
     assert store.attempt("c/1", StoreUnavailable("429", retry_after_s=120)) == pytest.approx(120)
-    assert store.patience.wait_s(store.now_s + 100) == pytest.approx(20)
+    assert store.policy.wait_s(store.now_s + 100) == pytest.approx(20)
 
 
 def test_retry_after_of_an_upload_that_failed_together_with_others_counts_too() -> None:
     store = Store()
     for name in ("c/1", "c/2"):
-        store.patience.begin(name, store.now_s)
+        store.policy.begin(name, store.now_s)
     store.now_s += 1
-    store.patience.failed("c/1", AWAY, store.now_s)
+    store.policy.failed("c/1", AWAY, store.now_s)
     store.now_s += 0.1
-    store.patience.failed("c/2", StoreUnavailable("503", retry_after_s=30), store.now_s)
-    assert store.patience.wait_s(store.now_s) == pytest.approx(30)
+    store.policy.failed("c/2", StoreUnavailable("503", retry_after_s=30), store.now_s)
+    assert store.policy.wait_s(store.now_s) == pytest.approx(30)
 
 
 def test_an_unreasonable_retry_after_is_cut() -> None:
@@ -135,22 +135,22 @@ def test_while_the_store_is_down_what_has_failed_is_left_for_the_end() -> None:
     store = Store()
     store.now_s += store.attempt("c/poisoned", AWAY)
     store.now_s += 3600
-    assert store.patience.avoid(store.now_s) == {"c/poisoned"}
+    assert store.policy.excluded(store.now_s) == {"c/poisoned"}
     store.now_s += store.attempt("c/2", AWAY)
     store.now_s += 3600
-    assert store.patience.retries(store.now_s) == ("c/poisoned", "c/2")
+    assert store.policy.due(store.now_s) == ("c/poisoned", "c/2")
 
 
 def test_an_object_that_fails_while_others_are_stored_is_put_off_longer_and_longer() -> None:
-    store, put_off = Store(), []
+    store, defer = Store(), []
     for number in range(14):
         store.attempt("c/poisoned", AWAY)
         store.attempt(f"c/{number}", None)
-        put_off.append(store.patience.next_due_s(store.now_s))
-        store.now_s += put_off[-1] + 1
-        assert store.patience.avoid(store.now_s) == frozenset()
-    assert put_off[0] < put_off[3] < put_off[6]
-    assert put_off[-1] >= 0.8 * LONGEST_OBJECT_DELAY_S - 1
+        defer.append(store.policy.next_due_s(store.now_s))
+        store.now_s += defer[-1] + 1
+        assert store.policy.excluded(store.now_s) == frozenset()
+    assert defer[0] < defer[3] < defer[6]
+    assert defer[-1] >= 0.8 * LONGEST_OBJECT_DELAY_S - 1
 
 
 def test_an_outage_puts_no_object_off_for_long() -> None:
@@ -158,16 +158,16 @@ def test_an_outage_puts_no_object_off_for_long() -> None:
     for _ in range(20):
         store.now_s += store.attempt("c/only", AWAY)
     store.now_s += LONGEST_DELAY_S
-    assert store.patience.retries(store.now_s) == ("c/only",)
+    assert store.policy.due(store.now_s) == ("c/only",)
 
 
 def test_an_object_that_is_put_off_does_not_hold_the_others() -> None:
     store = Store()
-    store.patience.begin("c/1", store.now_s)
-    store.patience.put_off("c/1", store.now_s)
-    assert store.patience.wait_s(store.now_s) == 0
-    assert store.patience.avoid(store.now_s) == {"c/1"}
-    assert store.patience.next_due_s(store.now_s) <= 1.2 * FIRST_DELAY_S
+    store.policy.begin("c/1", store.now_s)
+    store.policy.defer("c/1", store.now_s)
+    assert store.policy.wait_s(store.now_s) == 0
+    assert store.policy.excluded(store.now_s) == {"c/1"}
+    assert store.policy.next_due_s(store.now_s) <= 1.2 * FIRST_DELAY_S
 
 
 def test_damage_on_the_way_is_tried_again_soon() -> None:
@@ -177,4 +177,4 @@ def test_damage_on_the_way_is_tried_again_soon() -> None:
 def test_what_is_remembered_of_failures_is_bounded() -> None:
     store = Store()
     store.attempts(MOST_REMEMBERED + 50, AWAY)
-    assert len(store.patience.avoid(store.now_s)) == MOST_REMEMBERED
+    assert len(store.policy.excluded(store.now_s)) == MOST_REMEMBERED

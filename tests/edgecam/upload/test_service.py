@@ -14,7 +14,7 @@ from edgecam.clock import SystemClock
 from edgecam.config.node import NodeConfig
 from edgecam.config.validation import validate
 from edgecam.errors import SpoolError
-from edgecam.upload.service import Uploading
+from edgecam.upload.service import UploadService
 from sandbox.faults.harness import NoCameras
 from sandbox.faults.synthetic_camera import SyntheticCamera
 
@@ -22,23 +22,23 @@ Eventually = Callable[..., Any]
 STOP_S = 2.0
 
 
-def uploading(folder: Path, bucket: str | None = None, **parts: Any) -> Uploading:
+def uploading(folder: Path, bucket: str | None = None, **parts: Any) -> UploadService:
     document = {
         "cameras": [{"id": "lobby", "uri": "rtsp://127.0.0.1/", "recording": {"enabled": True}}],
         "bucket": bucket or f"file://{folder}/bucket",
         "spool": {"path": str(folder / "spool"), "keep_free_bytes": 0},
         **parts,
     }
-    return Uploading(validate(NodeConfig, document, name="test"), clock=SystemClock())
+    return UploadService(validate(NodeConfig, document, name="test"), clock=SystemClock())
 
 
-def record(to: Uploading, count: int) -> None:
+def record(to: UploadService, count: int) -> None:
     camera = SyntheticCamera("lobby", sink=to.chunks, clock=SystemClock(), period_s=1, chunk_bytes=1000)
     for number in range(count):
         camera.record(number)
 
 
-def waiting(it: Uploading) -> int:
+def waiting(it: UploadService) -> int:
     return sum(each.waiting_chunks for each in it.spool_report().cameras.values())
 
 
@@ -106,4 +106,4 @@ def test_a_second_node_on_the_same_spool_is_refused_until_the_first_has_ended(tm
 def test_without_a_bucket_there_is_nothing_to_put_together() -> None:
     config = validate(NodeConfig, json.loads('{"cameras": [{"id": "c", "uri": "test://"}]}'), name="test")
     with pytest.raises(ValueError, match="bucket"):
-        Uploading(config)
+        UploadService(config)

@@ -91,8 +91,8 @@ class Rig:
         """The names of so many new chunks in a row."""
         return [self._record(camera_id, size_bytes) for _ in range(count)]
 
-    def waiting(self) -> int:
-        return sum(len(self.spool.waiting(camera_id)) for camera_id in self.spool.cameras())
+    def pending(self) -> int:
+        return sum(len(self.spool.pending(camera_id)) for camera_id in self.spool.cameras())
 
     def stop(self) -> None:
         self.bucket.gate.set()
@@ -149,7 +149,7 @@ def test_every_chunk_arrives_with_its_metadata_and_leaves_the_spool(
     names = it.record(count=3)
     it.uploader.start()
     names += it.record("yard", count=3)
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
     assert it.bucket.names() == set(names)
     described = json.loads((it.bucket.folder / f"{names[0]}.json").read_text())
     assert described["content_type"] == "video/mp4"
@@ -171,7 +171,7 @@ def test_a_chunk_that_the_store_does_not_like_does_not_hold_up_the_others(
     it.uploader.start()
     eventually(lambda: it.bucket.names() == set(names) - {poisoned})
     it.bucket.fails = lambda _: None
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
 
 
 def test_a_store_that_is_down_is_asked_by_one_thread_at_a_time_and_gets_everything_when_it_is_back(
@@ -189,7 +189,7 @@ def test_a_store_that_is_down_is_asked_by_one_thread_at_a_time_and_gets_everythi
     assert it.uploader.report().reason == "unavailable"
     it.bucket.fails = lambda _: None
     eventually(lambda: it.bucket.names() == set(names))
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
     assert it.uploader.report().reason is None
 
 
@@ -201,7 +201,7 @@ def test_a_store_that_fails_now_and_then_gets_everything(
     it.bucket.fails = lambda _: StoreUnavailable("503") if next(calls) % 3 == 2 else None
     it.uploader.start()
     names = it.record(count=20) + it.record("yard", count=20)
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
     assert it.bucket.names() == set(names)
     assert it.uploader.report().retries_total > 5
 
@@ -220,11 +220,11 @@ def test_refusal_is_said_once_with_what_to_do_and_recovery_too(
     assert len(said) == 1
     assert "grant it" in said[0].getMessage()
     it.bucket.fails = lambda _: None
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
     assert sum("storing again" in record.getMessage() for record in caplog.records) == 1
 
 
-def test_a_name_that_is_taken_by_something_else_is_set_aside_and_said(
+def test_a_name_that_is_taken_by_something_else_is_quarantined_and_said(
     rig: Callable[..., Rig], eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     it = rig()
@@ -233,28 +233,29 @@ def test_a_name_that_is_taken_by_something_else_is_set_aside_and_said(
     there.parent.mkdir(parents=True)
     there.write_bytes(b"something else")
     it.uploader.start()
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
     assert there.read_bytes() == b"something else"
     assert it.bucket.names() == {taken, *names}
-    assert it.spool.report().cameras["lobby"].aside_chunks == 1
+    assert it.spool.report().cameras["lobby"].quarantined_chunks == 1
     eventually(  # it is said after it is done
         lambda: any(
-            record.levelno == logging.ERROR and "aside" in record.getMessage() for record in caplog.records
+            record.levelno == logging.ERROR and "quarantine" in record.getMessage()
+            for record in caplog.records
         )
     )
 
 
-def test_a_file_that_is_damaged_on_the_disk_is_set_aside(
+def test_a_file_that_is_damaged_on_the_disk_is_quarantined(
     rig: Callable[..., Rig], eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     it = rig()
     names = it.record(count=3)
-    rotten = it.spool.waiting("lobby")[0]
+    rotten = it.spool.pending("lobby")[0]
     rotten.path.write_bytes(b"x" * rotten.size_bytes)
     it.uploader.start()
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
     assert it.bucket.names() == set(names[1:])
-    assert it.spool.report().cameras["lobby"].aside_chunks == 1
+    assert it.spool.report().cameras["lobby"].quarantined_chunks == 1
     eventually(lambda: any("damaged on the disk" in record.getMessage() for record in caplog.records))
 
 
@@ -263,7 +264,7 @@ def test_damage_on_the_way_is_sent_again(rig: Callable[..., Rig], eventually: Ev
     it.bucket.fails = first_times(2, lambda: ChunkDamaged("expected crc32c 0, found 1"))
     names = it.record(count=3)
     it.uploader.start()
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
     assert it.bucket.names() == set(names)
 
 
@@ -273,10 +274,10 @@ def test_a_lost_session_is_forgotten_and_the_upload_begun_anew(
     it = rig()
     it.bucket.fails = first_times(1, lambda: SessionLost("410"))
     (name,) = it.record()
-    session = it.spool.session(it.spool.waiting("lobby")[0])
+    session = it.spool.session(it.spool.pending("lobby")[0])
     session.save("old")
     it.uploader.start()
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
     assert it.bucket.attempts == [name, name]
     assert session.load() is None
 
@@ -288,7 +289,7 @@ def test_a_mistake_of_ours_is_told_and_tried_again(
     it.bucket.fails = first_times(1, lambda: ZeroDivisionError("of ours"))
     it.record(count=2)
     it.uploader.start()
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
     assert it.uploader.report().retries_total == 2
     assert "ZeroDivisionError" in caplog.text
 
@@ -314,7 +315,7 @@ def test_the_newest_are_sent_first_and_the_backlog_gets_its_share(
     it = rig(order=Order.NEWEST, backlog_share=0.25, concurrency=1)
     names = it.record(count=16)
     it.uploader.start()
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
     first = it.bucket.attempts[:8]
     assert set(first) == {*names[-6:], *names[:2]}
     assert first[0] == names[-1]
@@ -325,7 +326,7 @@ def test_cameras_take_turns(rig: Callable[..., Rig], eventually: Eventually) -> 
     for camera_id in ("a", "b", "c"):
         it.record(camera_id, count=10)
     it.uploader.start()
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
     for at in range(0, 30, 3):
         assert {name[0] for name in it.bucket.attempts[at : at + 3]} == {"a", "b", "c"}
 
@@ -349,7 +350,7 @@ def test_a_stop_does_not_wait_for_a_store_that_is_down(
     begun_s = it.clock.monotonic_s()
     assert it.uploader.finish(timeout_s=30_000)
     assert it.clock.monotonic_s() - begun_s < 10_000
-    assert it.waiting() == 3
+    assert it.pending() == 3
 
 
 def test_a_stop_breaks_off_an_upload_that_waits_for_its_turn_and_keeps_the_chunk(tmp_path: Path) -> None:
@@ -361,7 +362,7 @@ def test_a_stop_breaks_off_an_upload_that_waits_for_its_turn_and_keeps_the_chunk
     assert not uploader.finish(timeout_s=0.3 * SPEED)
     uploader.stop(timeout_s=10 * SPEED)
     it.spool.close()
-    assert it.waiting() == 1
+    assert it.pending() == 1
     assert it.bucket.names() == set()
     assert uploader.report().retries_total == 0
 
@@ -371,11 +372,11 @@ def test_a_disk_too_full_for_a_session_does_not_keep_the_upload_from_making_room
 ) -> None:
     it = rig()
     (name,) = it.record()
-    path = it.spool.waiting("lobby")[0].path
-    path.with_name(f"{path.name}.session.tmp").mkdir()  # nothing can be written there
+    path = it.spool.pending("lobby")[0].path
+    path.with_name(f"{path.name}.session").mkdir()  # no file can be put there
     with pytest.raises(SpoolError):
-        it.spool.session(it.spool.waiting("lobby")[0]).save("text")
+        it.spool.session(it.spool.pending("lobby")[0]).save("text")
     it.bucket.saves_session = True
     it.uploader.start()
-    eventually(lambda: it.waiting() == 0)
+    eventually(lambda: it.pending() == 0)
     assert it.bucket.attempts == [name]

@@ -286,7 +286,7 @@ def test_report_of_a_recorded_camera_says_where_its_chunks_are(tmp_path: Path) -
         "chunks_stored": 7,
         "chunks_waiting": 3,
         "chunks_lost": 3,
-        "chunks_aside": 0,
+        "chunks_quarantined": 0,
         "waiting_bytes": 15_000_000,
         "oldest_waiting": "2026-11-21T09:45:35.123Z",
     }

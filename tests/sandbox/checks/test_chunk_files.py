@@ -10,7 +10,7 @@ import pytest
 
 from edgecam.chunk import Chunk
 from edgecam.config.recording import ChunkFormat
-from edgecam.spool.index import kept_name
+from edgecam.spool.names import kept_name
 from sandbox.checks import chunk_files as recordings
 from sandbox.checks.chunk_files import Unplayable
 

@@ -37,8 +37,8 @@ def write(folder: Path, journal: int, first: int) -> None:
             assert oldest is not None
             os.write(journal, f"leaving {oldest.chunk.name}\n".encode())
             spool.session(oldest).save("https://store/upload?id=1")
-            spool.release(oldest, receipt(oldest))
-            spool.hand_back(oldest)
+            spool.acknowledge(oldest, receipt(oldest))
+            spool.unclaim(oldest)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from edgecam.config.recording import ChunkFormat
 from edgecam.config.storage import Spool as Settings
 from edgecam.config.storage import WhenFull
 from edgecam.formats.repair import RepairedFile
-from edgecam.spool.spool import Recover, Spool, Waiting
+from edgecam.spool.spool import PendingChunk, Recover, Spool
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 KB = 1000
@@ -80,11 +80,11 @@ def record(
     return whole
 
 
-def receipt(waiting: Waiting) -> Receipt:
+def receipt(pending: PendingChunk) -> Receipt:
     """What a bucket that has all of it would say."""
-    return Receipt(waiting.chunk.name, "1", waiting.crc32c, waiting.size_bytes)
+    return Receipt(pending.chunk.name, "1", pending.crc32c, pending.size_bytes)
 
 
 def numbers(spool: Spool, camera_id: str = "lobby") -> list[int]:
     """Which of `chunk(number)` wait, the oldest first."""
-    return [round((each.chunk.start - NOON).total_seconds() / 10) for each in spool.waiting(camera_id)]
+    return [round((each.chunk.start - NOON).total_seconds() / 10) for each in spool.pending(camera_id)]
