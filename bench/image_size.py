@@ -153,7 +153,7 @@ def _start_times(image: str) -> Iterator[tuple[str, float]]:
 
 
 def _build_times(cold: bool) -> Iterator[tuple[str, float]]:
-    """Yield how long it takes to make both images anew, and their layers with Docker's cache, unchanged and
+    """Yield how long it takes to make both images again, and their layers with Docker's cache, unchanged and
     after a change of the program."""
     architecture = docker("version", "--format", "{{.Server.Arch}}")
     for variant, rebuild in ((FRAME_GRABBER, "all"), (GCS_UPLOADER, "picked")) if cold else ():

@@ -211,7 +211,7 @@ class Soak:
         if self.died_at_s is not None:
             return Target("the node lives", f"died after {self.died_at_s:.0f} s: {self.exit_code}", False)
         return Target(
-            "the node lives, and ends when it is told", f"exit code {self.exit_code}", self.exit_code == 0
+            "the node lives, and ends at SIGTERM", f"exit code {self.exit_code}", self.exit_code == 0
         )
 
     def document(self) -> dict[str, Any]:

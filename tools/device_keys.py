@@ -31,7 +31,7 @@ _CAMERA = re.compile(r"(?!goog)[a-z][a-z0-9-]{2,62}")  # the id of a camera that
 _FOLDER_MODE, _PRIVATE_MODE, _PUBLIC_MODE = 0o700, 0o600, 0o644
 _NODE_USER = 65532  # who the image's program runs as
 
-_TOLD = """\
+_NEXT_STEPS = """\
 {private}  stays with the camera's node, and nowhere else
 {public}   is for the registry
 
@@ -117,7 +117,7 @@ def make_pair(camera: str, algorithm: str, folder: Path) -> Pair:
 
 def report(camera: str, algorithm: str, pair: Pair, environment: Mapping[str, str]) -> str:
     """What a person does next. Names of the registry come from the variables that the node reads as well."""
-    return _TOLD.format(
+    return _NEXT_STEPS.format(
         id=camera,
         algorithm=algorithm,
         format=FORMATS[algorithm],

@@ -1,18 +1,18 @@
 """What can go wrong, and whose fault it is.
 
     EdgecamError
-    ├── ConfigurationError      ours to mend: a setting is wrong (holds every mistake, not just the first)
-    ├── InstallationError       ours to mend: something edgecam needs is missing on this machine
+    ├── ConfigurationError      ours to repair: a setting is wrong (holds every mistake, not just the first)
+    ├── InstallationError       ours to repair: something edgecam needs is missing on this machine
     ├── CredentialsError        the user name or password of a camera could not be had
     ├── SpoolError              the core's disk, or another node on the same spool
     │   └── SpoolFull           no room, and the setting is to stop
-    ├── BrokerError             whoever is told the status does not take it, or the network on the way there
-    ├── CommandError            what a device was asked to do from afar is nothing that it can do
+    ├── BrokerError             the broker's, which does not take a state, or the network's on the way to it
+    ├── CommandError            what a device was asked to do remotely is nothing that it can do
     ├── StoreError              the bucket's, or the network's on the way to it
     │   ├── StoreUnavailable    worth trying again soon (408, 429, 5xx, resets, time-outs, DNS)
     │   ├── StoreRefused        a person has to act: 401, 403, 404, billing; tried again slowly
     │   ├── StoreConflict       an object of that name with other content is there already
-    │   ├── SessionLost         a resumable upload can no longer be continued: begin anew
+    │   ├── SessionLost         a resumable upload can no longer be continued: begin again
     │   └── ChunkDamaged        what arrived, or what is on the disk, is not what was recorded (crc32c)
     └── SourceError             the camera's, or the network's on the way to it
         ├── SourceRefused       nobody listens there
@@ -144,7 +144,7 @@ class BrokerError(EdgecamError):
 
 
 class CommandError(EdgecamError):
-    """A command from afar cannot be done; the message says why."""
+    """A remote command cannot be done; the message says why."""
 
 
 class StoreError(EdgecamError):

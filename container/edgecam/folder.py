@@ -1,6 +1,6 @@
 """Folders on a machine that others share: walked to, looked at and held open while something is done in them.
 
-`/dev/shm` and `/tmp` belong to everybody: whoever makes `/dev/shm/edgecam` first owns what everybody takes
+`/dev/shm` and `/tmp` belong to everybody: who makes `/dev/shm/edgecam` first owns what everybody takes
 for the node's. So each step of a path is opened without following a link, looked at through what was opened,
 and the next one is opened within it (openat(2)): what another user swaps after the look changes nothing.
 

@@ -117,11 +117,11 @@ class Nucleus:
         )
 
     def update_state(self, state: str) -> None:
-        """Say how this component is: `RUNNING` or `ERRORED`. Raises as `__enter__` does.
+        """Report how this component is: `RUNNING` or `ERRORED`. Raises as `__enter__` does.
 
         The classic nucleus acts on `ERRORED`: it ends the component and starts it again, and gives it up
-        after three times. It takes a component for running from the start of its script on, and ignores to be
-        told so once more. Nucleus Lite hands `RUNNING` to systemd, which asks nobody who has a `run` script,
+        after three times. It takes a component for running from the start of its script on, and ignores to
+        hear it once more. Nucleus Lite hands `RUNNING` to systemd, which asks nobody who has a `run` script,
         and ignores `ERRORED`: there the exit code counts.
         """
         self._client.update_state_async(state=state).result(self._timeout_s)
@@ -133,10 +133,10 @@ def address(environment: Mapping[str, str]) -> tuple[str, str] | None:
     return (path, token) if path and token else None
 
 
-def tell_errored(environment: Mapping[str, str]) -> None:
-    """Say to the nucleus, if there is one, that the node ends by a fault of its own; takes 2 s at most.
+def report_errored(environment: Mapping[str, str]) -> None:
+    """Report to the nucleus, if there is one, that the node ends by a fault of its own; takes 2 s at most.
 
-    Only for what a new start may mend, and a person has to mend if it does not: the spool in use, the page's
+    Only for what a new start may repair, and a person has to if it does not: the spool in use, the page's
     port taken, a fault in edgecam. Never for a camera, a bucket or a broker that is away: after three such
     errors in an hour the nucleus gives the component up, with all the cameras that do deliver.
     """

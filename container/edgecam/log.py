@@ -131,7 +131,7 @@ class _Allowance:
         return True
 
     def summary(self, now_s: float) -> logging.LogRecord:
-        """What was left out, as a line; begins to count anew."""
+        """What was left out, as a line; begins to count again."""
         said = logging.makeLogRecord(_only_about(self._last) | {"msg": _LEFT_OUT, "created": now_s})
         said.args = (self.left_out, LINES_AT_ONCE, LINE_EVERY_S)
         said.left_out, self.left_out = self.left_out, 0
@@ -209,7 +209,7 @@ class SummarisingHandler(logging.StreamHandler[TextIO]):
         try:
             self.stream.write(f"{_time(record)} ERROR   a message of {record.name} could not be written\n")
         except (OSError, ValueError):
-            return  # standard error is gone: nobody is left to be told
+            return  # standard error is gone: nobody is left to read it
 
     def _forget(self, is_over: Callable[[_Repeats], bool]) -> None:
         for key in [key for key, seen in self._seen.items() if is_over(seen)]:

@@ -128,7 +128,7 @@ def write_bill(
     """Write what is in the image that `tarball` holds; whole, or not at all.
 
     Raises:
-        BuildError: the image lacks the records that tell what is in it.
+        BuildError: the image lacks the records of what is in it.
     """
     content = image_hash(variant, architecture, base_image)
     try:
@@ -189,13 +189,13 @@ def ensure_image(
     if is_there():
         _LOG.info("%s is already built", name)
         return name
-    with only_build(docker("info", "--format", "{{.ID}}")) as tell:
+    with only_build(docker("info", "--format", "{{.ID}}")) as report:
         if is_there():
             _LOG.info("%s has been built meanwhile", name)
             return name
         builder = chosen_builder(os.environ)
         if builder is None:
-            tell(f"{name}, the base image {base_image}")
+            report(f"{name}, the base image {base_image}")
             ensure_base_image(base_image, architecture, server)
         else:
             builder.expect(architecture)
@@ -210,7 +210,7 @@ def ensure_image(
                 raise BuildError("files of the image changed while they were being read. Start again.")
             arguments = _build_arguments(architecture if foreign else None, base_image)
             made = LayersBuild(context, variant, arguments, away=builder is not None, rebuild=rebuild)
-            with made.run(f"{CONTENT_LABEL}={content}", name, tell) as layers:
+            with made.run(f"{CONTENT_LABEL}={content}", name, report) as layers:
                 check_made(layers, content, architecture, base_image)
                 load(layers, name, Path(folder))
     _LOG.info("built %s in %.0f s", name, time.monotonic() - started_s)

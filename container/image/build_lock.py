@@ -1,4 +1,4 @@
-"""One build at a time on an engine, and what it is doing, for whoever waits or watches.
+"""One build at a time on an engine, and what it is doing, for those who wait or watch.
 
 Two builds side by side would compile everything twice, since neither finds what the other has made so far.
 The lock is the kernel's (flock(2)): it goes with the process that holds it, however that ends.
@@ -54,14 +54,14 @@ def only_build(of: str) -> Iterator[Tell]:
             _LOG.info("waiting for another build to end: %s", under_way(of) or "it has only begun")
             fcntl.flock(file, fcntl.LOCK_EX)
 
-        def tell(state: str) -> None:
+        def report(state: str) -> None:
             # In one go, so that nobody reads half of it.
             with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as new:
                 json.dump({"pid": os.getpid(), "state": state}, new)
             Path(new.name).replace(path.with_suffix(".json"))
 
         try:
-            yield tell
+            yield report
         finally:
             path.with_suffix(".json").unlink(missing_ok=True)
 

@@ -59,14 +59,14 @@ def chosen_builder(environment: Mapping[str, str]) -> Builder | None:
         return None
     try:
         # Started now, so that what it can build for is known.
-        told = docker("buildx", "inspect", "--bootstrap", name)
+        description = docker("buildx", "inspect", "--bootstrap", name)
     except BuildError as error:
         raise BuildError(_explained(name, str(error))) from error
-    driver = re.search(r"^Driver: +(\S+)", told, re.MULTILINE)
+    driver = re.search(r"^Driver: +(\S+)", description, re.MULTILINE)
     # An asterisk marks what a user has set by hand.
     platforms = {
         platform.strip(" *")
-        for line in re.findall(r"^Platforms: +(.*)", told, re.MULTILINE)
+        for line in re.findall(r"^Platforms: +(.*)", description, re.MULTILINE)
         for platform in line.split(",")
     }
     found = Builder(name, driver[1] if driver else "unknown", frozenset(platforms))

@@ -108,7 +108,7 @@ def read_contents(tarball: Path) -> Contents:
 
 
 def _records(tarball: Path) -> dict[PurePosixPath, bytes]:
-    """The files that tell, as the topmost layer that has them does."""
+    """The files that list it, as the topmost layer that has them does."""
     found: dict[PurePosixPath, bytes] = {}
     with tarfile.open(tarball, "r:*") as image:
         (manifest,) = json.load(_opened(image, "manifest.json"))

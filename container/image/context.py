@@ -29,7 +29,7 @@ def write_context(folder: Path, variant: str, project: Path = PROJECT) -> None:
     for name, text in generated_files(variant, project).items():
         (folder / name).write_text(text, encoding="utf-8")
     write_network_settings(folder / "network", os.environ)
-    # Docker's cache compares modes too; those of a checkout depend on the umask of whoever made it.
+    # Docker's cache compares modes too; those of a checkout depend on the umask of who made it.
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
 

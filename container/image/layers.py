@@ -19,7 +19,7 @@ from container.image.progress import BuildProgress, stage_alone, stages_of
 _LOG = logging.getLogger(__name__)
 
 REBUILDS = ("picked", "all")
-"""What can be built anew: what comes after compiling and installing, or everything."""
+"""What can be built again: what comes after compiling and installing, or everything."""
 
 
 @dataclass(frozen=True)
@@ -41,26 +41,26 @@ class LayersBuild:
     rebuild: str = ""
 
     @contextlib.contextmanager
-    def run(self, label: str, image: str, tell: Callable[[str], None]) -> Iterator[str]:
+    def run(self, label: str, image: str, report: Callable[[str], None]) -> Iterator[str]:
         """Build; yield the name under which Docker has the layers meanwhile.
 
         Args:
             label: For the image, NAME=VALUE.
-            image: What is said to be built.
-            tell: Gets what the build is doing.
+            image: What is reported as being built.
+            report: Gets what the build is doing.
 
         Raises:
             BuildError: a step fails, with its last words.
         """
         number = uuid.uuid4().hex[:12]
         layers = f"edgecam/layers:{number}"
-        anew = {"": (), "picked": ("REBUILD",), "all": ("REBUILD", "REBUILD_ALL")}[self.rebuild]
+        variables = {"": (), "picked": ("REBUILD",), "all": ("REBUILD", "REBUILD_ALL")}[self.rebuild]
         arguments = [*self.arguments]
-        for name in anew:
+        for name in variables:
             arguments += ["--build-arg", f"{name}={number}"]
         dockerfile = (self.context / "Dockerfile").read_text(encoding="utf-8")
         stages = stages_of(dockerfile, self.variant)
-        progress = BuildProgress(image, stages, tell=tell, say=functools.partial(_LOG.info, "%s"))
+        progress = BuildProgress(image, stages, report=report, log=functools.partial(_LOG.info, "%s"))
         final = ["--target", self.variant, "--tag", layers, "--label", label]
         final += ["--load"] if self.away else []
         try:

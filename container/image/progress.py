@@ -1,4 +1,4 @@
-"""What a build is doing, read from what `docker build` says: which stage, and what is fetched or compiled."""
+"""What a build is doing, read from the output of `docker build`: which stage, what is fetched or compiled."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _ACTIVITIES = (
     (re.compile(r"(?:CC|[A-Z0-9]*ASM|AS|LD)\s+(?P<what>\S+)\.\w+$"), "compiling"),  # ffmpeg's make
     (re.compile(r"== (?P<what>.{1,80})"), ""),  # prune.py
 )
-SAY_EVERY_S = 10.0
-"""Between two lines of a log that say the same stage."""
+LOG_EVERY_S = 10.0
+"""Between two lines of a log on the same stage."""
 
-TELL_EVERY_S = 0.5
-"""Between two states that are told: a compiler changes files faster than anybody reads."""
+REPORT_EVERY_S = 0.5
+"""Between two states that are reported: a compiler changes files faster than anybody reads."""
 
 Consumer = Callable[[str], None]
 
@@ -39,16 +39,16 @@ class BuildProgress:
         stages: All that are made, in their order in the Dockerfile.
     """
 
-    def __init__(self, image: str, stages: Sequence[str], *, tell: Consumer, say: Consumer) -> None:
-        """`tell` gets the whole state whenever it has changed, `say` a line worth keeping now and then."""
+    def __init__(self, image: str, stages: Sequence[str], *, report: Consumer, log: Consumer) -> None:
+        """`report` gets the whole state whenever it has changed, `log` a line worth keeping now and then."""
         self.stages = list(stages)
         self._image = image
-        self._tell = tell
-        self._say = say
+        self._report = report
+        self._log = log
         self._lock = threading.Lock()
         self._current: dict[object, tuple[str, str]] = {}
-        self._said_s: dict[object, float] = {}
-        self._told_s = 0.0
+        self._logged_s: dict[object, float] = {}
+        self._reported_s = 0.0
         self._started_s = time.monotonic()
 
     @contextlib.contextmanager
@@ -79,13 +79,13 @@ class BuildProgress:
     def _change(self, key: object, stage: str, activity: str, *, at_once: bool) -> None:
         self._current[key] = stage, activity
         now_s = time.monotonic()
-        if at_once or now_s >= self._told_s + TELL_EVERY_S:
-            self._told_s = now_s
+        if at_once or now_s >= self._reported_s + REPORT_EVERY_S:
+            self._reported_s = now_s
             states = "; ".join(self._words(*state) for state in self._current.values())
-            self._tell(f"{self._image}, {states}")
-        if at_once or now_s >= self._said_s.get(key, 0.0) + SAY_EVERY_S:
-            self._said_s[key] = now_s
-            self._say(f"{now_s - self._started_s:4.0f} s  {self._words(stage, activity)}")
+            self._report(f"{self._image}, {states}")
+        if at_once or now_s >= self._logged_s.get(key, 0.0) + LOG_EVERY_S:
+            self._logged_s[key] = now_s
+            self._log(f"{now_s - self._started_s:4.0f} s  {self._words(stage, activity)}")
 
     def _words(self, stage: str, activity: str) -> str:
         place = f"stage {self.stages.index(stage) + 1} of {len(self.stages)} ({stage})"
@@ -93,7 +93,7 @@ class BuildProgress:
 
 
 def activity_of(line: str) -> str:
-    """What a line of a build says is being done; empty where it says nothing of the kind."""
+    """What is being done by a line of a build; empty where the line is about something else."""
     line = _BUILDKIT_PREFIX.sub("", line[:500]).rstrip()
     for pattern, word in _ACTIVITIES:
         if match := pattern.match(line):

@@ -123,7 +123,7 @@ def _ffmpeg(contents: Contents) -> Iterator[Component]:
     release = re.match(r"[\d.]+", contents.ffmpeg)
     yield {
         **_library(_FFMPEG, contents.ffmpeg, f"pkg:generic/{_FFMPEG}@{quote(contents.ffmpeg, safe='')}"),
-        # What is known against FFmpeg is told by this name.
+        # Advisories name FFmpeg so.
         "cpe": f"cpe:2.3:a:ffmpeg:ffmpeg:{release[0] if release else contents.ffmpeg}:*:*:*:*:*:*:*",
         "pedigree": {
             "ancestors": [

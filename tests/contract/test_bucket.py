@@ -203,7 +203,7 @@ def test_upload_goes_on_after_a_restart(
     assert places.place.look(NAME) is None
     put(places.open(), path, rate_limit, session)
     assert places.place.look(NAME).content == path.read_bytes()
-    if session.saved:  # a folder begins anew
+    if session.saved:  # a folder begins again
         assert sum(rate_limit.sent) < 14 * MB
         assert len(session.saved) >= 1
         assert session.text is None

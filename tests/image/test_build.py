@@ -47,24 +47,24 @@ def test_the_script_can_be_run_as_it_is() -> None:
     assert "--variant {frame-grabber,gcs-uploader}" in asked.stdout
 
 
-def test_a_machine_without_docker_is_told_to_install_it(tmp_path: Path) -> None:
-    told = _refusal(_build("--output", str(tmp_path / "image.tar.gz"), PATH=str(tmp_path)))
-    assert "Docker is not installed" in told
+def test_a_machine_without_docker_is_asked_to_install_it(tmp_path: Path) -> None:
+    refusal = _refusal(_build("--output", str(tmp_path / "image.tar.gz"), PATH=str(tmp_path)))
+    assert "Docker is not installed" in refusal
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("docker_engine")  # its command, at least
 def test_a_docker_that_is_not_running_is_named_with_its_address(tmp_path: Path) -> None:
     address = f"unix://{tmp_path}/docker.sock"
-    told = _refusal(_build("--output", str(tmp_path / "image.tar.gz"), DOCKER_HOST=address))
-    assert f"does not answer at {address}" in told
-    assert "systemctl start docker" in told
+    refusal = _refusal(_build("--output", str(tmp_path / "image.tar.gz"), DOCKER_HOST=address))
+    assert f"does not answer at {address}" in refusal
+    assert "systemctl start docker" in refusal
 
 
 def test_a_tag_that_the_files_do_not_make_is_refused(tmp_path: Path) -> None:
-    told = _refusal(_build("--tag", "000000000000", "--output", str(tmp_path / "image.tar.gz")))
-    assert "found 000000000000" in told
-    assert "Synthesize again" in told
+    refusal = _refusal(_build("--tag", "000000000000", "--output", str(tmp_path / "image.tar.gz")))
+    assert "found 000000000000" in refusal
+    assert "Synthesize again" in refusal
 
 
 def test_a_tag_that_the_files_do_not_make_is_refused_for_an_image_without_a_tarball_too() -> None:
@@ -79,8 +79,10 @@ def test_a_base_image_out_of_reach_is_named(architecture: str) -> None:
 
 
 def test_a_release_is_refused_on_a_base_without_digest(tmp_path: Path) -> None:
-    told = _refusal(_build("--release", "--output", str(tmp_path / "image.tar.gz")))
-    assert "debian:trixie-slim@sha256:…, found debian:trixie-slim; `docker buildx imagetools inspect" in told
+    refusal = _refusal(_build("--release", "--output", str(tmp_path / "image.tar.gz")))
+    assert (
+        "debian:trixie-slim@sha256:…, found debian:trixie-slim; `docker buildx imagetools inspect" in refusal
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -108,9 +110,9 @@ def test_an_image_that_the_builder_keeps_is_missed(architecture: str) -> None:
 def test_a_foreign_architecture_out_of_reach_is_met_with_advice(tmp_path: Path, architecture: str) -> None:
     foreign = {"amd64": "arm64", "arm64": "amd64"}[architecture]
     base = "--base-image=registry.invalid/base:1"
-    told = _refusal(_build("--architecture", foreign, base, "--output", str(tmp_path / "image.tar.gz")))
-    assert f"An image for {foreign} can be built only where" in told
-    assert "qemu-user-static" in told
+    refusal = _refusal(_build("--architecture", foreign, base, "--output", str(tmp_path / "image.tar.gz")))
+    assert f"An image for {foreign} can be built only where" in refusal
+    assert "qemu-user-static" in refusal
 
 
 def test_a_tarball_that_is_there_is_not_made_again(tarball: Path) -> None:

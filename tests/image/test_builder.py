@@ -75,9 +75,11 @@ def test_builder_for_another_architecture_is_refused_before_the_build(docker_say
     found = chosen_builder(CHOICE)
     assert found is not None
     found.expect("arm64")
-    with pytest.raises(BuildError, match="expected one for linux/amd64, found one for linux/arm/v6") as told:
+    with pytest.raises(
+        BuildError, match="expected one for linux/amd64, found one for linux/arm/v6"
+    ) as refused:
         found.expect("amd64")
-    assert "qemu-user-static" in str(told.value)
+    assert "qemu-user-static" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +96,13 @@ def test_builder_for_another_architecture_is_refused_before_the_build(docker_say
 )
 def test_what_is_missing_is_said(docker_says: Says, said: str, advice: str) -> None:
     docker_says(said, code=1)
-    with pytest.raises(BuildError, match="arm") as told:
+    with pytest.raises(BuildError, match="arm") as refused:
         chosen_builder(CHOICE)
-    assert advice in str(told.value)
+    assert advice in str(refused.value)
 
 
 @pytest.mark.usefixtures("docker_engine")
-def test_the_docker_of_this_machine_is_told_of_a_builder_that_is_not_there(tmp_path: Path) -> None:
+def test_the_docker_of_this_machine_is_refused_a_builder_that_is_not_there(tmp_path: Path) -> None:
     build = [sys.executable, str(PROJECT / "container/build"), "--base-image", "registry.invalid/base:1"]
     done = subprocess.run(
         [*build, "--output", str(tmp_path / "image.tar.gz")],

@@ -1,4 +1,4 @@
-"""What the image promises to whoever runs it, tried with the image itself."""
+"""What the image promises to those who run it, tried with the image itself."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def shared(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_image_runs_unprivileged_unless_told_otherwise(run: Run) -> None:
+def test_the_image_runs_unprivileged_by_default(run: Run) -> None:
     program = "import os; print(os.getuid(), os.getgid(), 0 not in os.getgroups())"
     asked = run("python3", "-c", program, options=())
     assert asked.stdout == "65532 65532 True\n"

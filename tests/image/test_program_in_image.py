@@ -66,7 +66,7 @@ def test_every_kind_of_source_delivers_a_picture_from_the_image(
     with running(image, frames, uri) as node:
         picture = _wait_for_picture(frames, node)
         assert picture.stat().st_uid == os.getuid()
-        wait_for(lambda: _told(frames) == (320, 240, "connected"), node, "its size and state")
+        wait_for(lambda: _reported(frames) == (320, 240, "connected"), node, "its size and state")
         assert "ERROR" not in node.said()
 
 
@@ -83,7 +83,7 @@ def test_an_rtsp_camera_delivers_a_picture_through_the_image(
             camera["credentials"] = {"username": "guard", "password_env": "CAMERA_PASSWORD"}
         with running(image, frames, camera, network="host", secrets=password) as node:
             _wait_for_picture(frames, node)
-            wait_for(lambda: _told(frames) == (320, 240, "connected"), node, "its size and state")
+            wait_for(lambda: _reported(frames) == (320, 240, "connected"), node, "its size and state")
             assert password["CAMERA_PASSWORD"] not in node.said()
 
 
@@ -138,10 +138,10 @@ def _wait_for_picture(frames: Path, node: Node) -> Path:
     return picture
 
 
-def _told(frames: Path) -> tuple[int, int, str]:
-    """What stands beside the picture, which is there a moment before the camera counts as connected."""
-    told = json.loads((frames / "camera/frame.json").read_text())
-    return told["width"], told["height"], told["status"]
+def _reported(frames: Path) -> tuple[int, int, str]:
+    """What is beside the picture, which is there a moment before the camera counts as connected."""
+    frame = json.loads((frames / "camera/frame.json").read_text())
+    return frame["width"], frame["height"], frame["status"]
 
 
 def _record(path: Path) -> None:

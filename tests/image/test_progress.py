@@ -49,26 +49,26 @@ def test_line_of_a_build_says_what_is_done(line: str, activity: str) -> None:
 
 
 @pytest.mark.parametrize("lines", [CLASSIC, BUILDKIT], ids=["classic", "buildkit"])
-def test_stage_is_told_with_image_and_number_whichever_builder(lines: list[str]) -> None:
-    told: list[str] = []
-    said: list[str] = []
-    progress = BuildProgress("image:1", ["packages", "python"], tell=told.append, say=said.append)
+def test_stage_is_reported_with_image_and_number_whichever_builder(lines: list[str]) -> None:
+    reported: list[str] = []
+    logged: list[str] = []
+    progress = BuildProgress("image:1", ["packages", "python"], report=reported.append, log=logged.append)
     with progress.reading() as read:
         for line in lines:
             read(line)
-    assert told == ["image:1, stage 2 of 2 (python)"]
-    assert [line.split("s  ")[1] for line in said] == ["stage 2 of 2 (python)"]
+    assert reported == ["image:1, stage 2 of 2 (python)"]
+    assert [line.split("s  ")[1] for line in logged] == ["stage 2 of 2 (python)"]
 
 
-def test_builds_side_by_side_are_told_together_until_they_end() -> None:
-    told: list[str] = []
-    progress = BuildProgress("image:1", ["a", "b", "c"], tell=told.append, say=lambda _: None)
+def test_builds_side_by_side_are_reported_together_until_they_end() -> None:
+    reported: list[str] = []
+    progress = BuildProgress("image:1", ["a", "b", "c"], report=reported.append, log=lambda _: None)
     with progress.reading() as first, progress.reading() as second:
         first("Step 1/1 : FROM x AS a\n")
         second("Step 1/1 : FROM x AS b\n")
     with progress.reading() as third:
         third("Step 1/1 : FROM x AS c\n")
-    assert told == [
+    assert reported == [
         "image:1, stage 1 of 3 (a)",
         "image:1, stage 1 of 3 (a); stage 2 of 3 (b)",
         "image:1, stage 3 of 3 (c)",

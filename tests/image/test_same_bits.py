@@ -1,4 +1,4 @@
-"""The same inputs make the same bits, whoever builds them and when."""
+"""The same inputs make the same bits, on any machine at any time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from container.image.stage.pack import pack
 TIME_S = 315532800
 
 
-def test_both_variants_built_anew_side_by_side_have_the_layers_of_the_first(
+def test_both_variants_built_again_side_by_side_have_the_layers_of_the_first(
     tarball: Path, uploader_image: str, tmp_path: Path
 ) -> None:
     """What is compiled and installed is the cache's, since it takes minutes: `--rebuild all` is for that."""

@@ -74,7 +74,7 @@ def test_uploaders_recipe_differs_from_the_frame_grabbers_in_the_time_to_end_onl
     assert len(added) == len(removed) + 1
 
 
-def test_container_has_time_to_end_before_anybody_loses_patience(recipe: dict[str, Any]) -> None:
+def test_container_has_time_to_end_before_any_timeout(recipe: dict[str, Any]) -> None:
     steps = recipe["Manifests"][0]["Lifecycle"]
     text = steps["run"]["Script"] + steps["shutdown"]["Script"]
     granted = {int(seconds) for seconds in re.findall(r"--(?:stop-timeout|time) (\d+)", text)}

@@ -106,7 +106,7 @@ def test_make_keys_is_the_same_and_git_ignores_what_it_makes(tmp_path: Path) -> 
     assert "/keys/" in (tmp_path / ".gitignore").read_text().splitlines()
 
 
-def test_what_is_told_names_the_registry_where_it_is_known(tmp_path: Path) -> None:
+def test_the_report_names_the_registry_where_it_is_known(tmp_path: Path) -> None:
     pair = make_pair("door", "ES256", tmp_path / "my keys")
     said = report("door", "ES256", pair, {"PROJECT_ID": "my-project", "CLOUD_REGION": "europe-west1"})
     assert 'parent="projects/my-project/locations/europe-west1/registries/IOT_REGISTRY"' in said

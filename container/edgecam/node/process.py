@@ -15,7 +15,7 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.node import NodeConfig
 from edgecam.credentials.logins import Logins
 from edgecam.errors import InstallationError
-from edgecam.greengrass_ipc import tell_errored
+from edgecam.greengrass_ipc import report_errored
 from edgecam.log import setup
 from edgecam.node.control import Control
 from edgecam.node.node import Node
@@ -64,7 +64,7 @@ def run(config: NodeConfig, *, timeout_s: float | None = None) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a second Ctrl-C does not wait
         running.stop()
     except Exception:
-        tell_errored(os.environ)
+        report_errored(os.environ)
         raise
     _log.info("ended")
     handler.close()

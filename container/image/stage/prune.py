@@ -316,14 +316,14 @@ def make_registry(root: Root) -> None:
     registry = Path(os.environ["GST_REGISTRY"])
     root.inside(registry).parent.mkdir(parents=True, exist_ok=True)
     time_s = int(os.environ["SOURCE_DATE_EPOCH"])
-    plugins, aside = root.inside(PLUGINS), root.folder / "plugins"
-    plugins.rename(aside)
+    plugins, all_plugins = root.inside(PLUGINS), root.folder / "plugins"
+    plugins.rename(all_plugins)
     plugins.mkdir()
-    for plugin in sorted(aside.iterdir()):
+    for plugin in sorted(all_plugins.iterdir()):
         os.utime(plugin, (time_s, time_s))
         plugin.rename(plugins / plugin.name)
         within(root, "/usr/bin/gst-inspect-1.0", "--version", env=os.environ)
-    aside.rmdir()
+    all_plugins.rmdir()
     if not root.inside(registry).exists():
         raise PruneError(f"{registry}: GStreamer did not write its registry")
 
@@ -357,7 +357,7 @@ def within(root: Root, *command: str, env: Mapping[str, str], stdin: str = "") -
 
 
 def say(what: str) -> None:
-    """Tell whoever watches the build what comes next."""
+    """Show in the build what comes next."""
     print(f"== {what}")  # noqa: T201 - the build's own output
 
 

@@ -25,7 +25,7 @@ from edgecam.greengrass_ipc import (
     SOCKET_VARIABLE,
     THING_VARIABLE,
     TOKEN_VARIABLE,
-    tell_errored,
+    report_errored,
 )
 from edgecam.status.reports import CameraState, LinkReport
 from sandbox.clocks import ManualClock
@@ -260,18 +260,18 @@ def test_nucleus_that_hangs_does_not_hold_up_the_end(
 
 
 def test_fault_of_the_node_is_told_to_the_nucleus(nucleus: NucleusSocket) -> None:
-    tell_errored(nucleus.environment)
+    report_errored(nucleus.environment)
     assert nucleus.states == [ERRORED]
 
 
 def test_fault_of_the_node_is_nobodys_business_where_there_is_no_nucleus(tmp_path: Path) -> None:
-    tell_errored({})
-    tell_errored({SOCKET_VARIABLE: str(tmp_path / "none"), TOKEN_VARIABLE: "token-1"})
+    report_errored({})
+    report_errored({SOCKET_VARIABLE: str(tmp_path / "none"), TOKEN_VARIABLE: "token-1"})
 
 
 def test_nucleus_that_hangs_does_not_hold_up_a_fault(nucleus: NucleusSocket) -> None:
     nucleus.never_answers = True
-    told = threading.Thread(target=tell_errored, args=(nucleus.environment,), daemon=True)
+    told = threading.Thread(target=report_errored, args=(nucleus.environment,), daemon=True)
     told.start()
     told.join(10)
     assert not told.is_alive()
