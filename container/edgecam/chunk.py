@@ -1,4 +1,4 @@
-"""A chunk: one recorded file that starts at a keyframe and plays alone, and how it is called.
+"""A chunk: one recorded file that starts at a keyframe and plays alone, and its name.
 
 The name says camera, start and length, so that a listing of the bucket is the timeline:
 `<camera>/<YYYY>/<MM>/<DD>/<YYYYMMDDTHHMMSS.mmmZ>_<duration>ms.mp4`. Names of one camera sort by time.
@@ -18,7 +18,7 @@ from edgecam.clock import utc_text
 from edgecam.config.recording import ChunkFormat
 
 _LONGEST_MS = 99_999_999
-"""27.8 hours: the eight digits that `_NAME` reads. More is a leap of the stream's clock."""
+"""27.8 hours: the eight digits that `_NAME` reads. More is a discontinuity of the stream's clock."""
 _WIDEST_GAP_MS = 999_999_999_999
 """31 years: the twelve digits that `_GAP_MS` reads."""
 _NAME = re.compile(
@@ -76,7 +76,7 @@ class Chunk:
 
     @property
     def file_name(self) -> str:
-        """The last part of its name."""
+        """The last part of `name`."""
         start = f"{self.start:%Y%m%dT%H%M%S}.{self.start.microsecond // 1000:03d}Z"
         return f"{start}_{self.duration_ms}ms{self.format.suffix}"
 
@@ -128,7 +128,7 @@ class Chunk:
             raise ValueError(f"{name}: expected the metadata {error}, found none") from None
 
     def lasting(self, duration_ms: int, *, recovered: bool = False) -> Self:
-        """The same with another length."""
+        """The same with another duration."""
         return replace(self, duration_ms=duration_ms, recovered=recovered)
 
 
@@ -145,8 +145,8 @@ def _number(form: re.Pattern[str], text: str) -> int:
 
 
 class ChunkSink(Protocol):
-    """Who takes chunks from a recording: the spool. Called from the recordings' threads; may wait for the
-    disk, never for the network."""
+    """Takes chunks from a recording: the spool. Called from the recordings' threads; may wait for the disk,
+    never for the network."""
 
     def begin(self, chunk: Chunk) -> Path:
         """A new, empty place to write `chunk` (its length not yet known) to, on the disk it will stay on.
@@ -166,7 +166,7 @@ class ChunkSink(Protocol):
         """
 
     def discard(self, path: Path) -> None:
-        """Nothing worth keeping came to be at `path`."""
+        """There is nothing to keep at `path`."""
 
     def make_room(self, needed_bytes: int) -> bool:
-        """The disk is full while a chunk is being written: whether evicting made room for so many bytes."""
+        """The disk is full while a chunk is being written: whether evicting made room for `needed_bytes`."""

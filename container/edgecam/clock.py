@@ -17,13 +17,13 @@ def utc_text(moment: datetime) -> str:
 
 
 class Clock(Protocol):
-    """What the rest of the program knows of time."""
+    """Time, for the rest of the program."""
 
     def now(self) -> datetime:
         """The time of day, in UTC. May step; never use it to measure a duration."""
 
     def monotonic_s(self) -> float:
-        """Seconds since some fixed moment; never steps."""
+        """Seconds since some fixed moment: the monotonic clock, which never steps."""
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         """Sleep until `event` is set (True) or `timeout_s` seconds have passed (False)."""

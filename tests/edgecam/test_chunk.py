@@ -27,7 +27,7 @@ def test_the_name_says_camera_start_and_length() -> None:
     assert replace(CHUNK, format=ChunkFormat.MPEGTS).file_name == "20261121T145904.097Z_10000ms.ts"
 
 
-def test_a_start_is_told_in_utc_and_whole_milliseconds() -> None:
+def test_a_start_is_written_in_utc_and_whole_milliseconds() -> None:
     india = timezone(timedelta(hours=5, minutes=30))
     local = datetime(2026, 1, 1, 2, 0, 0, 1999, tzinfo=india)
     assert replace(CHUNK, start=local).name == "yard/2025/12/31/20251231T203000.001Z_10000ms.mp4"

@@ -1,7 +1,7 @@
 """One connection to a camera: a source, and a callback for every access unit that comes out of it.
 
-This is where the ways part. The access-unit callback feeds the frames; a recording takes the same units from
-a tap of its own, so neither's faults nor its pace can touch the other.
+Frames get the access units by the callback; a recording takes the same units from a tap of its own, so that
+neither's faults nor its pace can affect the other.
 """
 
 from __future__ import annotations
@@ -36,17 +36,15 @@ from edgecam.sources.base import FAULT_MESSAGE, Source
 
 log = logging.getLogger(__name__)
 
-_CLOSE_PATIENCE_S = 1.0
-"""Taking a pipeline down takes 0.1 s; after this, whoever holds it up at the other end is cut off."""
+_CUT_AFTER_S = 1.0
+"""A pipeline closes within 0.1 s; after this, the sockets of a camera that holds it up are cut."""
 CLOSE_TIMEOUT_S = 3.0
-"""One that hangs all the same is left behind after this."""
+"""A pipeline that hangs all the same is left behind after this."""
 WITHOUT_PICTURE_BYTES_LIMIT = 16_000_000
-"""What may come without a picture in it: four times the largest keyframe of an 8K camera. GStreamer's
-depayloaders and parsers collect a picture in memory for as long as it goes on."""
-_BOUNDS_LOOK_S = 0.1  # while nothing whole comes: at 1 Gbit/s, 12 MB
-_QUEUED_UNITS = (
-    8  # the callback takes each at once; this bounds what piles up should the machine be overloaded
-)
+"""Bytes that may come without a picture: four times the largest keyframe of an 8K camera. GStreamer's
+depayloaders and parsers collect a picture in memory until it ends."""
+_BOUNDS_PERIOD_S = 0.1  # while nothing whole comes: at 1 Gbit/s, 12 MB
+_QUEUED_UNITS = 8  # the callback takes each at once; a bound for an overloaded machine
 _WHOLE_BUFFER = (
     Gst.BufferCopyFlags.FLAGS
     | Gst.BufferCopyFlags.TIMESTAMPS
@@ -62,9 +60,9 @@ class Connection:
     Args:
         source: Where the pictures come from.
         clock: For the times of arrival.
-        on_format: Told the codec before the first unit and whenever it changes.
-        on_unit: Given every access unit; None where nobody wants them. Both are called on the source's
-            streaming thread and must not block.
+        on_format: Called with the codec before the first unit and whenever it changes.
+        on_unit: Called with each access unit; None where the camera has no frames. Both are called on the
+            source's streaming thread and must not block.
         tap: Where a recording takes the same units, or None.
 
     Attributes:
@@ -87,7 +85,7 @@ class Connection:
         self._on_unit = on_unit
         self.tap = tap
         self._fault: SourceError | None = None
-        self._offset_ns = 0  # grows with each loop of a file, so that its time never goes back
+        self._offset_ns = 0  # grows with each loop of a file, so that time never goes back
         self._last_end_ns = 0
         self._last_units, self._bytes_at_last_unit = 0, 0
         self._is_flooded = False
@@ -96,7 +94,7 @@ class Connection:
         self._pipeline = Gst.Pipeline.new(None)
         self._bus = self._pipeline.get_bus()
         self._sink: Any = None
-        # Both are native: what Python need not see must not wake it, for that costs more than receiving does.
+        # Native elements: a callback in Python for each unit costs more than receiving it.
         self._meter = make("identity")
         self._sieve = make("identity")
 
@@ -104,13 +102,13 @@ class Connection:
         """Begin to connect.
 
         Raises:
-            SourceError: the source cannot work as it is described.
+            SourceError: the source cannot work with its settings.
         """
         source = self._source.build()
         for element in (source, self._meter):
             self._pipeline.add(element)
         link_pads(self._source.pads[MediaKind.VIDEO], self._meter.get_static_pad("sink"))
-        # A tee costs little, but nothing is less: only who is seen and recorded needs one.
+        # No tee where there are either frames or a recording: it costs little, but not nothing.
         way = self._meter
         if self.tap is not None and self._on_unit is not None:
             way = make("tee")
@@ -125,7 +123,7 @@ class Connection:
         self._play()
 
     def _add_frames(self, way: Any) -> None:
-        """The frames' end: the sieve is their own, a recording needs every unit."""
+        """The frames' branch, with a sieve: a recording needs every unit."""
         self._sink = make(
             "appsink",
             caps=";".join(caps for codec in CODECS for caps in (codec.unit_caps, codec.file_caps) if caps),
@@ -141,7 +139,7 @@ class Connection:
         link(way, self._sieve, self._sink)
 
     def _play(self) -> None:
-        """What is live comes at its own pace; anything else is paced by its timestamps."""
+        """A live source sets its own pace; others are paced by their timestamps."""
         if not self._source.is_live:
             outcome = self._pipeline.set_state(Gst.State.PAUSED)
             self._sink.set_property("sync", outcome != Gst.StateChangeReturn.NO_PREROLL)
@@ -150,13 +148,13 @@ class Connection:
             raise SourceError(f"{self._source.name}: expected the pipeline to start, found that it does not")
 
     def wait(self, timeout_s: float) -> None:
-        """Sleep for `timeout_s` seconds at the most, until `wake`, or until it is time to look at the bounds.
+        """Sleep for `timeout_s` seconds at the most, until `wake`, or until the next check of the bounds.
 
         Raises:
             SourceError: the connection has ended, and why.
         """
         if self._fault is None:
-            timeout_s = min(timeout_s, self._look_at_bounds())
+            timeout_s = min(timeout_s, self._check_bounds())
         kinds = Gst.MessageType.ERROR | Gst.MessageType.EOS | Gst.MessageType.APPLICATION
         message = self._bus.timed_pop_filtered(max(0, round(timeout_s * NS_PER_S)), kinds)
         if message is not None:
@@ -164,12 +162,12 @@ class Connection:
         if self._fault is not None:
             raise self._fault
 
-    def _look_at_bounds(self) -> float:
-        """See to it that what comes is bounded; returns in how many seconds to look again.
+    def _check_bounds(self) -> float:
+        """Check the bounds of what comes; returns in how many seconds to check again.
 
         Raises:
-            SourceFlooded: it is too much. The sender is cut off already: taking a pipeline down takes time,
-                in which it would send on.
+            SourceFlooded: it is too much. The sender is cut off already: closing a pipeline takes time, in
+                which it would send on.
             SourceError: nothing more can come.
         """
         try:
@@ -191,7 +189,7 @@ class Connection:
                 f"{self._source.name}: expected a picture within {WITHOUT_PICTURE_BYTES_LIMIT / 1e6:g} MB, "
                 f"found {without / 1e6:.0f} MB without one"
             )
-        return _BOUNDS_LOOK_S if without else math.inf
+        return _BOUNDS_PERIOD_S if without else math.inf
 
     @property
     def received_units(self) -> int:
@@ -221,13 +219,13 @@ class Connection:
         """End the connection. Returns after `CLOSE_TIMEOUT_S` at the latest, even if GStreamer hangs."""
         closing = threading.Thread(target=self._pipeline.set_state, args=(Gst.State.NULL,), daemon=True)
         closing.start()
-        closing.join(_CLOSE_PATIENCE_S)
+        closing.join(_CUT_AFTER_S)
         if closing.is_alive():
             self._source.cut()
-            closing.join(CLOSE_TIMEOUT_S - _CLOSE_PATIENCE_S)
+            closing.join(CLOSE_TIMEOUT_S - _CUT_AFTER_S)
         if self._is_flooded:
             heap.give_back()
-        # Each refers to an object that refers to this one: without them, all are freed now.
+        # Reference cycles: without these, all are freed now.
         self._on_format, self._on_unit, self._fault = _ignore, None, None
         if closing.is_alive():
             log.warning(
@@ -252,7 +250,7 @@ class Connection:
         self._offset_ns = self._last_end_ns
         flags = Gst.SeekFlags.FLUSH | Gst.SeekFlags.KEY_UNIT
         if not self._pipeline.seek_simple(Gst.Format.TIME, flags, 0):
-            # A bare stream has no index to go back in: read it anew from its first byte.
+            # A raw stream has no index to seek in: read it again from its first byte.
             self._pipeline.set_state(Gst.State.READY)
             self._pipeline.set_state(Gst.State.PLAYING)
 
@@ -280,7 +278,7 @@ class Connection:
         now, now_s = self._clock.now(), self._clock.monotonic_s()
         buffer = sample.get_buffer()
         if self._source.is_looped:
-            sample = self._in_one_time(sample, buffer)
+            sample = self._on_one_time_line(sample, buffer)
             buffer = sample.get_buffer()
         pts_ns = buffer.pts
         if pts_ns == Gst.CLOCK_TIME_NONE:
@@ -290,8 +288,8 @@ class Connection:
         self._on_unit(AccessUnit(pts_ns, is_keyframe, buffer.get_size(), now, now_s, sample))
         return Gst.FlowReturn.OK
 
-    def _in_one_time(self, sample: Any, buffer: Any) -> Any:
-        """`sample` with the time of the earlier loops added; a bare stream only has that of decoding."""
+    def _on_one_time_line(self, sample: Any, buffer: Any) -> Any:
+        """`sample` with the time of the earlier loops added; a raw stream has decoding times only."""
         time_ns = buffer.dts if buffer.pts == Gst.CLOCK_TIME_NONE else buffer.pts
         if time_ns == Gst.CLOCK_TIME_NONE:
             return sample

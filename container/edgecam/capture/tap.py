@@ -1,8 +1,8 @@
-"""Where a recording joins a connection: the same coded pictures as the frames get, taken in batches.
+"""A recording's branch of a connection: the same access units as the frames get, taken in batches.
 
-Waking Python thirty times a second for each camera costs more than recording does. So pictures wait in
-GStreamer's own queue until a recorder comes by, about once a second. When it does not come (a slow disk), the
-queue grows up to a limit; then a valve closes, and all that comes is dropped until the recorder is there.
+Waking Python thirty times a second for each camera costs more than recording does. So access units wait in
+GStreamer's own queue until the recorder polls, about once a second. When it does not (a slow disk), the queue
+grows up to a limit; then a valve closes, and what comes is dropped until the recorder polls again.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from edgecam.gstreamer.gst import (
 )
 
 HELD_BYTES_LIMIT = 8_000_000
-"""Sixteen seconds at 4 Mbit/s: longer than a memory card takes to tidy itself up."""
+"""Sixteen seconds at 4 Mbit/s: longer than a memory card's garbage collection."""
 _SENDER_CLOCK = Gst.Caps.from_string("timestamp/x-ntp")
 _NTP_TO_UNIX_NS = 2_208_988_800 * NS_PER_S
 """NTP counts from 1900 (RFC 5905, 6)."""
 
 
 class Tap:
-    """The recording's end of one connection. Made with the connection, used by the recorder's thread.
+    """The recording's branch of one connection. Made with the connection, used by the recorder's thread.
 
     Args:
         on_end: Called, on the streaming thread, when the stream has ended: what waits is to be taken now.
@@ -55,8 +55,8 @@ class Tap:
 
         Args:
             pipeline: The connection's.
-            sets_pace: Whether the pipeline starts, and keeps in step with its clock, by this end of it: by
-                the frames' otherwise, and two of them would wait for each other.
+            sets_pace: Whether the pipeline prerolls, and synchronizes with its clock, by this sink; by the
+                frames' otherwise: two would wait for each other.
         """
         self.sink.set_property("async", sets_pace)
         chain = [self._valve, self._meter, self.sink]
@@ -67,12 +67,12 @@ class Tap:
 
     @property
     def held_bytes(self) -> int:
-        """What waits to be taken."""
+        """Bytes that wait to be taken."""
         passed = measured_bytes(self._meter)
         return passed - self._taken_bytes
 
     def limit(self) -> None:
-        """From any thread, every now and then: close the valve when too much waits."""
+        """From any thread, now and then: close the valve when more than `HELD_BYTES_LIMIT` waits."""
         if not self._valve.get_property("drop") and self.held_bytes > HELD_BYTES_LIMIT:
             self.lost += 1
             self._valve.set_property("drop", True)
@@ -92,8 +92,11 @@ class Tap:
         return units
 
     def reopen(self) -> bool:
-        """To be called after `take`: whether something was dropped after what was taken last. What the valve
-        let in before it closed has to be taken first."""
+        """Open the valve again, after `take`: what it let in before it closed has to be taken first.
+
+        Returns:
+            Whether units were dropped after those that were taken last.
+        """
         if self._is_shut or not self._was_closed:
             return False
         self._was_closed = False
@@ -107,13 +110,13 @@ class Tap:
         return Gst.PadProbeReturn.OK
 
     def reject_rest(self) -> None:
-        """Take nothing more from this connection: it delivers what cannot be recorded."""
+        """Drop the rest of this connection: it delivers what cannot be recorded."""
         self._is_shut = True
         self._valve.set_property("drop", True)
 
 
 def sender_time_ns(buffer: Any) -> int | None:
-    """When the camera says that the picture was taken, nanoseconds since 1970, UTC; None when it does not.
+    """When the picture was taken by the camera's clock, nanoseconds since 1970, UTC; None when it sends none.
 
     From its RTCP sender reports (RFC 3550, 6.4.1), which rtpjitterbuffer attaches to each picture.
     """

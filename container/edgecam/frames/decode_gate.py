@@ -7,8 +7,8 @@ is to become a picture.
 
 - KEYFRAMES: only keyframes are decoded, and only those that are due.
 - CATCH_UP: everything since the last keyframe is held. When a picture is due, what is held is decoded in one
-  go, and only its last picture is shown. A keyframe makes what is held worthless: it is dropped undecoded.
-  One picture a second from a stream with a keyframe every two seconds so decodes half of the stream.
+  batch, and only its last picture is shown. A keyframe makes what is held useless: it is dropped undecoded.
+  One picture a second from a stream with a keyframe every two seconds decodes half of the stream.
 - ALL: everything is decoded. For streams that reorder their pictures, whose decoder runs some pictures late.
 """
 
@@ -28,19 +28,18 @@ flat."""
 HELD_NS_LIMIT = 10 * NS_PER_S
 """Decoding ten seconds in one go takes about a second: longer would make the picture late."""
 INTERVAL_TOLERANCE = 0.05
-"""Cameras' clocks are not ours: a keyframe interval this much over the wished one still satisfies it."""
+"""Clock drift: a keyframe interval this much longer than the demanded one still satisfies it."""
 _DENSE_FRAMES = 1.5
-"""From a picture wanted of less than every 1.5 pictures on, there is nothing to skip: that is ALL, and is
-called so."""
+"""A demand for more than one of 1.5 pictures leaves nothing to skip: the mode is ALL."""
 
 
 class DecodeBatch(NamedTuple):
-    """What goes to the decoder now.
+    """Access units that go to the decoder together.
 
     Attributes:
         units: In the order of decoding, at least one.
         shown: The one of them that becomes a picture, or None.
-        is_complete: Nothing later will need what was decoded: the decoder may hand out all it has.
+        is_complete: Nothing later needs what was decoded: the decoder may hand out all it has.
     """
 
     units: tuple[AccessUnit, ...]
@@ -53,9 +52,9 @@ class DecodeGate:
 
     Args:
         max_fps: Pictures a second at the most.
-        decode: What the user asked for.
-        held_bytes_limit: What may be held at the most, bytes.
-        held_ns_limit: And how much of the stream's time, nanoseconds.
+        decode: As in the settings.
+        held_bytes_limit: How much may be held, bytes.
+        held_ns_limit: How much of the stream's time may be held, nanoseconds.
     """
 
     def __init__(
@@ -78,8 +77,7 @@ class DecodeGate:
         self._held_bytes = 0
 
     def follow(self, max_fps: float) -> None:
-        """How many pictures a second there are to be from now on. Which way of decoding that takes is decided
-        at the next keyframe."""
+        """How many pictures a second there are to be from now on; the mode follows at the next keyframe."""
         if max_fps != self._max_fps:
             self._max_fps, self._pacer = max_fps, self._pacer.at(max_fps)
 
@@ -88,8 +86,8 @@ class DecodeGate:
 
         Args:
             unit: The access unit.
-            at_once: A picture is wanted now, due or not; one that is decoded alone has to be a keyframe. The
-                pictures after it come when they would have come without.
+            at_once: A snapshot is due: show this picture, or the next keyframe where only these are decoded.
+                The pictures after it come when they would have come without.
         """
         self.timing.observe(unit)
         if unit.is_keyframe:
@@ -106,7 +104,7 @@ class DecodeGate:
         return self._with_what_it_needs(unit, at_once)
 
     def restart(self) -> None:
-        """The decoder has lost its thread: nothing until the next keyframe."""
+        """The decoder has lost units: nothing until the next keyframe."""
         self._has_keyframe = False
         self._drop_held()
 

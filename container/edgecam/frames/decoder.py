@@ -31,8 +31,8 @@ from edgecam.redaction import SECRETS, redact
 log = logging.getLogger(__name__)
 
 QUEUED_BYTES_LIMIT = 16_000_000
-"""Twice what a gate holds. A decoder that is further behind will not catch up."""
-_QUEUED_INTRA_UNITS = 2  # pictures that stand alone: one in work, one waiting; older ones are worth nothing
+"""Twice what a gate holds: a decoder that is further behind does not catch up."""
+_QUEUED_INTRA_UNITS = 2  # intra-only: one in work, one waiting; older ones are of no use
 _AWAITED_LIMIT = 64
 _DEFAULT_QUALITY = Frames().quality
 
@@ -53,15 +53,15 @@ class Picture:
 
 
 class Decoder:
-    """Decodes one codec's access units and hands out the pictures that are wanted.
+    """Decodes one codec's access units and hands out the pictures that the gate shows.
 
     Args:
         name: The camera, for messages.
         codec: What will come.
         frames: Width and quality of the pictures.
-        on_picture: Given each picture, on the decoder's own thread, which may block on a disk: the queue
-            before it is bounded, and the connection never waits for it.
-        on_fault: Told, from any thread, that this decoder is finished.
+        on_picture: Called with each picture, on the decoder's own thread, which may block on a disk: the
+            queue before it is bounded, and the connection never waits for it.
+        on_fault: Called, on any thread, when this decoder is finished.
 
     Attributes:
         dropped_units: Access units refused since the decoder was behind.
@@ -95,8 +95,8 @@ class Decoder:
         """Queue `batch` for decoding; never blocks.
 
         Returns:
-            False when the decoder is too far behind, or a picture is none that it may have: nothing was
-            queued, and what follows needs a keyframe.
+            False when the decoder is too far behind, or a picture is out of bounds: nothing was queued, and
+            what follows needs a keyframe.
         """
         if self._is_behind():
             self.dropped_units += len(batch.units)
@@ -109,8 +109,7 @@ class Decoder:
         for unit in batch.units:
             self._feed.emit("push-sample", unit.sample)
         if batch.is_complete and not self._codec.is_intra:
-            # A decoder may keep a picture back until the next comes. The end of a group makes it hand out
-            # all.
+            # A decoder may hold a picture back until the next comes; the end of a group flushes it.
             self._group_id += 1
             self._feed.send_event(Gst.Event.new_stream_group_done(self._group_id))
         return True
@@ -141,9 +140,9 @@ class Decoder:
         link(*chain)
 
     def _steps(self, frames: Frames) -> list[Any]:
-        """What stands between the access units and the file."""
-        is_jpeg_as_wished = frames.width is None and frames.quality == _DEFAULT_QUALITY
-        if self._codec is JPEG and is_jpeg_as_wished:
+        """The elements between the access units and the picture."""
+        is_camera_jpeg = frames.width is None and frames.quality == _DEFAULT_QUALITY
+        if self._codec is JPEG and is_camera_jpeg:
             return []  # the camera's own JPEG, byte for byte
         steps = [] if self._codec is RAW else self._decoding_elements()
         # Passes on what jpegenc can read anyway; ten-bit pictures need it.
@@ -163,13 +162,13 @@ class Decoder:
             )
         element = make(kind)
         if element.find_property("max-threads") is not None:
-            # One picture at a time is wanted soon, and cores are few: threads only add delay and memory.
+            # Cores are few, and frame threads add delay and memory.
             element.set_property("max-threads", 1)
         if not self._codec.is_intra:
             add_probe(element.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_decoded)
         if self._codec.parser is None or kind.startswith("avdec_"):
             return [element]
-        # The others want start codes, and what is recorded comes in the form of files.
+        # Other decoders need start codes, and what is recorded has the form of files.
         return [make(self._codec.parser, config_interval=-1), element]
 
     def _on_callback_fault(self, error: Exception) -> None:
@@ -178,12 +177,12 @@ class Decoder:
 
     @guarded("a decoded picture was judged", _on_callback_fault, 0)
     def _on_decoded(self, _pad: Any, info: Any) -> Any:
-        """On the decoder's thread: only the pictures that are wanted go on to be encoded."""
+        """On the decoder's thread: only the pictures that are awaited go on to the encoder."""
         self._in_work = self._awaited_at(info.get_buffer().pts)
         return Gst.PadProbeReturn.DROP if self._in_work is None else Gst.PadProbeReturn.OK
 
     def _awaited_at(self, pts_ns: int) -> AccessUnit | None:
-        """The unit that the picture at `pts_ns` was wanted for, or None.
+        """The unit that the picture at `pts_ns` answers, or None.
 
         By order rather than by equal times: a decoder may skip a broken picture, and the next one will do.
         """
@@ -199,7 +198,7 @@ class Decoder:
         if sample is None:
             return Gst.FlowReturn.OK
         buffer = sample.get_buffer()
-        # Decoder and encoder are one thread: the picture just let through is the one that arrives here.
+        # Decoder and encoder share a thread: the picture let through last is the one that arrives here.
         unit = self._awaited_at(buffer.pts) if self._codec.is_intra else self._in_work
         if unit is not None:
             self._on_picture(
@@ -208,7 +207,7 @@ class Decoder:
         return Gst.FlowReturn.OK
 
     def _on_message(self, message: Any) -> None:
-        """On whatever thread complains; the message is not kept."""
+        """On the thread that posts the message, which is not kept."""
         if message.type == Gst.MessageType.ERROR:
             error, _details = message.parse_error()
             self._on_fault(

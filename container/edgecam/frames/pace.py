@@ -1,4 +1,4 @@
-"""How many frames a second are decoded, and the timing of the stream they come from."""
+"""Which frames are due, and the timing of the stream they come from."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from edgecam.capture.access_unit import AccessUnit
 from edgecam.clock import NS_PER_S
 
 _INTERVALS_KEPT = 3
-"""Cameras that adapt their keyframe interval do so for some intervals at least; the longest of these
-counts."""
+"""Cameras that adapt their keyframe interval keep it for some intervals; the longest of these counts."""
 
 
 class FramePacer:
@@ -25,11 +24,11 @@ class FramePacer:
         The due times stand on a grid, so that being early by the tolerance never raises the rate.
         """
         if self._due_ns is None or self._due_ns - pts_ns > 2 * self.period_ns:
-            return True  # the first, or the stream's time began anew
+            return True  # the first, or a discontinuity
         return pts_ns >= self._due_ns - tolerance_ns
 
     def at(self, max_fps: float) -> FramePacer:
-        """A pace of another rate that goes on where this one stands: no picture comes early by the change."""
+        """A pacer of another rate that continues this one: no picture comes early by the change."""
         changed = FramePacer(max_fps)
         if self._due_ns is not None:
             changed._due_ns = self._due_ns - self.period_ns + changed.period_ns
@@ -44,8 +43,12 @@ class FramePacer:
 
 
 class StreamTiming:
-    """What a stream's timestamps show: how often a keyframe comes, how often a picture, and whether they
-    reorder."""
+    """What a stream's timestamps show: its intervals of keyframes and of frames, and whether it reorders.
+
+    Attributes:
+        frame_interval_ns: The average of the latest intervals between pictures; None before the second.
+        reorders: Whether pictures are sent in another order than they are shown in.
+    """
 
     def __init__(self) -> None:
         self._keyframe_intervals_ns: deque[int] = deque(maxlen=_INTERVALS_KEPT)
@@ -64,7 +67,7 @@ class StreamTiming:
         if self._last_pts_ns is not None:
             step_ns = unit.pts_ns - self._last_pts_ns
             if unit.is_keyframe:
-                pass  # what precedes it may not have been seen; a step back is a stream that began anew
+                pass  # what precedes it may not have been seen; a step back is a discontinuity
             elif step_ns > 0:
                 self._learn_step(step_ns)
             elif step_ns < 0:

@@ -1,12 +1,12 @@
-"""The newest picture as a file that others read: always whole, and honest about its age.
+"""The newest picture as a file that others read: always whole, with its age.
 
 Invariants, each a test:
 
-1. Who opens `frame.jpg` gets one whole picture: it is replaced by a rename within its folder, never written
-to. 2. Its modification time is when the picture was taken. 3. `frame.json` beside it tells the same and the
-camera's status, and is replaced in the same way, after the picture. 4. A writer that is killed leaves at most
-one temporary file, and the next one cleans it up. 5. A full or missing disk costs pictures, never the node,
-and is said once. 6. Nothing is written to, read from or removed in a folder that another user of this
+1. A reader of `frame.jpg` gets one whole picture: it is replaced by a rename within its folder, never written
+to. 2. Its modification time is when the picture was taken. 3. `frame.json` beside it has the same time and
+the camera's status, and is replaced in the same way, after the picture. 4. A writer that is killed leaves at
+most one temporary file, and the next one removes it. 5. A full or missing disk costs pictures, never the
+node, and is logged once. 6. Nothing is written to, read from or removed in a folder that another user of this
 machine owns or may write (`folder.py`); that is a fault of the disk like any other. 7. Who may read both
 files is what `frames.mode` and `frames.group` say.
 """
@@ -32,28 +32,28 @@ log = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_HEAD_BYTES = 65_536  # a start-of-frame segment stands within the first segments, even after a thumbnail
+_HEAD_BYTES = 65_536  # a start-of-frame segment is among the first segments, even after a thumbnail
 
 
 class FrameWriter:
-    """Writes one camera's picture and what there is to say about it. Safe to use from any thread.
+    """Writes one camera's picture and its description. Safe to use from any thread.
 
     No fsync: a picture lost in a power cut is a picture nobody needs, and flushing thirty times a second
     wears out an SD card.
 
     Args:
         camera_id: The camera.
-        path: Where the picture stands.
+        path: The picture's file.
         stale_after_s: The age from which on it counts as stale, seconds.
         frames: What becomes of it then, and who may read it.
 
     Attributes:
-        stale_after_s: As given; may be set anew, from any thread.
-        newest: The picture of this run that stands there now, or None.
-        newest_s: When it was taken, by the clock that never steps.
+        stale_after_s: As given; may be set again, from any thread.
+        newest: The picture of this run that is there now, or None.
+        newest_s: When it was taken, by the monotonic clock.
         written: Pictures written so far.
         failed: Pictures that could not be written.
-        problem: What the disk says against the picture now, as a sentence, or None.
+        problem: Why the picture cannot be written now, a sentence, or None.
     """
 
     def __init__(self, *, camera_id: str, path: Path, stale_after_s: float, frames: Frames) -> None:
@@ -76,7 +76,7 @@ class FrameWriter:
         self.problem: str | None = None
 
     def open(self, now: datetime) -> None:
-        """Make the folder, clean up after a killed writer, and look at what a former run has left."""
+        """Make the folder, clean up after a killed writer, and read what the run before has left."""
         with self._lock:
             self._attempt(self._path, self._prepare)
             self._inherited = self._read_inherited()
@@ -87,7 +87,7 @@ class FrameWriter:
             self._attempt(self._json_path, self._write_json)
 
     def write(self, picture: Picture) -> bool:
-        """Replace the picture; False when the disk does not let us. Blocks as long as the disk does."""
+        """Replace the picture; False when the disk refuses it. Blocks as long as the disk does."""
         size = size_of(picture.jpeg)
         if size is None:
             self.failed += 1
@@ -103,7 +103,7 @@ class FrameWriter:
             return self._attempt(self._json_path, self._write_json)
 
     def set_state(self, state: CameraState) -> None:
-        """Tell the camera's status in `frame.json`."""
+        """Write the camera's status to `frame.json`."""
         with self._lock:
             if state is not self._state:
                 self._state = state
@@ -116,7 +116,7 @@ class FrameWriter:
         return max(0.0, self.newest_s + self.stale_after_s - now_s)
 
     def expire(self, now_s: float) -> None:
-        """Remove the picture if it is too old and that is wished for. `frame.json` stays."""
+        """Remove the picture if it is stale and the settings say so. `frame.json` stays."""
         with self._lock:
             if self.stale_in_s(now_s) == 0.0:
                 self._is_removed = self._attempt(self._path, self._remove_picture)
@@ -144,8 +144,8 @@ class FrameWriter:
 
     def _replace(self, path: Path, content: bytes, *, modified_ns: int | None = None) -> None:
         if not self._is_prepared:
-            self._prepare()  # whoever had taken the name has let go of it
-        # Looked at each time: a folder that was the node's own may have been given away meanwhile.
+            self._prepare()  # another process had taken the name, and has let go of it
+        # Checked each time: the folder's owner may have changed meanwhile.
         with opened(path.parent) as folder:
             durable.replace(
                 Path(path.name),
@@ -163,7 +163,7 @@ class FrameWriter:
 
     def _write_json(self) -> None:
         frame = self.newest or self._inherited
-        told = {
+        description = {
             "camera": self._camera_id,
             "captured_at": utc_text(frame.captured_at) if frame else None,
             "sequence": frame.sequence if frame else 0,
@@ -172,21 +172,21 @@ class FrameWriter:
             "stale_after_s": self.stale_after_s,
             "status": self._state.value,
         }
-        self._replace(self._json_path, json.dumps(told).encode() + b"\n")
+        self._replace(self._json_path, json.dumps(description).encode() + b"\n")
 
     def _attempt(self, path: Path, action: Callable[[], None]) -> bool:
-        """Whether the disk let us do `action` to `path`; a failure is said once, and so is its end."""
+        """Whether `action` succeeded for `path`; a failure is logged once, and so is its end."""
         try:
             action()
         except OSError as error:
             step = error.filename if str(error.filename).startswith("/") else path
-            said = f"expected to write {step}, found: {error.strerror}"
+            problem = f"expected to write {step}, found: {error.strerror}"
             if path == self._path:
-                self.problem = said
+                self.problem = problem
             if path not in self._failing:
                 self._failing.add(path)
-                lost = "; pictures are lost until this is mended" if path == self._path else ""
-                log.error("%s%s", said, lost, extra={"camera": self._camera_id})
+                lost = "; pictures are lost until this is repaired" if path == self._path else ""
+                log.error("%s%s", problem, lost, extra={"camera": self._camera_id})
             return False
         if path == self._path:
             self.problem = None
@@ -197,10 +197,10 @@ class FrameWriter:
 
 
 class NoFrame(FrameWriter):
-    """Stands where a camera makes no pictures: leaves the disk alone."""
+    """The writer of a camera without frames: leaves the disk alone."""
 
     def open(self, now: datetime) -> None:
         """Nothing to prepare."""
 
     def set_state(self, state: CameraState) -> None:
-        """Nowhere to tell it."""
+        """Nowhere to write it."""

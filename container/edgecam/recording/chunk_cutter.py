@@ -1,10 +1,10 @@
 """Where a chunk begins and ends: decisions over values, no pipeline.
 
 A chunk begins at a keyframe and ends where the next begins: at the first keyframe after `chunk_s`, earlier
-when it has grown too large, when the form of the pictures changes, or when the stream's time jumps. Keyframes
-travel through networks, so their times tremble: one that comes a trifle before `chunk_s` counts as on time,
-or chunks of exactly N keyframe intervals would hold N or N + 1 of them at random. A stream that ends its
-chunks early too often is not recorded until it has settled (`steadiness.py`).
+when it has grown too large, when the format changes, or at a discontinuity of the stream's time. Network
+jitter: a keyframe up to `KEYFRAME_JITTER_NS` early counts as on time, or chunks of exactly N keyframe
+intervals would hold N or N + 1 of them at random. A stream that ends its chunks early too often is not
+recorded until it has settled (`Steadiness`).
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from edgecam.clock import NS_PER_S
 from edgecam.recording.steadiness import Steadiness
 
 KEYFRAME_JITTER_NS = NS_PER_S // 5
-"""What a keyframe may be early; more than any jitter buffer lets through."""
+"""How early a keyframe may be; more than any jitter buffer lets through."""
 _JITTER_PART = 4  # and never more than a quarter of the keyframe interval
 RETRY_NS = 10 * NS_PER_S
-"""How long after a chunk that could not be written the next is tried, at the latest."""
+"""Retry delay after a chunk that could not be written, at the most."""
 REORDER_NS = NS_PER_S
-"""Pictures that are sent after later ones stand this far back at the most; more is a stream begun anew."""
+"""A reordered picture is this far back at the most; more is a discontinuity."""
 FIRST_SPARE_NS = 60 * NS_PER_S
-"""Room for the wait for a keyframe, over `chunk_s`, as long as its interval is not known."""
+"""Reserve over `chunk_s` for the wait for a keyframe, while the keyframe interval is not known."""
 SPARE_NS = 20 * NS_PER_S
 _SPARE_INTERVALS = 3
-"""And later: cameras that lengthen the interval while nothing moves do so step by step."""
+"""The reserve when it is known: cameras that lengthen the interval while nothing moves do so step by step."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class StreamFormat:
         codec: `h264`, `h265` or `mjpeg`.
         width: Pixels.
         height: Pixels.
-        parameter_sets: What the decoder has to know beforehand; empty where there is no such thing.
+        parameter_sets: Of the decoder, where the file has them once; empty where there are none.
     """
 
     codec: str
@@ -60,15 +60,15 @@ class CutDecision(Enum):
 
 
 class ChunkCutter:
-    """Cuts one camera's stream. Not safe for threads, but for `change`: it belongs to the recorder.
+    """Cuts one camera's stream. Not safe for threads, except `change`: it belongs to the recorder.
 
     Args:
         chunk_s: How long a chunk is to be, seconds.
-        max_chunk_bytes: From which size on it ends at the next keyframe.
+        max_chunk_bytes: The size from which on it ends at the next keyframe.
 
     Attributes:
         skipped: Pictures that belong to no chunk, since the start.
-        span_ns: How long the present chunk may become; room for its index is reserved beforehand.
+        span_ns: How long the present chunk may become; its index has reserved room for that.
     """
 
     def __init__(self, *, chunk_s: float, max_chunk_bytes: int) -> None:
@@ -116,7 +116,7 @@ class ChunkCutter:
             self.skipped += 1
             return CutDecision.STOP
         elif pts_ns < start_ns:
-            # Shown before the keyframe that it was sent after: it needs the chunk before, and cannot join it.
+            # Sent after the keyframe, shown before it: decoding it needs the chunk before, which has ended.
             self.skipped += 1
             return CutDecision.SKIP
         self._newest_ns = max(self._newest_ns, pts_ns)
@@ -124,15 +124,15 @@ class ChunkCutter:
         return CutDecision.ADD
 
     def change(self, chunk_s: float) -> None:
-        """From any thread: how long chunks are to be from now on. A present one that is longer already ends
-        at the next keyframe; none grows by it, since the room for its index is reserved when it begins."""
+        """From any thread: how long chunks are to be from now on. The present one ends at the next keyframe
+        if it is longer already; it never grows, since its index has reserved room."""
         self._chunk_ns = round(chunk_s * NS_PER_S)
 
     def end(self, *, is_early: bool = False) -> None:
         """The present chunk has ended; the next begins at the next keyframe.
 
         Args:
-            is_early: Disorder of the stream has ended it: its time jumped, or its pictures changed places.
+            is_early: The stream has ended it: its time jumped, or its pictures were reordered further.
         """
         if self._start_ns is not None:
             self._steadiness.ended(self._newest_ns - self._start_ns, is_early=is_early)
@@ -141,7 +141,7 @@ class ChunkCutter:
         self._start_ns = None
 
     def retry_soon(self) -> None:
-        """The present chunk cannot be written: pass its pictures over, and try again before long."""
+        """The present chunk cannot be written: skip its pictures, and try again within `RETRY_NS`."""
         self._target_ns = min(self._chunk_ns, RETRY_NS)
 
     def _at_keyframe(

@@ -1,9 +1,9 @@
-"""A chunk being written: a small pipeline of its own from coded pictures to a file. Nothing is decoded.
+"""One chunk's file: a small pipeline from access units to disk. Nothing is decoded.
 
-MP4 is written so that it can be played at any moment: room for the index is kept at the beginning of the
-file, and about once a second the index is written there, in turns in one of two places, so that one of them
-is always whole. A node that is killed leaves a file that plays up to then, and a finished file plays in a
-browser with one request.
+MP4 plays at any moment (robust muxing): room for the index is reserved at the beginning of the file, and
+about once a second the index is written there, alternating between two places, so that one of them is always
+whole. A node that is killed leaves a file that plays up to then, and a browser plays a finished file with one
+request.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from edgecam.gstreamer.gst import (
 log = logging.getLogger(__name__)
 
 WAITING_BYTES_LIMIT = 4_000_000
-"""What may wait for a slow disk in here, besides what waits in the tap."""
+"""Bytes queued for a slow disk, besides those in the tap."""
 FINISH_TIMEOUT_S = 1.5
-"""A chunk is finished within milliseconds, unless the disk hangs; a node that is stopped has 4 s in all."""
+"""Milliseconds are enough unless the disk hangs; a node that is stopped has 4 s in all."""
 _INDEX_BYTES = 16
-"""Of a picture: its size 4, its time 8; the keyframes' list, the places and rounding the rest."""
+"""Per picture: its size 4, its time 8; the rest for the list of keyframes, offsets and rounding."""
 _REORDERED_INDEX_BYTES = 28
-"""The same where the time of showing stands beside that of decoding."""
+"""The same with a PTS beside the DTS."""
 _RESERVE_PICTURES_PER_S = 20  # at the least, for cameras that are slow in the dark and fast by day
 _INDEX_PERIOD_S = 1.0
 _INDEX_PERIODS = 120
-"""A chunk of an hour has an index of megabytes: not every second, but still often."""
+"""Updates a chunk, at the most: the index of an hour has megabytes."""
 _NO_SPACE_CODE = int(Gst.ResourceError.NO_SPACE_LEFT)
 _WITHOUT_META = Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.TIMESTAMPS | Gst.BufferCopyFlags.MEMORY
 
@@ -51,9 +51,9 @@ class Plan:
     Attributes:
         format: The container.
         codec: How the pictures are coded.
-        caps: GStreamer's word for it, with all details.
+        caps: The Gst.Caps of the pictures.
         span_s: How long it may become, seconds.
-        interval_ns: How far pictures are apart, about.
+        interval_ns: How far pictures are apart, about, nanoseconds.
         depth: How many pictures, at most, are sent before one that is shown before them.
     """
 
@@ -66,11 +66,11 @@ class Plan:
 
 
 class ChunkWriter:
-    """Writes one file. Used by one thread; writing itself happens on the pipeline's own.
+    """Writes one file. Used by one thread; the pipeline's own writes to the disk.
 
     Args:
-        path: Where to; a file that is there is replaced.
-        plan: What comes.
+        path: The file; one that exists is replaced.
+        plan: What it is to hold.
     """
 
     def __init__(self, path: Path, plan: Plan) -> None:
@@ -97,18 +97,18 @@ class ChunkWriter:
             pts_ns: When it is shown, nanoseconds from the chunk's own zero.
             dts_ns: When it is decoded, in the same time.
         """
-        # The picture belongs to the connection, which may still show it; only its bytes are shared.
+        # The buffer belongs to the connection, whose frames may need it; only its bytes are shared.
         own = unit.sample.get_buffer().copy_region(_WITHOUT_META, 0, unit.size_bytes)
         own.pts, own.dts = pts_ns, dts_ns
         if own.duration == Gst.CLOCK_TIME_NONE:
-            own.duration = self._interval_ns  # the last picture of a file without one is not shown
+            own.duration = self._interval_ns  # without it players do not show the last picture
         self._added.append(own)
 
     def flush(self) -> None:
         """Queue what was added, all at once: the pipeline's thread wakes up once. Never blocks."""
         for buffer in self._added:
-            # Not as a list: appsrc (1.22 to 1.26) hands a list on to its base class, which lets go of one
-            # that somebody else holds as well, and then reads it once more.
+            # Not as a list: appsrc (1.22 to 1.26) hands a list on to its base class, which frees one that has
+            # another owner, and then reads it.
             self._feed.emit("push-buffer", buffer)
         self._added = []
 
@@ -119,14 +119,14 @@ class ChunkWriter:
 
     @property
     def error(self) -> GstError | None:
-        """What has ended the writing, if anything has."""
+        """Why the file cannot be written on, or None."""
         if self._error is None:
             self._handle_message(self._bus.pop_filtered(Gst.MessageType.ERROR))
         return self._error
 
     @property
     def is_disk_full(self) -> bool:
-        """Whether that was a full disk."""
+        """Whether that is because the disk is full."""
         found = self.error
         return found is not None and (found.domain, found.code) == ("resource", _NO_SPACE_CODE)
 
@@ -158,10 +158,10 @@ class ChunkWriter:
 
 
 def _container(plan: Plan) -> list[Any]:
-    """What stands between the pictures and the file."""
+    """The elements between the pictures and the file."""
     if plan.format is ChunkFormat.MPEGTS:
         return [make("mpegtsmux")]  # takes pictures as they come from the source
-    # The muxer has many kinds of entrances; without a word on what comes it may offer the one for sound.
+    # The muxer has pads of many kinds: without caps it may offer the one for sound.
     form = make("capsfilter", caps=plan.codec.file_caps or plan.codec.media_type)
     pictures_per_s = max(_RESERVE_PICTURES_PER_S, 1.5 * NS_PER_S / plan.interval_ns)
     index_bytes = _REORDERED_INDEX_BYTES if plan.depth else _INDEX_BYTES

@@ -1,17 +1,18 @@
 """When a recorded picture was taken, UTC: the times in the names of chunks.
 
-A stream's own clock (`pts`) tells how far two of its pictures are apart, not when they were taken. That is
-told by the camera (RTCP sender reports) or, where it is silent about it, by the arrival at the core. Both may
-be wrong, and the core's clock may step. So a camera's time line is reckoned, as ships do:
+A stream's own clock (`pts`) measures how far two of its pictures are apart, not when they were taken. That is
+known from the camera (RTCP sender reports) or, where it sends none, from the arrival at the core. Both may be
+wrong, and the core's clock may step. So a camera's time line is extrapolated, as ships do it (dead
+reckoning):
 
 1. Within one connection a chunk starts as long after the one before as its first picture comes after that
    one's, whatever any clock says meanwhile: chunks join with neither gap nor overlap.
-2. From connection to connection the clock that never steps tells how much is missing.
-3. Where reckoning and reference (camera or arrival) differ a little, the difference is taken up slowly, as
-   NTP slews a clock: half a millisecond a second. That follows a stream whose clock runs fast or slow. A new
-   connection takes it up at once, since there is a gap anyway.
+2. From connection to connection the monotonic clock measures how much is missing.
+3. Where extrapolation and reference (camera or arrival) differ by less than `STEP`, the difference is slewed,
+   as NTP does: half a millisecond a second. That follows a stream whose clock drifts. A new connection starts
+   at the reference, since there is a gap anyway.
 4. Where they differ by more, a clock has stepped. That is not followed unless it lasts: ten minutes later a
-   step forth is taken at the next chunk, as a gap with a name. A step back never is: it would overwrite
+   step forward is taken at the next chunk, as a gap in its metadata. A step back never is: it would overwrite
    or reorder what is recorded; it is slewed. A clock that was not set yet (a core without a battery begins in
    1970) is left as soon as it is set.
 5. Starts grow strictly, and no chunk starts before the one before it ends.
@@ -35,27 +36,28 @@ SENDER_TRUST = timedelta(seconds=30)
 IN_STEP = timedelta(milliseconds=100)
 """Differences up to this are jitter of the network and are left alone."""
 STEP = timedelta(seconds=10)
-"""From this on it is no drift: a clock has stepped."""
+"""More is no drift: a clock has stepped."""
 STEP_LASTS_S = 600.0
-"""How long a step has to last before it is believed: who tries the clock's settings is done by then."""
+"""How long a step has to last before it is followed: a person who tries the clock's settings is done by
+then."""
 SLEW = 0.0005
 """Half a millisecond a second, the most that NTP slews; the worst crystals drift a fifth of it."""
 CLOCK_IS_SET = datetime(2025, 1, 1, tzinfo=UTC)
 """A time before this edgecam was made is that of a clock that was never set."""
 _WINDOW_S = 60.0
-"""The fastest way that a picture took in this time tells how late the others came."""
+"""Delays are measured against the least one of this time."""
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A picture that has just arrived, as clocks saw it.
+    """When a picture arrived, by all clocks.
 
     Attributes:
         pts_ns: Its place in the stream, nanoseconds.
         now: The core's time of day, UTC.
-        now_s: The same moment by the clock that never steps.
-        taken: When the camera says that it was taken, UTC, or None.
+        now_s: The same moment by the monotonic clock.
+        taken: When it was taken by the camera's clock, UTC, or None.
     """
 
     pts_ns: int
@@ -65,7 +67,7 @@ class Arrival:
 
 
 class MinDelay:
-    """How long after its place in the stream a picture arrives: the shortest of the last minute or two."""
+    """The least delay between a picture's place in the stream and its arrival, over one to two minutes."""
 
     def __init__(self) -> None:
         self._begun_s: float | None = None
@@ -81,7 +83,7 @@ class MinDelay:
         self._shortest_s = min(self._shortest_s, delay_s)
 
     def arrival_s(self, pts_ns: int) -> float:
-        """When the picture at `pts_ns` arrived, or would have undelayed, by the clock that never steps."""
+        """When the picture at `pts_ns` would have arrived with the least delay, by the monotonic clock."""
         known = self._shortest_s if self._former_s is None else min(self._shortest_s, self._former_s)
         return pts_ns / NS_PER_S + known
 
@@ -90,8 +92,8 @@ class Boundary(NamedTuple):
     """Where one chunk ends and the next begins.
 
     Attributes:
-        end: When the first picture of the next chunk was taken, as the chunk before reckons, UTC.
-        start: The same as the next chunk reckons: later when a clock was put forth, else equal.
+        end: When the first picture of the next chunk was taken, in the time of the chunk before, UTC.
+        start: The same in the time of the next chunk: later when a clock was set forward, else equal.
     """
 
     end: datetime
@@ -100,7 +102,7 @@ class Boundary(NamedTuple):
 
 @dataclass(frozen=True)
 class _Anchor:
-    """A point of the time line that later ones are reckoned from."""
+    """A point of the time line that later ones are extrapolated from."""
 
     time: datetime
     pts_ns: int
@@ -122,14 +124,14 @@ class ContentTime:
         self._arrival: Arrival | None = None
         self._seen_s = 0.0
         self._trusts_sender: bool | None = None
-        self._said_untrusted = False
+        self._warned_of_sender = False
         self._anchor: _Anchor | None = None
         self._floor: datetime | None = None
         self._may_settle = False
         self._step_since_s: float | None = None
 
     def connect(self) -> None:
-        """What is observed from now on has a clock of its own: a new connection, or a stream begun anew."""
+        """A new time line begins, with a clock of its own: a connection, or a discontinuity."""
         self._connection += 1
         self._delay = MinDelay()
         self._arrival = None
@@ -145,8 +147,8 @@ class ContentTime:
 
     @property
     def start(self) -> datetime:
-        """When the present chunk started. May change while the first chunk of a connection is written: some
-        cameras tell the time only after some seconds.
+        """When the present chunk started, UTC. May change while the first chunk of a connection is written:
+        some cameras send their first report after some seconds.
 
         Raises:
             RuntimeError: no chunk has begun, which is a mistake in this program.
@@ -169,7 +171,7 @@ class ContentTime:
             boundary = self._extrapolate(anchor, pts_ns, reference)
             self._floor = boundary.end
         self._may_settle = anchor is None or anchor.connection != self._connection
-        # Marks keep their microseconds, so that rounding never adds up; only the answer is rounded.
+        # Anchors keep their microseconds, so that roundings do not add up; only the answer is rounded.
         self._anchor = _Anchor(boundary.start, pts_ns, self._delay.arrival_s(pts_ns), self._connection)
         return Boundary(_whole_ms(boundary.end), _whole_ms(boundary.start))
 
@@ -188,17 +190,18 @@ class ContentTime:
         return _whole_ms(end)
 
     def _settle(self) -> None:
-        """The camera tells the time only now: its first chunk was named by arrival, and is not yet done."""
+        """The first sender report came only now: correct the chunk that was named by arrival and is still
+        open."""
         anchor = self._anchor
         if not self._may_settle or not self._trusts_sender or anchor is None:
             return
         self._may_settle = False
-        told = self._reference(anchor.pts_ns)
-        if abs(told - anchor.time) <= STEP:
-            self._anchor = replace(anchor, time=told if self._floor is None else max(told, self._floor))
+        start = self._reference(anchor.pts_ns)
+        if abs(start - anchor.time) <= STEP:
+            self._anchor = replace(anchor, time=start if self._floor is None else max(start, self._floor))
 
     def _reference(self, pts_ns: int) -> datetime:
-        """What the trusted clock says of the picture at `pts_ns`."""
+        """When the picture at `pts_ns` was taken, by the clock that is trusted."""
         seen = self._arrival
         if seen is None:
             raise RuntimeError("expected a picture to have been observed")
@@ -209,8 +212,8 @@ class ContentTime:
     def _judge_sender(self, arrival: Arrival, taken: datetime) -> None:
         apart = abs(taken - arrival.now)
         self._trusts_sender = apart <= SENDER_TRUST
-        if not self._trusts_sender and not self._said_untrusted:
-            self._said_untrusted = True
+        if not self._trusts_sender and not self._warned_of_sender:
+            self._warned_of_sender = True
             log.warning(
                 "expected the camera's clock to agree with the core's within %g s, found them %g s apart: "
                 "recordings are named by the time of arrival; set a time server at the camera",
@@ -220,43 +223,44 @@ class ContentTime:
             )
 
     def _extrapolate(self, anchor: _Anchor, pts_ns: int, reference: datetime) -> Boundary:
-        """Where the chunk before ends, or what is missing after it, and where the next starts."""
+        """Where the chunk before ends, or what is missing after it, and where the next starts (dead
+        reckoning)."""
         is_joined = anchor.connection == self._connection
         if is_joined:
             passed = timedelta(microseconds=(pts_ns - anchor.pts_ns) // 1000)
         else:
             passed = timedelta(seconds=self._delay.arrival_s(pts_ns) - anchor.arrival_s)
-        reckoned = anchor.time + max(_MILLISECOND, passed)
-        apart = reference - reckoned
+        expected = anchor.time + max(_MILLISECOND, passed)
+        apart = reference - expected
         if abs(apart) > STEP:
-            if not self._is_believed(reckoned, reference, self._seen_s):
-                return Boundary(reckoned, reckoned)
+            if not self._is_step_followed(expected, reference, self._seen_s):
+                return Boundary(expected, expected)
             if apart > STEP:
-                return Boundary(reckoned, reference)
+                return Boundary(expected, reference)
         else:
             self._step_since_s = None
             if not is_joined:
                 return Boundary(anchor.time, max(reference, anchor.time + _MILLISECOND))
             if abs(apart) <= IN_STEP:
-                return Boundary(reckoned, reckoned)
+                return Boundary(expected, expected)
         most = max(_MILLISECOND, passed) * SLEW
-        slewed = reckoned + max(-most, min(most, apart))
+        slewed = expected + max(-most, min(most, apart))
         return Boundary(slewed, slewed)
 
-    def _is_believed(self, reckoned: datetime, reference: datetime, now_s: float) -> bool:
-        """Whether a clock that has stepped is to be followed by now."""
+    def _is_step_followed(self, expected: datetime, reference: datetime, now_s: float) -> bool:
+        """Whether a clock that has stepped is followed: it was never set before, or the step has lasted."""
         if self._step_since_s is None:
             self._step_since_s = now_s
             log.warning(
                 "the clock stepped by %+.0f s; the recording's times go on as before for %.0f minutes",
-                (reference - reckoned).total_seconds(),
+                (reference - expected).total_seconds(),
                 STEP_LASTS_S / 60,
                 extra={"camera": self._camera_id},
             )
-        was_unset = reckoned < CLOCK_IS_SET <= reference
+        was_unset = expected < CLOCK_IS_SET <= reference
         if not was_unset and now_s - self._step_since_s < STEP_LASTS_S:
             return False
-        if reference > reckoned:
+        if reference > expected:
             self._step_since_s = None
         return True
 

@@ -1,8 +1,8 @@
-"""The times at which pictures are decoded. Cameras do not send them, containers want them.
+"""Decoding times (DTS), which containers want and cameras do not send. Plain values, no pipeline.
 
-A stream without B-frames decodes each picture when it shows it. With them pictures are sent in the order of
-decoding, and the time of decoding is the time at which the picture is shown that stands some places earlier
-in the order of showing: as many as the stream reorders, its depth. Plain values, no pipeline.
+Without B-frames the DTS of a picture is its presentation time (PTS). With them pictures are sent in the order
+of decoding, and the DTS of one is the PTS of the picture `depth` places before it in the order of showing;
+the depth is how far the stream reorders.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def reorder_depth(pts_ns: Iterable[int]) -> int:
     """How many pictures, at most, were sent before one that is shown before them.
 
     Args:
-        pts_ns: Times of showing, in the order of decoding.
+        pts_ns: Presentation times, in the order of decoding.
     """
     depth = 0
     seen: list[int] = []
@@ -34,7 +34,7 @@ def reorder_depth(pts_ns: Iterable[int]) -> int:
 
 
 class PtsTracker:
-    """Mends times of showing that are missing, and learns how far pictures are apart."""
+    """Repairs presentation times that are missing or doubled, and learns how far pictures are apart."""
 
     def __init__(self) -> None:
         self._latest_ns: deque[int] = deque(maxlen=_LATEST)
@@ -48,7 +48,7 @@ class PtsTracker:
         return max(1, (max(latest) - min(latest)) // (len(latest) - 1))
 
     def repaired(self, pts_ns: int | None) -> int | None:
-        """The time of showing; None where there is nothing to tell it from."""
+        """The presentation time, the next one where it is missing; None before the first."""
         latest = self._latest_ns
         if pts_ns is None or (latest and pts_ns == latest[-1]):
             if not latest:
@@ -59,22 +59,22 @@ class PtsTracker:
 
 
 class DtsGenerator:
-    """Times of decoding within one chunk.
+    """Makes the decoding times of one chunk.
 
     Args:
-        depth: How far the stream reorders.
-        first_ns: When the chunk's first picture is shown.
-        interval_ns: How far pictures are apart.
+        depth: How far the stream reorders, pictures.
+        first_ns: When the chunk's first picture is shown, nanoseconds.
+        interval_ns: How far pictures are apart, nanoseconds.
     """
 
     def __init__(self, *, depth: int, first_ns: int, interval_ns: int) -> None:
-        # Before the first picture is shown, as many have to have been decoded as are reordered.
+        # `depth` pictures are decoded before the first is shown.
         self._waiting = [first_ns - (place + 1) * interval_ns for place in range(depth)]
         heapq.heapify(self._waiting)
         self._last_ns: int | None = None
 
     def dts_ns(self, pts_ns: int) -> int | None:
-        """When the next picture, shown at `pts_ns`, is decoded; None when it is reordered further."""
+        """The DTS of the next picture, shown at `pts_ns`; None when it is reordered further than `depth`."""
         dts_ns = heapq.heappushpop(self._waiting, pts_ns)
         if self._last_ns is not None and dts_ns <= self._last_ns:
             return None

@@ -18,7 +18,7 @@ SLOW_REASON = "slow-disk"
 KEYFRAME_REASON = "no-keyframe"
 UNSUPPORTED_REASON = "unsupported"
 UNSTEADY_REASON = "unsteady"
-"""The stream changes its form more often than chunks can follow."""
+"""The stream changes its format more often than chunks can follow."""
 HANGS_AFTER_S = 30.0
 """A disk that has taken nothing for this long is in trouble: a slow card takes some seconds for a chunk."""
 SETTLED_AFTER_S = 600.0

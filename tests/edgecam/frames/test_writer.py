@@ -49,7 +49,7 @@ def writer(folder: Path, *, name: str = "frame.jpg", **frames: Any) -> FrameWrit
     return made
 
 
-def told(folder: Path, name: str = "frame.json") -> dict[str, Any]:
+def frame_json(folder: Path, name: str = "frame.json") -> dict[str, Any]:
     content: dict[str, Any] = json.loads((folder / name).read_text())
     return content
 
@@ -70,7 +70,7 @@ def test_the_json_beside_it_tells_time_number_size_limit_and_status(tmp_path: Pa
     made.set_state(CameraState.CONNECTED)
     made.write(picture())
     made.write(picture(data=jpeg(320, 200)))
-    assert told(tmp_path) == {
+    assert frame_json(tmp_path) == {
         "camera": "lobby",
         "captured_at": "2026-01-01T12:00:00.250Z",
         "sequence": 2,
@@ -81,19 +81,19 @@ def test_the_json_beside_it_tells_time_number_size_limit_and_status(tmp_path: Pa
     }
 
 
-def test_a_change_of_status_is_told_at_once_and_leaves_the_picture_alone(tmp_path: Path) -> None:
+def test_a_change_of_status_is_written_at_once_and_leaves_the_picture_alone(tmp_path: Path) -> None:
     made = writer(tmp_path)
     made.write(picture())
     before = (tmp_path / "frame.jpg").stat()
     made.set_state(CameraState.STALLED)
-    assert told(tmp_path)["status"] == "stalled"
+    assert frame_json(tmp_path)["status"] == "stalled"
     assert (tmp_path / "frame.jpg").stat().st_ino == before.st_ino
 
 
 def test_a_path_of_the_cameras_own_has_its_json_beside_it(tmp_path: Path) -> None:
     made = writer(tmp_path / "deep" / "er", name="gate.jpeg")
     made.write(picture())
-    assert told(tmp_path / "deep" / "er", "gate.json")["sequence"] == 1
+    assert frame_json(tmp_path / "deep" / "er", "gate.json")["sequence"] == 1
 
 
 def test_a_reader_that_holds_the_old_picture_keeps_it_whole(tmp_path: Path) -> None:
@@ -164,13 +164,13 @@ def test_no_temporary_file_stays_behind(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"frame.jpg", "frame.json"}
 
 
-def test_a_former_runs_picture_stays_and_is_told_with_its_own_time(tmp_path: Path) -> None:
+def test_a_picture_of_the_run_before_stays_with_its_own_time(tmp_path: Path) -> None:
     (tmp_path / "frame.jpg").write_bytes(jpeg(160, 120))
     long_ago = NOON - timedelta(hours=1)
     os.utime(tmp_path / "frame.jpg", (long_ago.timestamp(), long_ago.timestamp()))
     writer(tmp_path)
     assert (tmp_path / "frame.jpg").exists()
-    assert told(tmp_path) | {"stale_after_s": 5} == {
+    assert frame_json(tmp_path) | {"stale_after_s": 5} == {
         "camera": "lobby",
         "captured_at": "2026-01-01T11:00:00.250Z",
         "sequence": 0,
@@ -186,7 +186,7 @@ def test_a_former_runs_picture_is_removed_where_stale_ones_are(tmp_path: Path) -
     os.utime(tmp_path / "frame.jpg", (0, 0))
     writer(tmp_path, on_stale=OnStale.REMOVE)
     assert not (tmp_path / "frame.jpg").exists()
-    assert told(tmp_path)["captured_at"] is None
+    assert frame_json(tmp_path)["captured_at"] is None
 
 
 def test_a_stale_picture_is_removed_when_its_time_has_come_and_returns_with_the_next(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_stale_picture_is_kept_by_default(tmp_path: Path) -> None:
     assert (tmp_path / "frame.jpg").exists()
 
 
-def test_a_disk_that_does_not_let_us_costs_pictures_and_is_said_once(
+def test_a_disk_that_does_not_let_us_costs_pictures_and_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "gone"
@@ -230,10 +230,10 @@ def test_a_disk_that_does_not_let_us_costs_pictures_and_is_said_once(
     assert len(errors) == 1
     assert os.strerror(errno.ENOENT) in errors[0].getMessage()
     assert caplog.text.count("can be written again") == 1
-    assert told(folder)["sequence"] == 3
+    assert frame_json(folder)["sequence"] == 3
 
 
-def test_a_disk_too_full_for_the_picture_alone_is_not_called_mended(
+def test_a_disk_too_full_for_the_picture_alone_is_not_called_repaired(
     tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -244,7 +244,7 @@ def test_a_disk_too_full_for_the_picture_alone_is_not_called_mended(
         for state in (CameraState.CONNECTED, CameraState.STALLED):
             assert not made.write(picture(data=large))
             made.set_state(state)  # frame.json is small enough
-    assert told(tmp_path)["status"] == "stalled"
+    assert frame_json(tmp_path)["status"] == "stalled"
     assert "can be written again" not in caplog.text
     assert made.problem is not None
     assert os.strerror(errno.EFBIG) in made.problem
@@ -265,7 +265,7 @@ def test_a_disk_that_takes_half_a_picture_leaves_the_last_whole_one(
     assert not made.write(picture(data=jpeg(1920, 1080)))
     assert (tmp_path / "frame.jpg").read_bytes() == first
     assert {path.name for path in tmp_path.iterdir()} == {"frame.jpg", "frame.json"}
-    assert told(tmp_path)["sequence"] == 1
+    assert frame_json(tmp_path)["sequence"] == 1
 
 
 def test_what_is_no_jpeg_is_not_written(tmp_path: Path) -> None:

@@ -163,13 +163,13 @@ OTHER = StreamFormat("h264", 1280, 720, b"others")
 
 
 def flips(cutting: ChunkCutter, period_s: float, count: int, begin_s: float = 0.0) -> list[CutDecision]:
-    """What becomes of so many keyframes, each in another form than the one before."""
+    """The decisions about `count` keyframes, each in another format than the one before."""
     return [
         offer(cutting, begin_s + n * period_s, key=True, form=OTHER if n % 2 else FORM) for n in range(count)
     ]
 
 
-def test_a_form_that_changes_with_each_picture_makes_few_chunks_and_then_none() -> None:
+def test_a_format_that_changes_with_each_picture_makes_few_chunks_and_then_none() -> None:
     cutting = cutter()
     steps = flips(cutting, 0.01, 3000)
     assert steps[:10] == [CutDecision.BEGIN] * 9 + [CutDecision.STOP]
@@ -178,7 +178,7 @@ def test_a_form_that_changes_with_each_picture_makes_few_chunks_and_then_none() 
     assert cutting.skipped == 3000 - 9
 
 
-def test_a_form_that_changes_with_each_keyframe_a_second_apart_loses_nothing() -> None:
+def test_a_format_that_changes_with_each_keyframe_a_second_apart_loses_nothing() -> None:
     cutting = cutter()
     assert set(flips(cutting, 1.0, 500)) == {CutDecision.BEGIN}
     assert cutting.lapses == cutting.skipped == 0
@@ -208,7 +208,7 @@ def test_chunks_of_an_unsteady_stream_are_never_more_than_one_a_second_of_it() -
     cutting = cutter()
     begun, at_s = 0, 0.0
     for _ in range(50):
-        for at in range(25):  # steady for a little longer than it takes, then another form at each picture
+        for at in range(25):  # steady for slightly longer than needed, then another format at each picture
             begun += offer(cutting, at_s + 0.05 * at, key=True) is CutDecision.BEGIN
         begun += flips(cutting, 0.01, 20, at_s + 1.25).count(CutDecision.BEGIN)
         at_s += 1.5

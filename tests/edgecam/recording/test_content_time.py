@@ -122,7 +122,7 @@ def test_a_camera_that_tells_the_time_late_still_names_its_first_chunk(stream: S
     assert boundary.end == boundary.start == NOON + timedelta(seconds=9.6)
 
 
-def test_a_camera_whose_clock_is_far_off_is_said_once_and_arrival_counts(
+def test_a_camera_whose_clock_is_far_off_is_logged_once_and_arrival_counts(
     stream: Stream, caplog: pytest.LogCaptureFixture
 ) -> None:
     stream.camera = -HOUR

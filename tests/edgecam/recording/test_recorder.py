@@ -127,9 +127,9 @@ def test_parameter_sets_that_alternate_make_few_chunks_and_a_gap_that_is_named(
     assert chunks[9].gap_before_ms == (chunks[9].start - chunks[8].end).total_seconds() * 1000 > 5000
     report = place.recorder.report()
     assert (report.chunks_total, report.lost_total, report.problem) == (10, 1, None)
-    told = [entry for entry in caplog.records if entry.levelno >= logging.INFO]
-    assert [entry.levelname for entry in told] == ["ERROR", "INFO"]
-    assert "parameter sets" in told[0].getMessage()
+    logged = [entry for entry in caplog.records if entry.levelno >= logging.INFO]
+    assert [entry.levelname for entry in logged] == ["ERROR", "INFO"]
+    assert "parameter sets" in logged[0].getMessage()
 
 
 def test_while_a_stream_does_not_settle_the_report_says_why(
@@ -163,7 +163,7 @@ def test_in_mpegts_parameter_sets_may_change_within_a_chunk(
     assert place.recorder.report().lost_total == 0
 
 
-def test_pictures_without_a_time_are_mended(studio: Callable[..., Studio]) -> None:
+def test_pictures_without_a_time_are_repaired(studio: Callable[..., Studio]) -> None:
     place = studio(chunk_s=2)
     place.show(f"videotestsrc num-buffers=120 ! {VIDEO} ! {H264} name=last")
     place.await_end()
@@ -171,7 +171,7 @@ def test_pictures_without_a_time_are_mended(studio: Callable[..., Studio]) -> No
     assert sum(place.lengths_ms()) == 4000
 
 
-def test_a_spool_without_room_is_said_once_and_tried_again(
+def test_a_spool_without_room_is_logged_once_and_tried_again(
     studio: Callable[..., Studio], caplog: pytest.LogCaptureFixture
 ) -> None:
     place = studio()
@@ -224,7 +224,7 @@ def test_a_folder_that_cannot_be_written_loses_chunks_not_the_recorder(
     assert len(place.sink.discarded) <= 1
 
 
-def test_a_slow_disk_costs_whole_stretches_and_is_told_as_a_gap(
+def test_a_slow_disk_costs_whole_spans_and_is_named_as_a_gap(
     studio: Callable[..., Studio], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tap, "HELD_BYTES_LIMIT", 20_000)
@@ -244,9 +244,9 @@ def test_a_slow_disk_costs_whole_stretches_and_is_told_as_a_gap(
     for earlier, later in zip(place.sink.chunks[:-1], place.sink.chunks[1:], strict=True):
         assert (later.start - earlier.end).total_seconds() * 1000 == later.gap_before_ms
     for chunk in place.sink.chunks:
-        told = probe(place.sink.path(chunk))
+        found = probe(place.sink.path(chunk))
         # No hole within: as many pictures as fit into its length.
-        assert abs(told.packets * 1000 / 30 - chunk.duration_ms) < 2
+        assert abs(found.packets * 1000 / 30 - chunk.duration_ms) < 2
 
 
 def test_a_full_disk_keeps_what_was_written_and_goes_on_when_there_is_room(
@@ -269,7 +269,7 @@ def test_a_full_disk_keeps_what_was_written_and_goes_on_when_there_is_room(
     probe(place.sink.path(second))
 
 
-class StandingClock(ManualClock):
+class FrozenClock(ManualClock):
     """Time passes when the test says so; who waits is woken often, and finds that none has passed."""
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
@@ -295,10 +295,10 @@ def test_trouble_holds_until_a_whole_chunk_is_kept(studio: Callable[..., Studio]
     assert reason(place) is None
 
 
-def test_trouble_is_said_again_every_hour_though_nothing_is_tried(
+def test_trouble_is_logged_again_every_hour_though_nothing_is_tried(
     studio: Callable[..., Studio], eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock = StandingClock()
+    clock = FrozenClock()
     place = studio(clock=clock)
     place.show(f"videotestsrc is-live=true ! {VIDEO} ! identity")
     eventually(lambda: reason(place) == "unsupported")
@@ -309,10 +309,10 @@ def test_trouble_is_said_again_every_hour_though_nothing_is_tried(
     assert "for 180 min now" in caplog.records[-1].getMessage()
 
 
-def test_disk_that_hangs_is_told_and_said_and_over_when_it_answers(
+def test_disk_that_hangs_is_reported_and_logged_and_over_when_it_answers(
     studio: Callable[..., Studio], eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock = StandingClock()
+    clock = FrozenClock()
     place = studio(clock=clock)
     place.sink.gate.clear()
     place.live()
@@ -335,7 +335,7 @@ def test_disk_that_hangs_is_told_and_said_and_over_when_it_answers(
 def test_file_that_is_behind_for_long_is_trouble(
     studio: Callable[..., Studio], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = StandingClock()
+    clock = FrozenClock()
     place = studio(clock=clock)
     place.live()
     eventually(lambda: place.recorder._recording._open is not None)
@@ -349,7 +349,7 @@ def test_file_that_is_behind_for_long_is_trouble(
 def test_pictures_of_which_no_chunk_can_begin_are_trouble(
     studio: Callable[..., Studio], eventually: Eventually
 ) -> None:
-    clock = StandingClock()
+    clock = FrozenClock()
     place = studio(clock=clock)
     place.show(f"videotestsrc is-live=true ! {VIDEO} ! {H264}", keyframes=False)
     eventually(lambda: place.recorder._recording._chunkless._since_s is not None)
@@ -358,7 +358,7 @@ def test_pictures_of_which_no_chunk_can_begin_are_trouble(
     eventually(lambda: reason(place) == "no-keyframe")
 
 
-def test_fault_of_ours_is_told_and_ends_nothing(
+def test_fault_of_ours_is_reported_and_ends_nothing(
     studio: Callable[..., Studio], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = studio()

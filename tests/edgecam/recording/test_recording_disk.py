@@ -22,8 +22,8 @@ def test_recording_on_a_disk_in_trouble_is_503_as_long_as_it_lasts(tmp_path: Pat
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert {when: health["status"] for when, health in told.items()} == {
+    health_when = json.loads(done.stdout)
+    assert {when: health["status"] for when, health in health_when.items()} == {
         "before": 200,
         "read-only": 503,
         "still read-only": 503,
@@ -36,6 +36,6 @@ def test_recording_on_a_disk_in_trouble_is_503_as_long_as_it_lasts(tmp_path: Pat
         ("still read-only", "disk", "Read-only file system"),
         ("full", "spool-full", "expected room for a chunk"),
     ):
-        (reason,) = told[when]["reasons"]
+        (reason,) = health_when[when]["reasons"]
         assert (reason["camera"], reason["recording"]) == ("c0", word)
         assert found in reason["message"], when

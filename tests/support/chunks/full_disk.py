@@ -29,20 +29,20 @@ def main() -> None:
                 made.append(spool.make_room(len(piece) - written))
                 if not made[-1]:
                     break
-    told: dict[str, object] = {"made_room": made[:1], "while_writing": numbers(spool)}
+    found: dict[str, object] = {"made_room": made[:1], "while_writing": numbers(spool)}
     try:
         spool.finish(path, chunk(3, duration_ms=10_000))
     except SpoolError as error:
-        told["error"] = str(error)
+        found["error"] = str(error)
     report = spool.report()
     spool.close()
     again = opened(folder / "spool", when_full=WhenFull(sys.argv[2]))
-    told |= {
+    found |= {
         "kept": numbers(again),
         "evicted": again.report().cameras["lobby"].evicted_chunks_total,
         "evicted_before": report.cameras["lobby"].evicted_chunks_total,
     }
-    sys.stdout.write(json.dumps(told))
+    sys.stdout.write(json.dumps(found))
 
 
 def _write(descriptor: int, piece: bytes) -> int:

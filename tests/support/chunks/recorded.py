@@ -18,7 +18,7 @@ from sandbox.cameras.film import read_mark
 
 
 class ChunkFolder:
-    """A `ChunkSink` that keeps every chunk at `<folder>/<name>`, and can be told to fail.
+    """A `ChunkSink` that keeps every chunk at `<folder>/<name>`, and can be set to fail.
 
     Attributes:
         chunks: The finished ones, in the order in which they were finished.
@@ -113,8 +113,8 @@ def probe(path: Path) -> Probed:
         check=False,
     )
     assert not outcome.stderr, f"{path.name}: {outcome.stderr}"
-    told: dict[str, Any] = json.loads(outcome.stdout)
-    stream, packets = told["streams"][0], told["packets"]
+    found: dict[str, Any] = json.loads(outcome.stdout)
+    stream, packets = found["streams"][0], found["packets"]
     shown = [Fraction(packet["pts_time"]) for packet in packets]
     return Probed(
         stream["codec_name"],

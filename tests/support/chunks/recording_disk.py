@@ -1,6 +1,6 @@
 """A recorder and its health on a disk that becomes read-only, then full, and well again each time.
 
-Run under `unshare --mount`, so that nobody else sees the disk; tells what `/healthz` said each time.
+Run under `unshare --mount`, so that nobody else sees the disk; prints what `/healthz` answered each time.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ def main() -> None:
     spool = Spool(settings, clock=SystemClock(), recover=media.repair)
     spool.open()
     studio = Studio(folder, sink=spool)
-    told = {"before": _health(studio, folder)}
+    health_when = {"before": _health(studio, folder)}
     # The same folder once more above itself: a plain remount is refused while the spool's lock is open.
     _mount("--bind", settings.path, settings.path)
     _mount("-o", "remount,bind,ro", settings.path)
-    told["read-only"] = _health(studio, folder)
-    told["still read-only"] = _health(studio, folder)
+    health_when["read-only"] = _health(studio, folder)
+    health_when["still read-only"] = _health(studio, folder)
     subprocess.run(["umount", settings.path], check=True)
-    told["writable"] = _health(studio, folder)
+    health_when["writable"] = _health(studio, folder)
     _fill(folder / "others")
-    told["full"] = _health(studio, folder)
+    health_when["full"] = _health(studio, folder)
     (folder / "others").unlink()
-    told["with room"] = _health(studio, folder)
+    health_when["with room"] = _health(studio, folder)
     studio.recorder.stop(5)
-    sys.stdout.write(json.dumps(told))
+    sys.stdout.write(json.dumps(health_when))
 
 
 def _mount(*arguments: str) -> None:

@@ -41,7 +41,7 @@ class Studio:
         self.tap: Tap | None = None
 
     def show(self, description: str, *, keyframes: bool = True, pictures: int | None = None) -> Tap:
-        """Begin a connection that delivers what a gst-launch line makes, without its keyframes if wished, or
+        """Begin a connection that delivers what a gst-launch line makes, without its keyframes on demand, or
         its first pictures alone."""
         self._pipeline = Gst.Pipeline.new(None)
         source = Gst.parse_bin_from_description(description, True)
@@ -57,7 +57,7 @@ class Studio:
         return self.tap
 
     def film(self, seconds: int) -> Tap:
-        """So many seconds of H.264 with a keyframe each second, as fast as they can be made."""
+        """`seconds` of H.264 with a keyframe each second, as fast as they can be made."""
         return self.show(f"videotestsrc num-buffers={seconds * 30} ! {VIDEO} ! {H264}")
 
     def live(self) -> Tap:
@@ -110,7 +110,7 @@ def _only_first(pictures: int) -> Callable[[Any, Any], Any]:
 
 
 def keyframes(folder: Path, count: int, *, width: int, more: str = "") -> list[Path]:
-    """So many pictures of H.264, each a keyframe with its parameter sets, in a file each; `more` is for the
+    """`count` pictures of H.264, each a keyframe with its parameter sets, in a file each; `more` is for the
     coder."""
     folder.mkdir()
     line = (
