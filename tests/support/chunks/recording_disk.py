@@ -21,7 +21,7 @@ from edgecam.config.storage import Spool as Settings
 from edgecam.config.storage import WhenFull
 from edgecam.formats import repair as media
 from edgecam.spool.spool import Spool
-from edgecam.web.routes import Answers
+from edgecam.web.routes import Routes
 
 SIZE_BYTES = 8_000_000
 
@@ -71,7 +71,7 @@ def _health(studio: Studio, folder: Path) -> dict[str, Any]:
     studio.await_end()
     studio.cut()
     recorded = replace(report("c0"), recording=studio.recorder.report())
-    answer = Answers(ReportedNode(folder, recorded), SystemClock(), ReportedStorage()).to("/healthz")
+    answer = Routes(ReportedNode(folder, recorded), SystemClock(), ReportedStorage()).response("/healthz")
     return {"status": int(answer.status), "reasons": json.loads(answer.body)["reasons"]}
 
 
