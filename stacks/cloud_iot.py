@@ -19,9 +19,9 @@ from stacks.greengrass.deployment import SiteDeployment
 class CloudIotStack(cdk.Stack):
     """Registry → devices, each with a key in AWS Secrets Manager.
 
-    The devices of a large fleet stand in stacks beside this one, dealt as their sites are: the device of a
+    The devices of a large fleet are in stacks beside this one, sharded as their sites are: the device of a
     camera is in `EdgecamCloudIot-Sites-07` where its deployment is in `EdgecamFrameGrabber-Sites-07`. Those
-    come after this one, which has the function that makes them all, and the registry.
+    come after this one, which has the registry and the function that makes all devices.
 
     The stacks that deploy nodes come after those of their devices; they share no values with them, since a
     node finds its key by name.
@@ -44,12 +44,12 @@ class CloudIotStack(cdk.Stack):
         versions = _versions(fleet)
         for device in devices_of(fleet):
             site = fleet.sites[device.site]
-            stands_in = self._stack_at(place_of(device.site, site, fleet.aws.site_stacks))
-            self._of_site[device.site] = stands_in
+            stack_of_site = self._stack_at(place_of(device.site, site, fleet.aws.site_stacks))
+            self._of_site[device.site] = stack_of_site
             # A new version for a core is an occasion to see whether its devices still are as they should be.
-            registry.device(device, checked_with=versions[site.variant], stack=stands_in)
+            registry.device(device, checked_with=versions[site.variant], stack=stack_of_site)
         if fleet.aws.site_stacks is not None or len(self._stacks) > 1:
-            # Also while no site stands elsewhere: it cannot be taken back as long as a stack imports it.
+            # Also while no site is elsewhere: an export cannot be removed as long as a stack imports it.
             registry.export_function()
         cdk.CfnOutput(
             self,
@@ -85,7 +85,7 @@ class CloudIotStack(cdk.Stack):
 
 
 def _versions(fleet: Fleet) -> dict[str, str]:
-    """What stands for the version of the component that a site gets, by variant."""
+    """A value that changes with the component's version, by variant."""
     image = fleet.image
     variants = {site.variant for site in fleet.sites.values() if site.devices}
     return {

@@ -130,8 +130,8 @@ WAYS: dict[str, dict[str, Reaches]] = {
         "the same by HTTPS": iot("UpdateThingShadow", "thing/{core}"),
         "read what is deployed": iot("Subscribe", f"topicfilter/$aws/things/{{core}}/{SHADOW}/get/accepted"),
         "read or end jobs": iot("Publish", "topic/$aws/things/{core}/jobs/J/update"),
-        "tell a core's health": iot("Publish", "topic/$aws/things/{core}/greengrassv2/health/json"),
-        "tell a camera's state": iot("Publish", "topic/edgecam/{core}/door/state"),
+        "report a core's health": iot("Publish", "topic/$aws/things/{core}/greengrassv2/health/json"),
+        "publish a camera's state": iot("Publish", "topic/edgecam/{core}/door/state"),
     },
     "AWS role": {
         "read a camera's password": lambda loot, site, _: loot.by_role(f"{site}-AbCdEf"),

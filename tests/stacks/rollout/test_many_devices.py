@@ -1,4 +1,4 @@
-"""Two thousand sites whose cameras are devices: within the limits, dealt as the sites are, in order."""
+"""Two thousand sites whose cameras are devices: within the limits, sharded as the sites are, in order."""
 
 from __future__ import annotations
 
