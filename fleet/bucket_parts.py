@@ -32,7 +32,7 @@ def shared_prefixes(fleet: Fleet) -> list[str]:
 
 
 def own_parts(fleet: Fleet) -> list[Part]:
-    """Of the sites that say who may write, those with the same prefix together."""
+    """Of the sites with `writers`, those with the same prefix together."""
     found: dict[str, set[str]] = {}
     for prefix, site in _sites(fleet):
         if site.writers:

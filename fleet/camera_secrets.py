@@ -1,8 +1,8 @@
 """Which core may read which camera secret: those of its own site.
 
-All cores take on one role. What keeps them apart is `credentials-iot:ThingName`, the name of the thing that a
-core has shown its certificate for; AWS IoT compares it with the certificate and hands it to IAM. A site of a
-thing is that name; a group is the names and patterns that `cores.provisioning.things` lets into it.
+All cores assume one role. `credentials-iot:ThingName` distinguishes them: the thing of its certificate, which
+AWS IoT verifies and hands to IAM. A site of a thing is that name; a group is the names and patterns that
+`cores.provisioning.things` lets into it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fleet.settings.fleet import Fleet
 from fleet.settings.site import Site
 
 THING = "{thing}"
-"""In `aws.camera_secrets`: where a thing's name stands in the names of its secrets."""
+"""In `aws.camera_secrets`: the place of a thing's name in the names of its secrets."""
 
 POLICY_BYTES = 6_000
 """Of the 6,144 that a managed policy may have (IAM's user guide, quotas); what is left are its brackets."""
@@ -89,7 +89,7 @@ def exact_secret(arn: str) -> str:
 
 
 def grants_of(fleet: Fleet) -> list[Grant]:
-    """What the cores' role has to allow secret by secret; sites with the same secrets stand together."""
+    """What the cores' role has to allow secret by secret; sites with the same secrets are one grant."""
     readers: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for site in fleet.sites.values():
         if (secrets := site.secret_arns()) and not _named_by_thing(fleet, site):
@@ -98,7 +98,7 @@ def grants_of(fleet: Fleet) -> list[Grant]:
 
 
 def policies_of(fleet: Fleet) -> list[list[Grant]]:
-    """The same, each list as much as one policy takes."""
+    """The same, grouped by policy within `POLICY_BYTES`."""
     policies: list[list[Grant]] = []
     room_bytes = 0
     for grant in (part for whole in grants_of(fleet) for part in _fitting(whole)):
@@ -119,12 +119,12 @@ def cores_of(fleet: Fleet, site: Site) -> tuple[str, ...]:
 
 
 def open_sites(fleet: Fleet) -> list[str]:
-    """Sites whose camera secrets every core may read, since nobody knows which cores they have."""
+    """Sites whose camera secrets every core may read, since their cores are not known."""
     return [name for name, site in fleet.sites.items() if site.secret_arns() and not cores_of(fleet, site)]
 
 
 def mistakes_of_secrets(fleet: Fleet) -> Iterator[Mistake]:
-    """Secrets that no policy has room for, or that are not where the settings say."""
+    """Secrets that no policy has room for, or whose names are not those of `aws.camera_secrets`."""
     if (count := len(policies_of(fleet))) > MOST_POLICIES:
         yield Mistake(
             "aws.camera_secrets",
@@ -138,7 +138,7 @@ def mistakes_of_secrets(fleet: Fleet) -> Iterator[Mistake]:
 
 
 def _elsewhere(fleet: Fleet, name: str, site: Site) -> Iterator[Mistake]:
-    """The core would be refused, and say so only when it runs."""
+    """Secrets of other names: the core would be refused when it runs."""
     beginning = str(fleet.aws.camera_secrets).removesuffix("*").replace(THING, str(site.thing))
     for arn in site.secret_arns():
         found = arn.split(":secret:", 1)[1]

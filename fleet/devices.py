@@ -51,7 +51,7 @@ def devices_at(name: str, site: Site) -> Iterator[FleetDevice]:
 
 
 def node_of(fleet: Fleet, name: str, *, secrets: str) -> dict[str, Any]:
-    """The node configuration of a site as plain values, with registry and devices where they are asked for.
+    """The node configuration of a site as plain values, with registry and devices where the site has them.
 
     A secret is named by its ARN without the six characters that Secrets Manager adds: they are not known
     before it is made, and a node asks by this name as well.

@@ -20,7 +20,7 @@ def load_fleet(path: Path) -> Fleet:
 
 
 def fleet_of(document: FleetDocument) -> Fleet:
-    """The fleet that stands in files.
+    """The fleet of a document.
 
     Raises:
         ConfigurationError: with every mistake.

@@ -1,8 +1,7 @@
-"""Which wave a site belongs to, and what no single wave can tell is wrong.
+"""Which wave a site belongs to.
 
-A wave goes before the next by the order in which CloudFormation deploys what stands in one stack. Further
-stacks come after that of the variant as a whole. So who is waited for stands in the stack of the variant;
-those that come last may stand anywhere.
+CloudFormation orders waves within one stack, and further stacks come after the whole stack of the variant. So
+sites that are waited for are in the stack of the variant; sites of no wave may be in any.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The stack that lets a repository at GitHub deploy by itself: no key is stored anywhere.
 
-A job shows AWS a token that GitHub signed for it. It says which repository, which environment and which
-branch the job runs for, and the trust of each role below says which it takes. What the roles may do is one
-thing: take on roles that `cdk bootstrap` made.
+A job authenticates with a token that GitHub signed for it. The token's claims name repository, environment
+and branch of the job; the trust policy of each role below names those that it accepts. The roles may do one
+thing: assume roles that `cdk bootstrap` made.
 
 It is deployed by hand, once: `cdk deploy EdgecamPipeline`. Its outputs are the variables of the workflows.
 """
@@ -19,11 +19,11 @@ from fleet.settings.pipeline import Pipeline
 
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
-"""What aws-actions/configure-aws-credentials asks GitHub's tokens for."""
+"""Of the tokens that aws-actions/configure-aws-credentials requests."""
 
 DEPLOYING_ROLES = ("deploy", "file-publishing", "image-publishing", "lookup")
 READING_ROLES = ("lookup",)
-"""Of the roles that `cdk bootstrap` makes: those that `cdk deploy` takes on, and that of a `cdk diff`."""
+"""Of the roles that `cdk bootstrap` makes: those that `cdk deploy` assumes, and that of a `cdk diff`."""
 
 _DEPLOY_SESSION = cdk.Duration.hours(2)
 """A first deployment builds images, for an architecture that is emulated as well."""
@@ -36,7 +36,7 @@ class PipelineStack(cdk.Stack):
 
     Attributes:
         deploy_role: For the job that deploys.
-        diff_role: For pull requests, whose code nobody has read yet.
+        diff_role: For pull requests, whose code is not reviewed yet.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, pipeline: Pipeline, **stack: Any) -> None:
@@ -62,8 +62,8 @@ class PipelineStack(cdk.Stack):
             description=f"Compares pull requests of {pipeline.repository} with what is deployed.",
             session=_DIFF_SESSION,
         )
-        self._let_take_on(self.deploy_role, DEPLOYING_ROLES, pipeline.bootstrap_qualifier)
-        self._let_take_on(self.diff_role, READING_ROLES, pipeline.bootstrap_qualifier)
+        self._let_assume(self.deploy_role, DEPLOYING_ROLES, pipeline.bootstrap_qualifier)
+        self._let_assume(self.diff_role, READING_ROLES, pipeline.bootstrap_qualifier)
         for name, role in (("DeployRoleArn", self.deploy_role), ("DiffRoleArn", self.diff_role)):
             cdk.CfnOutput(self, name, value=role.role_arn, description="A variable of the workflows.")
 
@@ -92,7 +92,7 @@ class PipelineStack(cdk.Stack):
             max_session_duration=session,
         )
 
-    def _let_take_on(self, role: iam.Role, kinds: tuple[str, ...], qualifier: str) -> None:
+    def _let_assume(self, role: iam.Role, kinds: tuple[str, ...], qualifier: str) -> None:
         names = [f"cdk-{qualifier}-{kind}-role-{self.account}-{self.region}" for kind in kinds]
         resources = [
             self.format_arn(service="iam", region="", resource="role", resource_name=name) for name in names

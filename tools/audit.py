@@ -3,7 +3,7 @@
     python -m tools.audit [options of pip-audit]
 
 Ends with 1 where something is known that `accepted.toml` does not name, or names for a time that is over.
-Nothing is installed: the locks say the versions, and a public service what is known of them.
+Nothing is installed: the locks have the versions, and a public service what is known of them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KEYS = {"id": str, "package": str, "reason": str, "until": date}
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """A vulnerability that somebody has looked into.
+    """A vulnerability that was examined.
 
     Attributes:
         id: As pip-audit prints it.

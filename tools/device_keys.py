@@ -3,7 +3,7 @@
     tools/keys door                         keys/door.private.pem and keys/door.public.pem, RSA
     tools/keys door --algorithm ES256       the same with P-256
 
-With CDK nobody needs this: there the deploy makes the keys. It calls openssl, as the forerunner's guide did,
+Not needed with CDK: there the deploy makes the keys. It calls openssl, as the forerunner's guide did,
 and needs nothing else but Python's standard library. No command of edgecam: its image is without openssl.
 """
 
@@ -62,7 +62,7 @@ Not as --env=PRIVATE_KEY: `docker inspect` and /proc show a container's variable
 
 
 class KeysError(Exception):
-    """Why there is no new pair; says what was expected and what was found."""
+    """Why there is no new pair: what was expected, and what was found."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,8 @@ def _openssl(*arguments: str, given: bytes = b"") -> bytes:
     except FileNotFoundError:
         raise KeysError("expected openssl on this machine, found none: apt-get install openssl") from None
     except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
-        raise KeysError(f"openssl {arguments[0]}: expected a key, found: {said[-1]}") from None
+        output = error.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
+        raise KeysError(f"openssl {arguments[0]}: expected a key, found: {output[-1]}") from None
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

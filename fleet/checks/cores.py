@@ -1,4 +1,4 @@
-"""What is wrong in `cores:` and `watch:`, seen beside the rest of the fleet."""
+"""Checks of `cores:` and `watch:` beside the rest of the fleet."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def mistakes_of_cores(fleet: Fleet) -> Iterator[Mistake]:
         yield from _two_groups(fleet.cores.provisioning)
     if fleet.watch is not None and not any(site.aws_iot.enabled for site in fleet.sites.values()):
         yield Mistake(
-            "watch", "a site with aws_iot: {enabled: true}, which tells the states of its cameras", "none"
+            "watch", "a site with aws_iot: {enabled: true}, which sends the states of its cameras", "none"
         )
 
 
 def _unnamed(fleet: Fleet, provisioning: Provisioning) -> Iterator[Mistake]:
-    """Who brings a role along brings along what belongs to it."""
+    """An existing role needs its existing role alias."""
     role = fleet.aws.token_exchange_role
     path = "cores.provisioning.role_alias"
     if role is not None and provisioning.role_alias is None:

@@ -1,4 +1,4 @@
-"""Checks of registries and devices: what no single setting can tell."""
+"""Checks of registries and devices."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def mistakes_of_devices(fleet: Fleet) -> Iterator[Mistake]:
 
 
 def mistakes_of_same_devices(fleet: Fleet) -> Iterator[Mistake]:
-    """Two nodes that are the same device would throw each other out of the bridge for ever."""
+    """Two nodes that are the same device would disconnect each other from the bridge for ever."""
     first: dict[tuple[str, ...], str] = {}
     for name, site in fleet.sites.items():
         node = _node(fleet, name)
@@ -58,7 +58,7 @@ def mistakes_of_same_devices(fleet: Fleet) -> Iterator[Mistake]:
 
 
 def _node(fleet: Fleet, name: str) -> NodeConfig | None:
-    """What the node of a site will read; None when it is wrong, which is said elsewhere."""
+    """What the node of a site will read; None when it is invalid, which another check reports."""
     site = fleet.sites[name]
     if not site.devices:
         return site

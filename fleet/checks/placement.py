@@ -1,4 +1,4 @@
-"""Checks of stacks: what no template of CloudFormation could hold."""
+"""Checks of stacks: more than a template of CloudFormation can hold."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from fleet.settings.fleet import Fleet
 from fleet.stack_placement import MAIN, group_place_of, place_of
 
 MOST_SITES = {True: 180, False: 450}
-"""That one stack takes: in the main one (True) each has an output, and other outputs stand beside them; in
-the others a resource alone (two with `rollout.remove_on_destroy`). What is left is room for what such a stack
-may need besides."""
+"""Of one stack: in the main one (True) each has an output, beside other outputs; in the others a resource
+alone (two with `rollout.remove_on_destroy`). The rest of the limit is for the stack's other resources."""
 
 MOST_DEVICES = 480
-"""Devices that one stack takes: each is a resource; in the main one their function, its rights and the
-registry stand beside them."""
+"""Of one stack: each is a resource; in the main one beside their function, its rights and the registry."""
 
 MOST_GROUPS = 450
-"""Thing groups that one stack takes."""
+"""Of one stack."""
 
 
 def mistakes_of_placement(fleet: Fleet) -> Iterator[Mistake]:
-    """What would not fit into stacks."""
+    """Every stack that would be too full."""
     yield from _full_stacks(fleet)
     yield from _full_device_stacks(fleet)
     yield from _full_group_stacks(fleet)

@@ -1,4 +1,4 @@
-"""What is wrong between sites, or between a site and its variant: what no single setting can tell."""
+"""Checks between sites, and between a site and its variant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fleet.settings.site import Site
 from fleet.settings.target import Target
 
 _UPLOADERS_OWN = ("bucket", "writers", "spool", "upload", "google", "latest", "status")
-"""Settings of a node that mean nothing where nothing is recorded."""
+"""Settings of a node without a meaning where nothing is recorded."""
 
 
 def mistakes_of_targets(sites: Mapping[str, Site]) -> Iterator[Mistake]:
@@ -69,7 +69,7 @@ def mistakes_of_other_variants(sites: Mapping[str, Site]) -> Iterator[Mistake]:
 
 
 def _uploader_settings(site: Site) -> Iterator[str]:
-    """Paths of what a site says about recording; what says the default again does no harm."""
+    """Paths of the site's settings of recording that differ from the default."""
     for name in _UPLOADERS_OWN:
         if getattr(site, name) != type(site).model_fields[name].default:
             yield name
@@ -79,7 +79,7 @@ def _uploader_settings(site: Site) -> Iterator[str]:
 
 
 def mistakes_of_unused_bucket(fleet: Fleet) -> Iterator[Mistake]:
-    """Most likely a slip of the pen: one bucket would be made, and another written to."""
+    """Most likely a typing error: one bucket would be made, and another written to."""
     if fleet.gcp is None or fleet.gcp.bucket is None:
         return
     name = fleet.gcp.bucket.name

@@ -1,1 +1,1 @@
-"""`edgecam-fleet`: what a fleet file says, and what deploying it would change at which site."""
+"""`edgecam-fleet`: check and list a fleet file, and compare what deploying it would change at which site."""

@@ -28,7 +28,7 @@ from fleet.stack_placement import place_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; returns 1 when the fleet has mistakes, or something is not to be had."""
+    """Do what the command line says; returns 1 when the fleet has mistakes, or something cannot be had."""
     options = _parser().parse_args(arguments)
     try:
         sys.stdout.write(options.run(options))

@@ -17,12 +17,12 @@ _SECRET_ARN = re.compile(
 )
 _SECRET_KEY = re.compile(r"pass|pwd|secret|token|key|credential", re.IGNORECASE)
 _NAMES_ONLY = re.compile(r"^cameras\.[^.]+\.(credentials|device\.key)\.(username|\w*_?(file|env))$")
-"""Settings of a camera that say where a secret is, not what it is."""
+"""Settings of a camera that name a secret, and do not hold it."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One setting of one site; None where it was not or is no more."""
+    """One setting of one site; None where it is absent."""
 
     path: str
     old: str | None

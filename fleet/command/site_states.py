@@ -1,7 +1,6 @@
-"""What each site gets, read from templates: the ones just made, or the ones that are deployed.
+"""What each site gets, read from templates: those of the present fleet file, or the deployed ones.
 
-Both sides of a comparison come from templates, so that it shows what a deploy does, and not what some other
-piece of code thinks it would.
+Both sides of a comparison come from templates, so that it shows what a deploy does.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ _DERIVED = ("accessControl",)
 
 @dataclass(frozen=True)
 class SiteState:
-    """A site, as its deployment says.
+    """A site, as its deployment has it.
 
     Attributes:
         name: Its name in the fleet file.
         target: `thing/NAME` or `thinggroup/NAME`.
         variant: Which of ours runs there.
         version: Of that component.
-        stack: Where the deployment stands.
+        stack: The stack of the deployment.
         group_stack: Where the thing group is made; empty when it is not ours.
         leaves_cores: Whether our components are taken from the cores when the site goes.
         camera_ids: Its cameras.
@@ -174,7 +173,7 @@ def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]
 
 
 def _text(value: Any) -> str:
-    """A text of a template; what CloudFormation fills in stands between braces."""
+    """A text of a template; values that CloudFormation fills in are between braces."""
     if not isinstance(value, Mapping):
         return str(value)
     ((function, argument),) = value.items()

@@ -43,15 +43,15 @@ def synthesized(*trees: Tree) -> list[States]:
     """The sites of each tree's templates; trees are worked on side by side.
 
     Raises:
-        EdgecamError: the fleet has mistakes; with all that the program said about them.
+        EdgecamError: the fleet has mistakes; with the program's messages.
     """
     with tempfile.TemporaryDirectory() as folder:
         running = [
             (tree, Path(folder) / str(index), _synth(tree, Path(folder) / str(index)))
             for index, tree in enumerate(trees)
         ]
-        said = [process.communicate()[1] for _, _, process in running]
-        for (tree, _, process), errors in zip(running, said, strict=True):
+        errors_of = [process.communicate()[1] for _, _, process in running]
+        for (tree, _, process), errors in zip(running, errors_of, strict=True):
             if process.returncode != 0:
                 raise EdgecamError(errors.strip() or f"{tree.project}/app.py ended with {process.returncode}")
         return [states_in(out) for _, out, _ in running]
@@ -80,8 +80,7 @@ def _synth(tree: Tree, out: Path) -> subprocess.Popen[str]:
 
 @contextmanager
 def revision(fleet: Path, name: str) -> Iterator[Tree]:
-    """The fleet file as it was at a git revision, with the program of that revision where both are in one
-    repository.
+    """The fleet file of a git revision, with the program of that revision where one repository has both.
 
     Raises:
         EdgecamError: no repository, no such revision, or no such file there.

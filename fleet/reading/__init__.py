@@ -1,1 +1,1 @@
-"""Files become one document that knows where each value stands."""
+"""Files become one document in which each value has its location."""

@@ -1,4 +1,4 @@
-"""The files that a fleet is written in, read as one document that knows where each setting stands.
+"""The files of a fleet, read as one document in which each setting has its location.
 
 include: [sites/*.yaml]     # further files with sites, relative to this one
 defaults: {…}               # under every site
@@ -29,7 +29,7 @@ class FleetDocument:
     """A fleet's files, merged.
 
     Attributes:
-        name: The main file's name, as messages say it.
+        name: The main file's name, as messages show it.
         files: All files, the main one first.
     """
 
@@ -61,18 +61,18 @@ class FleetDocument:
         return _error(self.name, each_once(found))
 
     def file_of(self, site: str) -> str:
-        """The name of the file in which a site stands."""
+        """The name of the file that has a site."""
         sites = self._tree.get("sites")
         found = sites.get(site) if sites is not None else None
         return found.file if found is not None else self.name
 
 
 def read_fleet(path: Path) -> FleetDocument:
-    """Read `path`, the files that it includes, and make whole sites of them.
+    """Read `path` and the files that it includes, and merge each site.
 
     Raises:
-        ConfigurationError: a file cannot be read or included, a site stands there twice, or what it builds on
-            is not there.
+        ConfigurationError: a file cannot be read or included, a site is there twice, or its template is
+            missing.
     """
     name = path.name
     main = _read(path, name, hint=" (-c fleet=PATH names another)")
@@ -137,7 +137,7 @@ def _matching(pattern: Located, path: Path, mistakes: MistakeList) -> list[str]:
 
 
 def _sites_only(tree: Located, mistakes: MistakeList) -> Located:
-    """An included file says which sites there are; what is for the whole fleet stands in one place."""
+    """Included files have sites alone; settings of the whole fleet are in the main file."""
     for key, each in tree.value.items() if tree.is_mapping else ():
         if key != "sites":
             expected = "sites: alone in an included file; the rest stands in the file that includes it"

@@ -22,7 +22,7 @@ class Located:
 
     Attributes:
         value: A mapping or a list of `Located`, or a plain value.
-        file: The file's name, as messages say it.
+        file: The file's name, as messages show it.
         path: Where in that file.
     """
 
@@ -40,7 +40,7 @@ class Located:
         return path_text(self.path)
 
     def get(self, key: object) -> Located | None:
-        """What stands under `key`; None when nothing does, or this is no mapping."""
+        """The value under `key`; None when there is none, or this is no mapping."""
         return self.value.get(key) if isinstance(self.value, dict) else None
 
     def with_value(self, value: Any) -> Located:
@@ -73,7 +73,7 @@ def unwrap(tree: Located) -> Any:
 def merge(under: Located | None, over: Located) -> Located:
     """`over` with what only `under` has: mappings deeply, lists replaced; `null` takes out what is under it.
 
-    That is how a JSON merge patch works (RFC 7396). What stands alone stays as it is, nulls included.
+    As a JSON merge patch (RFC 7396). A value that only one side has stays as it is, nulls included.
     """
     if under is None or not under.is_mapping or not over.is_mapping:
         return over
@@ -96,9 +96,9 @@ def merge_layers(layers: Sequence[Located | None]) -> Located | None:
 
 
 def trace(tree: Located, path: str) -> tuple[str, str]:
-    """The file and the path within it from which `path` of the merged document came.
+    """The file and the path within it that `path` of the merged document came from.
 
-    What is not in the document (a setting that is missing) is where its nearest neighbour above stands.
+    A path that is not in the document (a missing setting) is located at its nearest parent.
     """
     rest = path
     while rest:

@@ -13,14 +13,14 @@ _NAMED_SITES = 3
 """That a mistake in shared settings names."""
 
 LocatedMistake = tuple[str, Mistake, str]
-"""The file, what is wrong there, and for which site that is; empty where it stands in the site itself."""
+"""File, mistake, and the site for which it is one; empty where the mistake is in the site itself."""
 
 
 class MistakeList:
     """Mistakes, each with its file.
 
     Attributes:
-        site: For which site the files are looked at; empty for all.
+        site: The site that is being read; empty for all.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class MistakeList:
 
 
 def each_once(mistakes: Iterable[LocatedMistake]) -> list[tuple[str, Mistake]]:
-    """Each mistake once; one in what sites share says for which of them it is one."""
+    """Each mistake once; one in shared settings names the sites that it is one for."""
     sites: dict[tuple[str, Mistake], dict[str, None]] = {}
     for file, mistake, site in mistakes:
         sites.setdefault((file, mistake), {})[site] = None

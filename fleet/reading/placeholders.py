@@ -17,7 +17,7 @@ _PLACEHOLDER = re.compile(rf"\{{\{{({NAME})\}}\}}|\{{({NAME})\}}")
 _RANGE = re.compile(r"(\d{1,6})-(\d{1,6})")
 
 MOST_CAMERAS = 1000
-"""That one entry may stand for. A slip (1-100000) would otherwise take all memory before it is reported."""
+"""Of one entry. A slip (1-100000) would otherwise take all memory before it is reported."""
 
 Value = str | int
 Values = Mapping[str, Value]

@@ -1,7 +1,7 @@
 """Sites that share settings: `defaults`, `templates`, and cameras by pattern. What comes out are plain sites.
 
 A site is merged from `defaults`, the template that it names, and its own settings, each over the former:
-mappings deeply, lists replaced. Nothing here judges a setting: the model does that with the result.
+mappings deeply, lists replaced. No setting is judged here: the model validates the result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fleet.reading.placeholders import (
 )
 
 _ONLY_WHILE_MERGING = ("values", "camera")
-"""Keys of a site that have served their purpose once it is merged."""
+"""Keys of a site that are needed for the merge alone."""
 
 
 class SiteTemplates:
@@ -41,9 +41,9 @@ class SiteTemplates:
         self._templates = {name: self._layer(each) for name, each in named.items()}
 
     def site(self, name: str, own: Located) -> Located:
-        """The site `name` whole, of its own settings and what they stand on."""
+        """The site `name`, merged from defaults, template and its own settings."""
         if not own.is_mapping:
-            return own  # the model says what a site is
+            return own  # the model reports what a site is
         self._mistakes.site = name
         below = [self._defaults, self._template(own)]
         values = self._values(name, [*below, own])
@@ -142,11 +142,11 @@ class SiteTemplates:
         for turn in turns:
             found.append(filled(pattern, {**values, **turn}, self._mistakes))
             if len(self._mistakes) > count:
-                break  # the others would only say the same
+                break  # the other cameras would repeat the mistake
         return found
 
     def _tell_apart(self, pattern: Located, names: set[str]) -> None:
-        """Cameras of one entry that had the same id would be refused, with less to go by."""
+        """Expect each name of `for` in the id: the same id twice would be a vaguer mistake."""
         identity = pattern.get("id")
         missing = names - set(names_in(identity.value if identity is not None else None))
         if identity is not None and missing:
@@ -155,7 +155,7 @@ class SiteTemplates:
 
 
 def _with_camera_settings(site: Located) -> Located:
-    """`camera` of a site stands under each of its cameras."""
+    """Merge `camera` of a site under each of its cameras."""
     shared, cameras = site.get("camera"), site.get("cameras")
     if shared is None or cameras is None or not isinstance(cameras.value, list):
         return site

@@ -32,7 +32,6 @@ class Aws(Model):
         description="Name of the role that the cores have already, such as `GreengrassV2TokenExchangeRole`; "
         "default a new one, with role alias and IoT policy.",
     )
-
     camera_secrets: SecretNames | None = Field(
         default=None,
         description="How the camera secrets of things are named, such as `cameras/{thing}/*`: each core may "
@@ -46,9 +45,8 @@ class Aws(Model):
         description="For fleets of more than a hundred sites: how many stacks hold their deployments, such "
         "as 32, and as many their devices. Choose it once: another number moves most sites to another stack.",
     )
-
     pipeline: Pipeline | None = Field(
-        default=None, description="Who deploys by itself, without a stored key; default nobody."
+        default=None, description="A repository that deploys without a stored key; default none."
     )
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 
 
 def _matches(pattern: str, expected: str) -> AfterValidator:
-    """Check a text against `pattern`; say `expected`, not the pattern, when it differs."""
+    """Check a text against `pattern`; the message has `expected` and not the pattern."""
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):

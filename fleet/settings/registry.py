@@ -1,7 +1,6 @@
 """The settings of the registry in which cameras are devices, by Cloud IoT Core's protocol.
 
-How a node speaks to it is `edgecam.config.brokers`; here is who keeps the registry, and what the
-devices' keys are like.
+`edgecam.config.brokers` has the node's side; these are the registry's provider and the devices' keys.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ CLEARBLADE_REGIONS = ("asia-east1", "europe-west1", "us-central1")
 
 
 def embedded(service: str) -> AfterValidator:
-    """Check the address of what stands in a provider's place; `service` says what that is."""
+    """Check the address of an embedded service that replaces a provider; `service` names it."""
 
     def check(url: str) -> str:
         if not re.fullmatch(r"http://(localhost|127\.0\.0\.1):\d{1,5}", url):
@@ -57,7 +56,7 @@ class Registry(Model):
         default=None,
         pattern=r"^projects/[a-z0-9.:-]+/topics/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$",
         description="Pub/Sub topic of the new registry, `projects/P/topics/T`, for what came of commands; "
-        "without one, a device that tells an event is thrown out.",
+        "without one, a device that publishes an event is disconnected.",
     )
     algorithm: Literal["ES256", "RS256"] = Field(
         default="ES256", description="The devices' keys: P-256 (`ES256`), or RSA with 2048 bits (`RS256`)."

@@ -12,7 +12,7 @@ class Thing:
     """One core device."""
 
     setting: ClassVar[str] = "thing"
-    """The setting of a site that names it, and so says which kind of target the site has."""
+    """The setting of a site that names such a target."""
 
     name: str
 

@@ -54,8 +54,8 @@ class ArtifactStore(Construct):
 class StoredArtifact(Construct):
     """A file asset, copied to the artifact bucket under a name that stays.
 
-    The asset bucket is the CDK's own: its names say nothing, `cdk gc` may empty it, and cores have no
-    business there.
+    The asset bucket is the CDK's own: its names are hashes, `cdk gc` may empty it, and cores have no rights
+    there.
 
     Attributes:
         resource: The custom resource that copies.
@@ -131,7 +131,7 @@ def _copy_statements(
     ]
     return [
         iam.PolicyStatement(sid="ReadAssets", actions=["s3:GetObject"], resources=assets),
-        # Listing tells whether an artifact is there; without it S3 answers 403 for "no such key".
+        # Listing shows whether an artifact is there; without it S3 answers 403 for "no such key".
         iam.PolicyStatement(
             sid="SeeArtifacts",
             actions=["s3:ListBucket"],

@@ -63,7 +63,7 @@ def by_bucket(scope: Construct, *, variant: str, image: Image, bucket: s3.IBucke
 
 def by_repository(scope: Construct, *, variant: str, image: Image, repository: ecr.IRepository) -> Delivery:
     """Images in our repository, one for each architecture, named by their digests."""
-    # Imported here: the library behind it takes a second, and who delivers by bucket does without.
+    # Imported here: the library takes a second, which a delivery by bucket does not need.
     from stacks.delivery.image_copy import CopiedImages, ImageToCopy
 
     images = [

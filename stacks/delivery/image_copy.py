@@ -1,6 +1,6 @@
 """Images on their way from the CDK's asset repository to our own, by cdk-docker-image-deployment.
 
-The CDK's repository holds everybody's images, `cdk gc` may empty it, and cores have no business there.
+The CDK's repository holds everybody's images, `cdk gc` may empty it, and cores have no rights there.
 
 What the library gets wrong, and what is done about it here. test_image_deployment_library.py has a test
 for each, which fails once the library has repaired it, so that our workaround can go.
@@ -9,7 +9,7 @@ for each, which fails once the library has repaired it, so that our workaround c
   constructor is left before that (image_deployment_library.py); what comes after is replaced anyway.
 - Those functions run on Node.js 16, with an SDK that later versions lack. Ours is one of the handlers.
 - Its custom resource has the time in its logical id: no two templates are equal, every deploy copies again.
-- It says nothing about the digest of what it copied.
+- It returns no digest of what it copied.
 - Its project is privileged, for Docker's sake, and Docker may pack layers again, which changes the digest.
   Ours passes them on as they are (copy_image_step.py), in an image that AWS still looks after.
 - Its project may do more than it has to: pull what it pushes, write to other logs, make test reports.
@@ -37,7 +37,7 @@ from stacks.functions.nag import acknowledge, acknowledge_wildcard
 STEP = Path(__file__).with_name("copy_image_step.py")
 BUILD_IMAGE = "aws/codebuild/amazonlinux-x86_64-standard:5.0"
 BUILD_PYTHON = "3.13"
-"""One that the image brings; it says so in aws/aws-codebuild-docker-images."""
+"""One that the image has (aws/aws-codebuild-docker-images)."""
 
 _BUILD_TIMEOUT_MIN = 8
 _QUEUE_TIMEOUT_MIN = 5  # the least that CodeBuild takes
@@ -157,7 +157,7 @@ class CopyProject(Construct):
 
 
 def build_specification() -> dict[str, Any]:
-    """What the project runs: the step's text stands in it, so that no file has to be fetched first."""
+    """What the project runs: the step's text itself, so that no file has to be fetched first."""
     step = STEP.read_text(encoding="utf-8")
     return {
         "version": "0.2",

@@ -42,8 +42,8 @@ class FunctionSpec:
 class HandlerFunction(Construct):
     """A function that CloudFormation calls itself: no framework in between, one function and one role.
 
-    The handler answers CloudFormation in every case, also when it fails; `service_timeout` of the custom
-    resource is for the case that it never ran.
+    The handler responds to CloudFormation in every case, also when it fails; `service_timeout` of the custom
+    resource is for a handler that never ran.
 
     Attributes:
         function: The function.
@@ -69,7 +69,7 @@ class HandlerFunction(Construct):
             construct_id: The construct's id.
             spec: What the function is.
             packed: Where code is that needs more than boto3; default `spec.code` as it is.
-            role_name: The name of its role, where somebody has to know it beforehand.
+            role_name: The name of its role, where it has to be known before the role exists.
             runtime: What it runs on, in Lambda's words.
         """
         super().__init__(scope, construct_id)
@@ -100,15 +100,14 @@ class HandlerFunction(Construct):
             environment=_variables(spec.environment),
             logging_config=aws_lambda.CfnFunction.LoggingConfigProperty(log_group=log_group.ref),
         )
-        # Without its rights the function would fail, so CloudFormation must not call it earlier, nor take
-        # them first.
+        # The function would fail without its rights: they are made before it and removed after it.
         self.function.node.add_dependency(self.policy)
         if packed is None:
             asset.add_resource_metadata(self.function, "Code")
 
 
 def code_asset(scope: Construct, code: FunctionCode) -> s3_assets.Asset:
-    """The code as an asset of a stack, which the CDK copies at once and names by its content."""
+    """The code as an asset of a stack, named by its content. The CDK copies the folder at once."""
     with tempfile.TemporaryDirectory() as folder:
         code.write(Path(folder))
         return s3_assets.Asset(scope, "Code", path=folder)

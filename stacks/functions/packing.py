@@ -41,7 +41,7 @@ _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: no c
 
 
 class PackingError(Exception):
-    """What is in the way, and what to do about it."""
+    """Why there is no zip, and what to do about it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Function:
         name: What it is for, as the zip is called.
         code: Our modules.
         libraries: The packages that it needs, with all that they need; the first one is what it is about.
-        lock: The project whose uv.lock says which.
+        lock: The project whose uv.lock has their versions.
         python: The Python that it runs on.
     """
 
@@ -165,9 +165,9 @@ def _install(function: Function, target: Path, requirements: Path) -> None:
     command += ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement", str(requirements)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip()
+        output = (done.stderr or done.stdout).strip()
         raise PackingError(
-            f"{Path(command[0]).name} could not get {function.libraries[0]} for Lambda. It says:\n{said}"
+            f"{Path(command[0]).name} could not get {function.libraries[0]} for Lambda. It says:\n{output}"
         )
 
 

@@ -18,7 +18,7 @@ _TIMEOUT = cdk.Duration.minutes(5)
 
 
 class GcsBucket(Construct):
-    """Makes the bucket and sees to its settings (stacks/handlers/gcs/bucket.py says how).
+    """The bucket, whose settings each deploy reconciles; stacks/handlers/gcs/bucket.py has the rules.
 
     Attributes:
         resource: The custom resource.

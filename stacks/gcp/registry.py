@@ -98,8 +98,8 @@ class DeviceRegistry(Construct):
     def export_function(self) -> None:
         """Let other stacks of this account and Region use the function.
 
-        By a name that is written here, not one that the CDK makes of ids. The lock that comes with it is
-        wanted: CloudFormation keeps the function as long as there are devices that only it can remove.
+        By a fixed name, not one that the CDK makes of ids. The export locks the function, as it should:
+        CloudFormation keeps it as long as there are devices that only it can remove.
         """
         cdk.CfnOutput(
             self._main,
@@ -117,7 +117,7 @@ class DeviceRegistry(Construct):
         Args:
             device: Which one.
             checked_with: What leads to a check of the device when it changes.
-            stack: The one that it stands in, which comes after this one; default this one.
+            stack: The stack of the device, deployed after this one; default this one.
         """
         settings = self._settings
         properties = {
@@ -147,7 +147,7 @@ class DeviceRegistry(Construct):
         )
 
     def _where(self) -> dict[str, Any]:
-        """Which registry, and how its provider is reached."""
+        """The properties that name the registry, its provider and the login."""
         settings = self._settings
         login: dict[str, str] = {} if settings.secret is None else {"Secret": settings.secret}
         return {

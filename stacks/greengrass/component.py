@@ -21,8 +21,8 @@ class Component(Construct):
 
     `AWS::GreengrassV2::ComponentVersion` is not used: versions are kept when they are superseded (a rollback
     on a core needs the former one), so that going back to an earlier tree would create a version that exists,
-    which ends in a conflict. The custom resource adopts it
-    (stacks/handlers/greengrass/component_version.py says how).
+    which ends in a conflict. The custom resource adopts it; its rules are in
+    stacks/handlers/greengrass/component_version.py.
 
     Attributes:
         resource: The custom resource; what deploys this version depends on it.

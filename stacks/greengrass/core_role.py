@@ -1,4 +1,4 @@
-"""What core devices may do in AWS: the role that they take on with their certificates."""
+"""What core devices may do in AWS: the role that they assume with their certificates."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class CoreDeviceRole(Construct):
         )
 
     def grant_secrets(self, policies: Sequence[Sequence[Grant]]) -> None:
-        """Let each core read these secrets of its site; the first policy stands in the role itself."""
+        """Let each core read these secrets of its site; the first policy is the role's own."""
         for number, grants in enumerate(policies):
             statements = [
                 iam.PolicyStatement(

@@ -55,7 +55,7 @@ def set_up_cores(stack: cdk.Stack, fleet: Fleet, cores: CoreDeviceRole) -> None:
 
 
 def _role_alias(fleet: Fleet) -> str | None:
-    """Of the cores; None where they have a role already and nobody says by which alias."""
+    """Of the cores; None where they have a role already and no setting names its alias."""
     if fleet.aws.token_exchange_role is None:
         return ROLE_ALIAS
     return fleet.cores.provisioning.role_alias if fleet.cores.provisioning is not None else None

@@ -75,7 +75,7 @@ class SiteDeployment(Construct):
             deployment_policies=_policies(site.rollout),
             iot_job_configuration=_jobs(site.rollout),
         )
-        # The version stands in the template, so that `cdk diff` shows it; that it exists first is said here.
+        # The version is text in the template, so that `cdk diff` shows it; the component has to come first.
         self.deployment.node.add_dependency(component.resource)
         if not fetches_large:
             self._warn_when_large(name, site, json.dumps(components))
@@ -97,9 +97,9 @@ def components_of(
 ) -> dict[str, dict[str, Any]]:
     """What runs on the cores of `site`: component → version, and what is merged into its configuration.
 
-    The secret manager gets the cameras' passwords, not the devices' keys: it answers for whole ARNs only, and
-    theirs end in characters that nobody knows before they are made. Nor is it missed: a core without network
-    needs no token, and the manager would put a copy on the core's disk.
+    The secret manager gets the cameras' passwords, not the devices' keys: it takes whole ARNs only, and
+    theirs end in random characters. Nor is it missed: a core without network needs no token, and the manager
+    would put a copy on the core's disk.
     """
     components: dict[str, dict[str, Any]] = {
         extra: {"version": entry.version, "merge": dict(entry.merge)}

@@ -17,7 +17,7 @@ def make_thing_groups(foundation: cdk.Stack, fleet: Fleet, **stack: Any) -> list
 
     Args:
         foundation: The stack of a small fleet's groups.
-        fleet: Whose sites say `create_thing_group`.
+        fleet: The groups are those of sites with `create_thing_group`.
         stack: What further stacks are made with.
 
     Returns:

@@ -45,7 +45,7 @@ def credentials_of(login: Mapping[str, str]) -> Credentials:
 
 
 def _from_secret(arn: str) -> Credentials:
-    # A secret may be in another Region than the stack; its ARN says in which.
+    # A secret may be in another Region than the stack; its ARN has the Region.
     manager = boto3.client("secretsmanager", region_name=arn.split(":")[3])
     try:
         text = manager.get_secret_value(SecretId=arn)["SecretString"]

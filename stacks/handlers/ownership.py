@@ -1,4 +1,4 @@
-"""Which stack a thing outside of AWS belongs to."""
+"""Which stack a resource outside of AWS belongs to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from .cloudformation import Event
 
 OWNER_LABEL = "edgecam-stack"
-"""The label that says which stack made something and looks after it."""
+"""The label with the stack that made something and reconciles it."""
 
 
 def owner_of(event: Event, stack_name: str | None = None) -> str:

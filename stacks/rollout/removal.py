@@ -1,4 +1,4 @@
-"""What is left on cores when a site goes: `rollout.remove_on_destroy` takes our components from them."""
+"""`rollout.remove_on_destroy`: our components are removed from the cores of a site that is removed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TIMEOUT = cdk.Duration.minutes(15)
 
 
 class Removals(Construct):
-    """For each of some sites of one stack, what deploys a revision without our components before it goes."""
+    """A custom resource for each site, which deploys a revision without our components when the site goes."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Removals(Construct):
         sites: Mapping[str, Site],
         deployments: Mapping[str, SiteDeployment],
     ) -> None:
-        """Make them for `sites`, whose `deployments` stand in this stack."""
+        """Make them for `sites`, whose `deployments` are in this stack."""
         super().__init__(scope, construct_id)
         function = HandlerFunction(
             self,

@@ -18,7 +18,7 @@ from stacks.rollout.removal import Removals
 
 
 class SiteStacks:
-    """Makes stacks as sites need them. `fleet/stack_placement.py` says which site stands where."""
+    """Makes stacks as sites need them, where `fleet/stack_placement.py` places the sites."""
 
     def __init__(self, main: cdk.Stack, *, fleet: Fleet, **stack: Any) -> None:
         """Begin with `main`, the stack of the variant; `stack` is what further ones are made with."""

@@ -1,4 +1,4 @@
-"""Whether each template is one that CloudFormation takes; said at synth, not half-way in a deploy."""
+"""CloudFormation's limits of a template, checked at synth and not half-way in a deploy."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Waves: the sites of a later one are deployed when those of the earlier ones run the new version.
 
-Between two waves stands a custom resource that depends on the deployments of the one, and that those of the
-next depend on (stacks/handlers/greengrass/wave.py says what it waits for). When it fails,
-CloudFormation goes no further and rolls back.
+Between two waves is a custom resource that depends on the deployments of the one, and that those of the next
+depend on (stacks/handlers/greengrass/wave.py waits). When it fails, CloudFormation stops and rolls back.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class Waves(Construct):
         Args:
             scope: The stack of the variant.
             construct_id: The construct's id.
-            fleet: Its `waves` say which sites are when.
+            fleet: Whose `waves` are the order.
             deployments: Of all sites of the variant, by their names.
         """
         super().__init__(scope, construct_id)

@@ -25,13 +25,13 @@ class AlarmRow:
         name: The setting below `watch.alarms`.
         metric: Of namespace Edgecam.
         statistic: Maximum for what each run counts, Sum for what happened since the former one.
-        says: A sentence for the mail's reader.
+        description: A sentence for the mail's reader.
     """
 
     name: str
     metric: str
     statistic: str
-    says: str
+    description: str
 
 
 ALARMS = (
@@ -118,7 +118,7 @@ class WatchAlarms(Construct):
             self,
             row.metric,
             alarm_name=f"edgecam {row.name.replace('_', ' ')}",
-            alarm_description=row.says,
+            alarm_description=row.description,
             namespace=NAMESPACE,
             metric_name=row.metric,
             statistic=row.statistic,

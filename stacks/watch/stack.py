@@ -78,7 +78,7 @@ class WatchStack(cdk.Stack):
             )
 
     def _function(self, cameras: CameraTable, limits: dict[str, float | None]) -> ServiceFunction:
-        tell = iam.PolicyStatement(
+        publish = iam.PolicyStatement(
             sid="TellMetrics",
             actions=["cloudwatch:PutMetricData"],
             resources=["*"],
@@ -101,7 +101,7 @@ class WatchStack(cdk.Stack):
                 "trouble.",
                 code=FunctionCode(module="watch.watch"),
                 timeout=_RUN_TIMEOUT,
-                statements=[read, tell, find],
+                statements=[read, publish, find],
                 environment={"CAMERA_TABLE": cameras.table.ref, "LIMITS": json.dumps(limits)},
             ),
         )

@@ -23,9 +23,9 @@ def mistakes(write_fleet: Callable[[str], Path], text: str) -> list[str]:
     return [line.removeprefix("fleet.yaml: ") for line in str(raised.value).splitlines()]
 
 
-def test_watch_needs_a_site_that_tells_states(write_fleet: Callable[[str], Path]) -> None:
+def test_watch_needs_a_site_that_sends_states(write_fleet: Callable[[str], Path]) -> None:
     assert mistakes(write_fleet, RECORDED_SITES + "watch: {}") == [
-        "watch: expected a site with aws_iot: {enabled: true}, which tells the states of its cameras, "
+        "watch: expected a site with aws_iot: {enabled: true}, which sends the states of its cameras, "
         "found none"
     ]
 

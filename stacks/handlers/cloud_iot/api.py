@@ -39,7 +39,7 @@ _ADVICE = {
 
 
 class Rejected(Exception):  # noqa: N818 - an answer of the API, which may be the expected one
-    """The API said no.
+    """The API refused a request.
 
     Attributes:
         code: The HTTP status.
@@ -75,7 +75,7 @@ class Device:
 
     Attributes:
         credentials: Its public keys.
-        metadata: What others and we noted of it.
+        metadata: Its labels, ours and others'.
         state: The newest state that it sent, or nothing.
     """
 

@@ -95,7 +95,7 @@ class _CheckedClient(http_client.SyncClient):  # type: ignore[misc]
 
 
 def _message(response: httpx.Response) -> str:
-    """What the API says, without the address of the request."""
+    """The API's message, without the address of the request."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(response.json()["error"]["message"])
     return str(response.text[:200] or response.reason_phrase)
@@ -111,7 +111,7 @@ class _Registry(iot_v1.DeviceRegistry):  # type: ignore[misc]
 def connected(
     login: Mapping[str, str], endpoint: str | None, project: str
 ) -> Iterator[ClearBladeDeviceManager]:
-    """The API with the service account in a secret, or at an embedded endpoint with one that says nothing."""
+    """The API with the service account in a secret, or at an embedded endpoint with a dummy account."""
     account = (
         _account_of(login)
         if endpoint is None
@@ -138,7 +138,7 @@ def connected(
 
 def _account_of(login: Mapping[str, str]) -> dict[str, str]:
     arn = login["Secret"]
-    # A secret may be in another Region than the stack; its ARN says in which.
+    # A secret may be in another Region than the stack; its ARN has the Region.
     manager = boto3.client("secretsmanager", region_name=arn.split(":")[3])
     try:
         text = manager.get_secret_value(SecretId=arn)["SecretString"]

@@ -8,8 +8,8 @@ from ..cloudformation import Event
 from ..ownership import OWNER_LABEL, owner_of
 
 RESOURCE_LABEL = "edgecam-resource"
-"""The metadata that says which resource of its stack a device is: where a site has got another name or stands
-in another stack, the new resource has the device by the time that the former one is deleted."""
+"""The metadata with the resource that a device belongs to. When a site is renamed or moves to another stack,
+the new resource adopts the device before the former one is deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,7 @@ def ensure(event: Event, manager: DeviceManager, secrets: Any) -> CloudFormation
         secrets: The client of AWS Secrets Manager.
 
     Raises:
-        RequestFailed: with what the API or AWS says, and what to do.
+        RequestFailed: with the message of the API or AWS, and the remedy.
     """
     desired = DesiredDevice.of(event)
     with explained(f"the device {desired.name}"):
@@ -78,10 +78,10 @@ def remove(event: Event, manager: DeviceManager, secrets: Any) -> None:
     """Delete device and secret, as far as they are this resource's.
 
     Raises:
-        RequestFailed: with what the API or AWS says, and what to do.
+        RequestFailed: with the message of the API or AWS, and the remedy.
     """
     desired = DesiredDevice.of(event)
-    # Another id is that of a creation that failed, or whose answer never came: nobody has used its key.
+    # Another id is that of a failed creation, or of one whose response was lost: its key is unused.
     was_made = event["PhysicalResourceId"] == desired.name
     with explained(f"the device {desired.name}"):
         found = manager.device(desired.name)

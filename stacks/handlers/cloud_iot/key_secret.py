@@ -61,7 +61,7 @@ class KeySecret:
                 its version: another algorithm has to have another one.
 
         Raises:
-            RequestFailed: the secret is somebody else's, or AWS says no.
+            RequestFailed: the secret has another owner, or AWS refuses.
         """
         with self._explained():
             found = self._describe()
@@ -118,7 +118,7 @@ class KeySecret:
             recovery_days: How long it can be restored; None removes it at once.
 
         Raises:
-            RequestFailed: AWS says no.
+            RequestFailed: AWS refuses.
         """
         with self._explained():
             found = self._describe()

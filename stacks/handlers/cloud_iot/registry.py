@@ -1,9 +1,9 @@
 """Custom::EdgecamCloudIotRegistry: the registry of the devices.
 
-- Create, Update: a registry that is not there is made. One that is there is used as it is: the API knows no
-  labels, so nothing could tell whose it is, and devices are added without touching it.
+- Create, Update: a registry that is not there is made. One that is there is used as it is: the API has no
+  labels of owners, and devices are added without touching it.
 - Delete: an empty registry goes, when this resource made it, which its id remembers. All else stays, and the
-  log says why: it must not keep a stack from going.
+  log has the reason: it must not keep a stack from going.
 
 Properties: Project, Region, Registry, EventTopics, and how the provider is reached (see
 resources.py). The
@@ -33,7 +33,7 @@ def ensure(event: Event, manager: DeviceManager) -> CloudFormationResponse:
     """Make the registry, where there is none.
 
     Raises:
-        RequestFailed: with what the API says, and what to do.
+        RequestFailed: with the API's message and the remedy.
     """
     name, topics = name_of(event), tuple(event["ResourceProperties"].get("EventTopics", ()))
     # An earlier request of this resource may have made it.

@@ -1,6 +1,6 @@
 """The function behind Custom::EdgecamCloudIotRegistry and Custom::EdgecamCloudIotDevice.
 
-Each says what it does (registry.py, device.py), once for both providers. How a provider is reached is in
+Each has its module (registry.py, device.py), one for both providers. How a provider is reached is in
 the properties Provider (`google` or `clearblade`) and Login (for Google: Audience and ServiceAccount, or
 Secret; for ClearBlade: Secret), and for an embedded Cloud IoT in the environment variable CLOUD_IOT_ENDPOINT.
 """

@@ -5,8 +5,8 @@
   what of our settings has drifted is reconciled. Anybody else's is refused and not touched.
 - A request that is repeated finds the bucket of the first one: the name is the identity.
 - Delete: data is kept. An empty bucket goes, so that a rollback leaves nothing behind. A full one never goes:
-  with `DeleteWithStack` that is a failure, which says what to do. What cannot be removed and need not be is
-  logged and left: it must not keep a stack from going.
+  with `DeleteWithStack` that is a failure, whose message has the remedy. What cannot be removed and need not be
+  is logged and left: it must not keep a stack from going.
 - A bucket that was made by a request that then failed is removed at once.
 
 Properties: Bucket, Project, Location, StorageClass, NearlineAfterDays, DeleteAfterDays, DeleteWithStack,
@@ -58,7 +58,7 @@ def apply(event: Event, connect: Callable[[Any], Client]) -> CloudFormationRespo
     """Do what CloudFormation asks for, with the client that `connect` makes of the resource's properties.
 
     Raises:
-        RequestFailed: with what Google says, and what to do.
+        RequestFailed: with Google's message and the remedy.
     """
     desired = Desired.of(event["ResourceProperties"])
     if event["RequestType"] == "Delete":
@@ -136,7 +136,7 @@ def _delete_empty(client: Client, desired: Desired, owner: str, *, must_go: bool
         logger.info("%s is not there, or not ours", desired.uri)
         return
     try:
-        # Google deletes no bucket that holds anything, so nobody has to look first.
+        # Google deletes no bucket that holds anything: no listing is needed.
         bucket.delete()
         logger.info("deleted %s, which was empty", desired.uri)
     except Conflict as error:
@@ -158,7 +158,7 @@ def _remove_again(bucket: Bucket) -> None:
 
 @contextlib.contextmanager
 def _explained(desired: Desired) -> Iterator[None]:
-    """Turn what Google's client raises into a sentence for who reads CloudFormation's events."""
+    """Turn what Google's client raises into a sentence for CloudFormation's events."""
     try:
         yield
     except GoogleAuthError as error:

@@ -4,9 +4,8 @@ A version is immutable and is kept when it is superseded. So:
 
 - Create, Update: the version is created. When it exists and was registered from the same recipe, it is
   adopted: after a rollback, when a tree goes back to an earlier state, when a deploy is repeated. When it was
-  registered from another recipe, the deploy fails and says so; nothing is overwritten. Sameness is known by a
-  tag that holds the recipe's digest, since the service rewrites a recipe (it adds digests and defaults) and
-  the texts cannot be compared.
+  registered from another recipe, the deploy fails with that reason; nothing is overwritten. A tag with the
+  recipe's digest is what is compared, since the service rewrites a recipe (it adds digests and defaults).
 - A version that the service could not make deployable (an artifact was missing, say) is removed and created
   again.
 - The resource's id is the component's name: it stays the same from version to version, so that CloudFormation

@@ -80,8 +80,8 @@ def _build(event: Event, codebuild: Any) -> None:
 
 def _reasons(build: dict[str, Any]) -> str:
     contexts = [context for phase in build.get("phases", ()) for context in phase.get("contexts", ())]
-    said = [context["message"] for context in contexts if context.get("message")]
-    return f": {'; '.join(said)}" if said else ""
+    messages = [context["message"] for context in contexts if context.get("message")]
+    return f": {'; '.join(messages)}" if messages else ""
 
 
 def _name(event: Event) -> str:

@@ -5,9 +5,9 @@ deletes it, the target gets a new revision that has only what `Keep` names; a co
 deployments do not name. A target that obeys another deployment by then (of a site that was renamed, or of
 somebody else) is left alone.
 
-The request waits a while for the cores, since what is deleted next may be what they need to hear of it. It
-does not fail when one is away: the revision stays in force, and reaches that core when it is back, if it can
-still log in.
+The request waits a while for the cores, since what is deleted next may be the rights that they need. It does
+not fail when one is offline: the revision stays in force, and reaches that core when it is back, if it can still
+log in.
 
 Properties: Site, TargetArn, DeploymentId, Keep (names of components). No attributes.
 """
@@ -31,7 +31,7 @@ from .revisions import deploy_again, made_here, newest
 
 POLL_S = 3.0
 WAIT_S = 600.0
-"""For a core that is on its line this takes seconds; who is away for that long is not waited for."""
+"""A core that is online takes seconds; one that is offline for longer is not waited for."""
 
 
 def handler(event: Event, context: Any) -> None:

@@ -53,7 +53,7 @@ _NAMED = 5
 """Of a core's reason, and of further cores, in a response that may have 1,000 characters."""
 
 _CLIENT = Config(retries={"mode": "adaptive", "max_attempts": 8})
-"""A wave of many cores asks often: slower where Greengrass says so."""
+"""A wave of many cores asks often: slower when Greengrass throttles."""
 
 Site = Mapping[str, str]
 
@@ -223,7 +223,7 @@ def _is_older(greengrass: Any, site: Site, former: str) -> bool:
 
 
 def _return(site: Site, event: Event, greengrass: Any, stack: str) -> None:
-    """Deploy again what the site had, unless somebody else has taken the target over."""
+    """Deploy the site's former deployment again, unless its target obeys a foreign one."""
     try:
         found = newest(greengrass, site["TargetArn"])
         if found in (None, _former(event).get(site["TargetArn"])):

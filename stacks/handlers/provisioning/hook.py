@@ -1,4 +1,4 @@
-"""AWS IoT asks here before it registers a core that shows a claim certificate: may this core, and where to?
+"""AWS IoT calls this before it registers a core that has a claim certificate: may it, and in which group?
 
 A claim certificate lies on many machines, so it proves little. A core may register when
 
@@ -78,7 +78,7 @@ def decide(event: dict[str, Any], known: dict[str, str], iot: Any, *, may_replac
 
 
 def group_of(thing: str, known: dict[str, str]) -> str | None:
-    """The thing group of a core, or None for one that nobody knows; its own name goes before patterns."""
+    """The thing group of a core, or None for an unknown core; its own name goes before patterns."""
     if not _NAME.fullmatch(thing):
         return None
     if thing in known:

@@ -1,6 +1,6 @@
 """What the watch keeps from one run to the next: how far each recording was, and since when.
 
-A state says how many chunks there are, not when the last one came. The memory is kept in rows of the table,
+A state has the number of chunks, not the time of the last one. The memory is kept in rows of the table,
 many cameras each, so that nothing is lost when Lambda starts another instance.
 """
 

@@ -40,7 +40,7 @@ TABLE_VARIABLE = "CAMERA_TABLE"
 LIMITS_VARIABLE = "LIMITS"
 
 LONGEST_LIST = 200
-"""Names in the log of one run. More problems have one cause, and the metrics say how many."""
+"""Problems in the log of one run. More of them have one cause, and the metrics count them."""
 
 
 def handler(event: object, context: object) -> dict[str, float]:
