@@ -5,8 +5,8 @@
   what of our settings has drifted is reconciled. Anybody else's is refused and not touched.
 - A request that is repeated finds the bucket of the first one: the name is the identity.
 - Delete: data is kept. An empty bucket goes, so that a rollback leaves nothing behind. A full one never goes:
-  with `DeleteWithStack` that is a failure, whose message has the remedy. What cannot be removed and need not be
-  is logged and left: it must not keep a stack from going.
+  with `DeleteWithStack` that is a failure, whose message has the remedy. What cannot be removed, and need not
+  be, is logged and left: it must not keep a stack from going.
 - A bucket that was made by a request that then failed is removed at once.
 
 Properties: Bucket, Project, Location, StorageClass, NearlineAfterDays, DeleteAfterDays, DeleteWithStack,

@@ -6,8 +6,8 @@ deployments do not name. A target that obeys another deployment by then (of a si
 somebody else) is left alone.
 
 The request waits a while for the cores, since what is deleted next may be the rights that they need. It does
-not fail when one is offline: the revision stays in force, and reaches that core when it is back, if it can still
-log in.
+not fail when one is offline: the revision stays in force, and reaches that core when it is back, if it can
+still log in.
 
 Properties: Site, TargetArn, DeploymentId, Keep (names of components). No attributes.
 """
