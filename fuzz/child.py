@@ -2,8 +2,8 @@
 
     python -m fuzz.child NAME --module fuzz.targets --seconds S --seed N --folder FOLDER
 
-In the folder: `current-N`, what is being fed at this moment, for whoever finds this process dead or hanging;
-`found-…`, what made something wrong; `state.json`, the figures so far.
+In the folder: `current-N`, what is being fed at this moment, for the parent when this process dies or
+hangs; `found-…`, what made something wrong; `state.json`, the figures so far.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A node to be fed: the shipped parts, put together as `edgecam run` does, and told when to connect anew.
+"""A node to be fed: the shipped parts, put together as `edgecam run` does, reconnected on demand.
 
     python -m fuzz.node --config NODE.json
 

@@ -89,7 +89,7 @@ BOMB = "\n".join(
 """A billion words by twelve anchors."""
 _DAY_S = 86_400.0
 _LONGEST_ANSWER = 100_000
-"""Characters: whatever the mistakes are, whoever reads them is a person."""
+"""Characters: whatever the mistakes are, a person reads them."""
 
 
 @dataclass

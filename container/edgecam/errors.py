@@ -1,15 +1,15 @@
 """What can go wrong, and whose fault it is.
 
     EdgecamError
-    ├── ConfigurationError      ours to repair: a setting is wrong (holds every mistake, not just the first)
-    ├── InstallationError       ours to repair: something edgecam needs is missing on this machine
+    ├── ConfigurationError      ours: a setting is wrong (holds every mistake, not just the first)
+    ├── InstallationError       ours: something edgecam needs is missing on this machine
     ├── CredentialsError        the user name or password of a camera could not be had
     ├── SpoolError              the core's disk, or another node on the same spool
     │   └── SpoolFull           no room, and the setting is to stop
-    ├── BrokerError             the broker's, which does not take a state, or the network's on the way to it
-    ├── CommandError            what a device was asked to do remotely is nothing that it can do
+    ├── BrokerError             the broker does not take a state, or the network on the way there
+    ├── CommandError            a remote command cannot be carried out
     ├── StoreError              the bucket's, or the network's on the way to it
-    │   ├── StoreUnavailable    worth trying again soon (408, 429, 5xx, resets, time-outs, DNS)
+    │   ├── StoreUnavailable    retried soon (408, 429, 5xx, resets, time-outs, DNS)
     │   ├── StoreRefused        a person has to act: 401, 403, 404, billing; tried again slowly
     │   ├── StoreConflict       an object of that name with other content is there already
     │   ├── SessionLost         a resumable upload can no longer be continued: begin again
@@ -22,12 +22,12 @@
         ├── SourceUntrusted     the certificate of an rtsps camera cannot be verified
         ├── SourceRedirected    the camera sends on to another host, to less protection, or in circles
         ├── SourceUnsupported   a codec or container that edgecam cannot read
-        ├── SourceFlooded       it sends more than a camera has to say, and no picture
+        ├── SourceFlooded       it sends more than cameras do, and no picture
         ├── SourceSilent        connected, but nothing comes
         ├── SourceWithoutKeyframe  data comes, but no picture can begin
         └── SourceEnded         the stream ended (end of stream counts as a disconnect)
 
-A message says what the object is, what was expected and what was found. URIs in messages are redacted.
+A message names the object, what was expected and what was found. URIs in messages are redacted.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class InstallationError(EdgecamError):
 
 
 class CredentialsError(EdgecamError):
-    """The credentials of a camera could not be had; says which ways were tried, never the secret."""
+    """The credentials of a camera could not be had; names the ways that were tried, never the secret."""
 
 
 class SourceError(EdgecamError):
@@ -128,7 +128,7 @@ class SourceEnded(SourceError):  # noqa: N818
 
 
 class SpoolError(EdgecamError):
-    """The spool cannot be used; names the path and what the system said."""
+    """The spool cannot be used; names the path and the system's error."""
 
 
 class SpoolFull(SpoolError):  # noqa: N818 - the family name is SpoolError
@@ -144,7 +144,7 @@ class BrokerError(EdgecamError):
 
 
 class CommandError(EdgecamError):
-    """A remote command cannot be done; the message says why."""
+    """A remote command cannot be carried out; the message has the reason."""
 
 
 class StoreError(EdgecamError):
@@ -154,7 +154,7 @@ class StoreError(EdgecamError):
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 - the family name is StoreError
-    """Worth trying again.
+    """A retry may succeed.
 
     Attributes:
         retry_after_s: How long the store asked to be left alone, seconds, or None.
@@ -168,7 +168,7 @@ class StoreUnavailable(StoreError):  # noqa: N818 - the family name is StoreErro
 
 
 class StoreRefused(StoreError):  # noqa: N818
-    """Trying again soon is of no use; the message says what to do."""
+    """A retry is of no use; the message has the remedy."""
 
     reason = "refused"
 
@@ -186,4 +186,4 @@ class ChunkDamaged(StoreError):  # noqa: N818
 
 
 PERSON_NEEDED = frozenset({"unauthorized", "untrusted", "key"})
-"""Reasons that do not pass by themselves."""
+"""Reasons of faults that only a person can remove."""

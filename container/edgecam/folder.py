@@ -1,7 +1,7 @@
 """Folders on a machine that others share: walked to, looked at and held open while something is done in them.
 
-`/dev/shm` and `/tmp` belong to everybody: who makes `/dev/shm/edgecam` first owns what everybody takes
-for the node's. So each step of a path is opened without following a link, looked at through what was opened,
+`/dev/shm` and `/tmp` belong to everybody: who makes `/dev/shm/edgecam` first owns what everybody takes for
+the node's. So each step of a path is opened without following a link, looked at through what was opened,
 and the next one is opened within it (openat(2)): what another user swaps after the look changes nothing.
 
 1. A link counts only if it is of somebody who is trusted. 2. In a folder that everybody may write (sticky, as
@@ -37,10 +37,10 @@ _MOST_LINKS = 40  # as many as the kernel follows itself (path_resolution(7))
 
 
 class ForeignFolder(PermissionError):  # noqa: N818 - as its parents are called
-    """Another user of this machine owns or may write what should be the node's; says who, and what to do."""
+    """Another user owns or may write what should be the node's; the message has the user and the remedy."""
 
-    def __init__(self, said: str) -> None:
-        super().__init__(errno.EPERM, said)
+    def __init__(self, problem: str) -> None:
+        super().__init__(errno.EPERM, problem)
 
 
 @contextlib.contextmanager
@@ -53,7 +53,7 @@ def opened(path: Path, *, make_mode: int | None = None, is_shared: bool = False)
         is_shared: Others put their files there too: rule 3 does not hold.
 
     Raises:
-        ForeignFolder: it is not safe to use; its `strerror` says why, for a person.
+        ForeignFolder: it is not safe to use; its `strerror` has the reason, for a person.
         OSError: it cannot be had; `filename` is the step that failed.
     """
     folder = _reached(path, make_mode, is_shared)
@@ -110,7 +110,7 @@ def refuse_foreign(where: str, facts: os.stat_result, *, is_sticky_enough: bool 
 
     Args:
         where: Its path, for the message.
-        facts: What fstat(2) says of it.
+        facts: Its fstat(2).
         is_sticky_enough: Others may write where they cannot take away what is another's.
 
     Raises:
@@ -146,8 +146,8 @@ def give(path: Path, user: int, group: int) -> None:
             return
         # Docker makes what it mounts, as root and empty. Anything else was there before.
         if facts.st_uid not in trusted_users() or os.listdir(folder):  # noqa: PTH208 - of a descriptor
-            said = f"a folder that was there before: it is of user {facts.st_uid}, and not of user {user}"
-            raise ForeignFolder(said)
+            problem = f"a folder that was there before: it is of user {facts.st_uid}, and not of user {user}"
+            raise ForeignFolder(problem)
         os.fchown(folder, user, group)
     finally:
         os.close(folder)
@@ -212,7 +212,7 @@ def _step(here: int, name: str, where: str, make_mode: int | None) -> int:
 def _look(
     where: str, facts: os.stat_result, *, above: os.stat_result, is_shared: bool, is_last: bool
 ) -> None:
-    """Refuse `where`, which stands in the folder `above`, by the rules of this module."""
+    """Refuse `where`, which is in the folder `above`, by the rules of this module."""
     if stat.S_ISLNK(facts.st_mode):
         if facts.st_uid not in trusted_users():
             raise ForeignFolder(

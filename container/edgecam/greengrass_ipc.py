@@ -1,8 +1,9 @@
 """The nucleus' socket: the one place that opens it.
 
-A nucleus tells its components where its socket is (`AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT`) and
-who they are to it (`SVCUID`). Both nuclei serve `PublishToIoTCore` and `UpdateState` there, the classic one
-with `aws.greengrass.SecretManager` `GetSecretValue` too.
+A nucleus passes its components the path of its socket
+(`AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT`) and a token (`SVCUID`). Both nuclei serve
+`PublishToIoTCore` and `UpdateState` there, the classic one with `aws.greengrass.SecretManager`
+`GetSecretValue` too.
 
 The SDK is imported when a connection is made: most nodes need none, and it costs 16 MB of memory.
 """
@@ -117,11 +118,11 @@ class Nucleus:
         )
 
     def update_state(self, state: str) -> None:
-        """Report how this component is: `RUNNING` or `ERRORED`. Raises as `__enter__` does.
+        """Report the state of this component: `RUNNING` or `ERRORED`. Raises as `__enter__` does.
 
         The classic nucleus acts on `ERRORED`: it ends the component and starts it again, and gives it up
-        after three times. It takes a component for running from the start of its script on, and ignores to
-        hear it once more. Nucleus Lite hands `RUNNING` to systemd, which asks nobody who has a `run` script,
+        after three times. It takes a component for running from the start of its script on, and ignores a
+        second `RUNNING`. Nucleus Lite hands `RUNNING` to systemd, which asks nobody who has a `run` script,
         and ignores `ERRORED`: there the exit code counts.
         """
         self._client.update_state_async(state=state).result(self._timeout_s)
@@ -136,7 +137,7 @@ def address(environment: Mapping[str, str]) -> tuple[str, str] | None:
 def report_errored(environment: Mapping[str, str]) -> None:
     """Report to the nucleus, if there is one, that the node ends by a fault of its own; takes 2 s at most.
 
-    Only for what a new start may repair, and a person has to if it does not: the spool in use, the page's
+    Only for what a new start may clear, or else a person has to: the spool in use, the page's
     port taken, a fault in edgecam. Never for a camera, a bucket or a broker that is away: after three such
     errors in an hour the nucleus gives the component up, with all the cameras that do deliver.
     """

@@ -1,4 +1,4 @@
-"""JSON that somebody else wrote, as plain values: secrets, answers of a store, what stands on a disk."""
+"""JSON that somebody else wrote, as plain values: secrets, answers of a store, files on a disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_DEEP = 50
 
 
 class JsonError(ValueError):
-    """A text is no JSON that is read here; says why, and nothing of the text."""
+    """A text is no JSON that is read here; the message has the reason, and nothing of the text."""
 
 
 def parse_json(text: str | bytes, *, most_bytes: int = MOST_BYTES) -> Any:

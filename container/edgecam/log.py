@@ -1,4 +1,4 @@
-"""What the node says on standard error: one line an event, no secrets, repeats and floods summarised."""
+"""The node's log on standard error: one line an event, no secrets, repeats and floods summarised."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LINES_AT_ONCE = 20
 """Lines about one camera, or of one part of the program, that are written as they come: enough for a camera
 that goes and comes back a few times."""
 LINE_EVERY_S = 30.0
-"""After those, one in this time, with how many were left out: a camera that says something else at each
+"""After those, one in this time, with how many were left out: a camera with another message at each
 attempt writes a few MB a day, whatever it sends."""
 
 _CHATTY = ("asyncio", "awscrt", "awsiot", "boto3", "botocore", "urllib3")
@@ -131,22 +131,22 @@ class _Allowance:
         return True
 
     def summary(self, now_s: float) -> logging.LogRecord:
-        """What was left out, as a line; begins to count again."""
-        said = logging.makeLogRecord(_only_about(self._last) | {"msg": _LEFT_OUT, "created": now_s})
-        said.args = (self.left_out, LINES_AT_ONCE, LINE_EVERY_S)
-        said.left_out, self.left_out = self.left_out, 0
-        return said
+        """What was left out, as a line; starts a new count."""
+        line = logging.makeLogRecord(_only_about(self._last) | {"msg": _LEFT_OUT, "created": now_s})
+        line.args = (self.left_out, LINES_AT_ONCE, LINE_EVERY_S)
+        line.left_out, self.left_out = self.left_out, 0
+        return line
 
 
 class SummarisingHandler(logging.StreamHandler[TextIO]):
     """Writes a warning or error once, then counts what comes again within `REPEAT_WINDOW_S`.
 
-    Numbers in a message do not make it another message ("retry in 3.1 s"). What is said at info level about a
+    Numbers in a message do not make it another message ("retry in 3.1 s"). A line at info level about a
     camera ends the counting for that camera, so that the next failure after a recovery is seen at once.
 
     What differs each time has an allowance for each camera and, where it is about none, for each logger;
     errors have one of their own, so that nothing drowns them. What exceeds it is counted, and the count is
-    said with the next line that the allowance has room for.
+    written with the next line that the allowance has room for.
     """
 
     def __init__(self, stream: TextIO, clock: Clock) -> None:
@@ -156,7 +156,7 @@ class SummarisingHandler(logging.StreamHandler[TextIO]):
         self._allowances: dict[tuple[object, ...], _Allowance] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Called by `handle`, which holds the handler's lock. A record with a mistake is said, not raised."""
+        """Called by `handle`, which holds the handler's lock. A record's mistake is reported, not raised."""
         try:
             self._emit(record)
         except Exception:
@@ -165,7 +165,7 @@ class SummarisingHandler(logging.StreamHandler[TextIO]):
     def _emit(self, record: logging.LogRecord) -> None:
         now_s = self._clock.monotonic_s()
         self._forget(lambda seen: now_s - seen.first_s >= REPEAT_WINDOW_S)
-        self._own_up(now_s)
+        self._write_summaries(now_s)
         camera = _camera(record)
         key = (camera, record.name, record.levelno, *_texts(record))
         seen = self._seen.get(key)
@@ -189,8 +189,8 @@ class SummarisingHandler(logging.StreamHandler[TextIO]):
         allowance = self._allowances.setdefault(key, _Allowance(record, now_s))
         return allowance.takes(record, now_s)
 
-    def _own_up(self, now_s: float) -> None:
-        """Say what was left out, where there is room again; keep no allowance that is as good as new."""
+    def _write_summaries(self, now_s: float) -> None:
+        """Write the counts of what was left out, where the allowance has room again; drop full allowances."""
         for key, allowance in list(self._allowances.items()):
             lines = allowance.lines_at(now_s)
             if allowance.left_out and lines >= 1:
@@ -201,7 +201,7 @@ class SummarisingHandler(logging.StreamHandler[TextIO]):
     def close(self) -> None:
         with self.lock or threading.RLock():
             self._forget(lambda _: True)
-            self._own_up(math.inf)
+            self._write_summaries(math.inf)
         super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
@@ -209,7 +209,7 @@ class SummarisingHandler(logging.StreamHandler[TextIO]):
         try:
             self.stream.write(f"{_time(record)} ERROR   a message of {record.name} could not be written\n")
         except (OSError, ValueError):
-            return  # standard error is gone: nobody is left to read it
+            return  # standard error is gone: there is nowhere to report it
 
     def _forget(self, is_over: Callable[[_Repeats], bool]) -> None:
         for key in [key for key, seen in self._seen.items() if is_over(seen)]:
@@ -219,7 +219,7 @@ class SummarisingHandler(logging.StreamHandler[TextIO]):
 
 
 def _only_about(record: logging.LogRecord) -> dict[str, object]:
-    """Whose the record is, without what it says."""
+    """The subject of the record, without its message."""
     about = {"name": record.name, "levelno": record.levelno, "levelname": record.levelname}
     return about if (camera := _camera(record)) is None else about | {"camera": camera}
 

@@ -1,6 +1,6 @@
 """Keeps passwords out of everything that leaves the program: logs, errors, status, pages.
 
-Two nets: `redact` knows the shapes in which a password stands in a URI or a pipeline description, and
+Two nets: `redact` knows the shapes of a password in a URI or a pipeline description, and
 `Secrets` knows the very values that were handed out, whatever text they turn up in.
 """
 
@@ -110,7 +110,7 @@ class Secrets:
         self._values: tuple[str, ...] = ()  # longest first
 
     def remember(self, value: str) -> None:
-        """From now on hide `value`, also as it stands in a URI, in JSON, in HTML and in Python's `repr`."""
+        """From now on hide `value`, also as written in a URI, in JSON, in HTML and in Python's `repr`."""
         if value:
             with self._lock:
                 self._keep({*self._values, *_forms(value)})

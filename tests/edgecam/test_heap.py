@@ -30,5 +30,5 @@ libc.fflush(out)
 
 
 def test_threads_share_two_arenas() -> None:
-    told = subprocess.run([sys.executable, "-c", ARENAS], capture_output=True, text=True, check=True).stdout
-    assert 1 <= told.count("<heap nr=") <= 2
+    info = subprocess.run([sys.executable, "-c", ARENAS], capture_output=True, text=True, check=True).stdout
+    assert 1 <= info.count("<heap nr=") <= 2

@@ -108,7 +108,7 @@ def test_password_in_a_uri_is_hidden_though_nobody_remembered_it() -> None:
     chance = random.Random(7)
     letters = string.ascii_letters + string.digits
     for _ in range(2000):
-        # Letters in front: five digits and a slash could not be told from a port and a path.
+        # Letters in front: five digits and a slash could not be distinguished from a port and a path.
         core = "".join(chance.choices(letters, k=8))
         password = core + "".join(chance.choices("!$%&()*+,-./:;=?@^_~ " + letters, k=8)) + core
         for text in (

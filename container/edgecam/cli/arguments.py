@@ -1,5 +1,5 @@
-"""Arguments of a command line, which are never repeated: anything may stand where it does not belong, and an
-error goes to a log that more people read than `ps` on one machine."""
+"""Arguments of a command line, which errors never quote: a secret may be in the wrong place, and a log has
+more readers than `ps` on one machine."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import sys
 from typing import NoReturn
 
 NOT_REPEATED = "something else, which is not repeated here since it could be a secret"
-"""Stands where an error would say what was found."""
+"""In place of what was found, in errors."""
 
 WRONG = 2
 """Exit code: the configuration, the command line or the installation is wrong."""
 
-# What argparse says of its own arguments and nothing of those that it was given (CPython, argparse.py).
+# Messages of argparse that name its own arguments and quote none of the given ones (CPython, argparse.py).
 _OF_OURS = re.compile(
     r"(the following arguments are required: .*"
     r"|(argument [^:]+: )(expected .*arguments?|not allowed with argument .*))"

@@ -1,7 +1,7 @@
 """What the image starts with: a program of the image, or a refusal that repeats nothing.
 
-`docker run IMAGE "$(cat key.pem)" …`, as for the forerunner, would otherwise end with an init that says what
-it could not execute: the whole key in Docker's log, and in every log that is gathered from there.
+`docker run IMAGE "$(cat key.pem)" …`, as for the forerunner, would otherwise end with an init that quotes
+what it could not execute: the whole key in Docker's log, and in every log that is gathered from there.
 """
 
 from __future__ import annotations

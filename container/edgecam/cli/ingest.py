@@ -88,7 +88,7 @@ class Ingest:
 
 
 def is_asked_for(environment: Mapping[str, str]) -> bool:
-    """Whether the variables of the forerunner say what to do where no configuration does."""
+    """Whether the forerunner's variables are set, for a start without a configuration."""
     return any(environment.get(name) for name in (PIPE_VARIABLE, RTSP_VARIABLE))
 
 
@@ -108,7 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--spool", metavar="DIR", help=f"where chunks wait; default {SPOOL_FOLDER}/CAMERA_ID")
     parser.add_argument("--chunk-s", metavar="SECONDS", help="length of a chunk (default: 10)")
-    parser.add_argument("--timeout", metavar="SECONDS", help=f"end after so long; else {TIMEOUT_VARIABLE}")
+    parser.add_argument("--timeout", metavar="SECONDS", help=f"end after this long; else {TIMEOUT_VARIABLE}")
     parser.add_argument("--no-frames", action="store_true", help="only record, make no pictures")
     parser.add_argument("--data-dir", metavar="DIR", help="folder of the pictures")
     parser.add_argument("--port", metavar="PORT", help="show page, health and metrics there; default nowhere")
@@ -236,7 +236,7 @@ class _Given:
         return timeout_s
 
     def _look_at_key(self) -> None:
-        """Google's own library reads the variable; that the file is there is said now rather than later."""
+        """Google's own library reads the variable; a missing file is reported now rather than later."""
         path = self._environment.get(KEY_VARIABLE)
         if not path or not self.bucket.value.startswith("gs://"):
             return

@@ -5,7 +5,7 @@
 
 GCStreamer had these as constants; the names are those of Google's own samples. Without a key no
 state is reported.
-The key is an argument only as the name of a file: everybody on the machine can read what stands in arguments.
+The key is an argument only as the name of a file: everybody on the machine can read arguments.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def add_status_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class IngestStatus:
-    """What arguments and variables say about the status; arguments win.
+    """The status settings in arguments and variables; arguments win.
 
     Attributes:
         mistakes: Those that no configuration would show.
@@ -157,7 +157,7 @@ class IngestStatus:
             self._mistake(camera.name, expected, camera.found)
 
     def _look_at_key(self, camera: Option) -> None:
-        """A key that could never sign is said now rather than by the first connection."""
+        """Report a key that could never sign now, rather than at the first connection."""
         if self._key is None:
             return
         name, text = self._key.name, self._key.value

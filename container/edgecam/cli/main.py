@@ -92,7 +92,7 @@ def _parser() -> ArgumentParser:
     check.add_argument("--json", action="store_true", help="the verdict as JSON on standard output")
     check.set_defaults(command=_check)
 
-    probe = commands.add_parser("probe", help="say what a source delivers, or in plain words why not")
+    probe = commands.add_parser("probe", help="show what a source delivers, or in plain words why not")
     _add_source(probe)
     probe.add_argument("--json", action="store_true", help="the findings as JSON on standard output")
     probe.set_defaults(command=_probe)

@@ -1,4 +1,4 @@
-"""What arguments and variables ask for, each by its name: the one that errors speak of."""
+"""Arguments and variables by their names, which errors use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ POSITIONS = ("PIPE", "CAMERA_ID")
 
 @dataclass(frozen=True)
 class Option:
-    """Something that was asked for, and by which name: the argument or variable."""
+    """The value of an argument or variable, and its name; empty where it is not set."""
 
     name: str
     value: str
@@ -30,7 +30,7 @@ def is_argument(name: str) -> bool:
 
 
 def first_set(*ways: tuple[str, str | None]) -> Option:
-    """The first of `ways`, names and what stands there, that says something; else the last, with nothing."""
+    """The first of `ways`, names with values, that is set; else the last, empty."""
     for name, value in ways:
         if value:
             return Option(name, value)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 LENGTH_BYTES = 4
 _HOLE = bytes(64)
-"""No unit has so many zeros in a row: after two of them the coder puts a 3 (H.264 and H.265, 7.3.1)."""
+"""No unit has this many zeros in a row: after two of them the coder puts a 3 (H.264 and H.265, 7.3.1)."""
 _H264_PICTURE = range(1, 6)  # slices; H.264, table 7-1
 _H264_BEFORE_PICTURE = (*range(6, 10), *range(14, 19))  # H.264, 7.4.1.2.3
 _H265_PICTURE = range(32)  # H.265, table 7-1

@@ -54,7 +54,7 @@ class PictureSize:
 
 
 class TooManyUnits(ValueError):  # noqa: N818 - reads as what was found
-    """A picture is made of more parts than any camera's; its message says how many are the limit."""
+    """A picture is made of more parts than any camera's; the message has the limit."""
 
 
 def sizes_in_stream(codec: Codec, data: bytes, *, has_lengths: bool) -> Iterator[PictureSize]:
@@ -157,7 +157,7 @@ class _Bits:
         return (1 << zeros) - 1 + self.take(zeros)
 
     def skip_golomb(self, count: int) -> None:
-        """Pass over so many of them, signed or not."""
+        """Skip `count` of them, signed or not."""
         for _ in range(count):
             self.golomb()
 

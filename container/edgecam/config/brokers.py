@@ -1,4 +1,4 @@
-"""The settings of who is told how the cameras are doing: Cloud IoT Core's protocol, and AWS IoT Core."""
+"""The settings of the brokers of the cameras' states: Cloud IoT Core's protocol, and AWS IoT Core."""
 
 from __future__ import annotations
 
@@ -97,13 +97,13 @@ class CloudIot(Model):
         default=3600,
         ge=5,
         le=86_400,
-        description="How long a token is valid, seconds; the node connects anew before it ends.",
+        description="How long a token is valid, seconds; the node connects again before it ends.",
     )
     every_s: float = Field(
         default=60.0,
         ge=1,
         le=3600,
-        description="A state is never older than so many seconds; a change is told at once.",
+        description="A state is published again after this many seconds, and at once when it changes.",
     )
     payload: StatePayload = Field(
         default=StatePayload.JSON,
@@ -125,5 +125,5 @@ class AwsIot(Model):
         default=60.0,
         ge=1,
         le=3600,
-        description="A state is never older than so many seconds; a change is told at once.",
+        description="A state is published again after this many seconds, and at once when it changes.",
     )

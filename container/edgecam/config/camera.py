@@ -51,7 +51,7 @@ class FileMode(StrEnum):
 
 
 class Credentials(Model):
-    """How to reach a camera that asks who is there: a secret, or a user name and where the password is."""
+    """The login at a camera: a secret, or a user name and where the password is."""
 
     secret: str | None = Field(
         default=None,
@@ -85,7 +85,7 @@ class Tls(Model):
     ca_file: AbsolutePath | None = Field(
         default=None, description="PEM file on the core with the authorities to trust, beside the system's."
     )
-    verify: bool = Field(default=True, description="false accepts any certificate; say so only knowingly.")
+    verify: bool = Field(default=True, description="false accepts any certificate, a forged one as well.")
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
@@ -144,7 +144,7 @@ class Frames(Model):
         default=None,
         ge=1,
         le=MOST_GROUP,
-        description='Number of that group (`getent group NAME` says it), only with mode `"0640"`; '
+        description='Number of that group (`getent group NAME` shows it), only with mode `"0640"`; '
         "default the one that the node runs as. A name would mean nothing in the container.",
     )
 
@@ -166,7 +166,7 @@ class Frames(Model):
     @field_validator("mode", mode="before")
     @classmethod
     def _in_quotes(cls, mode: object) -> object:
-        # YAML 1.1 reads 0640 as the number 416, YAML 1.2 as 640: neither can be told from a mistake.
+        # YAML 1.1 reads 0640 as the number 416, YAML 1.2 as 640: neither can be distinguished from a mistake.
         if isinstance(mode, (int, float)):
             expected = ", ".join(f'"{each}"' for each in FileMode)
             raise ValueError(f"expected one of {expected}, with the quotes, found the number {mode:g}")
@@ -176,7 +176,7 @@ class Frames(Model):
     @classmethod
     def _group_by_number(cls, group: object) -> object:
         if isinstance(group, bool) or (isinstance(group, str) and not group.isdecimal()):
-            raise ValueError("expected the number of a group, such as getent group NAME says it")
+            raise ValueError("expected the number of a group, such as getent group NAME shows it")
         return group
 
     @model_validator(mode="after")
@@ -207,7 +207,7 @@ class Camera(Model):
 
     id: CameraId = Field(description="Its name: lower case letters, digits and hyphens.")
     uri: str = Field(min_length=1, description="Where the pictures come from; see the sources below.")
-    credentials: Credentials | None = Field(default=None, description="Who asks; never part of the URI.")
+    credentials: Credentials | None = Field(default=None, description="The login; never part of the URI.")
     transport: Literal["tcp", "udp"] = Field(default="tcp", description="How RTSP carries the pictures.")
     latency_ms: int = Field(
         default=200, ge=0, le=10_000, description="How long RTSP waits for late packets, milliseconds."
@@ -219,7 +219,7 @@ class Camera(Model):
     frames: Frames = Field(default=Frames(), description="The newest picture as a file.")
     recording: Recording = Field(default=Recording(), description="The recording, in chunks.")
     device: Device | None = Field(
-        default=None, description="What the camera is to Cloud IoT Core; default it is told nothing."
+        default=None, description="Its device in Cloud IoT Core; by default none, and no state is sent there."
     )
 
     @field_validator("uri")

@@ -24,7 +24,7 @@ _MOST_BITS = 256  # what cannot be written out in decimals (0xFFF…, 1:0:0:…)
 
 
 class _KeysOnce:
-    """Refuses a key that stands twice in one mapping: YAML would take the last one and say nothing."""
+    """Refuses a key that stands twice in one mapping: YAML would silently take the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -38,7 +38,7 @@ class _KeysOnce:
 
 
 class _Loader(_KeysOnce, yaml.SafeLoader):
-    """Says best what is wrong."""
+    """PyYAML's own, for its exact messages."""
 
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -49,7 +49,7 @@ class _FastLoader(_KeysOnce, _Base):  # type: ignore[misc]
 
 
 def _checked(kind: str) -> Any:
-    """PyYAML's constructor of `kind`, which says where a value stands that cannot be one (5,000 digits, the
+    """PyYAML's constructor of `kind`, which names the line of a value that cannot be one (5,000 digits, the
     30th of February)."""
     construct = yaml.SafeLoader.yaml_constructors[f"tag:yaml.org,2002:{kind}"]
 
@@ -76,7 +76,7 @@ class _KeyTwice(yaml.MarkedYAMLError):
 
 
 class _Beyond(Exception):  # noqa: N818 - becomes a ConfigurationError, which knows the file
-    """The document would exhaust stack or memory; says what was expected and what was found."""
+    """The document would exhaust stack or memory; names what was expected and what was found."""
 
     def __init__(self, expected: str, found: str, mark: Any) -> None:
         super().__init__()

@@ -41,7 +41,7 @@ class Log(Model):
 
     format: LogFormat = Field(default=LogFormat.TEXT, description="`text` for people, `json` for programs.")
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least that is said."
+        default="info", description="The lowest level that is logged."
     )
 
 
@@ -63,9 +63,9 @@ class NodeConfig(Model):
     latest: Latest = Field(default=Latest(), description="The newest pictures in the bucket.")
     status: StatusObjects = Field(default=StatusObjects(), description="The status in the bucket.")
     cloud_iot: CloudIot | None = Field(
-        default=None, description="Whom the devices report to by Cloud IoT Core's protocol."
+        default=None, description="The registry that the devices report to by Cloud IoT Core's protocol."
     )
-    aws_iot: AwsIot = Field(default=AwsIot(), description="Whether AWS IoT Core is told of the cameras.")
+    aws_iot: AwsIot = Field(default=AwsIot(), description="The states of the cameras in AWS IoT Core.")
     http: Http = Field(default=Http(), description="The page, health and metrics.")
     log: Log = Field(default=Log(), description="Logging.")
 

@@ -23,7 +23,7 @@ class ChunkFormat(StrEnum):
 
     @property
     def content_type(self) -> str:
-        """The media type that a browser is told."""
+        """The media type, for browsers."""
         return "video/mp4" if self is ChunkFormat.MP4 else "video/mp2t"
 
 

@@ -2,7 +2,7 @@
 
     {"max_fps": 2, "chunk_s": 5, "upload": {"max_bytes_per_s": 1000000, "max_requests_per_s": 5}}
 
-Each may be left out: what is not said, or null, is as it was deployed. The rates are the node's, not the
+Each may be left out: what is missing, or null, is as it was deployed. The rates are the node's, not the
 camera's.
 """
 
@@ -23,7 +23,7 @@ from edgecam.config.validation import Model, found_text, validate
 from edgecam.errors import ConfigurationError, Mistake
 
 MOST_BYTES = 4096
-"""Everything there is to say takes about 150; what is refused is told back in a state of limited size."""
+"""All settings take about 150; what is refused is quoted in a state of limited size."""
 
 _MOST_LEVELS = 8
 """Two are needed. How many Python's own reader bears differs from release to release."""
@@ -81,13 +81,13 @@ def read_runtime(document: bytes, camera: Camera, *, has_bucket: bool) -> Runtim
     Raises:
         ConfigurationError: with every mistake; what makes no sense for this camera is one.
     """
-    told = _parsed(document)
+    given = _parsed(document)
     senseless: list[Mistake] = []
-    if isinstance(told, dict):
-        senseless = list(_senseless(told, camera, has_bucket))
-        told = {key: value for key, value in told.items() if key not in {each.path for each in senseless}}
+    if isinstance(given, dict):
+        senseless = list(_senseless(given, camera, has_bucket))
+        given = {key: value for key, value in given.items() if key not in {each.path for each in senseless}}
     try:
-        settings = validate(RuntimeConfig, told)
+        settings = validate(RuntimeConfig, given)
         settings.frames_of(camera)
     except ConfigurationError as error:
         raise ConfigurationError([*senseless, *error.mistakes]) from None
@@ -96,15 +96,15 @@ def read_runtime(document: bytes, camera: Camera, *, has_bucket: bool) -> Runtim
     return settings
 
 
-def _senseless(told: dict[str, Any], camera: Camera, has_bucket: bool) -> Iterator[Mistake]:
+def _senseless(given: dict[str, Any], camera: Camera, has_bucket: bool) -> Iterator[Mistake]:
     reasons = {
         "max_fps": None if camera.frames.enabled else "the camera makes no pictures",
         "chunk_s": None if camera.recording.enabled else "the camera is not recorded",
         "upload": None if has_bucket else "the node has no bucket",
     }
     for key, reason in reasons.items():
-        if reason is not None and key in told:
-            yield Mistake(key, f"it left out, since {reason}", found_text((key,), told[key]))
+        if reason is not None and key in given:
+            yield Mistake(key, f"it left out, since {reason}", found_text((key,), given[key]))
 
 
 def _parsed(document: bytes) -> object:

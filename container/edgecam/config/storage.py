@@ -101,7 +101,10 @@ class Upload(Model):
         description="Chunks larger than this go in resumable parts of this size.",
     )
     stall_timeout_s: float = Field(
-        default=20.0, ge=1, le=600, description="An upload that moves no byte for so long is begun anew."
+        default=20.0,
+        ge=1,
+        le=600,
+        description="An upload that moves no byte for this long is begun again.",
     )
 
 

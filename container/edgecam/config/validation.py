@@ -59,7 +59,7 @@ def path_text(path: Sequence[str | int]) -> str:
 
 
 def found_text(path: Sequence[str | int], value: object) -> str:
-    """`value` as it may be shown: short, redacted, and hidden whole where its name says that it is secret."""
+    """`value` as it may be shown: short, redacted, and hidden whole where its name is that of a secret."""
     if value is None:
         return "nothing"
     if any(isinstance(part, str) and _SECRET_NAME.search(part) for part in path[-1:]):
@@ -74,7 +74,7 @@ def found_text(path: Sequence[str | int], value: object) -> str:
         # Before it is put in quotes: a URI alone is recognised better.
         value = SECRETS.shown(value)
     text = redact(json.dumps(value, ensure_ascii=False, default=str))
-    # What stands in a file may turn a line of the terminal around, or colour it.
+    # Control characters would turn a line of the terminal around, or colour it.
     return one_line(text if len(text) <= _FOUND_LENGTH else text[:_FOUND_LENGTH] + "…")
 
 
@@ -88,7 +88,7 @@ def _mistake(model: type[BaseModel], details: Any, at: Sequence[str | int]) -> M
         return Mistake(path, _known_keys(model, details["loc"]), "an unknown key")
     message: str = details["msg"].removeprefix("Value error, ")
     if message.startswith("expected "):
-        # Our own validators write the expectation, and what was found where the input itself says too little.
+        # Our own validators write the expectation, and what was found where the input does not show it.
         expected, _, found = message.removeprefix("expected ").partition(", found ")
         return Mistake(path, expected, found or found_text(location, value))
     expected = re.sub(r"^Input should be |^Input should have |, unable to .*$", "", message)

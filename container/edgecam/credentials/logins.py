@@ -80,7 +80,7 @@ class Logins:
             return None
         login, changed = self._current(camera.credentials, refresh=refresh)
         if changed:
-            self._tell(camera.credentials, except_for=camera.id)
+            self._notify(camera.credentials, except_for=camera.id)
         return login
 
     def start(self, on_change: Callable[[str], None]) -> None:
@@ -104,9 +104,9 @@ class Logins:
         with self._entries_lock:
             in_use = [credentials for credentials, entry in self._entries.items() if entry.login is not None]
         for credentials in in_use:
-            _, changed = self._current(credentials, refresh=True, patient=False)
+            _, changed = self._current(credentials, refresh=True, keeps_pauses=False)
             if changed:
-                self._tell(credentials)
+                self._notify(credentials)
 
     def _run(self) -> None:
         while True:
@@ -116,23 +116,23 @@ class Logins:
                 return
             self.renew()
 
-    def _tell(self, credentials: Credentials, except_for: str | None = None) -> None:
+    def _notify(self, credentials: Credentials, except_for: str | None = None) -> None:
         for camera in self._cameras.values():
             if camera.credentials == credentials and camera.id != except_for:
                 _log.info("its credentials have changed", extra={"camera": camera.id})
                 self._on_change(camera.id)
 
     def _current(
-        self, credentials: Credentials, *, refresh: bool, patient: bool = True
+        self, credentials: Credentials, *, refresh: bool, keeps_pauses: bool = True
     ) -> tuple[Login, bool]:
-        """The login, and whether it is another than before. `patient` keeps the pauses between fetches."""
+        """The login, and whether it has changed; `keeps_pauses` defers a fetch that comes too soon."""
         with self._entries_lock:
             entry = self._entries.setdefault(credentials, _Entry())
         with entry.lock:
             before = entry.login
             if before is not None and not refresh:
                 return before, False
-            if before is not None and patient and self._clock.monotonic_s() < entry.not_before_s:
+            if before is not None and keeps_pauses and self._clock.monotonic_s() < entry.not_before_s:
                 return before, False
             try:
                 entry.login = self._load(credentials, latest=refresh)
@@ -170,4 +170,4 @@ class Logins:
 
 
 def _ignore(camera_id: str) -> None:
-    """Nobody asked to be told."""
+    """The callback before `start`."""

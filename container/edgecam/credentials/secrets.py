@@ -38,7 +38,7 @@ class SecretSource:
     """Fetches secrets; holds no value. Safe to use from any thread.
 
     Args:
-        environment: The variables in which a nucleus says where it is.
+        environment: The variables of a nucleus: where its socket is.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -94,7 +94,7 @@ class SecretSource:
         return text
 
     def _client(self, region: str) -> Any:
-        """The client for the secret's own Region: a core may stand in another."""
+        """The client for the secret's own Region: a core may be in another."""
         from botocore.config import Config
         from botocore.session import Session
 
@@ -113,7 +113,7 @@ class SecretSource:
 
 
 class _Unavailable(Exception):  # noqa: N818 - not an error yet: another way may do
-    """This way does not lead to the value; the message says why and holds no secret."""
+    """This way does not lead to the value; the message has the reason and no secret."""
 
 
 def _measured(text: str) -> str:

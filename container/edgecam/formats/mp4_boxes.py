@@ -58,7 +58,7 @@ class Box:
         self.children = [each for each in self.children if each.kind != kind]
 
     def to_bytes(self) -> bytes:
-        """As it stands in a file."""
+        """The box as bytes of a file."""
         inside = b"".join(each.to_bytes() for each in self.children) or self.payload
         return struct.pack(">I4s", HEADER_BYTES + len(inside), self.kind) + inside
 

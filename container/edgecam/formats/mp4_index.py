@@ -102,7 +102,7 @@ class Index:
 
 
 def read_index(moov: Box) -> Index:
-    """What `moov` says.
+    """The index in `moov`.
 
     Raises:
         BoxDamaged: its tables do not agree with each other, or it has more than one track.
@@ -164,7 +164,7 @@ def _runs(payload: bytes, form: str, expected: int) -> list[int]:
 
 
 def _offsets(stbl: Box, sizes: Sequence[int]) -> list[int]:
-    """Where each picture begins: chunks of so many pictures each, one after another."""
+    """Where each picture begins: chunks of N pictures each, one after another."""
     co64 = stbl.find(b"co64")
     chunks = _numbers(co64.payload, "Q") if co64 else _numbers(stbl.child(b"stco").payload, "I")
     stsc = stbl.child(b"stsc").payload
@@ -220,7 +220,7 @@ def _duration_of(box: Box) -> tuple[int, int]:
 
 
 def _duration_layout(box: Box) -> tuple[str, bytes, int]:
-    """How scale and duration stand in mvhd, mdhd and tkhd of both versions (8.2.2, 8.4.2, 8.3.2)."""
+    """Where scale and duration are in mvhd, mdhd and tkhd of both versions (8.2.2, 8.4.2, 8.3.2)."""
     is_long = box.payload[0] == 1
     gap = "4x" if box.kind == b"tkhd" else ""
     return f">I{gap}{'Q' if is_long else 'I'}", box.payload, 4 + (16 if is_long else 8)

@@ -1,7 +1,7 @@
 """Repair of an MP4 file that mp4mux had not finished, in its mode with room reserved for the index (robust).
 
-Such a file has two places for its `moov`, written in turns, and before them a `free` box whose size says
-which of the two counts. The `mdat` behind them has the size 0, "to the end of the file", until it is
+Such a file has two places for its `moov`, written in turns, and before them a `free` box whose size
+selects the one that counts. The `mdat` behind them has the size 0, "to the end of the file", until it is
 finished. Once a second the index is brought up to date. So after a kill:
 
 - there may be no picture in the index yet (its first second),
@@ -72,7 +72,7 @@ class _Header:
 
 @dataclass(frozen=True)
 class _Found:
-    """An index, where it stands in the file, and how many of its pictures are whole."""
+    """An index, its place in the file, and how many of its pictures are whole."""
 
     index: Index
     begin: int
@@ -117,7 +117,7 @@ def _repair_by(file: BinaryIO, head: _Header, found: _Found) -> Repaired | None:
     """See `repair`.
 
     Raises:
-        BoxDamaged: what `found` says cannot be.
+        BoxDamaged: `found` contradicts itself.
     """
     if found.whole == 0 or not found.index.samples[0].is_keyframe:
         return None
@@ -147,7 +147,7 @@ def _read_header(file: BinaryIO) -> _Header | None:
 
 
 def _indexes(file: BinaryIO, head: _Header, *, is_finished: bool = False) -> Iterator[_Found]:
-    """Every index that stands in the header, whether anything points to it or not; of a finished file the
+    """Every index in the header, whether anything points to it or not; of a finished file the
     pictures need not be looked at."""
     at = head.data.find(b"moov", head.begin)
     while at >= 0:

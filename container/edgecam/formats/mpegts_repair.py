@@ -33,7 +33,7 @@ class _Picture:
     Attributes:
         begin: Where its first packet begins in the file.
         pts: When it is shown, in 1/90000 s, or None.
-        left: How many of its bytes are still to come; None where it does not say.
+        left: How many of its bytes are still to come; None where its length is not known.
     """
 
     begin: int
@@ -97,7 +97,7 @@ def _packets(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _take(seen: _Reading, at: int, packet: bytes) -> bool:
-    """Note what `packet` says; False when nothing after it can be believed."""
+    """Take `packet` into account; False when nothing after it can be believed."""
     pid = int.from_bytes(packet[1:3], "big") & 0x1FFF
     begins = bool(packet[1] & 0x40)
     payload = _payload(packet)
@@ -118,7 +118,7 @@ def _take(seen: _Reading, at: int, packet: bytes) -> bool:
 
 
 def _count(seen: _Reading, at: int, payload: bytes) -> None:
-    """The picture that says how long it is ends with its last byte."""
+    """End a picture of known length with its last byte."""
     picture = seen.current
     if picture is None or picture.left is None:
         return
@@ -128,7 +128,7 @@ def _count(seen: _Reading, at: int, payload: bytes) -> None:
 
 
 def _finish(seen: _Reading, end: int) -> None:
-    """The picture that was coming in is whole, if it says nothing else."""
+    """End the current picture; it is whole unless bytes of its length are missing."""
     picture, seen.current = seen.current, None
     if picture is None or (picture.left or 0) > 0:
         return
@@ -188,7 +188,7 @@ def _begun(at: int, payload: bytes) -> _Picture | None:
 
 def _duration_ms(shown: list[int]) -> int:
     """From the first picture to the last, and once more the usual time between two."""
-    # Relative to the first, so that the stamps may begin anew at 0 (they do each 26 hours).
+    # Relative to the first, so that the stamps may wrap to 0 (they do each 26 hours).
     times = sorted((pts - shown[0] + _WRAP // 2) % _WRAP - _WRAP // 2 for pts in shown)
     steps = [after - before for before, after in pairwise(times)]
     usual = median_low(steps) if steps else 0

@@ -17,7 +17,7 @@ from edgecam.formats import mpegts_repair as mpegts
 
 @dataclass(frozen=True)
 class RepairedFile:
-    """What was saved; it stands in the file that was looked at.
+    """What the file at the same path holds after its repair.
 
     Attributes:
         duration_ms: How long it plays, whole milliseconds, rounded up so that it is never 0.

@@ -35,7 +35,7 @@ class GstError:
         domain: `resource`, `stream`, `core` or `library`.
         code: The number within that domain.
         text: For people.
-        details: For programmers; often says more.
+        details: For programmers; often more precise.
     """
 
     domain: str
@@ -103,8 +103,8 @@ def explain(name: str, error: GstError) -> SourceError:
 def explain_connect(name: str, host: str, port: int, error: GstError) -> SourceError:
     """Like `explain`, for a camera on the network.
 
-    GStreamer says "could not connect" for a refusal, a missing route and an unknown host alike, so when it
-    says no more than that, one attempt to connect tells them apart. Blocks for a second at the most.
+    GStreamer reports "could not connect" for a refusal, a missing route and an unknown host alike; where it
+    reports no more, one attempt to connect distinguishes them. Blocks for a second at the most.
     """
     explained = explain(name, error)
     if type(explained) is not SourceError or not error.mentions("connect", "could not open resource"):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from edgecam.errors import InstallationError
-from edgecam.gstreamer import library_log as library_words
+from edgecam.gstreamer import library_log
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def _load() -> tuple[Any, Any, Any, Any]:
     """`gi`'s Gst, GLib, GObject and Gio, initialised.
 
     Raises:
-        InstallationError: says which package is missing or too old.
+        InstallationError: names the package that is missing or too old.
     """
     try:
         import gi
@@ -59,7 +59,7 @@ def _load() -> tuple[Any, Any, Any, Any]:
         raise InstallationError(
             "expected GStreamer's typelib Gst-1.0, found none: apt install gir1.2-gstreamer-1.0"
         ) from error
-    library_words.take_over()
+    library_log.take_over()
     Gst.init(None)
     found = Gst.version()[:2]
     if found < VERSION_FLOOR:

@@ -31,7 +31,7 @@ _MOST_OFFERS = 8  # video, sound and metadata of two profiles: no camera offers 
 _LONGEST_OFFER = 80  # `application vnd.onvif.metadata.gzip`, and nearly as much again
 
 FAULT_MESSAGE = "edgecam-fault"
-"""Name of the bus message by which a source says that its `fault` is set."""
+"""Name of the bus message that a source posts when its `fault` is set."""
 
 
 class Source(ABC):
@@ -74,7 +74,7 @@ class Source(ABC):
         return self._bin
 
     def waits(self, now_s: float) -> str | None:
-        """What it waits for, as a sentence for a person; None when whoever feeds it is at work.
+        """What it waits for, as a sentence for a person; None while data comes.
 
         Args:
             now_s: By the clock that never steps.
@@ -102,7 +102,7 @@ class Source(ABC):
 
     def close(self) -> None:
         """Let go of what the bin does not own. To be called once the pipeline around the bin has ended."""
-        # A raised error refers by its traceback to whoever holds it: neither would be freed before the other.
+        # The error's traceback refers to frames that refer to this source: a circle that nothing frees.
         self.fault = None
 
     def explain(self, error: GstError) -> SourceError:

@@ -52,9 +52,9 @@ class PipelineSource(Source):
         self._add(inner)
         add_probe(inner.get_static_pad("src"), Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
 
-    @guarded("the pipeline said what it delivers", Source._report, 1)
+    @guarded("the pipeline's caps were read", Source._report, 1)
     def _on_event(self, pad: Any, info: Any) -> Any:
-        """On the streaming thread of the user's pipeline: its caps say who has to follow."""
+        """On the streaming thread of the user's pipeline: its caps choose the parser."""
         event = info.get_event()
         if event.type != Gst.EventType.CAPS:
             return Gst.PadProbeReturn.OK

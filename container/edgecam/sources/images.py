@@ -39,7 +39,7 @@ class ImagesSource(Source):
         self._is_png = self._files[0].suffix.lower() == ".png"
         self._at = 0
         self._shown = 0
-        self._left_out = self._left_out_told = 0
+        self._left_out = self._left_out_logged = 0
 
     def _fill(self) -> None:
         caps = Gst.Caps.from_string("image/png" if self._is_png else "image/jpeg")
@@ -71,7 +71,7 @@ class ImagesSource(Source):
             path = self._files[self._at]
             self._at = (self._at + 1) % len(self._files)
             if self._at == 0:
-                self._say_left_out()
+                self._log_left_out()
             try:
                 return read_picture(path, is_png=self._is_png, max_pixels=self._max_pixels)
             except (OSError, SourceUnsupported) as error:
@@ -83,17 +83,17 @@ class ImagesSource(Source):
 
     def _leave_out(self, path: Path, error: Exception) -> None:
         found = f"{path}: expected a picture, found {error.strerror}" if isinstance(error, OSError) else error
-        if self._left_out == self._left_out_told == 0:
+        if self._left_out == self._left_out_logged == 0:
             log.warning("%s: a picture is left out: %s", self.name, found)
         self._left_out += 1
 
-    def _say_left_out(self) -> None:
+    def _log_left_out(self) -> None:
         """At the end of a round: one line, and only if it is another number than before."""
-        if self._left_out != self._left_out_told and self._left_out > 1:
+        if self._left_out != self._left_out_logged and self._left_out > 1:
             log.warning(
                 "%s: pictures left out in this round: %d of %d", self.name, self._left_out, len(self._files)
             )
-        self._left_out_told, self._left_out = self._left_out, 0
+        self._left_out_logged, self._left_out = self._left_out, 0
 
 
 def numbered_files(name: str, pattern: str) -> list[Path]:

@@ -1,6 +1,6 @@
 """A named pipe that any outside program feeds: `pipe:///run/camera`, with FLV, MPEG-TS or fragmented MP4.
 
-The program may come late, pause, go, and come again; none of that is a fault of anybody. It is blocked in its
+The program may come late, pause, end, and come again: none of that is a fault. It is blocked in its
 own `open` until the pipe is opened here, so it can also be first.
 """
 
@@ -29,9 +29,9 @@ from edgecam.gstreamer.gst import (
 from edgecam.sources.container import ContainerSource
 
 PIPE_MODE = 0o660
-"""Whoever shares the group may write; what cameras see is not for everybody."""
+"""The group may write; what cameras see is not for everybody."""
 _PAUSE_S = 3.0
-"""A program that has sent nothing for so long is waited for; a camera's keyframes come more often."""
+"""A program that has sent nothing for this long is waited for; a camera's keyframes come more often."""
 _STUCK_S = 2.0
 """GStreamer's demuxers may swallow an end, or stop reading at damage, without a word: after this time a new
 pipeline begins where the old one stopped."""
@@ -164,7 +164,7 @@ class PipeSource(ContainerSource):
         return file
 
     def _refuse(self, pipe: os.stat_result, above: os.stat_result) -> None:
-        """Whoever may feed it decides what the camera shows."""
+        """Refuse a pipe that another user could feed: its writer decides what the camera shows."""
         if not stat.S_ISFIFO(pipe.st_mode):
             raise self._something_else("something else")
         if above.st_mode & stat.S_IWOTH and pipe.st_uid not in trusted_users():

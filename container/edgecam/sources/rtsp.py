@@ -143,7 +143,7 @@ class RtspSource(Source):
         if self._camera.transport == "tcp":
             # By default the jitter buffer bends the stream's clock towards ours, by tens of milliseconds in
             # the first seconds; where pictures are reordered, two of them even fall on one time. Without it,
-            # late packets cannot be told from lost ones for long, and over TCP there are neither.
+            # late packets cannot be distinguished from lost ones for long, and over TCP there are neither.
             rtsp.set_property("buffer-mode", 0)
 
     def _set_trust(self, rtsp: Any) -> None:

@@ -1,6 +1,6 @@
 """TCP connections that an element of GStreamer makes in this process: how much they brought, and their end.
 
-rtspsrc shows its socket to nobody, takes answers of any size, and begins its time-out anew with every byte. A
+rtspsrc shows its socket to nobody, takes answers of any size, and restarts its time-out with every byte. A
 camera that trickles would hold its thread for ever, one that floods would fill the memory. So the socket is
 found among the process's descriptors (proc(5), /proc/self/fd) and a duplicate is kept: the kernel counts what
 comes (tcp(7), TCP_INFO), and `cut` ends every read from it.
@@ -37,7 +37,7 @@ class _Held:
 
     @property
     def is_in_use(self) -> bool:
-        """Whether whoever made the connection still has it open."""
+        """Whether the element still has the connection open."""
         return _inode_of(self._number) == self._inode
 
     @property
@@ -85,8 +85,8 @@ class OwnSockets:
                 return self._connections
             self._let_go()
             self._connections += 1
-        # Names are resolved once, and here: a slow name server holds up the element's thread, and not whoever
-        # looks at the bounds several times a second.
+        # Names are resolved once, and here: a slow name server holds up the element's thread, and not the
+        # connection's, which checks the bounds several times a second.
         addresses, turn = _addresses(self._host, port), _turns[self._host]
         if turn.acquire(timeout=_TURN_TIMEOUT_S):
             with self._lock:

@@ -97,8 +97,8 @@ def test_each_camera_has_a_topic_of_its_own(
     eventually(lambda: set(nucleus.topics()) == {LOBBY, GATE})
     assert LOBBY == "edgecam/gate-core/lobby/state"
     assert {each.qos for each in nucleus.published} == {"1"}
-    told = {each.topic: json.loads(each.payload) for each in nucleus.published}
-    assert (told[LOBBY]["state"], told[GATE]["state"]) == ("connected", "disconnected")
+    published = {each.topic: json.loads(each.payload) for each in nucleus.published}
+    assert (published[LOBBY]["state"], published[GATE]["state"]) == ("connected", "disconnected")
     eventually(lambda: telling.link().sent_total == telling.link("gate").sent_total == 1)
     assert telling.link().is_connected
     assert telling.link().since is not None
@@ -145,8 +145,8 @@ def test_state_is_never_older_than_its_period_and_never_told_twice_in_a_second(
     telling = tell(nucleus.environment, every_s=1.2, clock=ManualClock())  # waiting takes no time
     eventually(lambda: nucleus.topics().count(LOBBY) > 20)
     telling.transport.stop(timeout_s=5)
-    told = [json.loads(each.payload)["sent_at"] for each in nucleus.published if each.topic == LOBBY][:20]
-    moments = [datetime.fromisoformat(each).timestamp() for each in told]
+    sent = [json.loads(each.payload)["sent_at"] for each in nucleus.published if each.topic == LOBBY][:20]
+    moments = [datetime.fromisoformat(each).timestamp() for each in sent]
     assert all(1.0 <= after - before <= 1.2 for before, after in itertools.pairwise(moments))
 
 
@@ -271,7 +271,7 @@ def test_fault_of_the_node_is_nobodys_business_where_there_is_no_nucleus(tmp_pat
 
 def test_nucleus_that_hangs_does_not_hold_up_a_fault(nucleus: NucleusSocket) -> None:
     nucleus.never_answers = True
-    told = threading.Thread(target=report_errored, args=(nucleus.environment,), daemon=True)
-    told.start()
-    told.join(10)
-    assert not told.is_alive()
+    thread = threading.Thread(target=report_errored, args=(nucleus.environment,), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()

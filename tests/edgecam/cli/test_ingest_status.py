@@ -150,7 +150,7 @@ def test_key_of_the_environment_is_found_by_the_node_and_is_in_no_configuration(
 
 @pytest.mark.parametrize("line_end", ["\n", "\\n"])
 def test_not_a_line_of_the_key_can_be_logged(line_end: str) -> None:
-    # Of its own making: no other test has told it to the register.
+    # Of its own making: no other test has put it into the register.
     made = subprocess.run(["openssl", "genrsa", "2048"], capture_output=True, text=True, check=True).stdout
     ingest(environment=CAMERA | REGISTRY | {"PRIVATE_KEY": made.replace("\n", line_end)})
     for said in (made, repr(made), *made.splitlines()[1:-2]):

@@ -133,10 +133,10 @@ def test_mistakes_as_json_have_path_expected_and_found(tmp_path: Path) -> None:
     file = tmp_path / "node.json"
     file.write_text('{"cameras": [], "http": {"port": "x"}}')
     done = edgecam("check", str(file), "--json")
-    told = json.loads(done.stdout)
-    assert (done.returncode, done.stderr, told["valid"]) == (2, "", False)
-    assert [mistake["path"] for mistake in told["mistakes"]] == ["cameras", "http.port"]
-    assert told["mistakes"][0] == {"path": "cameras", "expected": "at least one camera", "found": "none"}
+    shown = json.loads(done.stdout)
+    assert (done.returncode, done.stderr, shown["valid"]) == (2, "", False)
+    assert [mistake["path"] for mistake in shown["mistakes"]] == ["cameras", "http.port"]
+    assert shown["mistakes"][0] == {"path": "cameras", "expected": "at least one camera", "found": "none"}
 
 
 def test_run_without_a_configuration_says_where_it_was_looked_for() -> None:

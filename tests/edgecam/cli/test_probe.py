@@ -125,7 +125,7 @@ def test_sound_is_named_as_people_know_it() -> None:
         (0.2, "frames.max_fps up to 5 decodes keyframes only: least work"),
     ],
 )
-def test_keyframe_interval_is_told_as_what_it_means(interval_s: float | None, says: str) -> None:
+def test_keyframe_interval_is_shown_as_what_it_means(interval_s: float | None, says: str) -> None:
     (note,) = notes_on(interval_s, 12.0, is_intra=False)
     assert note.startswith(says)
     assert notes_on(interval_s, 12.0, is_intra=True) == ()

@@ -1,4 +1,4 @@
-"""What a `config` message may hold, and how its mistakes are told."""
+"""What a `config` message may hold, and how its mistakes are reported."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_what_is_not_said_is_as_it_was_deployed(document: bytes) -> None:
 
 
 def test_whole_numbers_may_be_written_as_any_program_writes_them() -> None:
-    told = read(b'{"max_fps": 2e0, "chunk_s": 5.0, "upload": {"max_bytes_per_s": 1.5e6}}')
-    assert told.upload.max_bytes_per_s == 1_500_000
+    settings = read(b'{"max_fps": 2e0, "chunk_s": 5.0, "upload": {"max_bytes_per_s": 1.5e6}}')
+    assert settings.upload.max_bytes_per_s == 1_500_000
     assert mistakes(b'{"upload": {"max_bytes_per_s": 5000.5}}') == [
         "upload.max_bytes_per_s: expected a valid integer, found 5000.5"
     ]

@@ -1,4 +1,4 @@
-"""One row a scheme: what the rows say of themselves holds."""
+"""One row a scheme: what the rows declare holds."""
 
 from __future__ import annotations
 

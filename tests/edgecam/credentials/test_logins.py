@@ -157,14 +157,14 @@ def test_secret_of_another_shape_is_refused_with_its_keys_and_no_value(text: str
 def test_refused_login_is_fetched_anew_and_the_other_cameras_are_told() -> None:
     cameras = [camera("a", secret=ARN), camera("b", secret=ARN), camera("c")]
     logins, secrets, clock = logins_with(*cameras, password="before-rotation")
-    told: list[str] = []
-    logins.start(told.append)
+    notified: list[str] = []
+    logins.start(notified.append)
     for each in cameras:
         logins.login(each)
     secrets.values[ARN] = secret_text("after-rotation")
     clock.now_s += 3600
     assert logins.login(cameras[0], refresh=True) == Login("guard", "after-rotation")
-    assert told == ["b"]
+    assert notified == ["b"]
     assert secrets.fetched == [(ARN, False), (ARN, True)]
     logins.stop()
 
@@ -215,11 +215,11 @@ def test_secret_that_was_never_had_is_an_error_and_asked_for_again() -> None:
 def test_rotation_is_found_in_the_background_and_the_camera_is_told() -> None:
     asking = camera(secret=ARN)
     logins, secrets, clock = logins_with(asking, password="before-the-hour")
-    told: list[str] = []
+    notified: list[str] = []
     changed = threading.Event()
 
     def note(camera_id: str) -> None:
-        told.append(camera_id)
+        notified.append(camera_id)
         changed.set()
 
     logins.login(asking)
@@ -227,7 +227,7 @@ def test_rotation_is_found_in_the_background_and_the_camera_is_told() -> None:
     secrets.values[ARN] = secret_text("after-the-hour")
     clock.rounds.release()
     assert changed.wait(10)
-    assert told == [asking.id]
+    assert notified == [asking.id]
     assert logins.login(asking) == Login("guard", "after-the-hour")
     logins.stop()
     assert all(0.8 * 3600 <= wait_s <= 1.2 * 3600 for wait_s in clock.waits)
@@ -236,11 +236,11 @@ def test_rotation_is_found_in_the_background_and_the_camera_is_told() -> None:
 def test_unchanged_login_tells_nobody_and_an_unused_one_is_not_fetched() -> None:
     used, unused = camera("a", secret=ARN), camera("b", secret=ARN.replace("lobby", "gate"))
     logins, secrets, _ = logins_with(used, unused, password="unchanged-value")
-    told: list[str] = []
-    logins.start(told.append)
+    notified: list[str] = []
+    logins.start(notified.append)
     logins.login(used)
     logins.renew()
-    assert told == []
+    assert notified == []
     assert {arn for arn, _ in secrets.fetched} == {ARN}
     logins.stop()
 

@@ -29,7 +29,7 @@ def pictures_begin(content: bytes) -> int:
 
 
 def written(writes: Sequence[Write], upto: int) -> int:
-    """How many pictures are in the file after so many writes."""
+    """How many pictures are in the file after `upto` writes."""
     begin = pictures_begin(after(writes))
     return sum(write.offset >= begin for write in writes[:upto])
 

@@ -51,7 +51,7 @@ def test_zeros_after_the_last_packet_cost_the_picture_that_they_may_have_hit(
 
 
 def test_time_that_begins_anew_within_a_chunk_is_no_leap(writes: list[Write], tmp_path: Path) -> None:
-    """Time stamps have 33 bits: they begin anew every 26 hours, here in the third second."""
+    """Time stamps have 33 bits: they wrap every 26 hours, here in the third second."""
     content = bytearray(after(writes))
     shift = (1 << 33) - _first_stamp(bytes(content)) - 3 * 90_000
     for at in range(0, len(content), PACKET_BYTES):

@@ -108,7 +108,7 @@ def pictures(worker: CameraWorker) -> int:
 
 
 def deliver(worker: CameraWorker, more: int = 5) -> Callable[[], bool]:
-    """Whether so many more pictures than now have come."""
+    """Whether `more` pictures have come since now."""
     before = pictures(worker)
     return lambda: pictures(worker) >= before + more
 
@@ -247,7 +247,7 @@ def test_no_file_stays_open_however_often_writers_come(
 
 
 def opening(path: Path) -> str:
-    """What is said of the pipe at `path`; nothing where it can be read."""
+    """The error of the pipe at `path`; nothing where it can be read."""
     source = source_for(pipe_camera(path))
     try:
         source.build()
@@ -261,7 +261,7 @@ def opening(path: Path) -> str:
 def test_link_that_comes_between_changes_nothing_of_what_it_leads_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What whoever owns the folder could do between making the pipe and giving it its mode."""
+    """What the owner of the folder could do between making the pipe and giving it its mode."""
     pipe, victim = tmp_path / "pipe", tmp_path / "victim"
     victim.write_text("precious")
     victim.chmod(0o600)
