@@ -10,10 +10,12 @@ from edgecam.capture.tap import Tap
 from edgecam.clock import NS_PER_S, Clock
 from edgecam.codecs.video import Codec
 from edgecam.config.camera import Decode
+from edgecam.errors import SourceError
 from edgecam.frames.decode_gate import DecodeGate
 from edgecam.frames.decoder import Decoder, Picture
 from edgecam.frames.demand import FrameDemand
 from edgecam.frames.writer import FrameWriter
+from edgecam.node.watchdog import Limits, Progress, Verdict, error_of
 from edgecam.sources.base import Source
 from edgecam.status.reports import DecodeMode
 
@@ -65,9 +67,15 @@ class CameraSession:
         return self.connection.received_units > 0
 
     @property
-    def had_keyframe(self) -> bool:
-        """Whether a picture could have begun."""
-        return self._had_keyframe
+    def progress(self) -> Progress:
+        """What has come so far."""
+        return Progress(self.connection.received_units, self._had_keyframe, self.last_picture_s)
+
+    @property
+    def limits(self) -> Limits:
+        """What the connection has to keep now."""
+        frames = self._demand.frames
+        return Limits(frames.age_limit_s, self.frame_timeout_s, frames.max_fps)
 
     @property
     def frame_timeout_s(self) -> float:
@@ -78,6 +86,17 @@ class CameraSession:
         if interval_ns is None and frames.decode is Decode.KEYFRAMES:
             return math.inf  # only this camera knows when its next keyframe comes
         return max(frames.age_limit_s, 1 / frames.max_fps, (interval_ns or 0) / NS_PER_S) * 2
+
+    def error(self, verdict: Verdict, waited_s: float) -> SourceError:
+        """The error for a verdict other than CONTINUE, after `waited_s` seconds."""
+        connection = self.connection
+        return error_of(
+            verdict,
+            name=self.name,
+            waited_s=waited_s,
+            units=connection.received_units,
+            codec=connection.codec.name if connection.codec else None,
+        )
 
     def close(self) -> None:
         """End connection and decoder. Both call back into this object: it lets go of the decoder, and the

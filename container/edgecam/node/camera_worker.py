@@ -13,45 +13,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from edgecam.backoff import Backoff
 from edgecam.capture.connection import Connection
 from edgecam.capture.tap import Tap
 from edgecam.chunk import ChunkSink
 from edgecam.clock import Clock
 from edgecam.config.camera import Camera, Frames
 from edgecam.credentials.login import LoginProvider
-from edgecam.errors import (
-    CommandError,
-    CredentialsError,
-    EdgecamError,
-    SourceEnded,
-    SourceError,
-    SourceSilent,
-    SourceUnauthorized,
-    SourceUnreachable,
-    SourceUnsupported,
-    SourceWithoutKeyframe,
-)
+from edgecam.errors import CommandError, EdgecamError, SourceEnded, SourceError
 from edgecam.frames.demand import FrameDemand
 from edgecam.frames.writer import FrameWriter, NoFrame
 from edgecam.node.camera_session import CameraSession
+from edgecam.node.reconnects import Reconnects
+from edgecam.node.watchdog import FirstPicture, Verdict, Watchdog
 from edgecam.recording.recorder import Recorder
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.sources.factory import source_for
-from edgecam.status.outage import FAULT_REASON
 from edgecam.status.reports import CameraReport, CameraState, DecodeMode
 
 log = logging.getLogger(__name__)
 
 _DISK_REASON = "disk"
 _WAITING_REASON = "waiting"
-_FED_DELAY_S = 0.5  # whoever feeds a pipe is not hurt by being taken at once, and must be within a second
-_LOOK_EVERY_S = 0.4
-"""How often the meter of a connection is read, at the most; a silence is noticed that much before its limit,
-so that it never is noticed after."""
-_LOOKS_IN_LIMIT = 5  # a short limit is looked at more often
-_FIRST_LOOK_EVERY_S = 0.1
-"""The same until the first picture: what comes instead is bounded."""
+_STALL_POLL_S = 0.4
+"""The poll period while a stall is waited out."""
 _RECORDER_STOP_S = 1.0  # its chunk was finished when the connection ended
 _TIMER_SLACK_S = 0.02  # so that a deadline that is looked at has surely passed
 
@@ -95,10 +79,7 @@ class CameraWorker:
         self._clock = clock
         self._stopping = threading.Event()
         self._woken = threading.Event()
-        self._backoff = Backoff()
-        self._refresh_login = False
-        self._attempts = 0
-        self._connected_s: float | None = None
+        self._reconnects = Reconnects(is_fed_from_outside=camera.scheme.is_fed_from_outside)
         self._received_bytes = 0
         self._demand = FrameDemand(camera.frames, clock)
         self._session: CameraSession | None = None
@@ -175,7 +156,7 @@ class CameraWorker:
             stale_after_s=self._demand.frames.age_limit_s,
             decode_mode=session.decode_mode if session else DecodeMode.NONE,
             frames_total=self._writer.written,
-            reconnects_total=max(0, self._attempts - 1),
+            reconnects_total=self._reconnects.total,
             received_bytes_total=self._received_bytes + current_bytes,
             recording=self._recorder.report() if self._recorder else None,
             makes_frames=self.camera.frames.enabled,
@@ -190,10 +171,10 @@ class CameraWorker:
             try:
                 self.run_once()
             except EdgecamError as error:
-                self._wait_after(error, _reason_of(error))
+                self._wait_after(error)
             except Exception as error:
                 log.exception("unexpected fault", extra={"camera": self.camera.id})
-                self._wait_after(error, FAULT_REASON)
+                self._wait_after(error)
         if self._recorder is not None:
             self._recorder.stop(_RECORDER_STOP_S)
         self._enter(CameraState.DISCONNECTED)
@@ -206,11 +187,9 @@ class CameraWorker:
             CredentialsError: the login could not be had.
         """
         self._woken.clear()
-        self._attempts += 1
-        self._connected_s = None
-        login = self._logins.login(self.camera, refresh=self._refresh_login)
-        self._refresh_login = False
-        source, recorder = source_for(self.camera, login), self._recorder
+        refresh = self._reconnects.begin()
+        source = source_for(self.camera, self._logins.login(self.camera, refresh=refresh))
+        recorder = self._recorder
         tap = None if recorder is None else Tap(on_end=recorder.wake, clock=self._clock)
         session = CameraSession(source, self._demand, self._writer, self._clock, tap)
         self._session = session
@@ -226,7 +205,7 @@ class CameraWorker:
         except SourceEnded as end:
             if not self.camera.scheme.is_fed_from_outside:
                 raise
-            self._backoff.reset()
+            self._reconnects.reset()
             self._enter(CameraState.CONNECTING)
             log.info("%s", end, extra={"camera": self.camera.id})
         finally:
@@ -238,17 +217,18 @@ class CameraWorker:
 
     def _await_first_picture(self, session: CameraSession, began_s: float) -> None:
         """Returns when a picture has come, or the camera is to be stopped."""
-        deadline_s = began_s + self.camera.connect_timeout_s
+        first = FirstPicture(began_s, self.camera.connect_timeout_s)
         while not session.has_begun and not self._woken.is_set():
             now_s = self._clock.monotonic_s()
             if (awaited := session.source.waits(now_s)) is not None:
-                deadline_s = now_s + self.camera.connect_timeout_s
+                first.restart(now_s)
                 self._report_waiting(awaited)
-            if now_s >= deadline_s:
-                raise self._without_picture(session, self.camera.connect_timeout_s)
-            self._wait(session.connection, min(deadline_s - now_s, _FIRST_LOOK_EVERY_S))
+            verdict = first.check(session.progress, now_s)
+            if verdict is not Verdict.CONTINUE:
+                raise session.error(verdict, self.camera.connect_timeout_s)
+            self._wait(session.connection, first.poll_s(now_s))
         if session.has_begun:
-            self._connected_s = self._clock.monotonic_s()
+            self._reconnects.connected(self._clock.monotonic_s())
             self._enter(CameraState.CONNECTED)
             log.info(self._greeting(), extra={"camera": self.camera.id})
 
@@ -260,43 +240,33 @@ class CameraWorker:
 
     def _watch(self, session: CameraSession) -> None:
         """Returns when the camera is to be stopped or connected anew."""
-        frames, connection = self._demand.frames, session.connection
-        seen_units, seen_s, resumed_s = 0, self._clock.monotonic_s(), 0.0
+        tap = session.connection.tap
+        watchdog = Watchdog(self._clock.monotonic_s(), session.limits.max_fps)
         while not self._woken.is_set():
-            if connection.tap is not None:
-                connection.tap.limit()
+            if tap is not None:
+                tap.limit()
             if self._recorder is not None:
                 self._recorder.watch()
-            units, now_s = connection.received_units, self._clock.monotonic_s()
-            if frames is not self._demand.frames:
-                frames, resumed_s = self._demand.frames, now_s  # the last picture came in another pace
-            limit_s = frames.age_limit_s
-            look_every_s = min(_LOOK_EVERY_S, limit_s / _LOOKS_IN_LIMIT)
-            if units != seen_units:
-                seen_units, seen_s = units, now_s
-            elif now_s - seen_s >= limit_s - look_every_s:
-                silence = SourceSilent(
-                    f"{session.name}: expected pictures, found that nothing has come for {limit_s:g} s "
-                    "though the connection is up"
-                )
-                if not self.camera.scheme.is_fed_from_outside:
-                    raise silence
-                self._wait_out_stall(session, silence)
-                resumed_s = self._clock.monotonic_s()
+            limits = session.limits
+            verdict = watchdog.check(session.progress, limits, self._clock.monotonic_s())
+            if verdict is Verdict.CONTINUE:
+                self._wait(session.connection, limits.poll_s - _TIMER_SLACK_S)
                 continue
-            timeout_s = session.frame_timeout_s
-            if now_s - max(session.last_picture_s or now_s, resumed_s) >= timeout_s:
-                raise self._without_picture(session, timeout_s)
-            self._wait(connection, look_every_s - _TIMER_SLACK_S)
+            waited_s = limits.silence_s if verdict is Verdict.STALLED else limits.picture_s
+            error = session.error(verdict, waited_s)
+            if verdict is not Verdict.STALLED or not self.camera.scheme.is_fed_from_outside:
+                raise error
+            self._wait_out_stall(session, error)
+            watchdog.resume(self._clock.monotonic_s())
 
-    def _wait_out_stall(self, session: CameraSession, silence: SourceSilent) -> None:
+    def _wait_out_stall(self, session: CameraSession, silence: SourceError) -> None:
         """Stalled, but not cut off: whoever feeds it may go on. Returns when more has come, or the camera is
         to be stopped or connected anew."""
         connection, units = session.connection, session.connection.received_units
         self._enter(CameraState.STALLED, silence.reason, SECRETS.shown(str(silence), LONGEST_MESSAGE))
         log.warning("stalled: %s", silence, extra={"camera": self.camera.id, "reason": silence.reason})
         while connection.received_units == units and not self._woken.is_set():
-            self._wait(connection, _LOOK_EVERY_S)
+            self._wait(connection, _STALL_POLL_S)
         if connection.received_units != units:
             self._enter(CameraState.CONNECTED)
             log.info("delivering again", extra={"camera": self.camera.id})
@@ -313,45 +283,21 @@ class CameraWorker:
         connection.wait(min(timeout_s, math.inf if stale_in_s is None else stale_in_s) + _TIMER_SLACK_S)
         self._writer.expire(self._clock.monotonic_s())
 
-    def _without_picture(self, session: CameraSession, waited_s: float) -> SourceError:
-        connection, name = session.connection, session.name
-        if not connection.received_units:
-            return SourceUnreachable(f"{name}: expected a picture within {waited_s:g} s, found no answer")
-        if not session.had_keyframe:
-            return SourceWithoutKeyframe(
-                f"{name}: expected a keyframe within {waited_s:g} s, found "
-                f"{connection.received_units} pictures "
-                "that need one; set a shorter keyframe interval at the camera"
-            )
-        coding = connection.codec.name if connection.codec else "known"
-        return SourceUnsupported(
-            f"{name}: expected a picture within {waited_s:g} s, found {coding} data that yields none"
-        )
-
-    def _wait_after(self, error: Exception, reason: str) -> None:
-        """Tell what went wrong, and sleep until the next attempt is due."""
+    def _wait_after(self, error: Exception) -> None:
+        """Report what went wrong, and sleep until the next attempt is due."""
         now_s = self._clock.monotonic_s()
-        was_refused = isinstance(error, SourceUnauthorized)
-        self._refresh_login = was_refused
-        lived_s = 0.0 if self._connected_s is None else now_s - self._connected_s
-        delay_s = self._backoff.after_failure(lived_s=lived_s, was_refused=was_refused)
-        if self.camera.scheme.is_fed_from_outside:
-            delay_s = min(delay_s, _FED_DELAY_S)
-        state = CameraState.STALLED if isinstance(error, SourceSilent) else CameraState.DISCONNECTED
+        retry = self._reconnects.failed(error, now_s)
         message = SECRETS.shown(str(error), LONGEST_MESSAGE)
-        self._enter(state, reason, message)
-        slowly = (
-            "; trying rarely, so that the camera does not lock the account" if self._backoff.is_slowed else ""
-        )
+        self._enter(retry.state, retry.reason, message)
         log.warning(
             "%s: %s%s; next attempt in %.1f s",
-            state.value,
+            retry.state.value,
             message,
-            slowly,
-            delay_s,
-            extra={"camera": self.camera.id, "reason": reason},
+            "; trying rarely, so that the camera does not lock the account" if retry.is_slowed else "",
+            retry.delay_s,
+            extra={"camera": self.camera.id, "reason": retry.reason},
         )
-        self._sleep(now_s + delay_s)
+        self._sleep(now_s + retry.delay_s)
 
     def _sleep(self, until_s: float) -> None:
         """Until `until_s`, a stop or a reconnect; the picture grows stale meanwhile."""
@@ -377,9 +323,3 @@ class CameraWorker:
         since = was.since if was.state is state else self._clock.now()
         self._status = _CameraStatus(state, since, reason, message)
         self._writer.set_state(state)
-
-
-def _reason_of(error: EdgecamError) -> str:
-    if isinstance(error, SourceError):
-        return error.reason
-    return "credentials" if isinstance(error, CredentialsError) else "installation"
