@@ -56,8 +56,8 @@ PARTS = {
     FRAME_GRABBER: Part(
         files=(
             "Dockerfile",
-            *(f"image/stage/{name}" for name in ("debian-packages.txt", "frame-grabber.toml")),
-            *(f"image/stage/{name}" for name in ("pack.py", "prune.py", "smoke_test.py")),
+            *(f"image/stage/{name}" for name in ("debian-packages.txt", "frame-grabber.toml", "new_root.py")),
+            *(f"image/stage/{name}" for name in ("pack.py", "prune.py", "smoke_test.py", "trial.py")),
         ),
     ),
     GCS_UPLOADER: Part(

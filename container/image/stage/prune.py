@@ -22,17 +22,20 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from new_root import PruneError, Root
 
 LIBRARIES = Path("/usr/lib") / str(sysconfig.get_config_var("MULTIARCH"))
 PLUGINS = LIBRARIES / "gstreamer-1.0"
 TYPELIBS = (LIBRARIES / "girepository-1.0", Path("/usr/lib/girepository-1.0"))
 STDLIB = Path(sysconfig.get_path("stdlib"))
 PACKAGES = Path("/usr/lib/python3/dist-packages")
-MERGED_FOLDERS = ("bin", "sbin", "lib", "lib64")  # Debian links these into /usr
 PLACES = {"lib": LIBRARIES, "stdlib": STDLIB, "packages": PACKAGES}
+
+TRIAL = Path(__file__).with_name("trial.py")
 
 UNPRIVILEGED = 65532  # "nonroot" of the distroless images: policies written for those fit ours
 GENERATED = {
@@ -41,89 +44,6 @@ GENERATED = {
     "etc/group": f"root:x:0:\nedgecam:x:{UNPRIVILEGED}:\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
-
-TRIAL = """
-import importlib, json, sys
-wanted, wrong = json.load(sys.stdin), []
-def attempt(what, action):
-    try:
-        if action() is None:
-            wrong.append(what)
-    except Exception as error:
-        wrong.append(f"{what}: {error}")
-for name in wanted["imports"]:
-    attempt(f"module {name}", lambda: importlib.import_module(name))
-import botocore.session, gi
-for name in wanted["services"]:
-    client = lambda: botocore.session.Session().create_client(name, region_name="eu-west-1")
-    attempt(f"AWS service {name}", client)
-for name, version in wanted["typelibs"]:
-    attempt(f"typelib {name}", lambda: gi.require_version(name, version) or
-        importlib.import_module("gi.repository." + name).__name__)
-if wanted["plugins"]:
-    from gi.repository import Gst
-    Gst.init(None)
-for name in wanted["plugins"]:
-    attempt(f"plugin {name}", lambda: Gst.Registry.get().find_plugin(name))
-for name in wanted["elements"]:
-    attempt(f"element {name}", lambda: Gst.ElementFactory.make(name))
-sys.exit("\\n".join(wrong) or 0)
-"""
-"""Run by the new root's own Python, which sees nothing but the new root."""
-
-
-class PruneError(Exception):
-    """Things that frame-grabber.toml names and that are missing or do not load, one a line."""
-
-
-class Root:
-    """The folder that becomes the root of the image."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def link_merged_folders(self) -> None:
-        """Make the links that Debian has at its top."""
-        for link in (Path("/") / name for name in MERGED_FOLDERS):
-            if link.is_symlink():
-                self._link(link)
-
-    def inside(self, path: Path) -> Path:
-        """Return where `path` of this stage lies in the new root."""
-        return self.folder / path.relative_to("/")
-
-    def files(self) -> Iterator[Path]:
-        """Yield every regular file of the new root."""
-        return (path for path in self.folder.rglob("*") if path.is_file() and not path.is_symlink())
-
-    def take(self, path: Path, destination: Path | None = None) -> None:
-        """Copy a file, a folder, or a link with all that it leads to.
-
-        `destination` is the path in the image, where it differs.
-        """
-        path = path.parent.resolve() / path.name
-        if path.is_symlink():
-            self._link(path)
-            self.take(path.parent / path.readlink())
-        elif path.is_dir():
-            for child in path.iterdir():
-                if child.name != "__pycache__":
-                    self.take(child, (destination or path) / child.name)
-        else:
-            target = self.inside(destination or path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, target)
-
-    def remove(self, pattern: str) -> None:
-        """Remove whatever matches, files and folders."""
-        for path in list(self.folder.glob(pattern.lstrip("/"))):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-    def _link(self, path: Path) -> None:
-        link = self.inside(path)
-        if not link.is_symlink():
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path.readlink())
 
 
 def main() -> None:
@@ -322,7 +242,7 @@ def make_registry(root: Root) -> None:
     for plugin in sorted(all_plugins.iterdir()):
         os.utime(plugin, (time_s, time_s))
         plugin.rename(plugins / plugin.name)
-        within(root, "/usr/bin/gst-inspect-1.0", "--version", env=os.environ)
+        root.run("/usr/bin/gst-inspect-1.0", "--version", env=os.environ)
     all_plugins.rmdir()
     if not root.inside(registry).exists():
         raise PruneError(f"{registry}: GStreamer did not write its registry")
@@ -339,21 +259,7 @@ def try_out(root: Root, wanted: dict[str, Any]) -> None:
         "elements": [element for elements in plugins.values() for element in elements],
     }
     frozen = {**os.environ, "GST_REGISTRY_UPDATE": "no"}
-    within(root, "/usr/bin/python3", "-W", "error", "-c", TRIAL, env=frozen, stdin=json.dumps(names))
-
-
-def within(root: Root, *command: str, env: Mapping[str, str], stdin: str = "") -> None:
-    """Run a command that sees the new root as its own."""
-    done = subprocess.run(
-        ["chroot", str(root.folder), *command],
-        env=env,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise PruneError(done.stderr.strip() or f"{command[0]} ended with code {done.returncode}")
+    root.run("/usr/bin/python3", "-W", "error", "-c", TRIAL.read_text(), env=frozen, stdin=json.dumps(names))
 
 
 def say(what: str) -> None:
