@@ -8,7 +8,6 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from sandbox.cameras.film import FILM_FOLDER
@@ -23,6 +22,7 @@ from sandbox.gcs import semantics as promises
 from sandbox.gcs.server import EmbeddedGcs
 from sandbox.ports import free_port
 from sandbox.process import Process
+from sandbox.stoppable import Stoppable
 
 ROOT = Path(__file__).resolve().parent.parent
 GOOD = tuple(f"good-{number}" for number in range(1, 7))
@@ -53,7 +53,7 @@ _SAVE_EVERY_S = 60.0
 """The embedded store's index of a long run is megabytes: written every second it would take a core."""
 
 
-class Site:
+class Site(Stoppable):
     """Everything that runs beside each other, from entering to leaving.
 
     Args:
@@ -95,9 +95,8 @@ class Site:
             self._stack = self._stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
+        """End node, cameras and store."""
         self._stack.close()
 
     def stop_cameras(self) -> None:

@@ -9,14 +9,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sandbox.aws import clients, environment
 from sandbox.aws.clients import ACCOUNT, REGION
 from sandbox.errors import StartError
 from sandbox.ports import check_free
 from sandbox.process import POLL_S, Process
+from sandbox.stoppable import Stoppable
 
 START_TIMEOUT_S = 60.0
 """Two seconds are usual; an idle machine's first import of everything may take ten times that."""
@@ -45,7 +45,7 @@ def inherited_environment(environ: Mapping[str, str] = os.environ) -> dict[str, 
     return {name: environ[name] for name in PASSED_THROUGH if name in environ}
 
 
-class EmbeddedAws:
+class EmbeddedAws(Stoppable):
     """A running embedded AWS; a context manager that stops it."""
 
     def __init__(self, *, port: int, folder: Path, iot_port: int | None = None) -> None:
@@ -118,14 +118,6 @@ class EmbeddedAws:
         """End it and the Lambda processes that it started."""
         self._process.stop()
         shutil.rmtree(self._scratch, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -15,8 +15,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.request import urlopen
 
 import paho.mqtt.client as mqtt
@@ -25,6 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from sandbox.aws.clients import Credentials
 from sandbox.aws.server import EmbeddedAws
 from sandbox.errors import CloudError
+from sandbox.stoppable import Stoppable
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def enrol(aws: EmbeddedAws, thing_name: str, policy: str, folder: Path) -> Devic
     return device
 
 
-class DeviceConnection:
+class DeviceConnection(Stoppable):
     """An MQTT connection of a device under a client id, subscribed to topics; a context manager.
 
     Args:
@@ -140,17 +140,9 @@ class DeviceConnection:
             self._client = self._connected()
             raise CloudError(f"AWS IoT Core does not take a message for {topic} from {self._client_id}")
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Disconnect."""
         _end(self._client)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _connected(self) -> mqtt.Client:
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=self._client_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from sandbox.aws.clients import ACCOUNT_CREDENTIALS, REGION
 from sandbox.errors import CloudError
+from sandbox.stoppable import Stoppable
 
 _CONNECT_TIMEOUT_S = 10.0
 _VALID_S = 300
@@ -31,7 +31,7 @@ class Message:
     payload: bytes
 
 
-class Topics:
+class Topics(Stoppable):
     """Subscribed to `topic_filter` within `with`; what came is in `messages`, the oldest first.
 
     Args:
@@ -66,13 +66,12 @@ class Topics:
             raise CloudError(f"The embedded AWS IoT Core cannot be listened to: {error}") from error
         self._client.loop_start()
         if not self._subscribed.wait(_CONNECT_TIMEOUT_S):
-            self.__exit__(None, None, None)
+            self.stop()
             raise CloudError(f"The embedded AWS IoT Core does not take a subscription to {self._filter}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
+        """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
 

@@ -19,14 +19,13 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from random import Random
-from types import TracebackType
 from typing import Self
 
 from sandbox.cameras.film import Film, load
 from sandbox.cameras.rtsp_connection import Connection, Ended
+from sandbox.stoppable import Stoppable
 
 Script = Callable[[Connection], None]
 
@@ -110,7 +109,7 @@ MODES = (REFUSED, UNANSWERED, *SCRIPTS)
 """`refused`: a port where nobody listens. `unanswered`: a host that lets every connection wait."""
 
 
-class HostileCamera(AbstractContextManager["HostileCamera"]):
+class HostileCamera(Stoppable):
     """Listens from entering to leaving.
 
     Args:
@@ -167,9 +166,8 @@ class HostileCamera(AbstractContextManager["HostileCamera"]):
             threading.Thread(target=self._accept, name=f"camera {self.port}", daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
+        """Close the port and all connections."""
         self._stopping.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()

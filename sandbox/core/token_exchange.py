@@ -13,15 +13,13 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-import threading
 from collections.abc import Callable
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
 
 from sandbox.aws.clients import Credentials
 from sandbox.errors import SandboxError
+from sandbox.http_server import HttpServer, RequestHandler
+from sandbox.stoppable import Stoppable
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +27,7 @@ PATH = "/2016-11-01/credentialprovider/"
 Provider = Callable[[], Credentials]
 
 
-class TokenExchange:
+class TokenExchange(Stoppable):
     """A running endpoint; a context manager that stops it."""
 
     def __init__(self, provider: Provider) -> None:
@@ -37,8 +35,8 @@ class TokenExchange:
         self._tokens: set[str] = set()
         exchange = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Handler(RequestHandler):
+            def respond(self) -> None:
                 status, answer = exchange._answer(self.path, self.headers.get("Authorization"), provider)
                 self._send(status, answer)
 
@@ -50,13 +48,7 @@ class TokenExchange:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class' name
-                log.debug(format, *arguments)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="token-exchange", daemon=True)
-        self._thread.start()
+        self._server = HttpServer(0, Handler, name="token-exchange")
 
     @property
     def url(self) -> str:
@@ -75,17 +67,7 @@ class TokenExchange:
 
     def stop(self) -> None:
         """Close the port."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        self._server.stop()
 
     def _answer(self, path: str, token: str | None, provider: Provider) -> tuple[HTTPStatus, dict[str, str]]:
         if path.rstrip("/") != PATH.rstrip("/"):

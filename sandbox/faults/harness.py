@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from edgecam.bucket.gcs import GcsBucket
@@ -22,6 +20,7 @@ from edgecam.upload.service import UploadService
 from sandbox.faults.ledger import Ledger, NotingSink, Outcome
 from sandbox.faults.synthetic_camera import SyntheticCamera
 from sandbox.gcs.server import BUCKET, EmbeddedGcs
+from sandbox.stoppable import Stoppable
 
 DRAIN_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 5.0
@@ -52,7 +51,7 @@ def configuration(folder: Path, **parts: Any) -> NodeConfig:
     return validate(NodeConfig, document, name="fault")
 
 
-class Harness(AbstractContextManager["Harness"]):
+class Harness(Stoppable):
     """A store, a node's way to it, and cameras, from entering to leaving.
 
     Args:
@@ -105,9 +104,8 @@ class Harness(AbstractContextManager["Harness"]):
             camera.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
+        """End everything, whatever waits in the spool."""
         for camera in self.cameras:
             camera.stop()
         self.uploading.stop(_STOP_TIMEOUT_S)

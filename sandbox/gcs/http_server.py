@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import ssl
 import struct
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from sandbox.gcs.faults import Fault, Faults, Kind
@@ -20,6 +18,7 @@ from sandbox.gcs.semantics import (
     Request,
 )
 from sandbox.gcs.traffic import Seen, Traffic
+from sandbox.http_server import HttpServer, RequestHandler
 
 PIECE_BYTES = 64 * 1024
 RECEIVE_BUFFER_BYTES = 128 * 1024
@@ -27,15 +26,9 @@ RECEIVE_BUFFER_BYTES = 128 * 1024
 STOP_TIMEOUT_S = 5.0
 _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends a reset
 
-log = logging.getLogger(__name__)
 
-
-class HttpServer(ThreadingHTTPServer):
+class GcsHttpServer(HttpServer):
     """Listens on 127.0.0.1:`port` until it is stopped."""
-
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
 
     def __init__(
         self, port: int, service: GcsSemantics, faults: Faults, traffic: Traffic, tls: ssl.SSLContext | None
@@ -47,19 +40,12 @@ class HttpServer(ThreadingHTTPServer):
         self.stopping = threading.Event()
         self._gone = threading.Condition()
         self._open: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", port), _Handler, bind_and_activate=False)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        self.server_bind()
-        self.server_activate()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), name="gcs", daemon=True)
-        self._thread.start()
+        super().__init__(port, _Handler, name="gcs", receive_buffer_bytes=RECEIVE_BUFFER_BYTES)
 
     def stop(self) -> None:
         """Close the port and reset what is connected, as a store that went down."""
         self.stopping.set()
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
+        super().stop()
         with self._gone:
             for connection in self._open:
                 reset_soon(connection)
@@ -81,26 +67,11 @@ class HttpServer(ThreadingHTTPServer):
                     self._open.discard(connection)
                     self._gone.notify_all()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class' names
-        """A client that went away is no error of the store."""
-        log.debug("a request ended early", exc_info=True)
 
+class _Handler(RequestHandler):
+    server: GcsHttpServer
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
-    server: HttpServer
-
-    def do_GET(self) -> None:
-        self._take()
-
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the base class' names
-
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class' name
-        log.debug(format, *arguments)
-
-    def _take(self) -> None:
+    def respond(self) -> None:
         if self.server.stopping.is_set():
             self._cut()
             return

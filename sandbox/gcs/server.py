@@ -13,15 +13,15 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from sandbox.gcs.certificate import Certificate
 from sandbox.gcs.faults import Faults
-from sandbox.gcs.http_server import HttpServer
+from sandbox.gcs.http_server import GcsHttpServer
 from sandbox.gcs.semantics import GcsSemantics
 from sandbox.gcs.traffic import Traffic
 from sandbox.ports import check_free, free_port
+from sandbox.stoppable import Stoppable
 
 BUCKET = "recordings"
 
@@ -50,7 +50,7 @@ class StoredObject:
         )
 
 
-class EmbeddedGcs:
+class EmbeddedGcs(Stoppable):
     """A running embedded GCS; a context manager that stops it. Objects lie below `folder` and outlive it.
 
     Args:
@@ -70,7 +70,7 @@ class EmbeddedGcs:
         self.traffic = Traffic()
         self.certificate = Certificate.make(folder) if tls else None
         self._service = GcsSemantics(folder, buckets)
-        self._http_server: HttpServer | None = None
+        self._http_server: GcsHttpServer | None = None
         self.up()
 
     @property
@@ -87,7 +87,7 @@ class EmbeddedGcs:
         """Listen."""
         if self._http_server is None:
             tls = self.certificate.server_context() if self.certificate else None
-            self._http_server = HttpServer(self.port, self._service, self.faults, self.traffic, tls)
+            self._http_server = GcsHttpServer(self.port, self._service, self.faults, self.traffic, tls)
 
     def down(self) -> None:
         """Refuse connections, and reset those that are open. Objects and sessions stay."""
@@ -108,11 +108,3 @@ class EmbeddedGcs:
         """Stop for good, with everything on the disk."""
         self.down()
         self._service.save()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

@@ -17,7 +17,7 @@ from sandbox.gcs.certificate import Certificate
 from sandbox.iot.api.clearblade import ClearBladeApi
 from sandbox.iot.api.control import Control
 from sandbox.iot.api.google import GoogleApi
-from sandbox.iot.api.http_server import HttpServer
+from sandbox.iot.api.http_server import ApiHttpServer
 from sandbox.iot.clock import ServerClock
 from sandbox.iot.faults import Faults
 from sandbox.iot.mqtt.admission import Gate
@@ -69,7 +69,7 @@ async def serve(api_port: int, mqtt_port: int, folder: Path) -> None:
     except OSError as error:
         raise StartError(f"The embedded Cloud IoT cannot start: {error}") from error
     try:
-        http_server = HttpServer(api_port, routes, faults)
+        http_server = ApiHttpServer(api_port, routes, faults)
     except OSError as error:
         await bridge.down()
         raise StartError(f"The embedded Cloud IoT cannot listen on port {api_port}: {error}") from error

@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 from cryptography.hazmat.primitives import serialization
@@ -21,6 +20,7 @@ from edgecam.config.camera import Camera
 from edgecam.credentials.secrets import SecretSource
 from edgecam.errors import CommandError, CredentialsError
 from sandbox.iot.server import EmbeddedCloudIot
+from sandbox.stoppable import Stoppable
 
 PROJECT = "sandbox-project"
 REGION = "europe-west1"
@@ -121,7 +121,7 @@ class HeardControl:
         self.configs.append((camera_id, document))
 
 
-class DeviceHarness:
+class DeviceHarness(Stoppable):
     """A transport and its devices; a context manager that starts and stops it.
 
     Args:
@@ -204,8 +204,7 @@ class DeviceHarness:
         self.transport.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
+        """Publish the final states and disconnect."""
         self.states.say("disconnected")
         self.transport.stop(self._end_s)

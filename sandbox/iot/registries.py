@@ -11,7 +11,6 @@ from collections.abc import Callable
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from sandbox.iot import credentials, names
-from sandbox.iot.api.field_masks import masked, merge
 from sandbox.iot.clock import ServerClock
 from sandbox.iot.errors import (
     ApiError,
@@ -19,6 +18,7 @@ from sandbox.iot.errors import (
     Status,
     Why,
 )
+from sandbox.iot.field_masks import masked, merge
 from sandbox.iot.messages import (
     Device,
     DeviceConfig,

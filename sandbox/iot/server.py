@@ -17,8 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from sandbox.errors import CloudError, StartError
@@ -26,6 +25,7 @@ from sandbox.iot import environment
 from sandbox.iot.reports import Connections, Ending, Event, State, endings_of, time_of
 from sandbox.ports import check_free, free_port
 from sandbox.process import POLL_S, Process
+from sandbox.stoppable import Stoppable
 
 __all__ = ["Connections", "EmbeddedCloudIot", "Ending", "Event", "State"]
 
@@ -36,7 +36,7 @@ CLEARBLADE_PATH = "/clearblade"
 PASSED_THROUGH = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
-class EmbeddedCloudIot:
+class EmbeddedCloudIot(Stoppable):
     """A running embedded Cloud IoT; a context manager that stops it. What it knows ends with it.
 
     Args:
@@ -231,14 +231,6 @@ class EmbeddedCloudIot:
     def stop(self) -> None:
         """End it."""
         self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _look(self, what: str, device_path: str) -> dict[str, Any]:
         return self._call("GET", f"/sandbox/{what}?{urlencode({'device': device_path})}")

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import threading
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
+from sandbox.http_server import HttpServer, RequestHandler
 from sandbox.iot.api.control import PREFIX
 from sandbox.iot.api.routes import (
     Document,
@@ -20,17 +18,11 @@ from sandbox.iot.api.routes import (
 from sandbox.iot.errors import ApiError, Status
 from sandbox.iot.faults import Faults, Seen
 
-HOST = "127.0.0.1"
-
 log = logging.getLogger(__name__)
 
 
-class HttpServer(ThreadingHTTPServer):
+class ApiHttpServer(HttpServer):
     """Listens on 127.0.0.1:`port` until it is stopped."""
-
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
 
     def __init__(self, port: int, routes: Sequence[Route], faults: Faults) -> None:
         """Listen, and answer in threads of its own.
@@ -40,36 +32,13 @@ class HttpServer(ThreadingHTTPServer):
         """
         self.routes = routes
         self.faults = faults
-        super().__init__((HOST, port), _Handler)
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), name="api", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Close the port."""
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class' names
-        """A client that went away is no error of the service."""
-        log.debug("a request ended early", exc_info=True)
+        super().__init__(port, _Handler, name="api")
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
-    server: HttpServer
+class _Handler(RequestHandler):
+    server: ApiHttpServer
 
-    def do_GET(self) -> None:
-        self._take()
-
-    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the base class' names
-
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class' name
-        log.debug(format, *arguments)
-
-    def _take(self) -> None:
+    def respond(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         request = Request.of(self.command, self.path, dict(self.headers.items()), body)
         ours = request.path.startswith(PREFIX)
