@@ -10,7 +10,11 @@ from image_tests import run_tests
 MODULES = {
     "chunks repaired": ("edgecam/formats",),
     "pipes": ("edgecam/sources/test_pipe.py", "edgecam/sources/test_stream_end.py"),
-    "frames": ("integration/test_frames.py",),
+    "frames": (
+        "integration/test_frames.py",
+        "integration/test_frames_of_failing_cameras.py",
+        "integration/test_frames_of_other_sources.py",
+    ),
     "recordings": ("integration/test_recorded_cameras.py",),
 }
 WITHOUT_ENCODER = ("-k", "not x264enc")
