@@ -37,6 +37,9 @@ class TokenExchange(Stoppable):
 
         class Handler(RequestHandler):
             def respond(self) -> None:
+                if self.command != "GET":
+                    self.send_error(HTTPStatus.NOT_IMPLEMENTED)
+                    return
                 status, answer = exchange._answer(self.path, self.headers.get("Authorization"), provider)
                 self._send(status, answer)
 

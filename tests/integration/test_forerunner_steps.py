@@ -234,7 +234,7 @@ def test_what_make_keys_says_makes_a_device_that_is_heard(
 ) -> None:
     (tmp_path / "account.json").write_text(json.dumps(cloud.clearblade_configuration("my-project")))
     names = f"{status_settings(cloud)} CLEARBLADE_CONFIGURATION=account.json"
-    made = shell.start(f"env {names} {PROJECT}/container/keys {CAMERA_ID} --algorithm ES256")
+    made = shell.start(f"env {names} {PROJECT}/tools/keys {CAMERA_ID} --algorithm ES256")
     assert made.wait(60) == 0, shell.said(made)
     (program,) = re.findall(r"^CLEARBLADE_CONFIGURATION=.*?^END$", shell.said(made), re.DOTALL | re.MULTILINE)
     library = Path(str(environment.interpreter())).parent
