@@ -16,6 +16,7 @@ from edgecam.config.camera import Frames
 from edgecam.errors import InstallationError, SourceError, SourceUnsupported
 from edgecam.frames.decode_gate import DecodeBatch
 from edgecam.frames.picture_bounds import PictureBounds
+from edgecam.gstreamer.diagnosis import GstError
 from edgecam.gstreamer.gst import (
     Gst,
     add_probe,
@@ -26,7 +27,7 @@ from edgecam.gstreamer.gst import (
     link,
     make,
 )
-from edgecam.redaction import SECRETS, redact
+from edgecam.redaction import redact
 
 log = logging.getLogger(__name__)
 
@@ -209,10 +210,9 @@ class Decoder:
     def _on_message(self, message: Any) -> None:
         """On the thread that posts the message, which is not kept."""
         if message.type == Gst.MessageType.ERROR:
-            error, _details = message.parse_error()
             self._on_fault(
                 SourceUnsupported(
                     f"{self._name}: expected {self._codec.name} pictures that can be decoded, "
-                    f"found: {SECRETS.shown(error.message)}"
+                    f"found: {GstError.of(message).text}"
                 )
             )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
+import edgecam
 from edgecam.config.schemes import SCHEMES, Scheme, find_scheme, prefixes_where, scheme_of
 
 
@@ -33,3 +37,12 @@ def test_a_percent_of_numbered_pictures_is_no_encoding() -> None:
     assert images.path_in("images:///a%20b/seq_%06d.jpg?fps=5") == "/a%20b/seq_%06d.jpg"
     assert file is not None
     assert file.path_in("file:///a%20b/film.mp4?x") == "/a b/film.mp4"
+
+
+def test_no_other_module_compares_a_scheme_by_its_name() -> None:
+    names = {scheme.name for scheme in SCHEMES} - {"file"}  # of buckets as well
+    for path in (Path(edgecam.__file__).parent).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Compare):
+                compared = {it.value for it in ast.walk(node) if isinstance(it, ast.Constant)}
+                assert not compared & names, f"{path}:{node.lineno}: ask the row in config/schemes.py"
