@@ -14,7 +14,7 @@ from running_node import RunningNode
 from edgecam.web.server import PageServer
 from sandbox.clocks import BEGINNING, ManualClock
 
-PATIENCE_MS = 20_000
+TIMEOUT_MS = 20_000
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def page(browser: Browser, running_node: RunningNode) -> Iterator[Page]:
     """The page of the running node, opened; anything that the browser complains about fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     opened = context.new_page()
-    opened.set_default_timeout(PATIENCE_MS)
+    opened.set_default_timeout(TIMEOUT_MS)
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     # A picture that is not there is answered with 503, which Chromium mentions.
@@ -58,11 +58,11 @@ def picture_of(page: Page, camera_id: str) -> str:
 def test_every_camera_has_a_card_with_its_state(page: Page) -> None:
     expect(page.locator("article h2")).to_have_text(["ball", "stuck", "away"])
     ball = page.locator("[data-camera=ball]")
-    expect(ball.locator(".state")).to_have_text("connected", timeout=PATIENCE_MS)
+    expect(ball.locator(".state")).to_have_text("connected", timeout=TIMEOUT_MS)
     expect(ball.locator(".size")).to_have_text("640 \u00d7 360")
     expect(ball.locator(".age")).to_contain_text("s old")
     away = page.locator("[data-camera=away]")
-    expect(away.locator(".state")).to_have_text("disconnected", timeout=PATIENCE_MS)
+    expect(away.locator(".state")).to_have_text("disconnected", timeout=TIMEOUT_MS)
     expect(away.locator(".message")).to_contain_text("connection refused")
     expect(away.locator(".nothing")).to_have_text("no picture yet")
 
@@ -73,7 +73,7 @@ def test_picture_really_moves(page: Page) -> None:
     for _ in range(3):
         source = page.locator("[data-camera=ball] img").get_attribute("src")
         expect(page.locator("[data-camera=ball] img")).not_to_have_attribute(
-            "src", source or "", timeout=PATIENCE_MS
+            "src", source or "", timeout=TIMEOUT_MS
         )
         seen.add(picture_of(page, "ball"))
     assert len(seen) == 4
@@ -83,9 +83,9 @@ def test_camera_that_got_stuck_is_shown_as_stalled_and_its_picture_as_stale(
     page: Page, stuck_camera: CameraProcess
 ) -> None:
     stuck = page.locator("[data-camera=stuck]")
-    expect(stuck.locator(".state")).to_have_text("connected", timeout=PATIENCE_MS)
+    expect(stuck.locator(".state")).to_have_text("connected", timeout=TIMEOUT_MS)
     stuck_camera.freeze()
-    expect(stuck.locator(".state")).to_have_text("stalled", timeout=PATIENCE_MS)
+    expect(stuck.locator(".state")).to_have_text("stalled", timeout=TIMEOUT_MS)
     expect(stuck.locator(".nothing")).to_have_text("picture is stale")
     expect(stuck.locator(".message")).to_contain_text("nothing has come")
     assert "grayscale" in stuck.locator("img").evaluate("image => getComputedStyle(image).filter")
@@ -121,20 +121,20 @@ def test_page_that_nobody_looks_at_asks_nothing(page: Page) -> None:
 
 
 def test_node_that_does_not_answer_is_said_and_its_return_seen(page: Page, running_node: RunningNode) -> None:
-    expect(page.locator("[data-camera=ball] .state")).to_have_text("connected", timeout=PATIENCE_MS)
+    expect(page.locator("[data-camera=ball] .state")).to_have_text("connected", timeout=TIMEOUT_MS)
     running_node.pause()
-    expect(page.locator("#trouble")).to_contain_text("does not answer", timeout=PATIENCE_MS)
+    expect(page.locator("#trouble")).to_contain_text("does not answer", timeout=TIMEOUT_MS)
     expect(page.locator("[data-camera=ball] .state")).to_have_text("unknown")
     running_node.resume()
-    expect(page.locator("#trouble")).to_be_hidden(timeout=PATIENCE_MS)
-    expect(page.locator("[data-camera=ball] .state")).to_have_text("connected", timeout=PATIENCE_MS)
+    expect(page.locator("#trouble")).to_be_hidden(timeout=TIMEOUT_MS)
+    expect(page.locator("[data-camera=ball] .state")).to_have_text("connected", timeout=TIMEOUT_MS)
 
 
 def test_page_fits_a_telephone(browser: Browser, running_node: RunningNode) -> None:
     context = browser.new_context(viewport={"width": 320, "height": 640})
     page = context.new_page()
     page.goto(running_node.url)
-    page.locator("[data-camera=away] .message").wait_for(timeout=PATIENCE_MS)
+    page.locator("[data-camera=away] .message").wait_for(timeout=TIMEOUT_MS)
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     context.close()
 
@@ -147,7 +147,7 @@ def test_recording_in_trouble_is_shown_and_why(browser: Browser, tmp_path: Path)
     page = browser.new_page()
     page.goto(f"http://127.0.0.1:{server.port}/")
     lobby = page.locator("[data-camera=lobby]")
-    expect(lobby.locator(".recording")).to_contain_text("in trouble (disk)", timeout=PATIENCE_MS)
+    expect(lobby.locator(".recording")).to_contain_text("in trouble (disk)", timeout=TIMEOUT_MS)
     expect(lobby.locator(".message")).to_have_text("the disk is read-only")
     page.close()
     server.stop()
@@ -162,7 +162,7 @@ def test_recording_and_a_bucket_that_is_away_are_shown(browser: Browser, tmp_pat
     page = context.new_page()
     page.goto(f"http://localhost:{server.port}/")
     lobby = page.locator("[data-camera=lobby] .recording")
-    expect(lobby).to_have_text("recording:7 stored3 waiting (15.0 MB)3 lost", timeout=PATIENCE_MS)
+    expect(lobby).to_have_text("recording:7 stored3 waiting (15.0 MB)3 lost", timeout=TIMEOUT_MS)
     expect(page.locator("[data-camera=plain] .recording")).to_be_hidden()
     expect(page.locator("#storage")).to_have_text(
         f"The bucket takes no chunks, they wait in the spool (15.4 MB of 10.0 GB used): {message}"
@@ -180,7 +180,7 @@ def test_card_names_brokers_and_since_when_one_is_away(browser: Browser, tmp_pat
     page = context.new_page()
     page.goto(f"http://localhost:{server.port}/")
     brokers = page.locator("[data-camera=lobby] .brokers")
-    expect(brokers).to_have_text("brokers:AWS IoT CoreCloud IoT Core (away for 3 min)", timeout=PATIENCE_MS)
+    expect(brokers).to_have_text("brokers:AWS IoT CoreCloud IoT Core (away for 3 min)", timeout=TIMEOUT_MS)
     expect(brokers.get_by_text("Cloud IoT Core (")).to_have_attribute("title", "no such device")
     expect(page.locator("[data-camera=plain] .brokers")).to_be_hidden()
     context.close()

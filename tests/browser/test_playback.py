@@ -23,7 +23,7 @@ from edgecam.credentials.logins import Logins
 from edgecam.formats.repair import RepairedFile, repair
 from edgecam.node.camera_worker import CameraWorker
 
-PATIENCE_MS = 20_000
+TIMEOUT_MS = 20_000
 WIDTH, HEIGHT, FPS = 640, 360, 15
 CHUNK_S = 4
 SAVED_PICTURES = 2 * FPS
@@ -112,7 +112,7 @@ def page(browser: Browser, bucket: Bucket) -> Iterator[Page]:
     """An empty page with a player; what the browser complains about fails the test."""
     context = browser.new_context()
     opened = context.new_page()
-    opened.set_default_timeout(PATIENCE_MS)
+    opened.set_default_timeout(TIMEOUT_MS)
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("console", lambda message: complaints.append(message.text))

@@ -83,7 +83,7 @@ def report(harness: DeviceHarness, camera_id: str) -> LinkReport:
 
 
 def words(cloud: EmbeddedCloudIot, camera_id: str) -> list[str]:
-    """The states that the bridge was told, oldest first."""
+    """The states that the bridge has got, oldest first."""
     return [
         json.loads(state.data)["state"] for state in reversed(cloud.states(DeviceHarness.device(camera_id)))
     ]
@@ -95,19 +95,19 @@ def events(cloud: EmbeddedCloudIot, camera_id: str) -> list[Any]:
 
 @pytest.mark.usefixtures("renewing")
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
-def test_state_is_told_at_once_and_at_most_once_a_second(
+def test_state_is_published_at_once_and_at_most_once_a_second(
     cloud: EmbeddedCloudIot, name: str, algorithm: str, eventually: Eventually
 ) -> None:
     with harness_at(cloud, name, pair=made_pair(algorithm)) as harness:
         eventually(lambda: words(cloud, name) == ["connected"])
         for word in ("stalled", "connecting", "connected", "stalled"):
             harness.states.say(word)
-            time.sleep(0.3)  # changes faster than they may be told
+            time.sleep(0.3)  # changes faster than they may be published
         eventually(lambda: words(cloud, name)[-1] == "stalled")
         eventually(lambda: report(harness, name).sent_total == len(words(cloud, name)))
-        told = cloud.states(harness.device(name))
+        published = cloud.states(harness.device(name))
         assert report(harness, name).is_connected
-    gaps = [(after.time - before.time).total_seconds() for after, before in pairwise(told)]
+    gaps = [(after.time - before.time).total_seconds() for after, before in pairwise(published)]
     assert min(gaps) >= LEAST_EVERY_S - ARRIVAL_TOLERANCE_S
     assert cloud.connections(harness.device(name)).refused == ()
 
@@ -133,8 +133,8 @@ def test_renewal_does_not_wait_for_a_secret_that_does_not_come(
 
         harness.secrets.fetch = hang  # type: ignore[method-assign]
         eventually(lambda: report(harness, name).reconnects_total >= 1)
-        told = report(harness, name).sent_total
-        eventually(lambda: report(harness, name).sent_total > told)
+        before = report(harness, name).sent_total
+        eventually(lambda: report(harness, name).sent_total > before)
         assert hangs.is_set()
         released.set()
     assert greatest_age_s(cloud.states(harness.device(name))) <= 3
@@ -171,7 +171,7 @@ def test_devices_come_back_when_the_bridge_does(
         eventually(lambda: {each.reason for each in harness.transport.reports().values()} == {None})
 
 
-def test_unconfirmed_state_is_told_again_after_the_bridge_fell_silent(
+def test_unconfirmed_state_is_published_again_after_the_bridge_fell_silent(
     cloud: EmbeddedCloudIot, name: str, pair: KeyPair, eventually: Eventually
 ) -> None:
     limits = HASTY._replace(keepalive_s=60)  # before which the state itself shows that nobody answers
@@ -203,7 +203,7 @@ def test_frozen_bridge_is_noticed_though_no_state_is_due(
             eventually(lambda: report(harness, name).is_connected)
 
 
-def test_wrong_key_is_said_asked_for_anew_and_recovered_from(
+def test_wrong_key_is_reported_asked_for_again_and_recovered_from(
     cloud: EmbeddedCloudIot,
     name: str,
     pair: KeyPair,
@@ -252,7 +252,7 @@ def test_clock_a_few_minutes_off_is_no_trouble(
     assert cloud.connections(harness.device(name)).refused == ()
 
 
-def test_commands_are_done_and_what_came_of_them_is_told(
+def test_commands_are_done_and_what_came_of_them_is_published(
     cloud: EmbeddedCloudIot, name: str, pair: KeyPair, eventually: Eventually
 ) -> None:
     with harness_at(cloud, name, pair=pair) as harness:
@@ -443,11 +443,11 @@ def test_no_key_and_no_token_stands_in_any_record(
         eventually(lambda: report(harness, name).sent_total == 1)
         cloud.block(harness.device(name))
         eventually(lambda: report(harness, name).reason == "unauthorized")
-        told = repr(harness.transport.reports())
+        reported = repr(harness.transport.reports())
     hidden = [*tokens, *(line for line in pair.private.splitlines() if len(line) > 30)]
     assert len(tokens) >= 2
-    said = told + "".join(repr(record.__dict__) for record in caplog.records) + cloud.log.read_text()
-    assert not [secret for secret in hidden if secret in said or secret.rpartition(".")[2] in said]
+    text = reported + "".join(repr(record.__dict__) for record in caplog.records) + cloud.log.read_text()
+    assert not [secret for secret in hidden if secret in text or secret.rpartition(".")[2] in text]
 
 
 def test_token_is_renewed_again_and_again_and_the_state_stays_young(
@@ -455,7 +455,7 @@ def test_token_is_renewed_again_and_again_and_the_state_stays_young(
 ) -> None:
     eventually(lambda: report(renewing, "renewing").reconnects_total >= 3)
     device = renewing.device("renewing")
-    told, connections = renewing.cloud.states(device), renewing.cloud.connections(device)
-    assert greatest_age_s(told) <= 3
+    states, connections = renewing.cloud.states(device), renewing.cloud.connections(device)
+    assert greatest_age_s(states) <= 3
     assert connections.refused == ()
     assert set(connections.endings) <= {"by-client", "taken-over"}

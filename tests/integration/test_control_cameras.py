@@ -1,4 +1,4 @@
-"""A node that is asked things from afar while cameras deliver: nothing is connected anew, nothing is lost."""
+"""A node that is controlled remotely while cameras deliver: nothing is connected again, nothing is lost."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def controlled(tmp_path: Path) -> Iterator[Callable[..., Controlled]]:
         each.stop()
 
 
-def test_a_rate_that_is_changed_shows_in_the_pictures_without_connecting_anew(
+def test_a_rate_that_is_changed_shows_in_the_pictures_without_connecting_again(
     test_cameras: Cameras, controlled: Callable[..., Controlled], eventually: Eventually
 ) -> None:
     it = controlled({"uri": test_cameras(SMALL).uri("lobby"), "frames": {"max_fps": 0.5}})
@@ -141,9 +141,9 @@ def test_a_chunk_length_that_is_changed_shows_in_the_next_chunks_without_a_gap(
     for earlier, later in pairwise(chunks):
         assert later.start == earlier.end
         assert later.gap_before_ms == 0
-    told = [probe(it.sink.path(chunk)) for chunk in chunks]
-    assert all(each.begins_with_keyframe for each in told)
-    assert (told[1].packets, told[changed + 1].packets) == (30, 45)
+    probed = [probe(it.sink.path(chunk)) for chunk in chunks]
+    assert all(each.begins_with_keyframe for each in probed)
+    assert (probed[1].packets, probed[changed + 1].packets) == (30, 45)
     assert it.report.reconnects_total == 0
 
 

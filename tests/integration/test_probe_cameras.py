@@ -132,25 +132,25 @@ def edgecam(*arguments: str, code: int) -> str:
 
 
 def probe(*arguments: str, code: int = 0) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(edgecam("probe", "--json", *arguments, code=code))
-    return told
+    result: dict[str, Any] = json.loads(edgecam("probe", "--json", *arguments, code=code))
+    return result
 
 
 def failure(*arguments: str) -> tuple[str, str]:
-    told = probe(*arguments, code=1)
-    return told["failure"]["reason"], told["failure"]["message"]
+    result = probe(*arguments, code=1)
+    return result["failure"]["reason"], result["failure"]["message"]
 
 
 def test_camera_is_described_as_it_is(cameras: Cameras) -> None:
-    told = probe(cameras.uri("plain"))
-    assert told["failure"] is None
-    assert (told["codec"], told["width"], told["height"]) == ("H.264", 320, 240)
-    assert told["fps"] == pytest.approx(15, rel=0.05)
-    assert told["keyframe_interval_s"] == pytest.approx(2, rel=0.1)
-    assert told["audio"] == ["G.711 A-law"]
-    assert 50_000 < told["bit_rate_bps"] < 2_000_000
-    assert 0 < told["first_picture_s"] < 15
-    assert Camera.model_validate(told["suggestion"]).uri == cameras.uri("plain")
+    result = probe(cameras.uri("plain"))
+    assert result["failure"] is None
+    assert (result["codec"], result["width"], result["height"]) == ("H.264", 320, 240)
+    assert result["fps"] == pytest.approx(15, rel=0.05)
+    assert result["keyframe_interval_s"] == pytest.approx(2, rel=0.1)
+    assert result["audio"] == ["G.711 A-law"]
+    assert 50_000 < result["bit_rate_bps"] < 2_000_000
+    assert 0 < result["first_picture_s"] < 15
+    assert Camera.model_validate(result["suggestion"]).uri == cameras.uri("plain")
 
 
 def test_camera_that_asks_for_a_password_gets_it_in_each_way(cameras: Cameras, tmp_path: Path) -> None:
@@ -164,10 +164,10 @@ def test_camera_that_asks_for_a_password_gets_it_in_each_way(cameras: Cameras, t
         [uri.replace("//", f"//guard:{PASSWORD}@")],
         [uri.replace("//", "//guard:probe-s3%2Fkr%40t@")],
     ):
-        told = probe(*arguments)
-        assert told["codec"] == "H.264"
-        assert told["suggestion"]["uri"] == uri
-        assert list(told["suggestion"]["credentials"]) == ["secret"]
+        result = probe(*arguments)
+        assert result["codec"] == "H.264"
+        assert result["suggestion"]["uri"] == uri
+        assert list(result["suggestion"]["credentials"]) == ["secret"]
 
 
 @pytest.mark.parametrize("userinfo", ["", "guard:wrong-word-1@", "nobody:wrong-word-1@"])
@@ -190,14 +190,14 @@ def test_codec_that_cannot_be_read_is_unsupported(cameras: Cameras) -> None:
 
 
 def test_camera_that_sends_jpeg_needs_no_keyframes(cameras: Cameras) -> None:
-    told = probe(cameras.uri("mjpeg"))
-    assert (told["codec"], told["keyframe_interval_s"], told["notes"]) == ("JPEG", None, [])
+    result = probe(cameras.uri("mjpeg"))
+    assert (result["codec"], result["keyframe_interval_s"], result["notes"]) == ("JPEG", None, [])
 
 
-def test_late_comer_to_a_stream_with_rare_keyframes_is_told_that_there_is_none(
+def test_late_comer_to_a_stream_with_rare_keyframes_learns_that_there_is_none(
     cameras: Cameras, tmp_path: Path
 ) -> None:
-    # The server shows one film to all: whoever comes when it is running has missed its keyframe.
+    # The server shows one film to all: who comes when it is running has missed its keyframe.
     first = {
         "cameras": [{"id": "rare", "uri": cameras.uri("rare"), "connect_timeout_s": LIMIT_S}],
         "data_dir": str(tmp_path),
@@ -262,7 +262,7 @@ def test_picture_is_taken_from_a_guarded_camera(cameras: Cameras, tmp_path: Path
     assert picture[-2:] == b"\xff\xd9"
 
 
-def test_failure_is_told_to_people_in_plain_words(cameras: Cameras) -> None:
+def test_failure_is_shown_to_people_in_plain_words(cameras: Cameras) -> None:
     text = edgecam("probe", cameras.uri("elsewhere"), code=1)
     assert "not-found: " in text
     assert "check the path in the uri" in text

@@ -95,12 +95,12 @@ def assert_whole(recorded: Recorded, number: int = 0) -> None:
     chunks = recorded.chunks(number)
     for chunk in chunks:
         path = recorded.sink.path(chunk)
-        told, seen = probe(path), marks(path)
-        assert told.begins_with_keyframe
-        assert (told.width, told.height) == (chunk.width, chunk.height)
+        probed, seen = probe(path), marks(path)
+        assert probed.begins_with_keyframe
+        assert (probed.width, probed.height) == (chunk.width, chunk.height)
         if chunk is not chunks[-1]:
             # The last one may end between pictures that were sent out of order.
-            assert told.packets == len(seen)
+            assert probed.packets == len(seen)
             assert all(follows(*pair) for pair in itertools.pairwise(seen))
         if last is not None and chunk.gap_before_ms == 0:
             assert follows(last, seen[0])
@@ -275,12 +275,12 @@ def test_kill_9_in_mid_chunk_leaves_files_that_play(
     for path in opened:
         form = ChunkFormat.MP4 if path.suffix == ".mp4" else ChunkFormat.MPEGTS
         if form is ChunkFormat.MP4:
-            assert probe(path).last_s > 1  # as it is: nothing has to mend it before it plays
+            assert probe(path).last_s > 1  # as it is: nothing has to repair it before it plays
         saved = media.repair(path, form)
         assert saved is not None
-        told = probe(path)
-        assert told.begins_with_keyframe
-        assert told.packets == saved.pictures
+        probed = probe(path)
+        assert probed.begins_with_keyframe
+        assert probed.packets == saved.pictures
         assert all(follows(*pair) for pair in itertools.pairwise(marks(path)))
 
 

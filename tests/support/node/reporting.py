@@ -103,7 +103,7 @@ class ReportedStorage:
 
 
 def links() -> Links:
-    """One broker is told of `lobby`, the other refuses."""
+    """One broker is notified of `lobby`, the other refuses."""
     return {
         "aws-iot": {"lobby": LinkReport(True, 7, 0, since=MOMENT)},
         "cloud-iot": {"lobby": LinkReport(False, 3, 5, "refused", "no such device", MOMENT)},

@@ -21,10 +21,10 @@ class RunningNode:
         """What /healthz says."""
         try:
             with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:
-                told: dict[str, object] = json.load(answer)
+                answered: dict[str, object] = json.load(answer)
         except urllib.error.HTTPError as error:
-            told = json.load(error)
-        return told
+            answered = json.load(error)
+        return answered
 
     def pause(self) -> None:
         """Let it hang."""
