@@ -126,6 +126,7 @@ class CameraRecording:
             self._observe_arrival(units)
             is_recordable &= self._record(self._stream.offer(units))
             if rest:
+                is_recordable &= self._record(self._stream.flush())
                 self._end_chunk()
                 self._cutter.end(is_early=True)
                 self._next_stream()
@@ -177,7 +178,7 @@ class CameraRecording:
         if broken is not None:
             try:
                 broken.close()
-                self._salvage(broken)
+                self._keep_rest(broken)
             except Exception:  # whatever it is: the recorder has to poll again
                 log.exception("a broken chunk cannot be salvaged", extra={"camera": self._camera_id})
 
@@ -316,6 +317,11 @@ class CameraRecording:
         """Keep what plays of a chunk that cannot be written on."""
         self._lose(broken.error)
         has_room = broken.is_disk_full and self._sink.make_room(_ROOM_BYTES)
+        self._keep_rest(broken)
+        if has_room:
+            self._cutter.end()
+
+    def _keep_rest(self, broken: OpenChunk) -> None:
         try:
             saved = broken.salvage()
         except EdgecamError as error:
@@ -325,8 +331,6 @@ class CameraRecording:
             self._sink.discard(broken.path)
         else:
             self._keep(broken, saved)
-        if has_room:
-            self._cutter.end()
 
     def _lose(self, error: Exception) -> None:
         """The present chunk, or its rest, is lost."""

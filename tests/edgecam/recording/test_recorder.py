@@ -366,7 +366,7 @@ def test_fault_of_ours_is_reported_and_ends_nothing(
     eventually(lambda: place.recorder._recording._open is not None)
     with monkeypatch.context() as broken:
         broken.setattr(place.recorder, "_take", lambda _tap: 1 / 0)
-        broken.setattr(place.recorder._recording, "_salvage", lambda _open: 1 / 0)
+        broken.setattr(place.recorder._recording, "_keep_rest", lambda _open: 1 / 0)
         eventually(lambda: reason(place) == "fault" and place.recorder._recording._open is None)
     eventually(lambda: place.sink.chunks)
     eventually(lambda: reason(place) is None)
