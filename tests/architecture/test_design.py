@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 
 import pytest
 
-from tools.source_tree import PROJECT, files
+from tools.source_tree import PROJECT, files, modules
 
 OF_OTHERS = {"gcstreamer.py"}
 """Programs of others."""
@@ -16,6 +18,25 @@ PAPERS = [path for path in files() if path.suffix == ".md" and path.name != "CHA
 GLOSSARY = re.findall(
     r"^\| ([^|]+) \| [^|]+ \|([^|]*)\|$", (PROJECT / "design/glossary.md").read_text(), re.MULTILINE
 )[2:]
+
+
+def defined() -> Iterator[str]:
+    """Names of modules, and of what they define at their top level and in classes."""
+    for module in modules().values():
+        yield module.name.rpartition(".")[2]
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                yield node.name
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def test_what_the_glossary_names_is_in_the_code() -> None:
+    names = set(defined())
+    found = [name for _, code in GLOSSARY for name in re.findall(r"`(\w+)`", code)]
+    assert len(found) > 30
+    assert [name for name in found if name not in names] == []
 
 
 def test_the_glossary_is_in_order_and_has_each_word_once() -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 
 from tools.source_tree import PROJECT, files
-from tools.where_is_what import PAGE
+from tools.where_is_what import PAGE, with_table
 
 TEXT = PAGE.read_text(encoding="utf-8")
 
@@ -27,6 +27,10 @@ MIRRORS = (
     "fuzz/found/",
 )
 """Within them folders have the names of what they test."""
+
+
+def test_the_rooms_of_the_page_are_those_of_the_tree() -> None:
+    assert with_table(TEXT) == TEXT, "run `make docs`"
 
 
 def test_every_path_on_the_page_exists() -> None:
