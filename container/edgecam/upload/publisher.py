@@ -1,11 +1,11 @@
-"""What anybody can see in the bucket without this core: each camera's newest picture, and how it is doing.
+"""The publisher: each camera's newest picture and status in the bucket, for readers that cannot reach the
+core.
 
-`latest/<camera>.jpg` is `frame.jpg`, at most every `latest.every_s` seconds, sooner where a snapshot is asked
-for, and only while it is fresh: an old picture keeps the time at which it was written, nothing pretends that
-it is new.
+`latest/<camera>.jpg` is `frame.jpg`, at most every `latest.every_s` seconds, sooner for a snapshot, and only
+while it is fresh: the time of the object is about that of the picture.
 
 `status/<camera>.json` is replaced at once when something has changed, and every `status.every_s` seconds when
-nothing has, so that its age tells whether the core lives. One JSON object:
+nothing has, so that its age shows whether the core lives. One JSON object:
 
     {"id": "lobby", "state": "connected", "since": "2026-01-01T12:00:00.000Z",
      "reason": null, "message": null, "delivering": true,
@@ -21,8 +21,8 @@ nothing has, so that its age tells whether the core lives. One JSON object:
      "edgecam_version": "0.1.0", "written_at": "2026-01-01T12:00:05.000Z", "every_s": 60.0}
 
 `state` is one of connecting, connected, stalled, disconnected; a node that ends leaves `disconnected` behind.
-`storage` is the whole node's. A reader takes a core for away when `written_at` is older than twice `every_s`.
-"""
+`storage` is the whole node's. A reader takes a core for offline when `written_at` is older than twice
+`every_s`."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ from edgecam.status.serialize import (
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.5
-"""So late a change is seen at most; looking costs next to nothing."""
+POLL_PERIOD_S = 0.5
+"""The most by which a change is seen late; a poll costs next to nothing."""
 _FIRST_DELAY_S = 2.0
 _LONGEST_DELAY_S = 60.0
 _REFUSED_DELAY_S = 60.0  # a person has to act first
 _QUICK_S = 0.25
 _REST = 3.0
-"""After an object that took longer than `_QUICK_S` the publisher rests for so many times as long: on a thin
-link chunks keep three quarters of it. What goes quickly takes nothing from them."""
+"""After an object that took longer than `_QUICK_S` the publisher pauses `_REST` times as long: on a slow link
+three quarters are left to chunks."""
 _OUTAGES = OutagePolicy(
     lines=Lines(
         "latest pictures and status are not written for now",
@@ -76,7 +76,7 @@ _JPEG_BEGINS = b"\xff\xd8"
 
 @dataclass
 class _Written:
-    """What was last written of one camera, by the clock that does not step."""
+    """The last objects of one camera; times by the monotonic clock."""
 
     status_s: float | None = None
     change_key: ChangeKey = ()
@@ -87,7 +87,7 @@ class _Written:
 
     @property
     def is_asked_for(self) -> bool:
-        """Whether the newest picture is wanted sooner than it would be written."""
+        """Whether a snapshot is requested and not written."""
         return self.asked != self.answered
 
 
@@ -100,17 +100,19 @@ class _Object:
 
 
 class Publisher:
-    """One thread that writes both. It holds no queue: what is written is what holds when it is written.
+    """One thread that writes both, without a queue: each object holds the state of the moment it is written
+    at.
 
     Args:
         bucket: Where to.
-        rate_limit: Flow control, shared with the chunks.
+        rate_limit: Shared with the chunks.
         latest: The settings of the pictures.
         status: The settings of the status objects.
-        reports: How every camera is doing.
+        reports: Of all cameras.
+        frame_path: Of a camera's `frame.jpg`.
         frame_path: Where the picture of a camera stands.
-        spool_report: How the spool is doing.
-        upload_report: How the uploads are doing.
+        spool_report: The state of the spool.
+        upload_report: The state of the uploads.
         clock: Time.
     """
 
@@ -150,15 +152,15 @@ class Publisher:
             self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
-        """Within `timeout_s` seconds write of every camera that it is disconnected, and end. What does not
-        get through in that time is left: a bucket that is away must not hold up the end of the node."""
+        """Write the final state `disconnected` of every camera, and end, within `timeout_s` seconds: an
+        outage of the bucket must not delay the end of the node."""
         self._deadline_s = self._clock.monotonic_s() + timeout_s
         self._ending.set()
         if self._thread.ident is not None:
             self._thread.join(max(0.0, timeout_s))
 
     def publish_now(self, camera_id: str) -> None:
-        """From any thread: write the picture that this camera has now, however lately the one before."""
+        """Write the newest picture of a camera now, however recent the last one. From any thread."""
         self._written.setdefault(camera_id, _Written()).asked += 1
 
     def _run(self) -> None:
@@ -173,10 +175,10 @@ class Publisher:
             self._publish_final_states()
 
     def _step(self) -> float:
-        """Write what is due most, if anything; returns the seconds until the next look."""
+        """Write the object that is due most, if any; returns the seconds until the next poll."""
         due = self._due()
         if due is None:
-            return LOOK_EVERY_S
+            return POLL_PERIOD_S
         begun_s = self._clock.monotonic_s()
         try:
             self._bucket.put_bytes(
@@ -203,7 +205,7 @@ class Publisher:
         return max(delay_s, asked_s or 0.0)
 
     def _due(self) -> _Object | None:
-        """Status first: it is small and says what the picture cannot. Who has waited longest comes first."""
+        """Status before pictures, since it is small; within each the camera that has waited longest."""
         now_s = self._clock.monotonic_s()
         reports = self._reports()
         if self._status.enabled:
@@ -246,7 +248,7 @@ class Publisher:
 
     def _picture_object(self, report: CameraReport) -> _Object | None:
         written, sequence = self._of(report), report.frame.sequence if report.frame else 0
-        asked = written.asked  # before the file is read: who asks after that means another picture
+        asked = written.asked  # before the file is read: a later request means another picture
 
         def is_done(now_s: float) -> None:
             written.latest_s, written.sequence, written.answered = now_s, sequence, asked
@@ -261,14 +263,14 @@ class Publisher:
 
     def _status_text(self, report: CameraReport) -> str:
         spool, upload = self._spool_report(), self._upload_report()
-        told = {
+        document = {
             **camera_values(report, spool, upload),
             "storage": storage_values(spool, upload),
             "edgecam_version": __version__,
             "written_at": utc_text(self._clock.now()),
             "every_s": self._status.every_s,
         }
-        return json.dumps(hide_values(told), ensure_ascii=False) + "\n"
+        return json.dumps(hide_values(document), ensure_ascii=False) + "\n"
 
     def _publish_final_states(self) -> None:
         for report in self._reports():

@@ -1,8 +1,9 @@
-"""Flow control: so many requests and so many bytes a second, smoothly, shared by all that is under way.
+"""The rate limiter: requests and bytes a second, smoothly, shared by all uploads.
 
-Each rate is a queue: whoever asks gets a place behind everything granted so far, and waits until that much is
-paid for. So grants come first come, first served, and since an upload asks for one piece at a time, uploads
-take turns piece by piece. A place is an amount, not a time: so a change of the rate holds for who waits, too.
+Each rate is a token bucket with a queue: a reservation gets a place behind everything granted so far, and
+waits until tokens for that much have come. So grants are first come, first served, and since an upload asks
+for one piece at a time, uploads take turns piece by piece. A place is an amount, not a time, so a change of
+the rate holds for those who wait, too.
 """
 
 from __future__ import annotations
@@ -14,29 +15,29 @@ from edgecam.clock import Clock
 from edgecam.errors import StoreUnavailable
 
 LEAST_PER_S, MOST_PER_S = 1e-3, 1e12
-"""What a rate may be: beyond them waiting is for ever, or arithmetic with floats ends."""
+"""The bounds of a rate: beyond them a wait lasts for ever, or floats overflow."""
 MOST_HOLD_S = 3600.0
-"""Whoever asks for more is asked again: one answer of a store may not stop a node for a year."""
+"""The longest hold: one response of a store may not stop a node for a year."""
 _CREDIT_S = 0.1
-"""What may be saved up while nothing is sent. Enough to make up for a thread that woke late, little enough
-that no second carries more than a tenth above the rate."""
+"""The burst after idle time: enough to make up for a thread that woke late, little enough that no second
+carries more than a tenth above the rate."""
 
 _PIECE_S = 0.25
-"""A piece goes at once, and is never more than this long a time's worth, unless the rate is very low."""
+"""A piece is at most what the rate carries in this time, unless the rate is very low."""
 _LEAST_PIECE_BYTES = 1024  # smaller ones would be more header than content on the wire
 _LARGEST_PIECE_BYTES = 256 * 1024
 _CLOSE_ENOUGH_S = 1e-6
-"""Waiting ends by this much too early rather than for a time that a clock cannot tell from none."""
+"""A wait ends this much too early rather than last for less than a clock's resolution."""
 
 
 class Rate:
-    """So many of something a second. Safe to use from any thread.
+    """One rate, a token bucket. Safe to use from any thread.
 
     In any stretch of `t` seconds at most `per_s * (t + 0.1)` are granted, or `per_s * t + 1` where the rate
     is below ten a second.
 
     Args:
-        per_s: The rate, `LEAST_PER_S` to `MOST_PER_S`.
+        per_s: Tokens a second, `LEAST_PER_S` to `MOST_PER_S`.
         clock: Time.
 
     Raises:
@@ -51,7 +52,7 @@ class Rate:
         self._granted = -self._credit
 
     def change(self, per_s: float) -> None:
-        """From now on so many a second, for what was granted already as well.
+        """Change the rate, for what was granted already as well.
 
         Raises:
             ValueError: no such rate; nothing has changed.
@@ -63,14 +64,14 @@ class Rate:
             self._per_s = per_s
 
     def reserve(self, amount: float) -> float:
-        """Take `amount` out of what is to come; the place in the queue, for `due_in_s`."""
+        """Reserve `amount` tokens; the place in the queue, for `due_in_s`."""
         with self._lock:
             paid = self._paid_by(self._clock.monotonic_s())
             self._granted = max(self._granted, paid - self._credit) + amount
             return self._granted
 
     def due_in_s(self, place: float) -> float:
-        """The seconds until `place` is paid for if the rate stays as it is; 0 when it is already."""
+        """The seconds until the tokens up to `place` have come at the present rate; 0 when they have."""
         with self._lock:
             return max(0.0, (place - self._paid_by(self._clock.monotonic_s())) / self._per_s)
 
@@ -83,7 +84,7 @@ class Rate:
 
 
 class RateLimiter:
-    """The flow control of one bucket: a `RateLimit` that any number of uploads use at once.
+    """The rate limit of one bucket, for any number of uploads at once. See `RateLimit`.
 
     Args:
         requests_per_s: Most requests a second.
@@ -101,15 +102,15 @@ class RateLimiter:
         self._clock = clock
         self._held_until_s = clock.monotonic_s()
         self._has_ended = False
-        self._news = threading.Event()  # set when what is waited for has changed, and replaced by another
+        self._news = threading.Event()  # set by a change, and replaced by another
 
     @property
     def piece_bytes(self) -> int:
-        """What may go at once."""
+        """See `RateLimit.piece_bytes`."""
         return self._piece_bytes
 
     def change(self, *, requests_per_s: float, bytes_per_s: float) -> None:
-        """From now on these rates, for those who wait already as well. From any thread, one at a time.
+        """Change the rates, for those who wait already as well. From any thread, one at a time.
 
         Raises:
             ValueError: no such rate; nothing has changed.
@@ -142,19 +143,19 @@ class RateLimiter:
         self._wait(lambda: self._bytes.due_in_s(place))
 
     def hold(self, duration_s: float) -> None:
-        """No request may be made for so many seconds from now, `MOST_HOLD_S` at most: the store asked for it.
-        From any thread."""
-        duration_s = min(MOST_HOLD_S, duration_s) if duration_s > 0 else 0.0  # what is no number is none
+        """Let no request through for `duration_s` seconds, `MOST_HOLD_S` at most (`Retry-After`). From any
+        thread."""
+        duration_s = min(MOST_HOLD_S, duration_s) if duration_s > 0 else 0.0  # NaN is none
         self._held_until_s = max(self._held_until_s, self._clock.monotonic_s() + duration_s)
 
     def end(self) -> None:
-        """From now on nothing may be sent; who waits is told at once. From any thread."""
+        """Let nothing through any more; every waiting call raises at once. From any thread."""
         self._has_ended = True
         self._news.set()
 
     def _wait(self, due_in_s: Callable[[], float]) -> None:
         while True:
-            news = self._news  # before the look, so that what comes after it is not missed
+            news = self._news  # before reading the state, so that no later change is missed
             if self._has_ended:
                 raise StoreUnavailable("expected to go on sending, found that the node is ending")
             delay_s = due_in_s()

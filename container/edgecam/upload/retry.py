@@ -1,9 +1,8 @@
-"""When to try again where a store does not take something. Plain decisions; `upload.py` does the waiting.
+"""The retry policy of uploads: when to try again, and with which object. Plain decisions; the uploader waits.
 
-Two kinds of trouble look alike at first: the store is away, or it does not like one object. So a failure
-sends the object to the back and lets one attempt at a time through, with another object if there is one.
-Whatever is stored then shows that the store is there; only an object that fails while others succeed is put
-off for longer and longer.
+An outage of the store and a fault of one object look alike at first. So a failure sends the object to the
+back and lets one attempt at a time through, with another object if there is one. Any success ends the outage;
+only an object that fails while others succeed is deferred for a growing delay.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ from edgecam.bucket.interface import LONGEST_ASKED_DELAY_S
 from edgecam.errors import StoreRefused, StoreUnavailable
 
 FIRST_DELAY_S = 0.5
-"""Most failures are a hiccup of one server behind a load balancer."""
+"""Most failures are those of one server behind a load balancer."""
 LONGEST_DELAY_S = 30.0
-"""An outage that ends is noticed within half a minute; a request in so long costs nobody anything."""
+"""The end of an outage is noticed within half a minute; two requests a minute cost nothing."""
 SECOND_LOOK_S = 5.0
-"""A first refusal may be about one object, or a token that has just run out."""
+"""A first refusal may be about one object, or a token that has just expired."""
 FIRST_REFUSED_DELAY_S = 60.0
 LONGEST_REFUSED_DELAY_S = 300.0
-"""A person has to act; after that it should not take long to go on."""
+"""A person has to act first; uploads resume soon after that."""
 LONGEST_OBJECT_DELAY_S = 900.0
 """For one object that keeps failing while others are stored."""
 MOST_REMEMBERED = 256
-"""Objects whose failures are remembered. During an outage every one fails in its turn, and there may be
-tens of thousands."""
+"""Objects whose failures are remembered: during an outage each fails in turn, and there may be tens of
+thousands."""
 
 
 T = TypeVar("T", bound=Hashable)
@@ -44,7 +43,7 @@ class _Record:
 
     Attributes:
         failures: Those that were its own: something else had been stored since the one before.
-        until_s: When it may be tried again, by the clock that does not step.
+        until_s: When it may be tried again, by the monotonic clock.
         stored_before: How many objects had been stored at its last failure.
     """
 
@@ -56,7 +55,7 @@ class _Record:
 class RetryPolicy(Generic[T]):
     """When an upload may begin. Not safe to use from several threads at once.
 
-    `T` is what is uploaded, whatever tells one from another.
+    `T` identifies an object.
 
     Args:
         random_source: For the jitter.
@@ -74,16 +73,16 @@ class RetryPolicy(Generic[T]):
 
     @property
     def is_down(self) -> bool:
-        """Whether the last that was heard of the store is a failure."""
+        """Whether the last attempt to reach the store failed."""
         return self._failures > 0
 
     @property
     def failures(self) -> int:
-        """In a row, of the store."""
+        """Of the store, in a row."""
         return self._failures
 
     def wait_s(self, now_s: float) -> float:
-        """Seconds until another upload may begin; infinite while the one that tries a store that is down is
+        """Seconds until another upload may begin; infinite while the one that probes a store that is down is
         under way."""
         if not self.is_down:
             return 0.0
@@ -92,18 +91,18 @@ class RetryPolicy(Generic[T]):
         return max(0.0, self._until_s - now_s)
 
     def excluded(self, now_s: float) -> frozenset[T]:
-        """The objects not to choose now: those put off, and while the store is down all that have failed, so
-        that one that the store does not like cannot stand for the store."""
+        """The objects not to choose now: the deferred ones, and while the store is down all that have failed,
+        so that one faulty object cannot pass for an outage."""
         return frozenset(
             item for item, record in self._records.items() if self.is_down or record.until_s > now_s
         )
 
     def due(self, now_s: float) -> tuple[T, ...]:
-        """For when there are no others: those that may be tried again, the longest ago first."""
+        """The failed objects that may be tried again, for when there are no others; the longest ago first."""
         return tuple(item for item, record in self._records.items() if record.until_s <= now_s)
 
     def next_due_s(self, now_s: float) -> float:
-        """Seconds until the next of those put off may be tried; infinite without any."""
+        """Seconds until the next deferred object is due; infinite without any."""
         dues = (record.until_s - now_s for record in self._records.values() if record.until_s > now_s)
         return min(dues, default=math.inf)
 
@@ -112,23 +111,23 @@ class RetryPolicy(Generic[T]):
         self._under_way[item] = now_s
 
     def ended(self, item: T) -> None:
-        """The upload of `item` is no longer under way, whatever else has been said of it."""
+        """The upload of `item` is no longer under way."""
         self._under_way.pop(item, None)
 
     def forget(self, item: T) -> None:
-        """The upload of `item` came to nothing, for a reason that says nothing of store or object."""
+        """Forget `item`: its upload ended for a reason that is neither the store's nor the object's."""
         self._under_way.pop(item, None)
         self._records.pop(item, None)
 
     def succeeded(self, item: T) -> None:
-        """The store has answered for `item`: confirmed it, or said that it has another of that name."""
+        """The store has answered for `item`: confirmed it, or reported another object of its name."""
         self.forget(item)
         self._stored += 1
         self._failures = self._refusals = 0
         self._until_s = -math.inf
 
     def failed(self, item: T, error: Exception, now_s: float) -> None:
-        """The upload of `item` failed with `error`: of the store's fault, or nobody knows."""
+        """The upload of `item` failed with `error`, by the store's fault or an unknown one."""
         begun_s = self._under_way.get(item, now_s)
         self.defer(item, now_s, was_refused=isinstance(error, StoreRefused))
         if begun_s >= self._counted_s:  # else it failed together with one that has been counted
@@ -138,8 +137,8 @@ class RetryPolicy(Generic[T]):
             self._until_s = max(self._until_s, now_s + asked_s)
 
     def defer(self, item: T, now_s: float, *, was_refused: bool = False) -> None:
-        """The upload of `item` came to nothing: to the back with it, and for long only when others have been
-        stored since it failed before. Says nothing of the store."""
+        """Send `item` to the back; the delay grows only when others have been stored since its last failure.
+        The store is not counted as down."""
         self._under_way.pop(item, None)
         record = self._records.pop(item, None)
         failures = 1 if record is None else record.failures + (self._stored > record.stored_before)

@@ -1,6 +1,6 @@
-"""Which chunk next: fair between cameras, and between what is new and what an outage has left behind.
+"""The schedule of uploads: fair between cameras, and between new chunks and the backlog of an outage.
 
-Plain decisions over values; the spool knows which chunks there are, `upload.py` brings both together.
+Plain decisions over values; the uploader asks the spool for the chunk of the chosen turn.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from edgecam.config.storage import Order
 
 LEAST_TURN_BYTES = 250_000
-"""What a turn counts at the least: about what a line of 20 Mbit/s carries in the tenth of a second that a
-request takes. Without it a camera with thousands of tiny chunks takes the time of those with a few large
-ones."""
+"""The least that a turn counts: what a line of 20 Mbit/s carries in the tenth of a second that a request
+takes. Without it a camera with thousands of tiny chunks takes the time of cameras with a few large ones."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Whose turn it is.
+    """The turn of a camera.
 
     Attributes:
         camera_id: The camera.
-        order: From which end of what waits of it.
+        order: From which end of its backlog.
     """
 
     camera_id: str
@@ -31,13 +30,13 @@ class Turn:
 
 @dataclass
 class _Account:
-    """What one camera has had.
+    """What one camera has been served.
 
     Attributes:
-        served_bytes: What its turns counted, or the others' least when it came late: who had nothing
-            to send saves nothing up.
-        last_turn: The number of its last turn, so that equals take turns.
-        backlog_credit: How much of a turn the backlog is owed.
+        served_bytes: What its turns counted, or the others' least when it came late: idle time is no
+            credit.
+        last_turn: The number of its last turn, for round robin between equals.
+        backlog_credit: The share of a turn that the backlog is owed.
     """
 
     served_bytes: int = 0
@@ -46,12 +45,12 @@ class _Account:
 
 
 class Schedule:
-    """Whose turn it is. Not safe to use from several threads at once.
+    """Orders the cameras by what they were served. Not safe to use from several threads at once.
 
     The camera that has been served the fewest bytes comes first; small chunks count as somewhat larger ones.
-    With `newest` most of its turns take the newest chunk, and `backlog_share` of them the oldest: so what
-    happens now is in the cloud soon however much waits, and the backlog shrinks from its old end, where the
-    spool's limit would take from it.
+    With `newest` most of its turns take the newest chunk, and `backlog_share` of them the oldest: new chunks
+    are in the cloud soon however large the backlog, which shrinks from its old end, where the spool would
+    evict.
 
     Args:
         order: Which chunk of a camera goes first.
@@ -66,13 +65,14 @@ class Schedule:
         self._turns = 0
 
     def turns(self, cameras: Collection[str]) -> list[Turn]:
-        """The cameras of which something waits, who is next first. Nothing is settled before `took`."""
+        """The turns of `cameras`, which have pending chunks, the next one first; changes nothing before
+        `took`."""
         self._admit(frozenset(cameras))
         ranked = sorted(self._waiting, key=self._rank)
         return [Turn(camera_id, self._end_for(self._accounts[camera_id])) for camera_id in ranked]
 
     def took(self, turn: Turn, size_bytes: int) -> None:
-        """`turn` was used for a chunk of so many bytes."""
+        """`turn` was used for a chunk of `size_bytes`."""
         account = self._accounts[turn.camera_id]
         self._turns += 1
         account.last_turn = self._turns
@@ -81,8 +81,8 @@ class Schedule:
             account.backlog_credit += self._backlog_share - (turn.order is Order.OLDEST)
 
     def _admit(self, waiting: frozenset[str]) -> None:
-        """Cameras that had nothing to send begin where the least served of the others stands; together,
-        where none has."""
+        """A camera that comes back begins with the account of the least served of the others; with the
+        largest account where no other has anything to send."""
         staying = [self._accounts[camera_id].served_bytes for camera_id in waiting & self._waiting]
         most = max((account.served_bytes for account in self._accounts.values()), default=0)
         least = min(staying, default=most)

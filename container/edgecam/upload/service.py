@@ -1,4 +1,5 @@
-"""Spool, bucket and uploads of one node, put together: what `run.py` starts and stops beside the cameras."""
+"""Spool, bucket and uploads of one node, put together: what the process starts and stops beside the
+cameras."""
 
 from __future__ import annotations
 
@@ -22,11 +23,11 @@ from edgecam.upload.uploader import Uploader
 log = logging.getLogger(__name__)
 
 _CHUNKS_SHARE = 0.6
-"""Of the time that is left at the end: the chunks' part; the last status has half of the rest."""
+"""Of the shutdown timeout: for the last chunks; the final states have half of the rest."""
 
 
 class CameraReports(Protocol):
-    """What is told of the cameras; the node is one."""
+    """The reports of all cameras, as the node has them."""
 
     def reports(self) -> Sequence[CameraReport]:
         """How every camera is doing."""
@@ -41,7 +42,7 @@ class UploadService:
     Args:
         config: The node's; names a bucket.
         clock: Time.
-        recover: Saves what can be played of a file that was cut short.
+        recover: Repairs a file that was cut short.
         bucket: In place of the one that `config` names.
 
     Raises:
@@ -72,14 +73,14 @@ class UploadService:
 
     @property
     def chunks(self) -> ChunkSink:
-        """Takes what cameras record, from `open` on."""
+        """Takes the chunks of recordings, from `open` on."""
         return self._spool
 
     def open(self) -> None:
-        """Take the spool and save what an earlier run has left; before any camera is started.
+        """Lock the spool and recover what an earlier run has left half-written; before any camera is started.
 
         Raises:
-            SpoolError: another node has it, or the disk does not let us.
+            SpoolError: another node has it, or the disk fails.
         """
         self._spool.open()
         report = self._spool.report()
@@ -92,7 +93,7 @@ class UploadService:
         )
 
     def start(self, node: CameraReports) -> None:
-        """Begin to upload chunks, and to publish what `node` tells of its cameras."""
+        """Begin to upload chunks, and to publish the reports of `node`."""
         self._uploader.start()
         self._publisher = Publisher(
             self._bucket,
@@ -108,17 +109,17 @@ class UploadService:
         self._publisher.start()
 
     def limit(self, *, max_requests_per_s: float, max_bytes_per_s: float) -> None:
-        """Send no faster from now on; holds at once, for what is under way as well. One caller at a time."""
+        """Change the rate limits, also of uploads under way. One caller at a time."""
         self._limiter.change(requests_per_s=max_requests_per_s, bytes_per_s=max_bytes_per_s)
 
     def publish_picture(self, camera_id: str) -> None:
-        """From any thread: `latest/<camera>.jpg` is to be what `frame.jpg` is now, where there is one."""
+        """Publish the newest picture now, where there is one. From any thread."""
         if self._publisher is not None:
             self._publisher.publish_now(camera_id)
 
     def stop(self, timeout_s: float) -> None:
-        """Within `timeout_s` seconds send the last chunks and the last status, as far as they go; what is
-        left stays in the spool for the next start. To be called when the cameras have ended."""
+        """Send the last chunks and the final states within `timeout_s` seconds; what is left stays in the
+        spool for the next start. To be called when the cameras have ended."""
         deadline_s = self._clock.monotonic_s() + timeout_s
         self._uploader.finish(timeout_s * _CHUNKS_SHARE)
         if self._publisher is not None:
@@ -128,9 +129,9 @@ class UploadService:
         self._spool.close()
 
     def spool_report(self) -> SpoolReport:
-        """How it stands with what waits."""
+        """The state of the spool."""
         return self._spool.report()
 
     def upload_report(self) -> UploadReport:
-        """How it stands with the way to the bucket."""
+        """The state of the uploads."""
         return self._uploader.report()

@@ -1,7 +1,7 @@
 """The uploader: takes chunks from the spool, puts them into the bucket, and frees the spool on a receipt.
 
-What goes next is decided in `schedule.py`, when to try again in `policy.py`, how fast in `limiter.py`; here
-are the threads. Memory does not grow with what waits: each thread holds one chunk's name, never its content.
+`Schedule` decides what goes next, `RetryPolicy` when to try again, `RateLimiter` how fast; here are the
+threads. Memory does not grow with the backlog: each thread holds one chunk's name, never its content.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from edgecam.upload.scheduler import Schedule
 log = logging.getLogger(__name__)
 
 _LONGEST_SLEEP_S = 60.0
-"""Whoever has nothing to do is woken by news; this is for news that got lost, which would be a mistake."""
+"""An idle thread is woken by `_news`; this limits the harm of a lost wake-up, which would be a mistake."""
 
 QUIET_FAILURES = 2
-"""A failure or two are an everyday matter of a network: counted, tried again, and not worth a line."""
+"""A failure or two are normal for a network: counted and retried, not logged."""
 OUTAGES = OutagePolicy(
     lines=Lines(
         "the bucket cannot be reached",
@@ -59,7 +59,7 @@ class _Stored:
 
 
 class _Session:
-    """A session that is nice to have: on a full disk nothing can be saved, and only uploads make room."""
+    """A session whose saving may fail: on a full disk nothing can be saved, and only uploads make room."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -71,16 +71,6 @@ class _Session:
             self._session.save(text)
         except SpoolError as error:
             log.debug("%s", error)
-
-
-class _AllBut:
-    """Skips every chunk but one."""
-
-    def __init__(self, wanted: PendingChunk) -> None:
-        self._wanted = wanted
-
-    def __contains__(self, pending: object) -> bool:
-        return pending != self._wanted
 
 
 class Uploader:
@@ -133,15 +123,15 @@ class Uploader:
             thread.start()
 
     def finish(self, timeout_s: float) -> bool:
-        """Send what can be sent now, and end; whether that was done within `timeout_s` seconds. A store that
-        is down is not waited for."""
+        """Send what can be sent now, and end; whether that took at most `timeout_s` seconds. Does not wait
+        for a store that is down."""
         self._finishing.set()
         self._news.set()
         return self._clock.wait(self._gone, timeout_s)
 
     def stop(self, timeout_s: float) -> None:
-        """Break off what is under way, within `timeout_s` seconds; it stays in the spool. Nothing can be sent
-        through the limiter any more."""
+        """Abort the uploads under way, within `timeout_s` seconds; their chunks stay in the spool. The rate
+        limiter lets nothing through any more."""
         self._finishing.set()
         self._ended.set()
         self._limiter.end()
@@ -150,7 +140,7 @@ class Uploader:
             log.info("%d uploads were broken off; the chunks stay in the spool", self._busy)
 
     def report(self) -> UploadReport:
-        """How the way to the bucket is now."""
+        """The state of the uploads."""
         with self._lock:
             outage = self._outages.outage
             return UploadReport(
@@ -163,12 +153,12 @@ class Uploader:
 
     @property
     def is_down(self) -> bool:
-        """Whether the store is known to take nothing now, so that others need not try."""
+        """Whether the last attempt to reach the store failed."""
         with self._lock:
             return self._retry_policy.is_down
 
     def _run(self) -> None:
-        """One thread's life: nothing that an upload raises ends it."""
+        """The life of a thread: no exception of an upload ends it."""
         while not self._ended.is_set():
             try:
                 if not self._step():
@@ -183,7 +173,7 @@ class Uploader:
 
     def _step(self) -> bool:
         """Send one chunk, or sleep until there may be one; False when there is none before the end."""
-        self._news.clear()  # before the look, so that what comes after it is not missed
+        self._news.clear()  # before reading the state, so that no later change is missed
         pending, idle_s = self._next()
         if pending is not None:
             self._news.set()  # there may be more, for another thread
@@ -195,7 +185,7 @@ class Uploader:
         return True
 
     def _next(self) -> tuple[PendingChunk | None, float]:
-        """What to send now; or None, and after how many seconds to look again."""
+        """The chunk to send now; or None, and the seconds until there may be one."""
         with self._lock:
             now_s = self._clock.monotonic_s()
             idle_s = self._retry_policy.wait_s(now_s)
@@ -218,11 +208,8 @@ class Uploader:
         for failed in self._retry_policy.due(now_s):
             if failed in self._under_way:
                 continue
-            pending = self._spool.next_chunk(
-                failed.chunk.camera_id, config_store.Order.NEWEST, skip=_AllBut(failed)
-            )
-            if pending is not None:
-                return pending
+            if self._spool.claim(failed):
+                return failed
             self._retry_policy.forget(failed)  # evicted meanwhile
         return None
 
@@ -239,7 +226,7 @@ class Uploader:
             self._news.set()
 
     def _put(self, pending: PendingChunk) -> Receipt:
-        """Store `pending`, and let the spool have its place back."""
+        """Store `pending`, and acknowledge it to the spool."""
         chunk = pending.chunk
         upload = ChunkUpload(
             name=chunk.name,
@@ -254,7 +241,7 @@ class Uploader:
         return receipt
 
     def _settle(self, pending: PendingChunk, error: Exception) -> None:
-        """What becomes of a chunk that could not be stored."""
+        """Retry, quarantine or forget a chunk that could not be stored."""
         if self._ended.is_set():
             return
         if not pending.path.exists():
@@ -262,7 +249,7 @@ class Uploader:
                 self._retry_policy.forget(pending)  # evicted, and counted by the spool
         elif isinstance(error, StoreConflict):
             with self._lock:
-                self._retry_policy.succeeded(pending)  # it answered
+                self._retry_policy.succeeded(pending)  # the store has answered
             self._quarantine(pending, f"the bucket has something else of its name: {error}")
         elif isinstance(error, ChunkDamaged) and (damage := self._damage(pending)):
             self._quarantine(pending, damage)
@@ -273,7 +260,7 @@ class Uploader:
             self._note_failure(pending, error)
 
     def _damage(self, pending: PendingChunk) -> str | None:
-        """What is wrong with the file itself; None when it is as it was recorded, and the damage arose on the
+        """The damage of the file itself; None when it is as it was recorded, and the damage arose on the
         way."""
         try:
             found = checksum.of_file(pending.path)
