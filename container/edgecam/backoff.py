@@ -15,7 +15,7 @@ STABLE_AFTER_S = 30.0
 """A connection that lived this long was a good one: the next outage begins with the first delay again."""
 _GROWTH = 2.0
 _JITTER = 0.2
-_MOST_STEPS = 30  # what is doubled so often is beyond any cap, and still a number
+_MOST_STEPS = 30  # doubled this often it is beyond any cap, and still a number
 _HASTY_REFUSALS = 2  # one for the password, one for the renewed password; then slowly
 
 

@@ -284,7 +284,7 @@ def test_event_is_given_up_where_the_registry_takes_none(
     with harness:
         eventually(lambda: report(harness, name).sent_total == 1)
         cloud.send_command(device, b"", "snapshot")
-        eventually(lambda: "gave up telling what came of a command" in caplog.text)
+        eventually(lambda: "gave up reporting the result of a command" in caplog.text)
         eventually(lambda: report(harness, name).is_connected)
         assert cloud.connections(device).refusals == ["no-event-topic"] * 2
 
@@ -318,7 +318,7 @@ def test_last_words_of_all_devices_arrive_within_the_time(
     eventually(lambda: all(each.sent_total for each in harness.transport.reports().values()))
     harness.states.say("disconnected")
     harness.transport.stop(3.0)
-    assert "without telling the last state" not in caplog.text
+    assert "without the final state" not in caplog.text
     assert {words(cloud, each)[-1] for each in ids} == {"disconnected"}
     assert {ending for each in ids for ending in cloud.connections(harness.device(each)).endings} == {
         "by-client"
@@ -338,7 +338,7 @@ def test_end_does_not_wait_for_a_bridge_that_is_away(
     harness.transport.start()
     eventually(lambda: report(harness, name).reason == "refused")
     harness.transport.stop(3.0)
-    assert f"left the bridge without telling the last state of {name}" in caplog.text
+    assert f"left the bridge without the final state of {name}" in caplog.text
     assert not any(thread.name == f"device-{name}" for thread in threading.enumerate())
 
 

@@ -5,7 +5,7 @@ one by one, and holds no queue: what is published is what holds then. A nucleus 
 asked again, ever more slowly; nothing else in the node waits for it.
 
 The recipe's accessControl has to allow the topics; `tests/recipes` holds the two together. That a message got
-from the nucleus to the cloud is the nucleus' affair (`nucleus.py` says what each does).
+from the nucleus to the cloud is the nucleus' affair (`greengrass_ipc.py`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from edgecam.status.schedule import StateSchedule
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
-"""So late a change is seen at most."""
+"""Poll period: a change is seen this late at most."""
 _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 30.0
 _REFUSED_DELAY_S = 60.0  # a person has to act first
@@ -64,10 +64,10 @@ class AwsIotTransport:
     """A `broker.Transport`.
 
     Args:
-        cameras: The ids of those whose state is told.
+        cameras: The ids of those whose state is published.
         states: Knows the states.
-        every_s: A state is never older than so many seconds.
-        environment: The variables in which a nucleus says where it is, and which thing this core is.
+        every_s: A state is never older than this many seconds.
+        environment: The variables in which a nucleus gives its address and the name of the thing.
         clock: Time.
     """
 
@@ -99,7 +99,7 @@ class AwsIotTransport:
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
-        """Within `timeout_s` seconds publish the last state of every camera, and end."""
+        """Within `timeout_s` seconds publish the final state of every camera, and end."""
         self._deadline_s = self._clock.monotonic_s() + timeout_s
         self._ending.set()
         if self._thread.ident is not None:
@@ -131,7 +131,7 @@ class AwsIotTransport:
                 log.exception("AWS IoT Core: expected to publish the states, found a fault of ours")
                 pause_s = _LONGEST_DELAY_S
             self._clock.wait(self._ending, pause_s)
-        self._say_goodbye()
+        self._publish_final_states()
         self._disconnect()
 
     def _step(self) -> float:
@@ -226,8 +226,8 @@ class AwsIotTransport:
         delay_s = self._backoff.after_failure()
         return _REFUSED_DELAY_S if outage.reason in _REFUSALS else delay_s
 
-    def _say_goodbye(self) -> None:
-        """Publish the last states, as far as the time goes; who is away is not waited for."""
+    def _publish_final_states(self) -> None:
+        """Publish the final states, as far as the time goes; a nucleus that is away is not waited for."""
         nucleus = self._nucleus
         if nucleus is None or nucleus.is_lost:
             return
@@ -236,7 +236,7 @@ class AwsIotTransport:
             now_s = self._clock.monotonic_s()
             early_s = device.schedule.due_in_s(state.change_key, now_s)
             if now_s + early_s >= self._deadline_s:
-                continue  # it is told already, or there is no time left to wait for its turn
+                continue  # it is published already, or there is no time left to wait until it may be
             self._clock.wait(threading.Event(), early_s)
             try:
                 self._publish(nucleus, device, state)
@@ -259,7 +259,7 @@ def _say_running(nucleus: Nucleus) -> None:
 
 
 def _broker_error(error: Exception, what: str) -> BrokerError:
-    """What the SDK raised, as one of ours that says what to do."""
+    """What the SDK raised, as an error of ours with what to do."""
     match type(error).__name__:
         case "UnauthorizedError":
             return BrokerError(

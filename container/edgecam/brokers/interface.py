@@ -1,4 +1,4 @@
-"""What the ways to a broker have in common: what they tell of a camera, when, and what may be asked of it.
+"""What transports to brokers have in common: the state they publish, and what may be asked of a camera.
 
 A transport pulls: it asks for the state when it may send one, so that nothing queues and nothing in the media
 path ever waits for a broker.
@@ -19,7 +19,7 @@ class DeviceState:
     """One camera's state at one moment.
 
     Attributes:
-        values: What is told, ready for JSON, redacted (`edgecam.brokers.state_document` says what is in it).
+        values: What is published, ready for JSON, redacted (`edgecam.brokers.state_document`).
         change_key: What it is compared by.
     """
 
@@ -40,7 +40,7 @@ class StateSource(Protocol):
 
 
 class DeviceControl(Protocol):
-    """What a device may be asked to do from afar. From any thread; nothing here blocks."""
+    """What a device may be asked to do remotely. From any thread; nothing here blocks."""
 
     def command(self, camera_id: str, name: str) -> None:
         """Do it.
@@ -74,8 +74,8 @@ class Transport(Protocol):
         """Begin; returns at once."""
 
     def stop(self, timeout_s: float) -> None:
-        """Within `timeout_s` seconds tell the last state of every camera, and end. What does not get through
-        in that time is left."""
+        """Within `timeout_s` seconds publish the final state of every camera, and end. What does not get
+        through in that time is left."""
 
     def reports(self) -> Mapping[str, LinkReport]:
         """How each connection is doing, by camera id."""

@@ -1,4 +1,4 @@
-"""The state of a device: what the brokers are told of a camera.
+"""The state of a device: what brokers have of a camera.
 
 One JSON object; Cloud IoT Core gets it on `/devices/<device>/state`, AWS IoT Core on
 `edgecam/<thing>/<camera>/state`:
@@ -17,7 +17,7 @@ One JSON object; Cloud IoT Core gets it on `/devices/<device>/state`, AWS IoT Co
 The `chunks_`, `newest_chunk` and the `spool_` are null where nothing is recorded; the chunks count since the
 node started, `newest_chunk` is when the newest of them ends, and the spool is the whole node's, with
 `spool_limit_bytes` the most that may wait. `key_version` is that of the key with which the device shows who
-it is, null where none is known. `previous_end` says how the node ended before it started this time
+it is, null where none is known. `previous_end` is how the node ended before it started this time
 (`last_end.py`). `config.in_force` has the form of a `config` message. A reader takes a node for away when
 `sent_at` is older than `every_s` and what the network may take.
 
@@ -49,7 +49,7 @@ from edgecam.status.serialize import (
 )
 
 _KEPT_S = 0.2
-"""Many devices ask many times a second: within this time all are told of the same moment."""
+"""Many devices ask many times a second: within this time all have the same moment."""
 
 _CHUNKS = ("chunks_recorded", "chunks_stored", "chunks_waiting", "chunks_lost")
 _NOT_RECORDED: Mapping[str, Any] = dict.fromkeys((*_CHUNKS, "reason", "problem"))
@@ -96,7 +96,7 @@ class NodeStates:
         self._ended_at: datetime | None = None
 
     def set_key_versions(self, key_version: KeyVersion) -> None:
-        """From now on `key_version` says with which key a camera's device shows who it is."""
+        """From now on `key_version` knows which key a camera's device authenticates with."""
         self._key_version = key_version
 
     def begin(self, previous_end: LastShutdown | None) -> None:
@@ -108,7 +108,7 @@ class NodeStates:
         self._ended_at = self._ended_at or self._clock.now()
 
     def states_every(self, every_s: float) -> StateSource:
-        """The states for a transport that tells them every `every_s` seconds."""
+        """The states for a transport that publishes them every `every_s` seconds."""
         return _States(self, every_s)
 
     def state(self, camera_id: str, every_s: float) -> DeviceState:

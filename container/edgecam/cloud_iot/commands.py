@@ -1,4 +1,4 @@
-"""What a device is asked to do from afar, and what came of it.
+"""Commands and settings that come over MQTT, and the results that go back.
 
 A command is the subfolder of its topic (`/devices/D/commands/snapshot`), else its text. What came of it is an
 event on `/devices/D/events`: `{"command": "snapshot", "done": true}` or `{"command": …, "error": "…"}`.
@@ -19,7 +19,7 @@ from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 log = logging.getLogger(__name__)
 
 MOST_OUTCOMES = 16
-"""Kept until the bridge has confirmed them; whoever sends more commands while it is away may ask again."""
+"""Kept until the bridge has confirmed them; the sender of more commands may repeat them."""
 MOST_ATTEMPTS = 2
 """A registry without a topic for events ends the connection of a device that sends one: not for ever."""
 _LONGEST_NAME = 100
@@ -82,7 +82,7 @@ class CommandHandler:
         again = [outcome for outcome in unsure if outcome.attempts < MOST_ATTEMPTS]
         if len(again) < len(unsure):
             log.warning(
-                "gave up telling what came of a command: the connection ended whenever it was sent; "
+                "gave up reporting the result of a command: the connection ended whenever it was sent; "
                 "has the registry a Pub/Sub topic for events?",
                 extra=self._about,
             )
@@ -94,7 +94,7 @@ class CommandHandler:
         if kind == _COMMANDS:
             self._command(subfolder or message.payload[: 4 * _LONGEST_NAME].decode(errors="replace").strip())
         elif kind == _CONFIG and message.payload != self._config:
-            # The bridge sends it with every connection anew; what holds already is not worth a word.
+            # The bridge sends it with every connection; what holds already is not logged.
             self._config = message.payload
             self._control.configure(self._camera_id, message.payload)
 

@@ -26,22 +26,22 @@ _QOS = 1  # 2 is refused, and 0 would leave open what has arrived
 _USER = "unused"  # the bridge asks for one and looks at the token alone
 _LONGEST_POLL_S = 1.0
 _MOST_PACKETS = 100
-"""Of one turn: a bridge that sends without end may not keep the device from its own messages."""
+"""Of one poll: a bridge that sends without end may not keep the device from its own messages."""
 _FAILURE = 0x80
 _KEEP_ALIVE_TIMEOUT = 0x8D
 """Reason codes as paho gives them: MQTT 5's, also for MQTT 3.1.1."""
 
 
 class Limits(NamedTuple):
-    """How long a device is patient.
+    """Timeouts of a connection.
 
     Attributes:
         connect_s: For TCP and TLS, each.
         answer_s: For what the bridge has to confirm. A frozen bridge is noticed after it.
-        keepalive_s: After so long without a message the bridge is asked whether it is there, and for so long
-            its answer is awaited. Google's ends a connection that is idle for 20 min, routers on the way
-            forget one after five or so; a ping a minute is 100 kB a day.
-        key_s: Between two looks at a secret that nobody complains about.
+        keepalive_s: After this long without a message the bridge is pinged, and its answer awaited for as
+            long. Google's ends a connection that is idle for 20 min, routers on the way forget one after five
+            or so; a ping a minute is 100 kB a day.
+        key_s: Between two fetches of a secret that the bridge takes.
     """
 
     connect_s: float = 10.0
@@ -66,7 +66,7 @@ class BridgeConnection:
         trust: Whom to trust.
         errors: Words for what goes wrong.
         clock: Durations.
-        limits: Patience.
+        limits: Timeouts.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class BridgeConnection:
         self.refused_subscription = False
 
     def open(self, token: str, key_name: str, timeout_s: float) -> None:
-        """Connect, say who it is, ask for `config` and `commands`.
+        """Connect, authenticate, subscribe to `config` and `commands`.
 
         Args:
             token: The password; stays out of every error.
@@ -123,9 +123,9 @@ class BridgeConnection:
         if self._answer is None:
             self._check_ways_to_end()
             raise self._errors.closed_before_connack(key_name)
-        code, said = self._answer
+        code, text = self._answer
         if code:
-            raise self._errors.from_connack(code, said, key_name)
+            raise self._errors.from_connack(code, text, key_name)
         self._began_s = self._clock.monotonic_s()
         client.subscribe([(f"{self._topics}config", _QOS), (f"{self._topics}commands/#", _QOS)])
 
@@ -160,7 +160,7 @@ class BridgeConnection:
         self._check()
 
     def close(self) -> None:
-        """Say goodbye where that is possible, and end."""
+        """Disconnect as the protocol has it where that is possible, and end."""
         client, self._client = self._client, None
         if client is None:
             return
@@ -205,7 +205,7 @@ class BridgeConnection:
     def _read(self, client: Client) -> None:
         try:
             client.loop_read()
-        except (ValueError, LookupError, struct.error) as error:  # what paho says to packets cut short
+        except (ValueError, LookupError, struct.error) as error:  # what paho raises for packets cut short
             raise self._errors.unreadable() from error
 
     def _new_client(self, token: str, timeout_s: float) -> Client:

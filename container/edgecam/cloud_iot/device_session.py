@@ -1,8 +1,8 @@
-"""One device's life at the bridge: connect, tell, renew the token, fail, wait, connect again.
+"""One device's life at the bridge: connect, publish, renew the token, fail, wait, connect again.
 
-`run` retries, `run_once` raises. All of it happens on the link's own thread; nothing of it holds up another
-device, and nothing in the media path waits for it. The link holds no queue of states: what is told is what
-holds when it is told. Only what came of commands is kept until the bridge has confirmed it, the last few.
+`run` retries, `run_once` raises. All of it is on the session's own thread; nothing of it holds up another
+device, and nothing in the media path waits for it. The session holds no queue of states: what is published
+is what holds then. Only the results of commands are kept until the bridge has confirmed them, the last few.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from concurrent.futures import Future
+from functools import partial
 
 from edgecam.backoff import STABLE_AFTER_S, Backoff
 from edgecam.brokers.interface import DeviceControl, StateSource
@@ -19,12 +19,12 @@ from edgecam.cloud_iot.commands import CommandHandler
 from edgecam.cloud_iot.connection import BridgeConnection, Limits
 from edgecam.cloud_iot.faults import ConnectionErrors
 from edgecam.cloud_iot.jwt import Token, make_token
-from edgecam.cloud_iot.key_source import KeySource
+from edgecam.cloud_iot.key_rotation import RENEW_FROM, KeyRotation, Keys
 from edgecam.cloud_iot.link_status import LinkStatus, is_refusal
 from edgecam.cloud_iot.private_key import PrivateKey
 from edgecam.cloud_iot.state_publisher import StatePublisher
 from edgecam.cloud_iot.tls import TrustStore
-from edgecam.cloud_iot.waiting import run_in_background, wait_or_clock_step
+from edgecam.cloud_iot.waiting import Ending, wait_or_clock_step
 from edgecam.config.brokers import CloudIot
 from edgecam.config.camera import Camera
 from edgecam.errors import BrokerError, EdgecamError
@@ -32,24 +32,19 @@ from edgecam.status.reports import LinkReport
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.25
-"""So late a change is seen at most, and the end of the node; looking costs next to nothing."""
+POLL_S = 0.25
+"""A change is seen this late at most, and the end of the node; a poll costs next to nothing."""
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 """A bridge that is back hears of every device within this and its jitter."""
 LONGEST_REFUSED_DELAY_S = 300.0
 """A person has to act; after that it should not take long to go on."""
 _JITTER = 0.5
-"""A bridge that starts anew has lost every device of every core at once; they must not come back at once."""
-_RENEW_FROM = (0.75, 0.85)
-"""The part of its life after which a token is renewed, at random within: what remains is for a bridge that
-does not take the connection at once, and for clocks that differ."""
-_RENEW_BY = 0.92
-"""Then it is renewed with the key that is known, even if the secret has not been had anew."""
+"""A bridge that restarts has lost every device of every core at once; they must not come back at once."""
 
 
 class DeviceSession:
-    """Tells one camera's state to the bridge until it is stopped.
+    """Publishes one camera's state to the bridge until it is stopped.
 
     Args:
         camera: Whose state.
@@ -59,7 +54,7 @@ class DeviceSession:
         keys: Where its key is.
         trust: Whom to trust, shared by all devices.
         clock: Time.
-        limits: Patience with the bridge.
+        limits: Timeouts of the connection.
         random_source: For jitter.
     """
 
@@ -70,30 +65,27 @@ class DeviceSession:
         *,
         states: StateSource,
         control: DeviceControl,
-        keys: KeySource,
+        keys: Keys,
         trust: TrustStore,
         clock: Clock,
         limits: Limits,
         random_source: random.Random | None = None,
     ) -> None:
-        self.camera_id = camera.id
-        self.device = config.device_name(camera.device_id)
+        self._about = {"camera": camera.id}
         self._config = config
-        self._keys = keys
-        self._trust = trust
+        self._connect_s = limits.connect_s
         self._clock = clock
-        self._limits = limits
         self._random = random_source or random.Random()  # noqa: S311 - spreads load, guards nothing
-        self._errors = ConnectionErrors(config, self.device, clock)
+        device = config.device_name(camera.device_id)
+        errors = ConnectionErrors(config, device, clock)
+        self._new_connection = partial(
+            BridgeConnection, config, device, trust=trust, errors=errors, clock=clock, limits=limits
+        )
         self._publisher = StatePublisher(
-            camera.id,
-            config,
-            states=states,
-            clock=clock,
-            errors=self._errors,
-            answer_s=limits.answer_s,
+            camera.id, config, states=states, clock=clock, errors=errors, answer_s=limits.answer_s
         )
         self._commands = CommandHandler(camera.id, control)
+        self._keys = KeyRotation(keys, f"key-{camera.id}")
         self._status = LinkStatus(camera.id, clock)
         self._backoff = Backoff(
             self._random,
@@ -102,10 +94,7 @@ class DeviceSession:
             longest_refused_s=LONGEST_REFUSED_DELAY_S,
             jitter=_JITTER,
         )
-        self._next_key: PrivateKey | None = None
-        self._accepted: PrivateKey | None = None
-        self._ending = threading.Event()
-        self._deadline_s = 0.0
+        self._ending = Ending(clock)
         self._thread = threading.Thread(target=self.run, name=f"device-{camera.id}", daemon=True)
 
     def start(self) -> None:
@@ -113,20 +102,19 @@ class DeviceSession:
         self._thread.start()
 
     def stop(self, deadline_s: float) -> None:
-        """From any thread: tell the last state by `deadline_s` (monotonic), and end. `join` waits for it."""
-        self._deadline_s = deadline_s
-        self._ending.set()
+        """From any thread: publish the final state by `deadline_s` (monotonic), and end; see `join`."""
+        self._ending.set(deadline_s)
 
     def join(self) -> bool:
-        """Whether the link has ended in time."""
+        """Whether the session has ended in time; after `stop`."""
         if self._thread.ident is not None:
-            self._thread.join(max(0.0, self._deadline_s - self._clock.monotonic_s()))
+            self._thread.join(self._ending.left_s)
         return not self._thread.is_alive()
 
     @property
     def key_version(self) -> str | None:
         """The version of the key that the bridge has taken last; None where unknown."""
-        return None if self._accepted is None else self._accepted.version
+        return self._keys.version
 
     @property
     def final_state_acked(self) -> bool:
@@ -138,34 +126,27 @@ class DeviceSession:
         return self._status.report(self._publisher.confirmed_total)
 
     def run(self) -> None:
-        """Retry until stopped, and once more then, where the last state has not been told. Nothing that one
+        """Retry until stopped, and once more then, where the final state is not confirmed. Nothing that one
         attempt raises ends it."""
         is_last = False
         while not is_last and not self._is_over():
-            is_last = self._ending.is_set()
+            is_last = self._ending.is_set
             try:
                 self.run_once()
             except Exception as error:
-                wait_or_clock_step(self._clock, self._ending, self._failed(error))
+                wait_or_clock_step(self._clock, self._ending.event, self._failed(error))
         self._status.disconnected()
 
     def run_once(self) -> None:
-        """One connection, until its token is renewed or the last state is told.
+        """One connection, until its token is renewed or the final state is confirmed.
 
         Raises:
             BrokerError: the bridge does not take it, or it broke.
             CredentialsError: the device has no key.
         """
-        key, self._next_key = self._next_key or self._keys.key(), None
+        key = self._keys.next()
         token = make_token(key, project=self._config.project, valid_s=self._config.token_s, clock=self._clock)
-        connection = BridgeConnection(
-            self._config,
-            self.device,
-            trust=self._trust,
-            errors=self._errors,
-            clock=self._clock,
-            limits=self._limits,
-        )
+        connection = self._new_connection()
         self._status.connecting()
         try:
             self._open(connection, token, key)
@@ -176,83 +157,57 @@ class DeviceSession:
             connection.close()
 
     def _open(self, connection: BridgeConnection, token: Token, key: PrivateKey) -> None:
-        left_s = self._limits.connect_s
-        if self._ending.is_set():
-            left_s = max(0.1, self._deadline_s - self._clock.monotonic_s())
+        left_s = max(0.1, min(self._connect_s, self._ending.left_s))
         try:
             connection.open(token.text, key.name, left_s)
         except BrokerError as error:
             if error.reason == "unauthorized" and self._keys.refused(key):
                 raise _NewKeyRefusedError(str(error), reason=error.reason) from error
             raise
-        if self._accepted is not None and key != self._accepted:
-            self._publisher.forget()  # whoever rotates the key waits for a state that names it
-        self._keys.accepted(key)
-        self._accepted = key
+        if self._keys.accepted(key):
+            self._publisher.forget()  # who rotates the key waits for a state that names it
         self._status.connected()
 
     def _serve(self, connection: BridgeConnection, token: Token) -> None:
-        """Tell, hear and do, until it is time for another token, or over."""
-        renew_from = self._random.uniform(*_RENEW_FROM)
-        errand: Future[PrivateKey] | None = None
+        """Publish states and handle commands until it is time for another token, or over."""
+        renewal = self._keys.renewal(self._random.uniform(*RENEW_FROM))
         while True:
-            used = token.used(self._clock)
-            if errand is None and used >= renew_from:
-                errand = self._ask_for_key()
-            is_renewal = errand is not None and (errand.done() or used >= _RENEW_BY)
-            is_ending = self._ending.is_set()
+            is_renewal = renewal.is_due(token.used(self._clock))
+            is_ending = self._ending.is_set
             wait_s = self._publisher.publish_if_due(connection, is_wanted=is_renewal, is_last=is_ending)
             if self._is_over():
                 return
             if is_renewal and not is_ending and self._publisher.is_fresh:
-                self._renewed(errand)
+                self._keys.renew(renewal)
+                self._settled()
                 return
             self._commands.report(connection)
-            connection.poll(min(wait_s, LOOK_EVERY_S))
+            connection.poll(min(wait_s, POLL_S))
             self._commands.take(connection)
-            self._note(connection)
+            if self._publisher.poll_ack(connection):
+                self._status.published()
+            if connection.lived_s >= STABLE_AFTER_S:
+                self._settled()
 
     def _is_over(self) -> bool:
-        """Whether the last state is told, or there is no time left for it."""
-        is_late = self._ending.is_set() and self._clock.monotonic_s() >= self._deadline_s
-        return is_late or self._publisher.final_state_acked
+        """Whether the final state is confirmed, or there is no time left for it."""
+        return self._publisher.final_state_acked or self._ending.left_s <= 0
 
-    def _note(self, connection: BridgeConnection) -> None:
-        """What has been confirmed, and that the connection has proved good."""
-        if self._publisher.poll_ack(connection):
-            self._status.published()
-        if connection.lived_s >= STABLE_AFTER_S:
-            self._proved_good()
-
-    def _renewed(self, errand: Future[PrivateKey] | None) -> None:
-        if errand is not None and errand.done() and errand.exception() is None:
-            self._next_key = errand.result()
-        else:
-            self._next_key = self._accepted
-        self._proved_good()
-
-    def _proved_good(self) -> None:
+    def _settled(self) -> None:
+        """The connection lived long enough: the next failure is a new outage, with the first delay."""
         self._status.settled()
         self._backoff.reset()
 
-    def _ask_for_key(self) -> Future[PrivateKey]:
-        """The key for the next token, had without keeping the connection waiting: giving up on a cloud that
-        does not answer takes seconds."""
-        return run_in_background(self._keys.key, f"key-{self.camera_id}")
-
     def _failed(self, error: Exception) -> float:
-        """Tell what went wrong; seconds until the next attempt is due."""
+        """Report what went wrong; seconds until the next attempt."""
         self._status.disconnected()
         self._publisher.forget()  # a state that is confirmed shows everybody that it is over
         if isinstance(error, _NewKeyRefusedError):
-            log.warning(
-                "goes on with the key before: the new one is not taken yet: %s",
-                error,
-                extra={"camera": self.camera_id},
-            )
+            text = "goes on with the key before: the new one is not taken yet: %s"
+            log.warning(text, error, extra=self._about)
             return 0.0
         if not isinstance(error, EdgecamError):
-            log.error("unexpected fault", exc_info=error, extra={"camera": self.camera_id})
+            log.error("unexpected fault", exc_info=error, extra=self._about)
         outage = self._status.failed(error)
         return self._backoff.after_failure(was_refused=is_refusal(outage))
 

@@ -1,4 +1,4 @@
-"""What can go wrong between a device and the MQTT bridge, each in a sentence that says who has to act."""
+"""Errors between a device and the MQTT bridge, each with a sentence on who has to act."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WRONG_PROTOCOL = 0x84
 
 
 class ConnectionErrors:
-    """Words for the faults of one device's connection.
+    """Makes the errors of one device's connection.
 
     Args:
         config: Which bridge.
@@ -43,10 +43,10 @@ class ConnectionErrors:
                 f"this core's clock ({self._time()}), and whether something between answers in its place",
             )
         if isinstance(error, (socket.gaierror, UnicodeError)):
-            said = error.strerror if isinstance(error, socket.gaierror) else "no name of a host"
+            found = error.strerror if isinstance(error, socket.gaierror) else "no name of a host"
             return self._error(
                 "unreachable",
-                f"its address cannot be found ({said}); check the core's network and cloud_iot.host",
+                f"its address cannot be found ({found}); check the core's network and cloud_iot.host",
             )
         if isinstance(error, TimeoutError):
             return self._error(
@@ -61,9 +61,9 @@ class ConnectionErrors:
                 "port",
             )
         if isinstance(error, ssl.SSLError):
-            said = error.reason or "the connection closed"
+            found = error.reason or "the connection closed"
             return self._error(
-                "tls", f"expected TLS 1.2 or later, found something else ({said}); check cloud_iot.port"
+                "tls", f"expected TLS 1.2 or later, found something else ({found}); check cloud_iot.port"
             )
         number = getattr(error, "errno", None)
         return self._error(
@@ -78,23 +78,23 @@ class ConnectionErrors:
             reason="untrusted",
         )
 
-    def from_connack(self, code: int, said: str, key_name: str) -> BrokerError:
-        """CONNACK says no."""
+    def from_connack(self, code: int, text: str, key_name: str) -> BrokerError:
+        """CONNACK refuses."""
         if code == _UNAVAILABLE:
-            return self._error("unavailable", f"the bridge cannot take a connection now ({said})")
+            return self._error("unavailable", f"the bridge cannot take a connection now ({text})")
         if code == _WRONG_PROTOCOL:
             return self._error(
-                "unavailable", f"expected MQTT 3.1.1 to be spoken there, found it refused ({said})"
+                "unavailable", f"expected MQTT 3.1.1 to be spoken there, found it refused ({text})"
             )
         if code == _WRONG_ID:
             return self._error(
                 "unauthorized",
-                f"expected the bridge to know {self._device}, found the name refused ({said}): check "
+                f"expected the bridge to know {self._device}, found the name refused ({text}): check "
                 "cloud_iot.project, region and registry and the camera's device.id",
             )
         return self._error(
             "unauthorized",
-            f"the bridge refuses the token of {self._device} ({key_name}; {said}): " + self._suspects(),
+            f"the bridge refuses the token of {self._device} ({key_name}; {text}): " + self._suspects(),
         )
 
     def closed_before_connack(self, key_name: str) -> BrokerError:

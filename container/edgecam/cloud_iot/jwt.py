@@ -1,6 +1,6 @@
-"""The token by which a device says who it is: a JSON Web Token, signed with its private key.
+"""The token that authenticates a device: a JSON Web Token, signed with its private key.
 
-https://cloud.google.com/iot/docs/how-tos/credentials/jwts says what stands in it. The bridge closes the
+https://cloud.google.com/iot/docs/how-tos/credentials/jwts has its claims. The bridge closes the
 connection when the token has expired, so its end is planned for when it is made.
 """
 
@@ -37,7 +37,7 @@ class Token:
     def used(self, clock: Clock) -> float:
         """How much of its life is over: 0 when it was made, 1 when it has expired.
 
-        By both clocks, whichever says more: the time of day may have been set since, and then the bridge,
+        By both clocks, the larger of the two: the time of day may have been set since, and then the bridge,
         whose clock was right all the time, will end the token at another moment than was thought.
         """
         by_duration_s = clock.monotonic_s() - self.made_s

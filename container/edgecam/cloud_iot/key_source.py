@@ -1,7 +1,7 @@
 """Where the private key of a device comes from, and when it is looked at again.
 
-A rotated key is taken up without a restart: the place is looked at anew before each token. A secret is asked
-for at most every five minutes, or when the bridge has refused the key, and then ever more rarely: a wrong key
+A rotated key is taken up without a restart: the place is read again before each token. A secret is fetched
+at most every five minutes, or when the bridge has refused the key, and then ever more rarely: a wrong key
 must not become a bill.
 """
 
@@ -22,10 +22,10 @@ from edgecam.credentials.secrets import SecretSource
 from edgecam.errors import CredentialsError
 
 MIN_REFRESH_S = 300.0
-"""Between two looks at a secret that nobody complains about."""
+"""Between two fetches of a secret that the bridge takes."""
 _FIRST_REFUSED_PAUSE_S = 5.0  # a first refusal is looked into at once, then doubling up to `MIN_REFRESH_S`
 _LONGEST_FILE_BYTES = 64 * 1024
-"""A key is two kilobytes at most; whoever names a video by mistake is told so."""
+"""A key is two kilobytes at most; a video that is named by mistake is refused."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class KeySource:
         secrets: Fetches secrets.
         clock: Time, for pauses between looks at a secret.
         environment: Where `place.env` is looked up.
-        min_refresh_s: Between two looks at a secret that nobody complains about.
+        min_refresh_s: Between two fetches of a secret that the bridge takes.
     """
 
     def __init__(

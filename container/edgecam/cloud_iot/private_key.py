@@ -1,7 +1,7 @@
 """The private key of a device: read from PEM, and what it signs.
 
 Signed with awscrt, which the node has anyway for the nucleus; `cryptography` would be another 15 MB in the
-image. A key never leaves memory and never stands in an error: what is wrong with one is said without it.
+image. A key never leaves memory and never is in an error: what is wrong with one is described without it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RS256 = "RS256"
 (https://cloud.google.com/iot/docs/how-tos/credentials/jwts#jwt_header)."""
 
 _LEAST_RSA_BITS = 2048  # what the registry takes, and what is still good
-_COORDINATE_BYTES = 32  # of P-256: a signature in a token is r and s, each so long (RFC 7518, 3.4)
+_COORDINATE_BYTES = 32  # of P-256: a signature in a token is r and s, each of this length (RFC 7518, 3.4)
 _WANTED = "an RSA key (2048 bits or more) or a P-256 key, as PEM without a passphrase"
 
 # Its content ends at the next five hyphens, so that no text is crossed twice.
@@ -74,7 +74,7 @@ class PrivateKey:
 
     Attributes:
         signing: The key.
-        version: What its maker calls it, or None where nobody said.
+        version: What its maker calls it, or None where it has none.
         fingerprint: Tells one key from another, and nothing of it.
     """
 

@@ -17,13 +17,13 @@ from edgecam.status.schedule import LEAST_EVERY_S, ChangeKey, StateSchedule
 
 @dataclass(frozen=True)
 class _Pending:
-    """A state that the bridge has not confirmed.
+    """A state that the bridge has not confirmed yet.
 
     Attributes:
         number: By which the connection knows it.
         sent_s: When it was handed over, monotonic.
         change_key: What it is compared by.
-        is_last: Whether it was sent as the last words.
+        is_last: Whether it was sent as the final state.
     """
 
     number: int
@@ -40,7 +40,7 @@ class StatePublisher:
         config: How often, and in what form.
         states: Asked when a state may be sent, so that none waits.
         clock: Time.
-        errors: Words for a bridge that confirms nothing.
+        errors: Makes the error for a bridge that confirms nothing.
         answer_s: How long its confirmation is awaited.
     """
 
@@ -77,8 +77,8 @@ class StatePublisher:
 
         Args:
             connection: Where to.
-            is_wanted: A fresh one is wanted whatever the schedule says: the connection is to be renewed.
-            is_last: The node ends: `final_state_acked` says when the bridge has confirmed the last words.
+            is_wanted: A fresh one is wanted at once: the connection is to be renewed.
+            is_last: The node ends: `final_state_acked` is set when the bridge has confirmed this state.
 
         Returns:
             Seconds until one may be due.
@@ -122,7 +122,7 @@ class StatePublisher:
         return False
 
     def on_disconnect(self) -> None:
-        """The connection has ended: what was on its way may not have arrived, and is told again."""
+        """The connection has ended: what was pending may not have arrived, and is sent again."""
         if self._pending is not None:
             self._pending = None
             self.forget()

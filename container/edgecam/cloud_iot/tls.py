@@ -9,7 +9,8 @@ from edgecam.cloud_iot.bridge_socket import BridgeSocket
 
 
 class TrustStore:
-    """Whom the bridge's certificate is checked against: read once for all devices, for it takes 2 MB.
+    """The authorities that the bridge's certificate is checked against: read once for all
+    devices, for it takes 2 MB.
 
     Safe to use from any thread.
 
@@ -37,6 +38,6 @@ class TrustStore:
             return self._context
 
     def forget(self) -> None:
-        """The certificate could not be verified: next time read anew what someone may have put right."""
+        """The certificate could not be verified: read the file again next time."""
         with self._lock:
             self._context = None

@@ -37,7 +37,7 @@ class CloudIotTransport:
         secrets: Fetches keys.
         clock: Time; also what a token is dated by.
         environment: Where keys given as variables are.
-        limits: Patience with the bridge.
+        limits: Timeouts of the connection.
         random_source: For jitter.
     """
 
@@ -92,9 +92,9 @@ class CloudIotTransport:
             link.stop(deadline_s)
         for link in self._links.values():
             link.join()
-        untold = [camera_id for camera_id, link in self._links.items() if not link.final_state_acked]
-        if untold:
-            log.info("left the bridge without telling the last state of %s", ", ".join(untold))
+        unconfirmed = [camera_id for camera_id, link in self._links.items() if not link.final_state_acked]
+        if unconfirmed:
+            log.info("left the bridge without the final state of %s", ", ".join(unconfirmed))
 
     def reports(self) -> Mapping[str, LinkReport]:
         """See `Transport.reports`."""

@@ -2,7 +2,7 @@
 
 A camera that lies about its pictures, or sends without end, must not take the core's memory; a node that does
 what it is there for must never reach the limit, since all its cameras end with it. So the limit is what a
-node of so many cameras was measured to need at the worst, and never more than most of the core.
+node of that many cameras was measured to need at the worst, and never more than most of the core.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def plan(config: NodeConfig, docker: DockerOptions, *, core_bytes: int | None = 
         arguments.append("--user=0:0")
     core_bytes = core_bytes or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     memory = docker.memory or f"{default_limit_bytes(config.cameras, core_bytes) // MIB}m"
-    # The same with swap: on an SD card a node that swaps would be slower than one that starts anew.
+    # The same with swap: on an SD card a node that swaps would be slower than one that is restarted.
     arguments += [f"--memory={memory}", f"--memory-swap={memory}"]
     if docker.cpus is not None:
         arguments.append(f"--cpus={docker.cpus:g}")

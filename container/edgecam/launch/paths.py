@@ -74,7 +74,7 @@ def writable_folders(config: NodeConfig) -> list[tuple[str, str]]:
         if camera.frames.path is not None:
             folders.append((f"cameras[{index}].frames.path", str(PurePosixPath(camera.frames.path).parent)))
         if camera.scheme.mounts is Mounts.WRITE_FOLDER:
-            # The folder, not the pipe: it is made where it is missing, and made anew by whoever feeds it.
+            # The folder, not the pipe, which the node makes where it is missing and its producer may replace.
             folders.append((f"cameras[{index}].uri", _source_folder(camera)))
     if config.bucket is not None:
         folders.append(("spool.path", config.spool.path))

@@ -42,7 +42,7 @@ _TIMER_SLACK_S = 0.02  # so that a deadline that is looked at has surely passed
 
 @dataclass(frozen=True)
 class _CameraStatus:
-    """The state as it is told; replaced whole, so that readers need no lock."""
+    """The state as it is reported; replaced whole, so that readers need no lock."""
 
     state: CameraState
     since: datetime
@@ -108,12 +108,12 @@ class CameraWorker:
         return not self._thread.is_alive()
 
     def reconnect(self) -> None:
-        """From any thread: end the present connection, or the waiting, and connect anew (the login has
-        changed, or somebody wishes it)."""
+        """From any thread: end the present connection, or the waiting, and connect again (the login has
+        changed, or a command asks for it)."""
         self._wake()
 
     def change(self, *, frames: Frames, chunk_s: float) -> None:
-        """From any thread, and without connecting anew: pictures as often as `frames` says, chunks of
+        """From any thread, and on the same connection: pictures as often as `frames` says, chunks of
         `chunk_s` seconds from now on. Nothing else of `frames` may differ from the camera's."""
         self._demand.frames = frames
         self._writer.stale_after_s = frames.age_limit_s
@@ -180,7 +180,7 @@ class CameraWorker:
         self._enter(CameraState.DISCONNECTED)
 
     def run_once(self) -> None:
-        """One connection, until the camera is to be stopped or connected anew.
+        """One connection, until the camera is to be stopped or connected again.
 
         Raises:
             SourceError: it failed, or there is nothing coming.
@@ -239,7 +239,7 @@ class CameraWorker:
         return "connected, no picture written yet" if self.camera.frames.enabled else "connected"
 
     def _watch(self, session: CameraSession) -> None:
-        """Returns when the camera is to be stopped or connected anew."""
+        """Returns when the camera is to be stopped or connected again."""
         tap = session.connection.tap
         watchdog = Watchdog(self._clock.monotonic_s(), session.limits.max_fps)
         while not self._woken.is_set():
@@ -260,8 +260,8 @@ class CameraWorker:
             watchdog.resume(self._clock.monotonic_s())
 
     def _wait_out_stall(self, session: CameraSession, silence: SourceError) -> None:
-        """Stalled, but not cut off: whoever feeds it may go on. Returns when more has come, or the camera is
-        to be stopped or connected anew."""
+        """Stalled, but not cut off: its producer may go on. Returns when more has come, or the camera is
+        to be stopped or connected again."""
         connection, units = session.connection, session.connection.received_units
         self._enter(CameraState.STALLED, silence.reason, SECRETS.shown(str(silence), LONGEST_MESSAGE))
         log.warning("stalled: %s", silence, extra={"camera": self.camera.id, "reason": silence.reason})

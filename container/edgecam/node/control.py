@@ -1,4 +1,4 @@
-"""What a device may be asked to do from afar: commands, and settings that change while the node runs.
+"""What a device may be asked to do remotely: commands, and settings that change while the node runs.
 
 Transports call it from their threads. Nothing here waits: what is asked is noted where the camera, its
 recording and the uploads look for it, and holds from their next access unit, chunk and piece on.
@@ -24,7 +24,7 @@ from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 log = logging.getLogger(__name__)
 
 _MOST_NAMED = 5
-"""So many mistakes of one document are told: whoever has made more has sent something else altogether."""
+"""Mistakes of one document that are reported: with more it is another kind of document altogether."""
 
 
 class Storage(Protocol):
@@ -53,7 +53,7 @@ class _Asked:
 
 
 class Control:
-    """Does what is asked. Safe to use from any thread.
+    """Does what a device is asked to do. Safe to use from any thread.
 
     It is also what knows the settings in force (`broker.RuntimeSettings`).
 
@@ -77,7 +77,7 @@ class Control:
         self._asked = dict.fromkeys(self._cameras, nothing)
 
     def command(self, camera_id: str, name: str) -> None:
-        """Do `restart` (connect to the camera anew) or `snapshot` (a picture now, into its file and, where
+        """Do `restart` (connect to the camera again) or `snapshot` (a picture now, into its file and, where
         pictures go there, into the bucket).
 
         Raises:
@@ -94,7 +94,7 @@ class Control:
                 f"found {SECRETS.hide(found_text((), name))}"
             )
         action(camera_id)
-        log.info("asked from afar: %s", name.strip(), extra={"camera": camera_id})
+        log.info("asked remotely: %s", name.strip(), extra={"camera": camera_id})
 
     def configure(self, camera_id: str, document: bytes) -> None:
         """Take a `config` message (`edgecam.config.runtime` says what it may hold), or nothing for what was
@@ -121,14 +121,14 @@ class Control:
     def in_force(self, camera_id: str) -> Mapping[str, Any]:
         """What holds now, in the form of a `config` message; without what makes no sense for the camera."""
         camera, settings = self._cameras[camera_id], self._asked[camera_id].settings
-        told: dict[str, Any] = {}
+        settings_now: dict[str, Any] = {}
         if camera.frames.enabled:
-            told["max_fps"] = settings.max_fps_of(camera)
+            settings_now["max_fps"] = settings.max_fps_of(camera)
         if camera.recording.enabled:
-            told["chunk_s"] = settings.chunk_s_of(camera)
+            settings_now["chunk_s"] = settings.chunk_s_of(camera)
         if self._storage is not None:
-            told["upload"] = self._limits()
-        return told
+            settings_now["upload"] = self._limits()
+        return settings_now
 
     def refused(self, camera_id: str) -> str | None:
         """Why the last `config` message was refused, redacted; None when it was not."""
@@ -169,7 +169,7 @@ def _digest(document: bytes) -> bytes:
 
 
 def _sentence(error: ConfigurationError) -> str:
-    told = [str(mistake) for mistake in error.mistakes[:_MOST_NAMED]]
-    if more := len(error.mistakes) - len(told):
-        told.append(f"and {more} more mistakes")
-    return SECRETS.shown("; ".join(told), LONGEST_MESSAGE)
+    shown = [str(mistake) for mistake in error.mistakes[:_MOST_NAMED]]
+    if more := len(error.mistakes) - len(shown):
+        shown.append(f"and {more} more mistakes")
+    return SECRETS.shown("; ".join(shown), LONGEST_MESSAGE)

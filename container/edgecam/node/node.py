@@ -1,4 +1,4 @@
-"""All cameras of one node: started together, stopped together, otherwise strangers to each other."""
+"""All cameras of one node: started and stopped together, otherwise independent of each other."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Node:
         return self._workers[camera_id].path
 
     def change(self, camera_id: str, *, frames: Frames, chunk_s: float) -> None:
-        """Let `camera_id` give pictures and chunks by other settings from now on, without connecting anew;
+        """Let `camera_id` give pictures and chunks by other settings from now on, on the same connection;
         of `frames` only `max_fps` may differ. From any thread.
 
         Raises:
@@ -102,7 +102,7 @@ class Node:
         self._workers[camera_id].snapshot(then)
 
     def reconnect(self, camera_id: str) -> None:
-        """Connect to `camera_id` anew, since its login has changed or somebody wishes it; unknown ids are
+        """Connect to `camera_id` again, since its login has changed or a command asks for it; unknown ids are
         ignored. From any thread."""
         worker = self._workers.get(camera_id)
         if worker is not None:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _STOP_TIMEOUT_S = 4.0
-_LAST_MOMENT_S = 4.8  # whoever sent SIGTERM was promised an end within 5 s, whatever hangs
+_LAST_MOMENT_S = 4.8  # a stopped node has to be gone within 5 s, whatever hangs
 _LAST_STATES_S = 1.5
-"""What a node may take beyond that to tell brokers that its cameras are disconnected: a second, since no
-device may tell two states in one, and a way to the broker and back."""
+"""What a node may take beyond that to publish that its cameras are disconnected: a second, since no
+device may publish two states in one, and a way to the broker and back."""
 _LAST_UPLOADS_S = 2.0
 """What a recording node may take beyond that, to send what is just finished; the rest waits in the spool."""
 
@@ -45,7 +45,7 @@ def run(config: NodeConfig, *, timeout_s: float | None = None) -> int:
 
     Args:
         config: What to do.
-        timeout_s: Ends as if SIGTERM had come after so many seconds; None never does.
+        timeout_s: Ends as if SIGTERM had come after this many seconds; None never does.
 
     Raises:
         InstallationError: the page's port is taken, GStreamer is missing, or this edgecam cannot record.
@@ -118,7 +118,7 @@ class _Running:
             self._page.start()
 
     def stop(self) -> None:
-        """The cameras first; then the brokers are told, then what was just recorded is sent."""
+        """The cameras first; then the final states are published, then what was just recorded is sent."""
         last_moment_s = _LAST_MOMENT_S + (_LAST_UPLOADS_S if self._storage else 0)
         last_moment_s += _LAST_STATES_S if self._transports else 0
         last_moment = threading.Timer(last_moment_s, _give_up, (last_moment_s,))
@@ -144,7 +144,7 @@ def _awaited_end(timeout_s: float | None) -> str:
 
 
 def _marker_path(config: NodeConfig) -> Path:
-    """On the spool's disk where there is one; see `last_end.py`."""
+    """On the spool's disk where there is one; see `status/last_run.py`."""
     if config.bucket is not None:
         return Path(config.spool.path) / SPOOL_MARKER
     return marker_in(config.data_dir, config.cameras[0].id)

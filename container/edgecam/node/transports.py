@@ -1,4 +1,4 @@
-"""Whom the node tells how its cameras are doing: the transports that its configuration asks for, together."""
+"""The transports that the configuration asks for: how the states of the cameras get to brokers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Transports:
 
     Args:
         config: The node's.
-        states: Knows the states; told here with which keys the devices show who they are.
+        states: Knows the states; learns here which keys the devices authenticate with.
         control: Does what a device is asked for.
-        environment: The variables in which a nucleus says where it is.
+        environment: The variables in which a nucleus gives its address.
         clock: Time.
     """
 
@@ -63,16 +63,16 @@ class Transports:
             )
 
     def __bool__(self) -> bool:
-        """Whether anybody is told."""
+        """Whether there is any."""
         return bool(self._transports)
 
     def start(self) -> None:
-        """Begin to tell; returns at once."""
+        """Begin to publish; returns at once."""
         for transport in self._transports.values():
             transport.start()
 
     def stop(self, timeout_s: float) -> None:
-        """The cameras have ended: within `timeout_s` seconds tell all brokers so, at the same time."""
+        """The cameras have ended: publish that, to all brokers at once, within `timeout_s` seconds."""
         self._states.end()
         ends = [
             threading.Thread(target=transport.stop, args=(timeout_s,), name=f"end-{name}", daemon=True)

@@ -1,4 +1,4 @@
-"""How the node ended last time: a file that says "running" until the node has ended as it should.
+"""How the last run ended: a file that holds "running" until the node has shut down cleanly.
 
 The file stands on the spool's disk where the node records, and survives a power cut there; else in
 `data_dir`, which is in memory by default: it then survives a kill, and after a power cut nothing is known. It
@@ -26,7 +26,7 @@ _RUNNING, _ENDED = "running", "ended"
 
 
 class LastShutdown(StrEnum):
-    """How the node ended before."""
+    """How the last run ended."""
 
     CLEAN = "clean"
     """It was asked to end, and did."""
@@ -40,7 +40,7 @@ def marker_in(data_dir: str, first_camera_id: str) -> Path:
 
 
 class RunMarker:
-    """The file at `path`. A disk that does not let us is said once and costs the knowledge, nothing else."""
+    """The file at `path`. A disk that cannot be written is logged once; only the knowledge is lost."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -160,8 +160,8 @@ class BrokerCollector(Collector):
             "Connections begun after the first, renewals of the token included.",
             labels=_LABELS,
         )
-        for broker, told in links.items():
-            for camera_id, link in told.items():
+        for broker, cameras in links.items():
+            for camera_id, link in cameras.items():
                 connected.add_metric([camera_id, broker], int(link.is_connected))
                 sent.add_metric([camera_id, broker], link.sent_total)
                 reconnects.add_metric([camera_id, broker], link.reconnects_total)

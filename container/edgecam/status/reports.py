@@ -1,4 +1,4 @@
-"""What a camera is doing, as others are told: the page, the metrics, `frame.json` and, later, the brokers."""
+"""What a camera, the spool and the uploads are doing at one moment: frozen, made for any reader."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class RecordingReport:
         lost_total: Chunks that could not be written or kept, since the node started.
         problem: A sentence for a person about what keeps it from recording, or None.
         newest_end: When the newest of these chunks ends, UTC; None before the first.
-        reason: One word for the problem (`recording_standing.py`), or None.
+        reason: One word for the problem (`recording/status.py`), or None.
     """
 
     chunks_total: int

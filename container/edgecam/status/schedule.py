@@ -10,11 +10,11 @@ _EARLY = 0.1
 _EARLY_S = 1.0
 
 _MOST_EARLY = 0.3
-"""A state is sent early by that part of its period, but by a second where the period has room for it: on its
-way it grows older, by as much whatever the period, and it must not be too old."""
+"""A state is sent early by a tenth of its period, by a second where three tenths have room for it: transit
+adds to its age, whatever the period."""
 
 ChangeKey = tuple[object, ...]
-"""What makes a state worth sending at once when it changes; counters and ages do not."""
+"""What makes a state be sent at once when it changes; counters and ages do not."""
 
 
 class StateSchedule:

@@ -55,16 +55,16 @@ def camera_values(
 
 
 def broker_values(camera_id: str, links: Links) -> list[dict[str, Any]]:
-    """Which brokers are told of a camera, and how that is doing."""
-    return [_link_values(broker, told[camera_id]) for broker, told in links.items() if camera_id in told]
+    """The brokers of a camera, and how its connections to them are doing."""
+    return [_link_values(broker, own[camera_id]) for broker, own in links.items() if camera_id in own]
 
 
 def brokers_away(links: Links) -> list[dict[str, Any]]:
-    """Who is not told at present, of which camera, and why."""
+    """Which broker takes no states at present, of which camera, and why."""
     return [
         {"broker": broker, "camera": camera_id, "reason": link.reason, "message": link.message}
-        for broker, told in links.items()
-        for camera_id, link in told.items()
+        for broker, cameras in links.items()
+        for camera_id, link in cameras.items()
         if not link.is_connected
     ]
 
@@ -82,7 +82,7 @@ def _link_values(broker: str, link: LinkReport) -> dict[str, Any]:
 
 
 def change_key_of(report: CameraReport) -> ChangeKey:
-    """What makes a state worth telling at once when it changes; counters and ages do not."""
+    """What makes a state be sent at once when it changes; counters and ages do not."""
     recording = (
         report.recording.reason if report.recording else None
     )  # its message counts bytes and names chunks
@@ -90,7 +90,7 @@ def change_key_of(report: CameraReport) -> ChangeKey:
 
 
 def as_ended(report: CameraReport, ended_at: datetime) -> CameraReport:
-    """What is left to say of a camera when its node has ended."""
+    """The final report of a camera, when its node has ended."""
     if report.state is CameraState.DISCONNECTED:
         return report
     return replace(report, state=CameraState.DISCONNECTED, since=ended_at, reason=None, message=None)

@@ -17,7 +17,7 @@ from edgecam.status.reports import (
 
 
 def recordings(reports: Sequence[CameraReport]) -> Iterator[Metric]:
-    """What the cameras' recordings say."""
+    """The cameras' recordings."""
     recorded = {report.camera_id: report.recording for report in reports if report.recording is not None}
     if not recorded:
         return

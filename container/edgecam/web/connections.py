@@ -3,7 +3,7 @@
 One thread moves bytes and never waits for anybody; a few others make the answers, since those ask the disk.
 Every phase of a connection has a deadline for the whole of it, however steadily bytes trickle. A newcomer is
 never refused: it takes the place of the connection that has been longest in its phase. Half of the places are
-for requests that have come, so that whoever only opens connections, as fast as they can, closes their own,
+for requests that have come, so that a client that only opens connections, as fast as it can, closes its own,
 and a probe, which takes a millisecond, gets through.
 """
 
@@ -39,7 +39,7 @@ _LINGER_S = 1.0
 _SWEEP_EVERY_S = 0.25
 """How often deadlines are looked at, while there are connections."""
 _ACCEPTED_AT_ONCE = 16
-"""Far fewer than there are places: a newcomer's request is read before so many others can take its place."""
+"""Far fewer than there are places: a new client's request is read before others can take its place."""
 _QUEUED_CONNECTIONS = 128
 _READ_BYTES = 4096
 _SENT_BYTES = 256 * 1024

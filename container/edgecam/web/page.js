@@ -90,11 +90,11 @@ function showBrokers(line, brokers, now) {
 
 function showStorage(storage) {
   const line = byId("storage");
-  const said = storage === null ? "" : storage.spool_full ? "The spool is full" : storage.reason ? "The bucket takes no chunks, they wait in the spool" : "";
-  line.hidden = !said;
-  if (!said) return;
+  const problem = storage === null ? "" : storage.spool_full ? "The spool is full" : storage.reason ? "The bucket takes no chunks, they wait in the spool" : "";
+  line.hidden = !problem;
+  if (!problem) return;
   const used = `${bytes(storage.spool_bytes)} of ${bytes(storage.spool_limit_bytes)} used`;
-  const text = `${said} (${used})${storage.message ? `: ${storage.message}` : ""}`;
+  const text = `${problem} (${used})${storage.message ? `: ${storage.message}` : ""}`;
   if (line.textContent !== text) line.textContent = text; // read aloud on change only
   line.className = storage.spool_full || storage.reason !== "unavailable" ? "bad" : "";
 }

@@ -5,7 +5,7 @@
 /cameras/<id>/frame.jpg     the newest picture; 503 and why, when there is none
 /healthz                    200 when every camera delivers, is recorded where it is to be, and no chunk is
                             in danger, else 503 with the reasons; brokers that are away are named and change
-                            nothing, since that is no fault that a restart of the node could mend
+                            nothing, since no restart of the node could repair that
 /metrics                    for Prometheus
 """
 

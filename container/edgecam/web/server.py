@@ -1,4 +1,4 @@
-"""The page, the pictures, health and metrics, for this machine only (`answers.py` has what it says).
+"""The page, the pictures, health and metrics, for this machine only (`routes.py` has what it shows).
 
 It listens on 127.0.0.1, answers GET and HEAD, and refuses other host names than this machine's: otherwise a
 page in the user's browser could point its own name here and read the pictures (DNS rebinding).
@@ -35,7 +35,7 @@ _MOST_PATH = (
 
 _HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _PROBE = re.compile(rb"(GET|HEAD) /(healthz|metrics)[ ?]")
-"""They go first: whoever asks decides by the answer whether the node lives, and they cost little."""
+"""Health checks and scrapes go first: they decide whether the node lives, and are cheap."""
 _TOO_LONG = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Content-Length: %d\r\nConnection: close\r\n\r\n%s"

@@ -17,7 +17,7 @@ from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.status.last_run import LastShutdown
 from edgecam.status.reports import CameraReport, CameraState, RecordingReport
 from sandbox.clocks import ManualClock
-from stacks.watch.camera_table import TOLD
+from stacks.watch.camera_table import SELECTED
 
 
 class Settings:
@@ -104,7 +104,7 @@ def test_every_state_says_what_the_watch_selects_of_it(
 ) -> None:
     _, told = told_by(ReportedNode(tmp_path, camera), clock, storage=ReportedStorage())
     # A rule of AWS IoT leaves out what a message does not have, and nobody would hear of it.
-    assert set(TOLD) <= told.state("lobby").values.keys()
+    assert set(SELECTED) <= told.state("lobby").values.keys()
 
 
 def test_recording_without_a_chunk_yet_has_no_newest_one(tmp_path: Path, clock: ManualClock) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from datetime import datetime, timedelta
 
 import pytest
 
-from edgecam.cloud_iot.waiting import run_in_background, wait_or_clock_step
+from edgecam.cloud_iot.waiting import Ending, run_in_background, wait_or_clock_step
 from sandbox.clocks import ManualClock
 
 
@@ -61,3 +62,13 @@ def test_what_is_done_in_the_background_is_had_or_raised() -> None:
     assert run_in_background(lambda: 7, "seven").result(10) == 7
     with pytest.raises(ValueError, match="of the test"):
         run_in_background(fail, "fails").result(10)
+
+
+def test_ending_says_how_much_time_is_left() -> None:
+    clock = ManualClock()
+    ending = Ending(clock)
+    assert (ending.is_set, ending.left_s) == (False, math.inf)
+    ending.set(clock.monotonic_s() + 5)
+    assert (ending.is_set, ending.left_s) == (True, 5.0)
+    clock.advance(6)
+    assert ending.left_s == 0.0
