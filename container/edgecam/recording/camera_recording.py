@@ -7,7 +7,6 @@ been kept whole (`status.py`), and recording goes on with the next chunk.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from edgecam.capture.access_unit import NO_PTS, AccessUnit
@@ -22,49 +21,19 @@ from edgecam.recording.open_chunk import OpenChunk, gap_before_ms
 from edgecam.recording.status import (
     DISK_REASON,
     FULL_REASON,
-    HANGING,
-    HANGS_AFTER_S,
-    KEYFRAME_REASON,
     SLOW_REASON,
-    UNSTEADY_REASON,
     UNSUPPORTED_REASON,
-    ConditionTimer,
-    recording_outages,
+    RecordingStatus,
 )
-from edgecam.recording.steadiness import EARLY_ENDS, LEAST_CHUNK_NS, SETTLED_NS
 from edgecam.recording.stream import Stream
-from edgecam.status.outage import FAULT_REASON, Outage
+from edgecam.status.outage import FAULT_REASON
 from edgecam.status.reports import RecordingReport
 
 log = logging.getLogger(__name__)
 
-KEYFRAME_WITHIN_S = 60.0
-"""How long pictures may come of which no chunk can begin; cameras send a keyframe every 20 s at the least."""
 _ROOM_BYTES = 16_000_000
 """What is asked for when the disk is full: some chunks' worth, or it would be full again at once."""
-_UNSTEADY = (
-    f"expected a stream that changes its size, parameter sets or time at most {EARLY_ENDS} times at once "
-    f"and then once in {LEAST_CHUNK_NS / NS_PER_S:g} s, found more: it is left out until it has kept to one "
-    f"form for {SETTLED_NS / NS_PER_S:g} s; look at the camera's profile and adaptive settings, "
-    "or whether two coders share the address"
-)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass
-class _Totals:
-    """What was recorded since the node started: chunks, bytes, chunks lost, and until when, UTC."""
-
-    chunks: int = 0
-    bytes: int = 0
-    lost: int = 0
-    newest_end: datetime | None = None
-
-    def add(self, chunk: Chunk, size_bytes: int) -> None:
-        """`chunk` is whole and in the spool."""
-        self.newest_end = chunk.end
-        self.chunks += 1
-        self.bytes += size_bytes
 
 
 class CameraRecording:
@@ -80,18 +49,13 @@ class CameraRecording:
         self._camera_id = camera.id
         self._format = camera.recording.format
         self._sink = sink
-        self._clock = clock
         self._time = ContentTime(camera.id)
         self._cutter = ChunkCutter(
             chunk_s=camera.recording.chunk_s, max_chunk_bytes=camera.recording.max_chunk_bytes
         )
         self._stream = Stream(self._format)
         self._open: OpenChunk | None = None
-        self._outages = recording_outages(camera.id)
-        self._totals = _Totals()
-        self._lapses = 0
-        self._behind = ConditionTimer()
-        self._chunkless = ConditionTimer()
+        self._status = RecordingStatus(camera.id, clock)
 
     @property
     def is_behind(self) -> bool:
@@ -100,15 +64,7 @@ class CameraRecording:
 
     def report(self) -> RecordingReport:
         """How the recording is doing; from any thread."""
-        totals, outage = self._totals, self._outages.outage
-        return RecordingReport(
-            chunks_total=totals.chunks,
-            bytes_total=totals.bytes,
-            lost_total=totals.lost,
-            problem=None if outage is None else outage.message,
-            newest_end=totals.newest_end,
-            reason=None if outage is None else outage.reason,
-        )
+        return self._status.report()
 
     def change(self, chunk_s: float) -> None:
         """From any thread: how long chunks are to be from now on, seconds. They join as before."""
@@ -142,8 +98,7 @@ class CameraRecording:
         is_recordable = self._record(self._stream.flush())
         self._end_chunk(proves_well=False)
         self._cutter.end()
-        self._totals.lost += 1
-        self._report_problem(
+        self._status.lost(
             SLOW_REASON,
             "the disk is too slow for this recording: pictures are left out, up to a keyframe each time",
         )
@@ -171,9 +126,8 @@ class CameraRecording:
 
     def abandon(self, error: Exception) -> None:
         """`error`, which nobody foresaw, came up: give up the present chunk."""
-        self._report_problem(FAULT_REASON, f"unexpected fault: {error}", error)
+        self._status.lost(FAULT_REASON, f"unexpected fault: {error}", error)
         broken, self._open = self._open, None
-        self._totals.lost += 1
         self._cutter.end()
         if broken is not None:
             try:
@@ -184,30 +138,16 @@ class CameraRecording:
 
     def observe_backlog(self) -> None:
         """Learn, before each `take`, whether the disk has caught up."""
-        self._behind.observe(self.is_behind, self._clock.monotonic_s())
+        self._status.observe_backlog(self.is_behind)
 
     def check(self) -> None:
         """Report what shows by nothing happening: a disk that hangs, pictures of which no chunk begins."""
-        now_s = self._clock.monotonic_s()
-        if self._behind.observe(self.is_behind, now_s) >= HANGS_AFTER_S:
-            self._report_problem(HANGING.reason, HANGING.message)
         is_chunkless = self._open is None and self._stream.has_begun
-        chunkless_s = self._chunkless.observe(is_chunkless, now_s)
-        if chunkless_s >= KEYFRAME_WITHIN_S and self._outages.outage is None:
-            self._report_problem(
-                KEYFRAME_REASON,
-                f"expected a keyframe within {KEYFRAME_WITHIN_S:g} s, found pictures that need one; "
-                "set a shorter keyframe interval at the camera",
-            )
-        self._outages.passes(now_s)
+        self._status.check(is_behind=self.is_behind, is_chunkless=is_chunkless)
 
     def report_lapses(self) -> None:
         """Report that the stream is left out until it has settled; the next chunk names the gap."""
-        lapses = self._cutter.lapses
-        if lapses != self._lapses:
-            self._totals.lost += lapses - self._lapses
-            self._lapses = lapses
-            self._report_problem(UNSTEADY_REASON, _UNSTEADY)
+        self._status.observe_lapses(self._cutter.lapses)
 
     def _next_stream(self) -> None:
         self._time.connect()
@@ -259,13 +199,13 @@ class CameraRecording:
         try:
             return self._stream.format_of(keyframe)
         except SourceUnsupported as error:
-            self._report_problem(UNSUPPORTED_REASON, str(error))
+            self._status.failed(UNSUPPORTED_REASON, str(error))
             return None
 
     def _begin_chunk(self, pts_ns: int, keyframe: AccessUnit, stream_format: StreamFormat) -> None:
         end, start = self._time.boundary_at(pts_ns)
         self._end_chunk(end)
-        previous_end = self._totals.newest_end
+        previous_end = self._status.newest_end
         chunk = Chunk(
             camera_id=self._camera_id,
             start=start,
@@ -301,7 +241,7 @@ class CameraRecording:
         if not ending.finish(at_keyframe=at_keyframe):
             self._salvage(ending)
         elif self._keep(ending, ending.until(end)) and proves_well:
-            self._outages.recovered(self._clock.monotonic_s())
+            self._status.recovered()
 
     def _keep(self, ended: OpenChunk, chunk: Chunk) -> bool:
         try:
@@ -310,7 +250,7 @@ class CameraRecording:
         except (EdgecamError, OSError) as error:
             self._lose(error)
             return False
-        self._totals.add(chunk, size_bytes)
+        self._status.kept(chunk, size_bytes)
         return True
 
     def _salvage(self, broken: OpenChunk) -> None:
@@ -325,7 +265,7 @@ class CameraRecording:
         try:
             saved = broken.salvage()
         except EdgecamError as error:
-            self._report_problem(DISK_REASON, str(error))
+            self._status.failed(DISK_REASON, str(error))
             return
         if saved is None:
             self._sink.discard(broken.path)
@@ -334,9 +274,5 @@ class CameraRecording:
 
     def _lose(self, error: Exception) -> None:
         """The present chunk, or its rest, is lost."""
-        self._totals.lost += 1
         self._cutter.retry_soon()
-        self._report_problem(FULL_REASON if isinstance(error, SpoolFull) else DISK_REASON, str(error))
-
-    def _report_problem(self, reason: str, problem: str, error: Exception | None = None) -> None:
-        self._outages.lasts(Outage(reason, problem), self._clock.monotonic_s(), error)
+        self._status.lost(FULL_REASON if isinstance(error, SpoolFull) else DISK_REASON, str(error))

@@ -16,7 +16,8 @@ from edgecam.clock import NS_PER_S
 from edgecam.config.camera import Camera
 from edgecam.config.validation import validate
 from edgecam.gstreamer.gst import Gst
-from edgecam.recording.camera_recording import KEYFRAME_WITHIN_S, CameraRecording
+from edgecam.recording.camera_recording import CameraRecording
+from edgecam.recording.status import KEYFRAME_WITHIN_S
 from sandbox.clocks import ManualClock
 
 AVC = "video/x-h264,stream-format=avc,alignment=au"

@@ -16,7 +16,7 @@ from recorded import probe
 from studio import H264, VIDEO, Studio, keyframes
 
 from edgecam.capture import tap
-from edgecam.recording import chunk_writer as chunk_file
+from edgecam.recording import chunk_writer
 from sandbox.clocks import ManualClock
 
 Eventually = Callable[..., Any]
@@ -257,7 +257,7 @@ def test_a_full_disk_keeps_what_was_written_and_goes_on_when_there_is_room(
     place.live()
     path = eventually(lambda: next(iter(place.sink.open_paths()), None))
     eventually(lambda: path.stat().st_size > 20_000)
-    full = chunk_file.GstError("resource", chunk_file._NO_SPACE_CODE, os.strerror(errno.ENOSPC), "")
+    full = chunk_writer.GstError("resource", chunk_writer._NO_SPACE_CODE, os.strerror(errno.ENOSPC), "")
     monkeypatch.setattr(place.recorder._recording._open._writer, "_error", full)  # type: ignore[union-attr]
     eventually(lambda: len(place.sink.begun) == 2)
     assert place.sink.asked_bytes
@@ -339,8 +339,8 @@ def test_file_that_is_behind_for_long_is_trouble(
     place = studio(clock=clock)
     place.live()
     eventually(lambda: place.recorder._recording._open is not None)
-    monkeypatch.setattr(chunk_file, "WAITING_BYTES_LIMIT", -1)
-    eventually(lambda: place.recorder._recording._behind._since_s is not None)
+    monkeypatch.setattr(chunk_writer, "WAITING_BYTES_LIMIT", -1)
+    eventually(lambda: place.recorder._recording._status._behind._since_s is not None)
     assert reason(place) is None
     clock.advance(31)
     eventually(lambda: reason(place) == "disk")
@@ -352,7 +352,7 @@ def test_pictures_of_which_no_chunk_can_begin_are_trouble(
     clock = FrozenClock()
     place = studio(clock=clock)
     place.show(f"videotestsrc is-live=true ! {VIDEO} ! {H264}", keyframes=False)
-    eventually(lambda: place.recorder._recording._chunkless._since_s is not None)
+    eventually(lambda: place.recorder._recording._status._chunkless._since_s is not None)
     assert reason(place) is None
     clock.advance(61)
     eventually(lambda: reason(place) == "no-keyframe")
