@@ -51,7 +51,7 @@ def nucleus(tmp_path: Path) -> Iterator[NucleusSocket]:
     started.close()
 
 
-class Telling:
+class Publishing:
     """A transport, and the node that it tells of."""
 
     def __init__(
@@ -76,190 +76,190 @@ class Telling:
 
 
 @pytest.fixture
-def tell(tmp_path: Path) -> Iterator[Callable[..., Telling]]:
-    started: list[Telling] = []
+def publish(tmp_path: Path) -> Iterator[Callable[..., Publishing]]:
+    started: list[Publishing] = []
 
-    def start(environment: dict[str, str], **options: Any) -> Telling:
-        telling = Telling(tmp_path, environment, **options)
-        started.append(telling)
-        telling.transport.start()
-        return telling
+    def start(environment: dict[str, str], **options: Any) -> Publishing:
+        publishing = Publishing(tmp_path, environment, **options)
+        started.append(publishing)
+        publishing.transport.start()
+        return publishing
 
     yield start
-    for telling in started:
-        telling.transport.stop(timeout_s=5)
+    for publishing in started:
+        publishing.transport.stop(timeout_s=5)
 
 
 def test_each_camera_has_a_topic_of_its_own(
-    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+    nucleus: NucleusSocket, publish: Callable[..., Publishing], eventually: Eventually
 ) -> None:
-    telling = tell(nucleus.environment)
+    publishing = publish(nucleus.environment)
     eventually(lambda: set(nucleus.topics()) == {LOBBY, GATE})
     assert LOBBY == "edgecam/gate-core/lobby/state"
     assert {each.qos for each in nucleus.published} == {"1"}
     published = {each.topic: json.loads(each.payload) for each in nucleus.published}
     assert (published[LOBBY]["state"], published[GATE]["state"]) == ("connected", "disconnected")
-    eventually(lambda: telling.link().sent_total == telling.link("gate").sent_total == 1)
-    assert telling.link().is_connected
-    assert telling.link().since is not None
+    eventually(lambda: publishing.link().sent_total == publishing.link("gate").sent_total == 1)
+    assert publishing.link().is_connected
+    assert publishing.link().since is not None
 
 
 def test_nucleus_hears_once_that_the_component_runs(
-    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+    nucleus: NucleusSocket, publish: Callable[..., Publishing], eventually: Eventually
 ) -> None:
-    telling = tell(nucleus.environment)
-    eventually(lambda: telling.link().sent_total)
+    publishing = publish(nucleus.environment)
+    eventually(lambda: publishing.link().sent_total)
     nucleus.close()
-    eventually(lambda: not telling.link().is_connected)
+    eventually(lambda: not publishing.link().is_connected)
     nucleus.begin()
-    eventually(lambda: telling.link().is_connected)
+    eventually(lambda: publishing.link().is_connected)
     assert nucleus.states == [RUNNING]
 
 
-def test_change_is_told_at_once_and_nothing_else_before_its_time(
-    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+def test_change_is_published_at_once_and_nothing_else_before_its_time(
+    nucleus: NucleusSocket, publish: Callable[..., Publishing], eventually: Eventually
 ) -> None:
-    telling = tell(nucleus.environment)
-    eventually(lambda: telling.link().sent_total and telling.link("gate").sent_total)
-    telling.node.current = (report("lobby", state=CameraState.STALLED, reason="silent"), away("gate"))
-    eventually(lambda: telling.link().sent_total == 2)
+    publishing = publish(nucleus.environment)
+    eventually(lambda: publishing.link().sent_total and publishing.link("gate").sent_total)
+    publishing.node.current = (report("lobby", state=CameraState.STALLED, reason="silent"), away("gate"))
+    eventually(lambda: publishing.link().sent_total == 2)
     assert json.loads(nucleus.published[-1].payload)["reason"] == "silent"
     assert nucleus.topics().count(GATE) == 1
 
 
-def test_state_is_told_again_before_it_is_too_old(
-    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+def test_state_is_published_again_before_it_is_too_old(
+    nucleus: NucleusSocket, publish: Callable[..., Publishing], eventually: Eventually
 ) -> None:
-    telling = tell(nucleus.environment, every_s=1)
-    eventually(lambda: telling.link().sent_total >= 3)
-    assert telling.link("gate").sent_total >= 2
+    publishing = publish(nucleus.environment, every_s=1)
+    eventually(lambda: publishing.link().sent_total >= 3)
+    assert publishing.link("gate").sent_total >= 2
 
 
-def test_state_is_never_older_than_its_period_and_never_told_twice_in_a_second(
+def test_state_is_never_older_than_its_period_and_never_published_twice_in_a_second(
     nucleus: NucleusSocket,
-    tell: Callable[..., Telling],
+    publish: Callable[..., Publishing],
     eventually: Eventually,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("edgecam.brokers.aws_iot.LOOK_EVERY_S", 0.5)
-    telling = tell(nucleus.environment, every_s=1.2, clock=ManualClock())  # waiting takes no time
+    publishing = publish(nucleus.environment, every_s=1.2, clock=ManualClock())  # waiting takes no time
     eventually(lambda: nucleus.topics().count(LOBBY) > 20)
-    telling.transport.stop(timeout_s=5)
+    publishing.transport.stop(timeout_s=5)
     sent = [json.loads(each.payload)["sent_at"] for each in nucleus.published if each.topic == LOBBY][:20]
     moments = [datetime.fromisoformat(each).timestamp() for each in sent]
     assert all(1.0 <= after - before <= 1.2 for before, after in itertools.pairwise(moments))
 
 
-def test_nucleus_that_is_started_again_is_told_all_states_anew(
-    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+def test_nucleus_that_is_started_again_has_all_states_again(
+    nucleus: NucleusSocket, publish: Callable[..., Publishing], eventually: Eventually
 ) -> None:
-    telling = tell(nucleus.environment)
-    eventually(lambda: telling.link("gate").sent_total)
+    publishing = publish(nucleus.environment)
+    eventually(lambda: publishing.link("gate").sent_total)
     nucleus.close()
-    eventually(lambda: telling.link().reason == "no-socket")
-    assert f"--volume={nucleus.environment[SOCKET_VARIABLE]}" in (telling.link().message or "")
+    eventually(lambda: publishing.link().reason == "no-socket")
+    assert f"--volume={nucleus.environment[SOCKET_VARIABLE]}" in (publishing.link().message or "")
     nucleus.published.clear()
     nucleus.begin()
     eventually(lambda: set(nucleus.topics()) == {LOBBY, GATE})
-    eventually(lambda: telling.link().is_connected)
-    assert telling.link().reconnects_total == 1
-    assert telling.link().reason is None
+    eventually(lambda: publishing.link().is_connected)
+    assert publishing.link().reconnects_total == 1
+    assert publishing.link().reason is None
 
 
 def test_missing_access_control_is_named(
     nucleus: NucleusSocket,
-    tell: Callable[..., Telling],
+    publish: Callable[..., Publishing],
     eventually: Eventually,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     nucleus.error = "UnauthorizedError"
     with caplog.at_level(logging.WARNING):
-        telling = tell(nucleus.environment)
-        eventually(lambda: telling.link().reason == "unauthorized")
-    message = telling.link().message or ""
+        publishing = publish(nucleus.environment)
+        eventually(lambda: publishing.link().reason == "unauthorized")
+    message = publishing.link().message or ""
     assert "accessControl" in message
     assert "aws.greengrass.ipc.mqttproxy" in message
     assert "aws.greengrass#PublishToIoTCore" in message
     assert "edgecam/+/+/state" in message
     nucleus.error = None
-    eventually(lambda: telling.link().is_connected)
-    assert telling.link().reconnects_total == 0  # it is the same connection
+    eventually(lambda: publishing.link().is_connected)
+    assert publishing.link().reconnects_total == 0  # it is the same connection
     assert len([each for each in caplog.records if "takes no states" in each.getMessage()]) == 1
 
 
 def test_core_without_network_is_asked_again_on_the_same_connection(
-    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+    nucleus: NucleusSocket, publish: Callable[..., Publishing], eventually: Eventually
 ) -> None:
     nucleus.error = "ServiceError"
-    telling = tell(nucleus.environment)
-    eventually(lambda: telling.link().reason == "offline")
+    publishing = publish(nucleus.environment)
+    eventually(lambda: publishing.link().reason == "offline")
     nucleus.error = None
-    eventually(lambda: telling.link().sent_total)
+    eventually(lambda: publishing.link().sent_total)
     assert nucleus.connections == 1
 
 
 def test_nucleus_that_stops_answering_is_left_for_a_new_connection(
     nucleus: NucleusSocket,
-    tell: Callable[..., Telling],
+    publish: Callable[..., Publishing],
     eventually: Eventually,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("edgecam.greengrass_ipc.TIMEOUT_S", 0.3)
     nucleus.never_answers = True
-    telling = tell(nucleus.environment)
+    publishing = publish(nucleus.environment)
     eventually(lambda: nucleus.connections >= 2)
     nucleus.never_answers = False
-    eventually(lambda: telling.link().is_connected and telling.link().sent_total)
+    eventually(lambda: publishing.link().is_connected and publishing.link().sent_total)
 
 
 def test_stale_token_of_the_component_is_named_and_not_shown(
-    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+    nucleus: NucleusSocket, publish: Callable[..., Publishing], eventually: Eventually
 ) -> None:
-    telling = tell(nucleus.environment | {TOKEN_VARIABLE: "an-earlier-token"})
-    eventually(lambda: telling.link().reason == "refused")
-    assert TOKEN_VARIABLE in (telling.link().message or "")
-    assert "an-earlier-token" not in (telling.link().message or "")
+    publishing = publish(nucleus.environment | {TOKEN_VARIABLE: "an-earlier-token"})
+    eventually(lambda: publishing.link().reason == "refused")
+    assert TOKEN_VARIABLE in (publishing.link().message or "")
+    assert "an-earlier-token" not in (publishing.link().message or "")
 
 
 @pytest.mark.parametrize("missing", [SOCKET_VARIABLE, TOKEN_VARIABLE, THING_VARIABLE])
 def test_machine_without_a_nucleus_says_what_is_missing(
-    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually, missing: str
+    nucleus: NucleusSocket, publish: Callable[..., Publishing], eventually: Eventually, missing: str
 ) -> None:
-    telling = tell({name: value for name, value in nucleus.environment.items() if name != missing})
-    eventually(lambda: telling.link().reason == "no-nucleus")
-    assert missing in (telling.link().message or "")
+    publishing = publish({name: value for name, value in nucleus.environment.items() if name != missing})
+    eventually(lambda: publishing.link().reason == "no-nucleus")
+    assert missing in (publishing.link().message or "")
 
 
 def test_last_words_are_disconnected_for_every_camera(
-    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+    nucleus: NucleusSocket, publish: Callable[..., Publishing], eventually: Eventually
 ) -> None:
-    telling = tell(nucleus.environment)
-    eventually(lambda: telling.link().sent_total and telling.link("gate").sent_total)
-    telling.states.end()
-    telling.transport.stop(timeout_s=10)
+    publishing = publish(nucleus.environment)
+    eventually(lambda: publishing.link().sent_total and publishing.link("gate").sent_total)
+    publishing.states.end()
+    publishing.transport.stop(timeout_s=10)
     last = {each.topic: json.loads(each.payload)["state"] for each in nucleus.published}
     assert last == {LOBBY: "disconnected", GATE: "disconnected"}
     assert nucleus.topics().count(GATE) == 1  # it was so already
 
 
 def test_nucleus_that_hangs_does_not_hold_up_the_end(
-    nucleus: NucleusSocket, tell: Callable[..., Telling], eventually: Eventually
+    nucleus: NucleusSocket, publish: Callable[..., Publishing], eventually: Eventually
 ) -> None:
-    telling = tell(nucleus.environment)
-    eventually(lambda: telling.link().sent_total)
+    publishing = publish(nucleus.environment)
+    eventually(lambda: publishing.link().sent_total)
     nucleus.never_answers = True
-    telling.states.end()
+    publishing.states.end()
     ended = threading.Event()
 
     def end() -> None:
-        telling.transport.stop(timeout_s=0.2)
+        publishing.transport.stop(timeout_s=0.2)
         ended.set()
 
     threading.Thread(target=end, daemon=True).start()
     assert ended.wait(3)  # the nucleus itself would be given four seconds for each camera
 
 
-def test_fault_of_the_node_is_told_to_the_nucleus(nucleus: NucleusSocket) -> None:
+def test_fault_of_the_node_is_reported_to_the_nucleus(nucleus: NucleusSocket) -> None:
     report_errored(nucleus.environment)
     assert nucleus.states == [ERRORED]
 

@@ -77,7 +77,7 @@ def test_longer_one_is_refused_by_its_head_alone(follow: Follow, stream: bytes, 
 
 
 class HostileBridge:
-    """Takes any token, then sends what it is told to, and counts how much of it was taken."""
+    """Takes any token, then sends what a test sets, and counts how much of it was taken."""
 
     def __init__(self, certificate: Certificate) -> None:
         self._context = certificate.server_context()

@@ -131,7 +131,7 @@ def test_key_that_was_never_had_is_an_error_and_asked_for_at_every_attempt(harne
     assert harness.place.key().version == "1"
 
 
-def test_file_is_read_anew_each_time(tmp_path: Path) -> None:
+def test_file_is_read_again_each_time(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     path.touch(0o600)
     path.write_text(FIRST.private)

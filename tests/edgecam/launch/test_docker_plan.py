@@ -1,4 +1,4 @@
-"""The launch plan: what a core's shell reads, and what it must never be told."""
+"""The launch plan: what a core's shell reads, and what it must never contain."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_no_variable_that_may_hold_a_key_is_passed_on() -> None:
 
 
 @pytest.mark.parametrize("network", ["host", "bridge", "cameras"])
-def test_a_broker_can_be_told_from_any_network(network: str) -> None:
+def test_a_broker_can_be_reached_from_any_network(network: str) -> None:
     lines = plan(telling({"secret": SECRET}), DockerOptions(network=network))
     assert f"arg=--network={network}" in lines
 
@@ -356,7 +356,7 @@ def test_what_cannot_work_on_a_core_is_refused(settings: dict[str, Any], mistake
     assert str(caught.value).startswith(f"component configuration: {mistake}")
 
 
-def test_mistakes_of_all_variables_are_told_together() -> None:
+def test_mistakes_of_all_variables_are_reported_together() -> None:
     wrong = environment({"root": "x"}, EDGECAM_NODE='{"cameras": []}', EDGECAM_COMMAND="[1, null]")
     with pytest.raises(ConfigurationError) as caught:
         plan_from_environment(wrong)

@@ -90,10 +90,10 @@ def test_at_first_what_was_deployed_is_in_force_without_what_makes_no_sense(tmp_
 
 def test_what_is_in_force_can_be_sent_back_as_it_is(it: Controlled) -> None:
     it.configure("lobby", max_fps=3, chunk_s=4)
-    told = dict(it.control.in_force("lobby"))
-    it.configure("lobby", **told)
+    shown = dict(it.control.in_force("lobby"))
+    it.configure("lobby", **shown)
     assert it.control.refused("lobby") is None
-    assert it.control.in_force("lobby") == told
+    assert it.control.in_force("lobby") == shown
 
 
 def test_an_empty_document_returns_to_what_was_deployed(it: Controlled) -> None:
@@ -149,7 +149,7 @@ def test_the_same_document_again_changes_nothing_and_logs_nothing(
     assert len(it.storage.limits) == 1
 
 
-def test_a_document_of_many_mistakes_is_told_in_short(it: Controlled) -> None:
+def test_a_document_of_many_mistakes_is_reported_in_short(it: Controlled) -> None:
     it.configure("lobby", **{f"k{number}": number for number in range(200)})
     refused = it.control.refused("lobby")
     assert refused is not None
@@ -167,7 +167,7 @@ def test_passwords_are_hidden_in_a_refusal(it: Controlled) -> None:
     assert "max_fps: expected a valid number" in refused
 
 
-def test_unknown_commands_and_cameras_are_told_what_there_is(it: Controlled) -> None:
+def test_unknown_commands_and_cameras_are_answered_with_what_there_is(it: Controlled) -> None:
     with pytest.raises(CommandError) as caught:
         it.control.command("lobby", "reboot")
     assert str(caught.value) == 'lobby: expected one of the commands restart, snapshot, found "reboot"'
@@ -197,7 +197,7 @@ def test_a_snapshot_is_written_at_once_and_published_when_it_is(
     assert (second.captured_at - first.captured_at).total_seconds() < 9
 
 
-def test_a_restart_connects_anew(running: Controlled, eventually: Eventually) -> None:
+def test_a_restart_connects_again(running: Controlled, eventually: Eventually) -> None:
     eventually(lambda: running.report(1).state is CameraState.CONNECTED)
     since = running.report(1).since
     running.control.command("gate", " restart\n")
@@ -212,5 +212,5 @@ def test_the_age_limit_follows_the_rate(running: Controlled, eventually: Eventua
     assert running.report(1).stale_after_s == 5
     eventually(lambda: running.report(1).frames_total > 20)
     assert running.report(1).reconnects_total == 0
-    told = json.loads(running.node.frame_path("gate").with_suffix(".json").read_text())
-    assert told["stale_after_s"] == 5
+    shown = json.loads(running.node.frame_path("gate").with_suffix(".json").read_text())
+    assert shown["stale_after_s"] == 5

@@ -55,10 +55,10 @@ class NodeProcess:
         """What /healthz says of them; empty while it does not answer."""
         try:
             with urllib.request.urlopen(f"http://localhost:{self.port}/healthz", timeout=5) as answer:
-                told: dict[str, Any] = json.load(answer)
+                answer_values: dict[str, Any] = json.load(answer)
         except OSError:
             return []  # 503 while there is no picture yet is one as well
-        away: list[dict[str, Any]] = told["brokers_away"]
+        away: list[dict[str, Any]] = answer_values["brokers_away"]
         return away
 
     def log(self) -> str:
@@ -87,13 +87,13 @@ def node(tmp_path: Path, nucleus: NucleusSocket) -> Iterator[Callable[..., NodeP
             each.process.wait()
 
 
-def told(nucleus: NucleusSocket) -> list[dict[str, Any]]:
+def published_states(nucleus: NucleusSocket) -> list[dict[str, Any]]:
     assert set(nucleus.topics()) <= {BALL}
     return [json.loads(each.payload) for each in nucleus.published]
 
 
 def is_connected(nucleus: NucleusSocket) -> bool:
-    return bool(nucleus.published) and told(nucleus)[-1]["state"] == "connected"
+    return bool(nucleus.published) and published_states(nucleus)[-1]["state"] == "connected"
 
 
 def test_node_tells_what_its_camera_does_until_its_clean_end_and_the_next_start_knows(
@@ -102,16 +102,16 @@ def test_node_tells_what_its_camera_does_until_its_clean_end_and_the_next_start_
     running = node()
     running.start()
     eventually(lambda: is_connected(nucleus))
-    assert told(nucleus)[-1]["previous_end"] is None
-    assert told(nucleus)[-1]["config"] == {"in_force": {"max_fps": 5.0}, "refused": None}
+    assert published_states(nucleus)[-1]["previous_end"] is None
+    assert published_states(nucleus)[-1]["config"] == {"in_force": {"max_fps": 5.0}, "refused": None}
     assert running.end() == 0
-    assert told(nucleus)[-1]["state"] == "disconnected"
+    assert published_states(nucleus)[-1]["state"] == "disconnected"
     assert nucleus.states == ["RUNNING"]
 
     nucleus.published.clear()
     running.start()
     eventually(lambda: is_connected(nucleus))
-    assert told(nucleus)[-1]["previous_end"] == "clean"
+    assert published_states(nucleus)[-1]["previous_end"] == "clean"
 
 
 def test_node_that_was_killed_says_so_at_its_next_start(
@@ -121,11 +121,11 @@ def test_node_that_was_killed_says_so_at_its_next_start(
     running.start()
     eventually(lambda: is_connected(nucleus))
     running.end(signal.SIGKILL)
-    assert told(nucleus)[-1]["state"] == "connected"  # nobody was left to say more
+    assert published_states(nucleus)[-1]["state"] == "connected"  # nobody was left to say more
     nucleus.published.clear()
     running.start()
     eventually(lambda: bool(nucleus.published))
-    assert told(nucleus)[0]["previous_end"] == "unclean"
+    assert published_states(nucleus)[0]["previous_end"] == "unclean"
 
 
 def test_recording_node_keeps_how_it_ended_on_the_disk_of_its_spool(
@@ -136,18 +136,18 @@ def test_recording_node_keeps_how_it_ended_on_the_disk_of_its_spool(
     running = node(bucket=f"file://{tmp_path / 'bucket'}", spool={"path": str(spool)})
     running.start()
     eventually(lambda: is_connected(nucleus))
-    assert told(nucleus)[-1]["spool_bytes"] == 0
+    assert published_states(nucleus)[-1]["spool_bytes"] == 0
     running.end(signal.SIGKILL)
     assert (spool / ".node.json").exists()
     nucleus.published.clear()
     running.start()
     eventually(lambda: bool(nucleus.published))
-    assert told(nucleus)[0]["previous_end"] == "unclean"
+    assert published_states(nucleus)[0]["previous_end"] == "unclean"
     assert running.end() == 0
     assert "other files" not in running.log()
 
 
-def test_fault_of_the_node_is_told_to_the_nucleus(
+def test_fault_of_the_node_is_reported_to_the_nucleus(
     nucleus: NucleusSocket, node: Callable[..., NodeProcess]
 ) -> None:
     running = node()
@@ -163,7 +163,7 @@ def test_camera_that_is_away_is_a_state_and_no_fault_of_the_node(
 ) -> None:
     running = node(cameras=[{"id": "ball", "uri": f"rtsp://127.0.0.1:{free_port()}/none"}])
     running.start()
-    eventually(lambda: bool(nucleus.published) and told(nucleus)[-1]["reason"] == "refused")
+    eventually(lambda: bool(nucleus.published) and published_states(nucleus)[-1]["reason"] == "refused")
     assert running.end() == 0
     assert nucleus.states == ["RUNNING"]
 

@@ -44,7 +44,7 @@ def test_age_is_absent_before_the_first_picture(tmp_path: Path) -> None:
     assert ("edgecam_frame_age_seconds", "gate") not in samples(ReportedNode(tmp_path, away()))
 
 
-def test_numbers_are_read_anew_at_every_scrape(tmp_path: Path) -> None:
+def test_numbers_are_read_again_at_every_scrape(tmp_path: Path) -> None:
     node = ReportedNode(tmp_path, report(frames_total=1))
     registry = metrics.registry(node.reports)
     assert b'edgecam_frames_total{camera="lobby"} 1.0' in metrics.text(registry)

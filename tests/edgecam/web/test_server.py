@@ -132,12 +132,12 @@ def test_any_other_path_is_404(ask: Ask, path: str) -> None:
 
 def test_reports_of_all_cameras_are_json(ask: Ask) -> None:
     answer, body = ask("/cameras?whatever=1")
-    told = json.loads(body)
+    shown = json.loads(body)
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
-    assert [camera["id"] for camera in told["cameras"]] == ["lobby", "gate"]
-    assert told["cameras"][0]["frame"]["captured_at"] == "2026-11-21T09:45:35.123Z"
-    assert told["cameras"][0]["delivering"] is True
-    assert told["cameras"][1]["frame"] is None
+    assert [camera["id"] for camera in shown["cameras"]] == ["lobby", "gate"]
+    assert shown["cameras"][0]["frame"]["captured_at"] == "2026-11-21T09:45:35.123Z"
+    assert shown["cameras"][0]["delivering"] is True
+    assert shown["cameras"][1]["frame"] is None
 
 
 def test_health_is_200_when_all_deliver_and_503_with_reasons_otherwise(ask: Ask, node: ReportedNode) -> None:
