@@ -99,7 +99,7 @@ def read_file(path: Path, *, limit_bytes: int, folder: int | None = None) -> tup
 
 
 def trusted_users() -> frozenset[int]:
-    """Whose folders, files and links are as good as the node's own."""
+    """The users whose folders, files and links are trusted as the node's own."""
     given = os.environ.get(OWNER_VARIABLE, "").partition(":")[0]
     users = {_ROOT, os.geteuid(), os.stat("/").st_uid}  # noqa: PTH116 - by its one letter
     return frozenset(users | {int(given)} if given.isdecimal() else users)
@@ -114,7 +114,7 @@ def refuse_foreign(where: str, facts: os.stat_result, *, is_sticky_enough: bool 
         is_sticky_enough: Others may write where they cannot take away what is another's.
 
     Raises:
-        ForeignFolder: see there.
+        ForeignFolder: it is another user's, or others may write it.
     """
     if facts.st_uid not in trusted_users():
         raise ForeignFolder(

@@ -8,7 +8,7 @@ import sys
 ARENAS = """
 import ctypes, os, threading
 from edgecam import heap
-heap.settle()
+heap.configure()
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.fdopen.restype = ctypes.c_void_p

@@ -224,7 +224,7 @@ class Connection:
             self._source.cut()
             closing.join(CLOSE_TIMEOUT_S - _CUT_AFTER_S)
         if self._is_flooded:
-            heap.give_back()
+            heap.trim()
         # Reference cycles: without these, all are freed now.
         self._on_format, self._on_unit, self._fault = _ignore, None, None
         if closing.is_alive():

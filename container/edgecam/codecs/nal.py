@@ -1,4 +1,4 @@
-"""NAL units, the parts that H.264 and H.265 pictures are made of, as far as telling whole from damaged needs.
+"""NAL units, the parts that H.264 and H.265 pictures are made of, as far as whole and damaged ones differ.
 
 In MP4 each has its length before it, four bytes (ISO/IEC 14496-15, 5.3.3). What a power cut has kept from the
 disk reads as zeros, a sector of 512 bytes at least.
@@ -56,8 +56,8 @@ def is_whole_picture(data: bytes) -> bool:
 
 
 def pictures(data: bytes, *, is_h265: bool) -> list[Picture]:
-    """The whole pictures that follow each other in `data`. The last is left out: whether it is whole only the
-    beginning of the next one would show."""
+    """The whole pictures that follow each other in `data`. The last is left out: only the beginning
+    of a next one would show that it is whole."""
     found: list[Picture] = []
     begun, has_slice, is_keyframe = 0, False, False
     for begin, end in units(data):
@@ -83,7 +83,7 @@ def _kind(header: int, *, is_h265: bool) -> int:
 
 
 def _begins_picture(unit: bytes, *, is_h265: bool) -> bool:
-    """Of a slice: whether it is the first of its picture. The first bit after the header says so:
+    """Of a slice: whether it is the first of its picture. By the first bit after the header:
     first_slice_segment_in_pic_flag in H.265, first_mb_in_slice (0 is coded as a single 1) in H.264."""
     header_bytes = 2 if is_h265 else 1
     return len(unit) > header_bytes and bool(unit[header_bytes] & 0x80)

@@ -100,7 +100,7 @@ class Logins:
         self._stopping.set()
 
     def renew(self) -> None:
-        """Look at every login again that is in use, and tell the cameras whose login has changed."""
+        """Fetch every login in use again, and notify the cameras whose login has changed."""
         with self._entries_lock:
             in_use = [credentials for credentials, entry in self._entries.items() if entry.login is not None]
         for credentials in in_use:

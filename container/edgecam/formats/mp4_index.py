@@ -23,14 +23,14 @@ class Sample:
         offset: Where it begins in the file.
         size: Its bytes.
         duration: Until the next one is decoded, in the track's time.
-        shift: From decoding to showing, in the track's time.
+        composition_offset: From decoding to presentation (`ctts`), in the track's time.
         is_keyframe: Whether it can be decoded alone.
     """
 
     offset: int
     size: int
     duration: int
-    shift: int
+    composition_offset: int
     is_keyframe: bool
 
     @property
@@ -69,7 +69,7 @@ class Index:
         """From the first picture shown to the end of the last, in the track's time."""
         return _shown(self.samples, _media_start(self.moov))
 
-    def holding(self, samples: Sequence[Sample]) -> Index:
+    def with_samples(self, samples: Sequence[Sample]) -> Index:
         """The same index with these samples in place of its own. What is shown, and when, is theirs; the last
         are decoded later where that is needed for one length by every measure (`_with_one_length`).
 
@@ -129,14 +129,14 @@ def _samples(stbl: Box) -> Iterator[Sample]:
     sizes = _sizes(stbl.child(b"stsz").payload)
     durations = _runs(stbl.child(b"stts").payload, "I", len(sizes))
     ctts = stbl.find(b"ctts")
-    shifts = _runs(ctts.payload, "i", len(sizes)) if ctts else [0] * len(sizes)
+    compositions = _runs(ctts.payload, "i", len(sizes)) if ctts else [0] * len(sizes)
     stss = stbl.find(b"stss")
     keyframes = set(_numbers(stss.payload, "I")) if stss else None
     offsets = _offsets(stbl, sizes)
-    for number, (offset, size, duration, shift) in enumerate(
-        zip(offsets, sizes, durations, shifts, strict=True), start=1
+    for number, (offset, size, duration, composition) in enumerate(
+        zip(offsets, sizes, durations, compositions, strict=True), start=1
     ):
-        yield Sample(offset, size, duration, shift, keyframes is None or number in keyframes)
+        yield Sample(offset, size, duration, composition, keyframes is None or number in keyframes)
 
 
 def _numbers(payload: bytes, form: str) -> list[int]:
@@ -187,8 +187,8 @@ def _offsets(stbl: Box, sizes: Sequence[int]) -> list[int]:
 def _tables(samples: Sequence[Sample]) -> Iterator[tuple[bytes, bytes | None]]:
     """Kind and payload of each table; None where there is to be none."""
     yield b"stts", _run_table("I", [sample.duration for sample in samples])
-    has_shifts = any(sample.shift for sample in samples)
-    yield b"ctts", _run_table("i", [sample.shift for sample in samples]) if has_shifts else None
+    has_offsets = any(sample.composition_offset for sample in samples)
+    yield b"ctts", _run_table("i", [sample.composition_offset for sample in samples]) if has_offsets else None
     keyframes = [number for number, sample in enumerate(samples, start=1) if sample.is_keyframe]
     has_others = len(keyframes) < len(samples)
     yield b"stss", _table("I", keyframes) if has_others else None
@@ -209,7 +209,7 @@ def _table(form: str, values: Sequence[int], *, width: int = 1) -> bytes:
 
 def _run_table(form: str, values: Sequence[int]) -> bytes:
     runs = [(len(list(group)), value) for value, group in groupby(values)]
-    # Version 1 of ctts, which alone has signed shifts; there is only one of stts.
+    # Version 1 of ctts, which alone has signed offsets; there is only one of stts.
     version = 1 << 24 if any(value < 0 for _, value in runs) else 0
     return struct.pack(">II", version, len(runs)) + b"".join(struct.pack(f">I{form}", *run) for run in runs)
 
@@ -272,7 +272,7 @@ def _set_last_edit(trak: Box, movie_time: int) -> int:
 
 
 def _shown(samples: Sequence[Sample], start: int) -> int:
-    ends = (at + sample.shift + sample.duration for at, sample in zip(_begun(samples), samples, strict=True))
+    ends = (at + it.duration for at, it in zip(_presentation_times(samples), samples, strict=True))
     return max(ends, default=start) - start
 
 
@@ -284,18 +284,18 @@ def _with_one_length(samples: Sequence[Sample], start: int) -> tuple[Sample, ...
     much later than its turn comes. So it is decoded, with all after it, as late as their showing allows.
     """
     lacking = _shown(samples, start) - sum(sample.duration for sample in samples)
-    shown_at = [at + sample.shift for at, sample in zip(_begun(samples), samples, strict=True)]
+    shown_at = _presentation_times(samples)
     ahead = shown_at.index(max(shown_at)) if samples else 0
     if ahead == 0 or lacking <= 0:
         return tuple(samples)
-    later = max(0, min(lacking, *(sample.shift for sample in samples[ahead:])))
-    settled = list(samples[:ahead])
-    settled[-1] = replace(settled[-1], duration=settled[-1].duration + later)
-    settled += (replace(sample, shift=sample.shift - later) for sample in samples[ahead:])
-    settled[-1] = replace(settled[-1], duration=settled[-1].duration + lacking - later)
-    return tuple(settled)
+    later = max(0, min(lacking, *(it.composition_offset for it in samples[ahead:])))
+    moved = list(samples[:ahead])
+    moved[-1] = replace(moved[-1], duration=moved[-1].duration + later)
+    moved += (replace(it, composition_offset=it.composition_offset - later) for it in samples[ahead:])
+    moved[-1] = replace(moved[-1], duration=moved[-1].duration + lacking - later)
+    return tuple(moved)
 
 
-def _begun(samples: Sequence[Sample]) -> Iterator[int]:
-    """When the decoding of each begins."""
-    return accumulate((sample.duration for sample in samples[:-1]), initial=0) if samples else iter(())
+def _presentation_times(samples: Sequence[Sample]) -> list[int]:
+    decode_times = accumulate((it.duration for it in samples[:-1]), initial=0) if samples else iter(())
+    return [at + it.composition_offset for at, it in zip(decode_times, samples, strict=True)]

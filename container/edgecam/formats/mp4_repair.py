@@ -97,9 +97,9 @@ def repair(file: BinaryIO) -> Repaired | None:
     return None
 
 
-def settle(file: BinaryIO) -> None:
-    """Let a finished `file` (open for reading and writing) be shown to its end. Where pictures are decoded in
-    another order than shown and the last group ends early, mp4mux leaves the last of them out.
+def complete(file: BinaryIO) -> None:
+    """Complete the durations of a finished `file` (open for reading and writing). Where the order of decoding
+    is another than that of showing and the last group ends early, mp4mux leaves the last of them out.
 
     Raises:
         OSError: the disk could not be read or written; the file plays as it did.
@@ -125,7 +125,7 @@ def _repair_by(file: BinaryIO, head: _Header, found: _Found) -> Repaired | None:
     tail = tuple(_tail(file, found.index)) if found.whole == len(found.index.samples) else ()
     # Where the reserved room is used up, there is still enough for what was named before.
     for samples in (named + tail, named):
-        index = found.index.holding(samples)
+        index = found.index.with_samples(samples)
         place = _place(head, found, len(index.moov.to_bytes()))
         if place is not None:
             _write(file, head, found, index, place)
@@ -182,7 +182,7 @@ def _is_whole_jpeg(data: bytes) -> bool:
 def _tail(file: BinaryIO, index: Index) -> Iterator[Sample]:
     """The pictures after the last that is named; none where the order of showing is another than theirs."""
     samples = index.samples
-    if not index.has_units or len(samples) < _FEW or any(sample.shift for sample in samples):
+    if not index.has_units or len(samples) < _FEW or any(sample.composition_offset for sample in samples):
         return
     rhythm = median_low(sample.duration for sample in samples)
     begin = max(sample.end for sample in samples)

@@ -51,7 +51,7 @@ def run(config: NodeConfig, *, timeout_s: float | None = None) -> int:
         InstallationError: the page's port is taken, GStreamer is missing, or this edgecam cannot record.
         SpoolError: the spool cannot be used.
     """
-    heap.settle()
+    heap.configure()
     handler = setup(config.log)
     # Blocked before any thread is made, so that all inherit it and only sigwait receives them: no handler
     # ever runs in the middle of something else.

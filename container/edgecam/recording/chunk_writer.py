@@ -149,7 +149,7 @@ class ChunkWriter:
         if self._error is None and self._may_end_early and not at_keyframe:
             # A disk that fails now leaves a file that plays, without its last picture.
             with contextlib.suppress(OSError), self._path.open("r+b") as file:
-                mp4.settle(file)
+                mp4.complete(file)
         return self._error is None
 
     def _handle_message(self, message: Any) -> None:

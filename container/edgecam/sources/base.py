@@ -101,7 +101,7 @@ class Source(ABC):
         """From any thread: end every read from outside, since the pipeline does not end by itself."""
 
     def close(self) -> None:
-        """Let go of what the bin does not own. To be called once the pipeline around the bin has ended."""
+        """Release what the bin does not own. To be called once the pipeline around the bin has ended."""
         # The error's traceback refers to frames that refer to this source: a circle that nothing frees.
         self.fault = None
 

@@ -1,7 +1,7 @@
 """From a camera's `uri` to whole coded pictures: one class a scheme.
 
-A `Source` makes a GStreamer bin whose pads deliver access units in the form that `codecs` lists. What is
-behind it (a network, a file, numbered pictures) is nobody else's business.
+A `Source` makes a GStreamer bin whose pads deliver access units in the form that `codecs` lists. Nothing
+downstream knows what is behind it: a network, a file, numbered pictures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`file://`: a video file, once or in a loop."""
+"""`file://`: a video file, in a loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that need no camera: numbered files and synthetic patterns."""
+"""`images://`: numbered JPEG or PNG files, in a loop."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from edgecam.gstreamer.gst import (
 )
 from edgecam.sources.base import Source
 from edgecam.sources.picture_file import read_picture
-from edgecam.sources.query import _NUMBER, query_of, rate
+from edgecam.sources.query import query_of, rate
 
 log = logging.getLogger(__name__)
+
+_NUMBER = re.compile(r"%0?(\d*)d")
 
 
 class ImagesSource(Source):

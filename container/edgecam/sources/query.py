@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,8 +9,6 @@ from edgecam.config.camera import Camera
 from edgecam.errors import SourceUnsupported
 
 _MAX_FPS = 120
-
-_NUMBER = re.compile(r"%0?(\d*)d")
 
 
 def query_of(camera: Camera, name: str, defaults: dict[str, str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """TCP connections that an element of GStreamer makes in this process: how much they brought, and their end.
 
-rtspsrc shows its socket to nobody, takes answers of any size, and restarts its time-out with every byte. A
+rtspsrc does not expose its socket, takes answers of any size, and restarts its time-out with every byte. A
 camera that trickles would hold its thread for ever, one that floods would fill the memory. So the socket is
 found among the process's descriptors (proc(5), /proc/self/fd) and a duplicate is kept: the kernel counts what
 comes (tcp(7), TCP_INFO), and `cut` ends every read from it.
@@ -20,7 +20,7 @@ _DESCRIPTORS = Path("/proc/self/fd")
 _TCP_INFO_BYTES = 160
 _BYTES_RECEIVED_AT, _DATA_SEGMENTS_OUT_AT = 128, 156  # of struct tcp_info: linux/tcp.h, both there since 4.6
 _TURN_TIMEOUT_S = 2.0
-"""Waiting longer would hold up a pipeline that is to be closed; the connection then goes unwatched."""
+"""Longer would delay the close of a pipeline; the connection is then not watched."""
 
 _claimed: set[int] = set()
 _claimed_lock = threading.Lock()

@@ -31,11 +31,7 @@ class PatternSource(Source):
 
     def _fill(self) -> None:
         pattern = make("videotestsrc", is_live=True)
-        known = {
-            nick
-            for value in type(pattern.get_property("pattern")).__enum_values__.values()
-            for nick in (value.value_nick,)
-        }
+        known = {value.value_nick for value in type(pattern.get_property("pattern")).__enum_values__.values()}
         if self._pattern not in known:
             raise SourceUnsupported(
                 f"{self.name}: expected pattern to be one of {', '.join(sorted(known))}, found "

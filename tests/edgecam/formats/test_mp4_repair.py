@@ -85,7 +85,7 @@ def test_every_reader_finds_the_same_length_wherever_a_film_with_b_frames_is_cut
         index = index_that_counts(path.read_bytes())
         assert sum(sample.duration for sample in index.samples) == index.shown
         assert shown_at(index.samples) == shown_at(samples)[:kept]
-        assert all(sample.shift >= 0 and sample.duration > 0 for sample in index.samples)
+        assert all(sample.composition_offset >= 0 and sample.duration > 0 for sample in index.samples)
         assert recovered.duration_ms == -(-index.shown * 1000 // index.timescale)
         assert kept == 1 or probed(path)[1] * 1000 == pytest.approx(recovered.duration_ms, abs=1)
 
@@ -97,15 +97,15 @@ def test_b_frames_that_others_are_built_on_change_nothing_about_that(kept: int, 
     path = tmp_path / "b-frames.mp4"
     index = index_of(after(writes_of(MP4, path, FILM_WITH_B_FRAMES)))  # for its edit: two pictures of delay
     pyramid = [
-        replace(index.samples[turn], duration=frame, shift=(shown - turn + 2) * frame)
+        replace(index.samples[turn], duration=frame, composition_offset=(shown - turn + 2) * frame)
         for turn, shown in enumerate([0, 4, 2, 1, 3, 8, 6, 5, 7])
     ][:kept]
-    held = index.holding(pyramid)
+    held = index.with_samples(pyramid)
     assert shown_at(held.samples) == shown_at(pyramid)
     assert sum(sample.duration for sample in held.samples) == held.shown
     assert held.shown == max(shown_at(pyramid)) - 2 * frame + frame
-    assert all(sample.shift >= 0 for sample in held.samples)
-    assert held.holding(held.samples).samples == held.samples
+    assert all(sample.composition_offset >= 0 for sample in held.samples)
+    assert held.with_samples(held.samples).samples == held.samples
 
 
 def index_that_counts(content: bytes) -> Index:
@@ -119,7 +119,7 @@ def index_that_counts(content: bytes) -> Index:
 def shown_at(samples: Sequence[Sample]) -> list[int]:
     """When each is shown, in the track's time."""
     decoded = accumulate((sample.duration for sample in samples[:-1]), initial=0)
-    return [at + sample.shift for at, sample in zip(decoded, samples, strict=True)]
+    return [at + sample.composition_offset for at, sample in zip(decoded, samples, strict=True)]
 
 
 def test_mending_that_is_interrupted_at_any_write_is_done_by_the_next(
@@ -151,7 +151,7 @@ def test_mending_that_is_interrupted_at_any_write_is_done_by_the_next(
 
 def test_index_written_anew_says_the_same(writes: list[Write]) -> None:
     index = index_of(after(writes))
-    again = index.holding(index.samples)
+    again = index.with_samples(index.samples)
     assert again.samples == index.samples
     assert again.moov.to_bytes() == index.moov.to_bytes()
 
@@ -177,7 +177,7 @@ def test_chunk_of_more_than_four_gigabytes_is_mended(writes: list[Write], tmp_pa
     index = index_of(content)
     behind = (replace(sample, offset=sample.offset + far) for sample in index.samples[45:])
     moved = [*index.samples[:45], *behind]
-    moov = index.holding(moved).moov.to_bytes()
+    moov = index.with_samples(moved).moov.to_bytes()
     at = content.index(b"moov") - 4
     mdat = pictures_begin(content) - 16
     head = content[:at] + moov
