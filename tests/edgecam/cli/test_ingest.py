@@ -51,7 +51,7 @@ def mistakes(*arguments: str, **environment: str) -> list[str]:
         (["door"], {"PIPE_NAME": "/run/p", "RTSP_SOURCE": "rtsp://10.0.0.1/x"}),
     ],
 )
-def test_pipe_and_camera_may_be_told_in_each_of_the_forerunners_ways(
+def test_pipe_and_camera_may_be_given_in_each_of_the_forerunners_ways(
     arguments: list[str], environment: dict[str, str]
 ) -> None:
     found = config(*arguments, **environment)
@@ -90,7 +90,7 @@ def test_several_on_one_machine_do_not_get_in_each_others_way() -> None:
 
 
 @pytest.mark.parametrize("name", ["EDGECAM_BUCKET", "DESTINATION_BUCKET", "BUCKET"])
-def test_bucket_may_be_told_by_name_or_uri(name: str) -> None:
+def test_bucket_may_be_given_by_name_or_uri(name: str) -> None:
     assert ingest("/run/p", "door", **{name: "films"}).config.bucket == "gs://films"
     assert ingest("/run/p", "door", **{name: "gs://films/site"}).config.bucket == "gs://films/site"
 
@@ -117,7 +117,7 @@ def test_camera_without_a_login_needs_none() -> None:
     assert config("door", RTSP_SOURCE="rtsp://10.0.0.1/x").cameras[0].credentials is None
 
 
-def test_every_mistake_is_said_by_the_name_it_was_told_by(tmp_path: Path) -> None:
+def test_every_mistake_is_reported_by_the_name_of_its_option(tmp_path: Path) -> None:
     assert mistakes() == [
         "DEVICE_ID: expected the camera's id (or CAMERA_ID as an argument), found nothing",
         "PIPE_NAME: expected a named pipe (or --video-path), or a camera in RTSP_SOURCE, found neither",

@@ -56,7 +56,7 @@ def mistakes(*arguments: str, **environment: str) -> list[str]:
     return [str(mistake) for mistake in caught.value.mistakes]
 
 
-def test_without_a_key_nobody_is_told_whatever_else_is_set() -> None:
+def test_without_a_key_no_state_is_sent_whatever_else_is_set() -> None:
     environment = CAMERA | REGISTRY | {"CA_CERTS": "/none.pem", "MQTT_BRIDGE_PORT": "x"}
     assert ingest(environment=environment) == ingest(environment=dict(CAMERA))
     assert ingest(environment=environment).config.cloud_iot is None
@@ -189,7 +189,7 @@ def test_what_is_missing_beside_the_key_is_said_by_name(keys: Path) -> None:
     ]
 
 
-def test_what_is_wrong_is_said_by_the_name_it_was_told_by(keys: Path) -> None:
+def test_what_is_wrong_is_reported_by_the_name_of_its_option(keys: Path) -> None:
     found = mistakes(
         "--cloud-region=here",
         "--state-payload=words",

@@ -75,7 +75,7 @@ def wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
-def test_version_is_told() -> None:
+def test_version_is_printed() -> None:
     assert edgecam("--version").stdout == f"edgecam {__version__}\n"
 
 
@@ -222,7 +222,7 @@ def test_password_of_a_camera_shows_in_no_log_however_much_is_logged(
     assert "hush-9" not in log
 
 
-def test_password_in_a_uri_is_hidden_and_a_better_way_is_told() -> None:
+def test_password_in_a_uri_is_hidden_and_a_better_way_is_named() -> None:
     uri = f"rtsp://guard:{PASSWORD}@127.0.0.1:{free_port()}/x"
     for arguments in (["probe", uri], ["probe", uri, "--json"], ["frame", uri, "/nowhere/x.jpg"]):
         done = edgecam(*arguments)

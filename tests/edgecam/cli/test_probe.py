@@ -164,7 +164,7 @@ def test_a_result_is_text_for_people_and_json_for_programs() -> None:
     assert (shown["width"], shown["bit_rate_bps"], shown["failure"]) == (1920, 4_180_000, None)
 
 
-def test_failure_is_told_with_its_one_word() -> None:
+def test_failure_is_shown_with_its_one_word() -> None:
     result = ProbeResult(uri="rtsp://h/x", failure=Failure("refused", "nobody listens there"))
     assert "refused: nobody listens there" in result.text().splitlines()
     assert json.loads(result.json_text())["failure"]["reason"] == "refused"
@@ -179,7 +179,7 @@ def test_source_that_needs_no_camera_is_probed() -> None:
     Camera.model_validate(result.suggestion)
 
 
-def test_coded_source_is_told_with_profile_rate_and_keyframe_interval() -> None:
+def test_coded_source_is_shown_with_profile_rate_and_keyframe_interval() -> None:
     description = (
         "pipeline:videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=20/1 ! x264enc "
         "key-int-max=20 tune=zerolatency speed-preset=ultrafast ! h264parse"

@@ -63,7 +63,7 @@ def test_whole_numbers_may_be_written_as_any_program_writes_them() -> None:
     ]
 
 
-def test_every_mistake_is_told() -> None:
+def test_every_mistake_is_reported() -> None:
     document = {
         "max_fps": 31,
         "chunk_s": "5",

@@ -32,7 +32,7 @@ def mistakes(document: object, **options: object) -> list[str]:
     return [str(mistake) for mistake in caught.value.mistakes]
 
 
-def test_every_mistake_is_told_not_just_the_first() -> None:
+def test_every_mistake_is_reported_not_just_the_first() -> None:
     assert mistakes({"inner": {"size": "x"}, "rows": [{"sise": 3}, 5]}) == [
         "name: expected a value, found nothing",
         'inner.size: expected a valid integer, found "x"',

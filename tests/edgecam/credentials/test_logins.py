@@ -154,7 +154,7 @@ def test_secret_of_another_shape_is_refused_with_its_keys_and_no_value(text: str
     assert "guard" not in str(caught.value)
 
 
-def test_refused_login_is_fetched_anew_and_the_other_cameras_are_told() -> None:
+def test_refused_login_is_fetched_again_and_the_other_cameras_are_notified() -> None:
     cameras = [camera("a", secret=ARN), camera("b", secret=ARN), camera("c")]
     logins, secrets, clock = logins_with(*cameras, password="before-rotation")
     notified: list[str] = []
@@ -212,7 +212,7 @@ def test_secret_that_was_never_had_is_an_error_and_asked_for_again() -> None:
     assert logins.login(asking) == Login("guard", "late-arrival")
 
 
-def test_rotation_is_found_in_the_background_and_the_camera_is_told() -> None:
+def test_rotation_is_found_in_the_background_and_the_camera_is_notified() -> None:
     asking = camera(secret=ARN)
     logins, secrets, clock = logins_with(asking, password="before-the-hour")
     notified: list[str] = []

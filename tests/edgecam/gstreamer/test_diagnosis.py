@@ -51,7 +51,7 @@ def test_source_lines_of_gstreamer_and_secrets_are_not_shown() -> None:
     assert summary == "Bad (login *** failed)"
 
 
-def test_a_refused_connection_is_told_from_a_host_that_is_not_there(free_port: int) -> None:
+def test_a_refused_connection_differs_from_a_host_that_is_not_there(free_port: int) -> None:
     refused = explain_connect("x", "127.0.0.1", free_port, CONNECT)
     assert isinstance(refused, SourceRefused)
     assert str(free_port) in str(refused)
