@@ -10,7 +10,7 @@ takes a quarter of an hour, `--quick` two minutes. Measured are
 - CPU: user and system seconds of the process and its children per camera and minute, from /proc;
 - memory: the largest resident and proportional set size seen;
 - age: how old the picture in the file is when it is read, at random moments. The camera shows its film in
-  step with the wall clock and stamps each picture with its number, so the picture itself tells when it was
+  step with the wall clock and stamps each picture with its number, so the picture itself shows when it was
   sent: the same for every peer, and with all that lies between camera and file in it;
 - torn: how many reads of the whole file found it cut, empty or missing.
 
@@ -51,7 +51,7 @@ CAMERA = f"lobby:{WIDTH}x1080@{FPS}"
 WARM_UP_S = 6.0
 """The decode mode settles after two keyframe intervals; interpreters and plugins are loaded by then."""
 _READ_EVERY_S = 0.03  # on the average; random, so that no reader beats in time with a writer
-_KEPT_EVERY = 6  # of the reads, one in so many keeps the picture to tell its age
+_KEPT_EVERY = 6  # one of this many reads keeps the picture, to measure its age
 _MEMORY_EVERY_S = 2.0
 _DONE = (b"\xff\xd8", b"\xff\xd9")
 
@@ -210,8 +210,8 @@ def memory_mb(processes: Sequence[psutil.Process]) -> tuple[float, float]:
 
 def measure(way: Way, seconds: float, folder: Path) -> Row:
     """Run one way alone."""
-    said = folder / "output.txt"
-    with said.open("wb") as output:
+    log = folder / "output.txt"
+    with log.open("wb") as output:
         process = subprocess.Popen(
             way.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
@@ -220,8 +220,8 @@ def measure(way: Way, seconds: float, folder: Path) -> Row:
             time.sleep(WARM_UP_S)
             return observe(way, psutil.Process(process.pid), seconds)
         except (RuntimeError, psutil.Error) as error:
-            text = said.read_text(errors="replace")[-600:]
-            raise SystemExit(f"{way.name}: {error}; it said:\n{text}") from error
+            text = log.read_text(errors="replace")[-600:]
+            raise SystemExit(f"{way.name}: {error}; its output:\n{text}") from error
         finally:
             end(process)
             way.picture.unlink(missing_ok=True)

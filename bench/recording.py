@@ -2,7 +2,7 @@
 
     python -m bench.recording [--quick] [--seconds 10] [--rounds 3] [--json bench/results/recording.json]
 
-One test camera, watched so many times: 1080p30 H.264, 4 Mbit/s, a keyframe every 2 s, RTSP over TCP on
+One test camera, recorded N times: 1080p30 H.264, 4 Mbit/s, a keyframe every 2 s, RTSP over TCP on
 loopback, cut into MP4 chunks of 10 s on a disk in memory. edgecam records into its spool, as on a core,
 checksums and all; the peers need a process a camera. Each way runs alone, after a warm-up, for `--seconds`, a
 whole number of chunks; all ways take turns for `--rounds`, and the median round of each (by CPU) stands in
@@ -42,7 +42,7 @@ WARM_UP_S = 8.0
 """By then every camera is connected, and the costs of starting are over."""
 _END_TIMEOUT_S = 15.0
 _MEMORY_EVERY_S = 5.0
-_PROBED = 16  # of the chunks of a way, so many are read, evenly spread
+_PROBED = 16  # chunks of a way that are read, evenly spread
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,8 @@ def ways(folder: Path, uri: str, counts: Sequence[int]) -> Iterator[Way]:
 def measure(way: Way, seconds: float) -> Row:
     """Run one way alone."""
     way.folder.mkdir(exist_ok=True)
-    said = way.folder / "output.txt"
-    with said.open("wb") as output:
+    log = way.folder / "output.txt"
+    with log.open("wb") as output:
         running = [
             subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
             for command in way.commands
@@ -144,8 +144,8 @@ def measure(way: Way, seconds: float) -> Row:
             time.sleep(WARM_UP_S)
             used_s, pss_mb = observe(running, seconds)
         except (RuntimeError, psutil.Error) as error:
-            text = said.read_text(errors="replace")[-600:]
-            raise SystemExit(f"{way.name}: {error}; it said:\n{text}") from error
+            text = log.read_text(errors="replace")[-600:]
+            raise SystemExit(f"{way.name}: {error}; its output:\n{text}") from error
         finally:
             end_all(running)
     chunks = sorted(way.folder.rglob("*.mp4"))

@@ -22,7 +22,7 @@ from sandbox.gcs.server import StoredObject
 
 ANSWER_WITHIN_S = 1.0
 _GIVEN_UP_S = 30.0
-"""A page that has said nothing for so long is not waited for any longer."""
+"""Timeout of a page that sends nothing."""
 _MB = 1e6
 
 

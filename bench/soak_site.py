@@ -18,7 +18,7 @@ from sandbox.cameras.hostile_camera import (
     plain_film,
 )
 from sandbox.faults.harness import configuration
-from sandbox.gcs import semantics as promises
+from sandbox.gcs import semantics
 from sandbox.gcs.server import EmbeddedGcs
 from sandbox.ports import free_port
 from sandbox.process import Process
@@ -81,7 +81,7 @@ class Site(Stoppable):
 
     def __enter__(self) -> Self:
         with self._stack:  # whatever fails here ends what was started before
-            promises.SAVE_EVERY_S = _SAVE_EVERY_S
+            semantics.SAVE_EVERY_S = _SAVE_EVERY_S
             self.gcs = self._stack.enter_context(EmbeddedGcs(folder=self._folder / "gcs"))
             self._stack.callback(self.stop_cameras)
             file = self._folder / "node.json"
@@ -115,7 +115,7 @@ class Site(Stoppable):
 
     @property
     def log_bytes(self) -> int:
-        """What the node has said."""
+        """Size of the node's log."""
         return self.node.log.stat().st_size
 
     def _configuration(self) -> str:

@@ -113,16 +113,16 @@ def _run(command: Sequence[str], environment: dict[str, str]) -> tuple[float, fl
     """Seconds, and most megabytes of the process and all below it."""
     quiet = {"CDK_DISABLE_CLI_TELEMETRY": "true", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
     begun, most = time.monotonic(), 0.0
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            command, cwd=PROJECT, env={**os.environ, **quiet, **environment}, stdout=said, stderr=said
+            command, cwd=PROJECT, env={**os.environ, **quiet, **environment}, stdout=log, stderr=log
         )
         while process.poll() is None:
             most = max(most, _resident_mb(process.pid))
             time.sleep(_LOOK_EVERY_S)
         if process.returncode != 0:
-            said.seek(0)
-            raise RuntimeError(f"{command[0]}: {said.read().decode()[-2000:]}")
+            log.seek(0)
+            raise RuntimeError(f"{command[0]}: {log.read().decode()[-2000:]}")
     return time.monotonic() - begun, most
 
 

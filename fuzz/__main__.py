@@ -27,7 +27,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def main() -> int:
-    """Feed, tell, and say what was found."""
+    """Feed, show progress, and print what was found."""
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--only", nargs="*", choices=list(TARGETS), metavar="NAME", default=list(TARGETS))
@@ -38,7 +38,7 @@ def main() -> int:
     print(table(outcomes))
     faults = [(each.target, fault) for each in outcomes for fault in each.faults]
     for target, fault in faults:
-        print(f"\n{target}: {fault['fault']}\n{fault['said']}")
+        print(f"\n{target}: {fault['fault']}\n{fault['message']}")
         for path in fault["inputs"]:
             print(f"  {path}")
     return int(bool(faults))

@@ -117,7 +117,7 @@ class Run:
             path = self._folder / f"found-{name}-{place}"
             path.write_bytes(data)
             paths.append(str(path))
-        self._faults[key] = {"fault": key, "said": str(error)[:2000], "inputs": paths, "size": size}
+        self._faults[key] = {"fault": key, "message": str(error)[:2000], "inputs": paths, "size": size}
 
     def _note(self, subject: Subject) -> None:
         gc.collect()

@@ -25,13 +25,13 @@ ANSWER_WITHIN_S = 20.0
 """Far more than a second: the machine may be lent to several, and a node that hangs hangs for ever."""
 RECOVERS_WITHIN_S = 30.0
 RECOVERY_EVERY = 25
-"""So many lots of bad input, then each camera is shown something good, and has to take it."""
+"""After this many batches of bad input each camera is shown something good, and has to take it."""
 _LOOK_EVERY_S = 0.02
 _FAULTS = re.compile(r"Traceback|unexpected fault|uncaught exception|could not be written|left behind")
 """Words of a log that say of a mistake in edgecam, not in what came from outside."""
 
 
-class NodeFault(AssertionError):  # noqa: N818 - what is wrong is said by its text
+class NodeFault(AssertionError):  # noqa: N818 - its text says what is wrong
     """The node did what no input may make it do."""
 
 
@@ -152,7 +152,7 @@ class FedNode:
             self._process.stdin.write("".join(f"{name}\n" for name in names).encode())
             self._process.stdin.flush()
         except BrokenPipeError:
-            return  # it has ended: said by who looks next
+            return  # it has ended: the next look reports that
 
     def _cameras(self) -> dict[str, dict[str, Any]]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_WITHIN_S)

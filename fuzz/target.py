@@ -38,7 +38,7 @@ class Target:
         opened: The subject, working in a folder that is empty.
         known: Inputs that broke something once, or nearly did: fed first. Those that cannot be written down
             lie in `found/<name>/`.
-        batch: So many inputs are fed at a time: a node has several cameras.
+        batch: How many inputs are fed at a time: a node has several cameras.
         watchdog_s: One feeding that takes longer is a hang. Generous: the machine may be lent to several.
         growth_bytes: By so much its memory may be larger at the end than when it had warmed up.
     """

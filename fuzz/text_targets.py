@@ -107,17 +107,17 @@ class Reader:
 
 @contextmanager
 def _configuration(folder: Path) -> Iterator[Subject]:
-    """`edgecam check`, the node's own variable, and the recipe's plan: a mistake is said, nothing else
+    """`edgecam check`, the node's own variable, and the recipe's plan: a mistake is reported, nothing else
     happens."""
     path = folder / "node.yaml"
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        said = io.StringIO()
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        output = io.StringIO()
+        with contextlib.redirect_stderr(output), contextlib.redirect_stdout(io.StringIO()):
             code = program.main(["check", str(path)])
         assert code in (program.DONE, WRONG), code
-        answer = said.getvalue()
+        answer = output.getvalue()
         assert len(answer) <= _LONGEST_ANSWER, f"{len(answer)} characters of mistakes"
         assert all(line.startswith("edgecam: ") for line in answer.splitlines()), answer
         text = data.decode(errors="surrogateescape")

@@ -60,7 +60,7 @@ class Outcome:
 def fuzz(
     names: Iterable[str], seconds: float, seed: int, *, folder: Path = FOLDER, module: str = "fuzz.targets"
 ) -> list[Outcome]:
-    """Feed these targets of `module` beside each other, for so long."""
+    """Feed these targets of `module` beside each other, for `seconds`."""
     targets = [importlib.import_module(module).TARGETS[name] for name in names]
     with ThreadPoolExecutor(len(targets), thread_name_prefix="fuzz") as pool:
         return list(
@@ -95,7 +95,7 @@ def _fuzzed(target: Target, module: str, seconds: float, seed: int, folder: Path
             break
         if all(each["fault"] != ended for each in outcome.faults):
             fed = _kept(sorted(folder.glob("current-*")), target, folder)
-            outcome.faults.append({"fault": ended, "said": child.tail(), "inputs": fed})
+            outcome.faults.append({"fault": ended, "message": child.tail(), "inputs": fed})
         seed, deaths = seed + 1_000_000, deaths + 1
     return outcome
 
@@ -163,4 +163,4 @@ def _judge(outcome: Outcome, target: Target, samples: list[tuple[int, int]]) -> 
 
 
 def _without_input(fault: str) -> dict[str, Any]:
-    return {"fault": fault, "said": "", "inputs": []}
+    return {"fault": fault, "message": "", "inputs": []}

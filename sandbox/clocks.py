@@ -32,7 +32,7 @@ class ManualClock:
         return False
 
     def advance(self, duration_s: float) -> None:
-        """Let so many seconds pass."""
+        """Let `duration_s` pass."""
         with self._lock:
             self._elapsed_s += duration_s
 
@@ -75,7 +75,7 @@ class SteppingClock:
         self._error = timedelta(0)
 
     def step(self, duration_s: float) -> None:
-        """Set the time of day forward, or back where negative, by so many seconds."""
+        """Set the time of day forward, or back where negative."""
         self._error += timedelta(seconds=duration_s)
 
     def now(self) -> datetime:

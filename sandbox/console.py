@@ -28,13 +28,13 @@ def step(what: str, state: Callable[[], str] = _nothing) -> Iterator[None]:
     """Announce a step, say every ten seconds how it goes on, and how long it took.
 
     `state` says in a few words what the step is doing; what stands before the first colon of it is its stage,
-    and another stage is said at once.
+    and another stage is printed at once.
     """
     say(f"· {what} …")
     started_s = time.monotonic()
     done = threading.Event()
 
-    def tell() -> None:
+    def print_stages() -> None:
         said_s, stage = started_s, ""
         while not done.wait(LOOK_S):
             now_s, doing = time.monotonic(), state()
@@ -43,11 +43,11 @@ def step(what: str, state: Callable[[], str] = _nothing) -> Iterator[None]:
                 say(f"    … {doing or what}, {now_s - started_s:.0f} s")
                 said_s, stage = now_s, new
 
-    teller = threading.Thread(target=tell, name="progress", daemon=True)
-    teller.start()
+    printer = threading.Thread(target=print_stages, name="progress", daemon=True)
+    printer.start()
     try:
         yield
     finally:
         done.set()
-        teller.join()
+        printer.join()
     say(f"  {what}: done in {time.monotonic() - started_s:.1f} s")

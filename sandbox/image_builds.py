@@ -31,7 +31,7 @@ class ImageBuilds:
     def __init__(self, logs: Path) -> None:
         """Begin; what they say goes to files in `logs`.
 
-        Nobody waits for them, and a failure is told where the image is asked for again: in `cdk deploy`.
+        Nobody waits for them, and a failure is reported where the image is asked for again: in `cdk deploy`.
 
         Raises:
             StartError: Docker does not answer.

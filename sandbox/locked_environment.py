@@ -78,9 +78,9 @@ class LockedEnvironment:
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S)
         except subprocess.CalledProcessError as error:
-            said = error.stderr.strip()
+            output = error.stderr.strip()
             raise StartError(
-                f"{self._beginning} cannot be installed, `{' '.join(command[:3])}` says: {said}"
+                f"{self._beginning} cannot be installed, `{' '.join(command[:3])}` says: {output}"
             ) from error
 
 

@@ -72,7 +72,7 @@ def _check_docker() -> None:
     if answer.returncode != 0:
         words = answer.stderr.strip()
         remedy = (
-            "add yourself to the group docker and log in anew"
+            "add yourself to the group docker and log in again"
             if "permission denied" in words
             else "start it (systemctl start docker)"
         )
@@ -115,7 +115,7 @@ def _check_gstreamer() -> None:
 def _check_ffprobe() -> None:
     if shutil.which("ffprobe") is None:
         raise PreflightError(
-            "ffprobe, which tells whether recordings play, is not installed: run tools/install run, or "
+            "ffprobe, which checks whether recordings play, is not installed: run tools/install run, or "
             "install ffmpeg"
         )
 

@@ -134,9 +134,9 @@ def _say_where(settings: Settings) -> None:
 
 
 def _stay(system: System) -> None:
-    """Until a signal, telling what the core does."""
+    """Until a signal, printing what the cores do."""
     say("Ctrl-C takes everything down.")
-    told: dict[str, str] = {}
+    printed: dict[str, str] = {}
     recorded = RecordingChecks(system)
     shown = False
     while True:
@@ -144,10 +144,10 @@ def _stay(system: System) -> None:
         for core in system.settings.cores:
             execution = system.execution(core)
             status = str(execution.get("coreDeviceExecutionStatus", ""))
-            if status and status != told.get(core.name):
+            if status and status != printed.get(core.name):
                 deployment = f"deployment {execution['deploymentId']}"
                 say(f"  {core.name}: {deployment} {status} {execution.get('reason', '')}")
-                told[core.name] = status
+                printed[core.name] = status
         if not shown and (chunks := recorded.chunks()):
             say(f"  first chunk, says ffprobe: {recorded.example(chunks[0])}")
             shown = True

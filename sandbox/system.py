@@ -1,7 +1,7 @@
 """All parts of the sandbox together: test cameras, embedded AWS and GCS, the deployed app, a core a variant.
 
 Each part is started by a method of its own and is a process in a session of its own; `stop()` ends whatever
-was started, in the reverse order, and tells what it found left over.
+was started, in the reverse order, and returns what it found left over.
 """
 
 from __future__ import annotations
@@ -242,8 +242,8 @@ class System:
         project: Path = REPOSITORY,
         stacks: Sequence[str] = STACKS,
     ) -> Outputs:
-        """`cdk deploy` of a tree, the frame grabber's pictures of the lobby as wide as told, images by `s3`
-        or `ecr`."""
+        """`cdk deploy` of a tree, the frame grabber's pictures of the lobby `lobby_width` wide, images by
+        `delivery`, `s3` or `ecr`."""
         settings = self.settings
         values = fleet.Values(
             data_dir=settings.data_dir,

@@ -1,7 +1,7 @@
 """The image as a file that `docker load` reads, put together from the layers that a build left as tar files.
 
-Nothing in it tells when or where it was made: the same layers make the same file, and the image has the same
-id wherever it is loaded. The form is that of `docker save` (https://github.com/moby/moby, image/spec/v1.2).
+Nothing in it depends on when or where it was made: the same layers make the same file, and the image has
+the same id wherever it is loaded. The form is that of `docker save` (moby/moby, image/spec/v1.2).
 """
 
 from __future__ import annotations

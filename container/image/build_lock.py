@@ -23,17 +23,17 @@ _LOG = logging.getLogger(__name__)
 MAX_STATE_BYTES = 4096
 """What is read of a state: a line, and not whatever a file of this name may hold."""
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @contextlib.contextmanager
-def only_build(of: str) -> Iterator[Tell]:
+def only_build(of: str) -> Iterator[Report]:
     """Wait until no other process of this user builds the same, and keep others out meanwhile.
 
     Args:
         of: What is built once at a time: all images of an engine, by its id, or a tarball, by what is in it.
 
-    Yields a function that tells others what the build is doing.
+    Yields a function that reports to waiting builds what this one is doing.
 
     Raises:
         BuildError: the lock's file cannot be made.

@@ -73,8 +73,8 @@ def chosen_builder(environment: Mapping[str, str]) -> Builder | None:
     return None if found.driver == _OWN_DRIVER else found
 
 
-def _explained(name: str, said: str) -> str:
-    text = said.lower()
+def _explained(name: str, output: str) -> str:
+    text = output.lower()
     if "not a docker command" in text or "unknown command" in text or "unknown flag" in text:
         return (
             f"{VARIABLE} names the builder {name}, and this Docker has no buildx, which builders belong to. "
@@ -86,4 +86,4 @@ def _explained(name: str, said: str) -> str:
             f"{VARIABLE} names the builder {name}, and buildx knows none of that name (docker buildx ls). "
             f"docker buildx create --name {name} ssh://USER@MACHINE makes one of another machine."
         )
-    return f"The builder {name} does not start. {said}"
+    return f"The builder {name} does not start. {output}"

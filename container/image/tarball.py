@@ -49,7 +49,7 @@ def save(name: str, output: Path) -> None:
 
 
 def tarball_holds(path: Path, name: str) -> bool:
-    """Tell whether `path` is a whole tarball of the image called `name`."""
+    """Return whether `path` is a whole tarball of the image called `name`."""
     tags: list[str] = []
     try:
         with tarfile.open(path, "r|gz") as tarball:

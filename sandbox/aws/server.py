@@ -1,4 +1,4 @@
-"""Start and stop the embedded AWS, and tell others how to reach it."""
+"""Start and stop the embedded AWS; the variables by which clients reach it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def client_environment(port: int) -> dict[str, str]:
     """The variables that point every SDK and the CDK at an embedded AWS on `port`.
 
     `localhost` and not 127.0.0.1: the embedded AWS takes virtual-hosted S3 addresses apart by host name.
-    The access key is the account: that is how the embedded AWS tells accounts apart.
+    The access key is the account: that is how the embedded AWS distinguishes accounts.
     """
     return {
         "AWS_ENDPOINT_URL": f"http://localhost:{port}",

@@ -2,7 +2,7 @@
 
 Coding 1080p30 live would cost half a core for as long as the sandbox runs; the film costs a few seconds once.
 A camera shows picture n of its film at the moment whose seconds within the minute are n / fps. So the
-burnt-in clock (seconds, hundredths) is right at any time, and the block pattern (the number n) tells a
+burnt-in clock (seconds, hundredths) is right at any time, and the block pattern (the number n) shows a
 measuring program to the picture when what it sees was taken.
 """
 
@@ -27,7 +27,7 @@ MARK_BITS = 12
 """A minute at 60 pictures a second is 3,600 pictures."""
 _MARK_COLUMNS = 40  # the blocks' side is a fortieth of the width: survives scaling and JPEG
 _TILE = 211  # prime, so that its repetition meets no block size
-_RECIPE = 6  # to be raised when films have to be made anew
+_RECIPE = 6  # raise it to have films made again
 _ENCODERS = {
     "h264": (
         "x264enc tune=zerolatency speed-preset=superfast bitrate={kbps} key-int-max={gop} bframes={bframes} "

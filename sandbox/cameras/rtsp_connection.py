@@ -119,7 +119,7 @@ class Connection:
         self.answer(request, headers=_ANSWERS.get(request.method, ()), body=body)
 
     def play(self, duration_s: float = float("inf")) -> None:
-        """Show the film, over and over, for so long."""
+        """Show the film, over and over, for `duration_s`."""
         begun_s, shown = time.monotonic(), 0
         while shown / self._fps < duration_s:
             units = list(nal_units(self._film[shown % len(self._film)]))
@@ -148,7 +148,7 @@ class Connection:
         self.send(struct.pack(">BBH", 0x24, 0, len(head) + len(payload)) + head + payload)
 
     def attend(self, duration_s: float) -> None:
-        """Wait so long; what the client asks meanwhile is answered with 200."""
+        """Wait for `duration_s`; what the client asks meanwhile is answered with 200."""
         end_s = time.monotonic() + duration_s
         while (left_s := end_s - time.monotonic()) > 0:
             if select.select([self._peer], [], [], min(left_s, 1.0))[0]:

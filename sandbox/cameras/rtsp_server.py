@@ -129,7 +129,7 @@ class FrameFeeder:
         first = self.pictures[index].number
         if self.stopping.wait(max(0.0, origin_s - time.monotonic())):
             return
-        # Times have to agree with the pipeline's own, which RTCP tells the viewers: ffmpeg believes it.
+        # Times have to agree with the pipeline's own, which RTCP sends to the viewers: ffmpeg believes it.
         begun_ns = self.feed.get_current_running_time()
         for shown in range(index, 1 << 62):
             picture = self.pictures[shown % len(self.pictures)]

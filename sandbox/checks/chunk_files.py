@@ -32,7 +32,7 @@ _SPOOLED = re.compile(
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Recorded:
-    """A chunk by what is told of it; `gap_before_ms` None where what came before it is not known."""
+    """A chunk as its name and metadata describe it; `gap_before_ms` None where it is not known."""
 
     camera: str
     start: datetime
@@ -74,10 +74,10 @@ def of_object(name: str, metadata: Mapping[str, str]) -> Recorded | None:
     if match is None:
         return None
     start, gap = _time(match["start"]), metadata.get("gap_before_ms")
-    told = (metadata["camera"], datetime.fromisoformat(metadata["start"]), int(metadata["duration_ms"]))
+    described = (metadata["camera"], datetime.fromisoformat(metadata["start"]), int(metadata["duration_ms"]))
     named = (match["camera"], start, int(match["duration_ms"]))
-    if told != named or f"{start:%Y/%m/%d}" != match["day"]:
-        raise ValueError(f"{name}: the metadata says {told}")
+    if described != named or f"{start:%Y/%m/%d}" != match["day"]:
+        raise ValueError(f"{name}: the metadata says {described}")
     return Recorded(
         camera=named[0],
         start=start,
@@ -138,10 +138,10 @@ def play(content: bytes) -> Played:
             timeout=PROBE_TIMEOUT_S,
             check=False,
         )
-    said = done.stderr.strip().replace(file.name, "the chunk")
+    errors = done.stderr.strip().replace(file.name, "the chunk")
     document: dict[str, Any] = json.loads(done.stdout or "{}")
-    if said or done.returncode != 0 or not document.get("streams") or not document.get("packets"):
-        raise Unplayable(said or "ffprobe finds no video")
+    if errors or done.returncode != 0 or not document.get("streams") or not document.get("packets"):
+        raise Unplayable(errors or "ffprobe finds no video")
     stream, packets = document["streams"][0], document["packets"]
     return Played(
         codec=stream["codec_name"],

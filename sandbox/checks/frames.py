@@ -44,11 +44,11 @@ class Checks:
         status = StatusChecks(self._system)
         self._check("the devices report", status.connected)
         self._check("the devices' states follow the cameras", status.follow)
-        self._check("AWS IoT Core is told as well", status.aws)
+        self._check("AWS IoT Core is notified as well", status.aws)
         self._check("an outage of the store costs nothing", recorded.outage)
         self._check("deploying again changes nothing", self._no_change)
         self._check("a changed setting takes effect", self._change)
-        self._check("neither password, private key nor upload session is told", self._secret_leaks)
+        self._check("neither password, private key nor upload session leaks", self._secret_leaks)
         self._check("the recording ends whole", recorded.end)
         self._check("every recording plays alone", recorded.everything_plays)
 

@@ -67,7 +67,7 @@ class RecordingChecks:
         self._gcs.down()
         began = datetime.now(UTC)
         try:
-            told = wait_until(
+            reason = wait_until(
                 self._system, self._unavailable, "the node says that the store is away", OUTAGE_S
             )
             self._rest_of_outage(began)
@@ -87,7 +87,7 @@ class RecordingChecks:
         if lacks := self.lacks(after):
             raise CheckFailedError("; ".join(lacks))
         return (
-            f"away for {(ended - began).total_seconds():.0f} s (the node: {told}), "
+            f"away for {(ended - began).total_seconds():.0f} s (the node: {reason}), "
             f"{sum(waiting.values())} chunks waited, all arrived: {before} objects before, "
             f"{len(after)} after, none missing"
         )

@@ -1,4 +1,4 @@
-"""Search for what must not be told: a camera's password, the devices' private keys, upload sessions."""
+"""Search for what must not leak: a camera's password, the devices' private keys, upload sessions."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from sandbox.iot.server import EmbeddedCloudIot
 from sandbox.system import System
 
 STATE_TIMEOUT_S = 60.0
-"""A camera that is silent is noticed after `stale_after_s`, and connects anew after a pause that grows."""
+"""A camera that is silent is noticed after `stale_after_s`, and connects again after a growing delay."""
 
 CLIENT_TIMEOUT_S = 60.0
 
@@ -32,12 +32,12 @@ class StatusChecks:
     def connected(self) -> str:
         """The deploy has made the devices, and the nodes report with the keys they were given."""
         self._await("connected")
-        told = self._through_client()
-        for device, states in told.items():
+        states_of = self._through_client()
+        for device, states in states_of.items():
             state = states[0]
             if state["state"] != "connected" or state["key_version"] != fleet.KEY_VERSION:
                 raise CheckFailedError(f"expected {device} connected by its first key, found {state}")
-        return f"{', '.join(told)}: connected, version {next(iter(told.values()))[0]['version']}"
+        return f"{', '.join(states_of)}: connected, version {next(iter(states_of.values()))[0]['version']}"
 
     def follow(self) -> str:
         """The cameras freeze with their connections up, and are released."""

@@ -29,7 +29,7 @@ def wait_until(system: System, condition: Callable[[], T | None], what: str, tim
         if (found := condition()) is not None:
             return found
         time.sleep(_LOOK_EVERY_S)
-    raise CheckFailedError(f"waited {timeout_s:.0f} s in vain until {what}\n{last_words(system)}")
+    raise CheckFailedError(f"not within {timeout_s:.0f} s: {what}\n{last_words(system)}")
 
 
 def last_words(system: System) -> str:

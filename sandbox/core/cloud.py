@@ -129,7 +129,7 @@ class Cloud:
         components: Sequence[Mapping[str, str]],
         outcomes: Sequence[Mapping[str, str]],
     ) -> None:
-        """Tell how the core does; a report that gets lost is worth a line in the log, no more."""
+        """Report the core's status; a report that gets lost is logged, no more."""
         body = {
             "platform": platform["os"],
             "architecture": platform["architecture"],

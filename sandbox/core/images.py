@@ -43,7 +43,7 @@ def pull(image: str, url: str, credentials: Credentials) -> None:
         raise ArtifactError(f"docker:{image} cannot be pulled with the core's role: {error}") from error
     if _docker("image", "inspect", image).returncode == 0:
         return
-    # A folder of its own: the login is the core's, not that of whoever started the sandbox.
+    # A folder of its own: the login is the core's, not that of the user who started the sandbox.
     with tempfile.TemporaryDirectory(prefix="docker-config-") as folder:
         login = ("--config", folder, "login", "--username", "AWS", "--password-stdin", named["registry"])
         for arguments, text in ((login, password), (("--config", folder, "pull", "--quiet", image), None)):

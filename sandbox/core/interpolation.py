@@ -31,7 +31,7 @@ class Variables:
     thing_name: str
 
     def interpolate(self, text: str, place: str) -> str:
-        """`text` with every variable replaced; `place` tells where it stands, for the error."""
+        """`text` with every variable replaced; `place` says where it is, for the error."""
         return VARIABLE.sub(lambda match: self._value(match, place), text)
 
     def _value(self, match: re.Match[str], place: str) -> str:

@@ -101,8 +101,8 @@ class IpcServer:
             body = self._answer(token, operation, json.loads(payload))
         except IpcRefusal as refusal:
             model = f"aws.greengrass#{refusal.name}"
-            told = {"message": str(refusal)}
-            _send(connection, _APPLICATION_ERROR, _TERMINATE, stream_id, model, told)
+            answer = {"message": str(refusal)}
+            _send(connection, _APPLICATION_ERROR, _TERMINATE, stream_id, model, answer)
             return
         if body is not None:
             model = f"aws.greengrass#{operation}Response"

@@ -50,7 +50,7 @@ REASON_LENGTH = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the core is told at start. `settle_s`: how long `run` must be up for a deployment to succeed."""
+    """Settings of the core at start. `settle_s`: how long `run` must be up for a deployment to succeed."""
 
     url: str
     device: Device

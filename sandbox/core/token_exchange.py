@@ -1,4 +1,4 @@
-"""The token exchange endpoint of a core: credentials for whoever holds a token that the core gave out.
+"""The token exchange endpoint of a core: credentials for the holder of a token that the core issued.
 
 `GET /2016-11-01/credentialprovider/` with the token as Authorization answers the JSON that the SDKs'
 container credential provider reads: AccessKeyId, SecretAccessKey, Token, Expiration. As on the classic

@@ -27,7 +27,7 @@ _STOP_TIMEOUT_S = 5.0
 
 
 class NoCameras:
-    """What a node without cameras tells."""
+    """Reports of a node without cameras."""
 
     def reports(self) -> Sequence[CameraReport]:
         """None."""
@@ -60,7 +60,7 @@ class Harness(Stoppable):
         period_s: Seconds from chunk to chunk of each.
         chunk_bytes: How large one is, about.
         clock: Time.
-        login: Makes what tells the store who the node is; default nobody.
+        login: Makes the node's login at the store; default anonymous.
         parts: Of the node configuration.
     """
 
@@ -122,7 +122,7 @@ class Harness(Stoppable):
         return sum(each.evicted_chunks_total for each in self.uploading.spool_report().cameras.values())
 
     def pause(self, duration_s: float) -> None:
-        """Let recording and sending go on for so many seconds."""
+        """Let recording and sending go on for `duration_s`."""
         self.clock.wait(threading.Event(), duration_s)
 
     def settled(self, fault: str, **notes: float) -> Outcome:

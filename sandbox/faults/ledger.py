@@ -131,7 +131,7 @@ class Timeline:
 
     @classmethod
     def of(cls, stored: Iterable[StoredObject]) -> Self:
-        """The timeline that names and metadata tell."""
+        """The timeline by names and metadata."""
         chunks: dict[str, list[Chunk]] = {}
         for each in sorted(chunks_of(stored), key=lambda each: each.name):
             chunk = Chunk.from_object(each.name, each.metadata)

@@ -45,7 +45,7 @@ def made_film(folder: Path) -> bytes:
 
 
 def day(folder: Path, *, hours: float, seconds: float) -> Outcome:
-    """So many hours without the store within so many seconds; then it is back.
+    """`hours` without the store within `seconds`; then it is back.
 
     Raises:
         TimeoutError: not everything that was still there has been sent.

@@ -43,7 +43,7 @@ class Driver:
         self._memory = psutil.Process(self._process.pid)
 
     def rss_after(self, duration_s: float) -> int:
-        """The largest resident size, bytes, that is seen in so many seconds."""
+        """The largest resident size, bytes, that is seen in `duration_s`."""
         largest, end_s = 0, time.monotonic() + duration_s
         while time.monotonic() < end_s:
             largest = max(largest, self._memory.memory_info().rss)

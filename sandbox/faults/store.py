@@ -15,7 +15,7 @@ from sandbox.gcs.faults import Fault, Kind
 
 MIB = 1024**2
 LEAD_S = 1.0
-"""Everything is well for so long first."""
+"""How long nothing fails, first."""
 
 Strike = Callable[[Harness, float], int | None]
 
@@ -26,8 +26,8 @@ class StoreFault:
 
     Attributes:
         name: As the table has it.
-        strike: Lets it happen for so many seconds, and mends it; returns how often it happened, where that
-            can be told.
+        strike: Injects it for a number of seconds, and heals it; returns how often it struck, where that
+            is known.
         harness: Settings of the `Harness`.
     """
 

@@ -27,7 +27,7 @@ class SyntheticCamera:
         clock: Time; the first chunk starts now.
         period_s: Seconds from one to the next.
         chunk_bytes: How large one is, about.
-        chunk_s: How long each is said to be, whatever `period_s` is.
+        chunk_s: The duration that each has in its name, whatever `period_s` is.
         film: An MP4 file that each of them is, but for a number at its end that nobody plays.
     """
 

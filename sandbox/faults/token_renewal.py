@@ -63,7 +63,7 @@ def greatest_age_s(states: list[State]) -> float:
 
 
 def renew_tokens(folder: Path, *, token_s: int, every_s: float, seconds: float, devices: int) -> Outcome:
-    """So many devices for so long."""
+    """Devices that renew their tokens for `seconds`."""
     config = {"token_s": token_s, "every_s": every_s}
     ids = [f"camera-{number:02}" for number in range(devices)]
     halves = ids[::2], ids[1::2]

@@ -1,4 +1,4 @@
-"""The emulator, with the promises of GCS that it does not keep itself.
+"""The emulator, with the semantics of GCS that it lacks.
 
 - `ifGenerationMatch=0` makes an insert create-only, atomically: 412 when there is an object.
 - A session that is finished answers again with the object, so that a lost answer can be asked for.

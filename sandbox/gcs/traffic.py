@@ -42,7 +42,7 @@ class Traffic:
         self._bytes: Counter[int] = Counter()
 
     def arrived(self, size_bytes: int) -> None:
-        """So many bytes of a body have come just now."""
+        """Count bytes of a body that have come just now."""
         with self._lock:
             self._bytes[int(time.monotonic() / TICK_S)] += size_bytes
 
@@ -58,7 +58,7 @@ class Traffic:
             return list(self._requests)
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Forget everything."""
         with self._lock:
             self._requests.clear()
             self._bytes.clear()

@@ -99,8 +99,8 @@ class SaidStates:
         """See `StateSource.state`."""
         with self._lock:
             word = self._words.get(camera_id, self._words.get("", "connected"))
-        told = {"id": camera_id, "state": word, "sent_at": utc_text(self._clock.now())}
-        return DeviceState(told, (word,))
+        document = {"id": camera_id, "state": word, "sent_at": utc_text(self._clock.now())}
+        return DeviceState(document, (word,))
 
 
 class HeardControl:
@@ -129,7 +129,7 @@ class DeviceHarness(Stoppable):
         ids: Of cameras and devices.
         pair: The key of all of them.
         clock: The core's.
-        limits: Patience with the bridge.
+        limits: Timeouts of the bridge.
         registered: The public key that the registry is given, when it is another.
         config: Settings of `cloud_iot` that differ.
         end_s: How long the last words are waited for at the end; a second is usual, since they come a second

@@ -49,8 +49,8 @@ class Why(Enum):
     """Why the bridge refused a connection or ended one.
 
     Attributes:
-        word: As `connections()` tells it.
-        status: As `lastErrorStatus` tells it.
+        word: In `connections()`.
+        status: In `lastErrorStatus`.
         connack: Return code of CONNACK; None where the connection is closed without a word.
     """
 
@@ -80,7 +80,7 @@ class Why(Enum):
     """The connection broke, without a word from the client."""
     BRIDGE_DOWN = ("bridge-down", Status.UNAVAILABLE, None)
     BY_CLIENT = ("by-client", Status.UNAVAILABLE, None)
-    """The client said goodbye: no error."""
+    """The client disconnected: no error."""
 
     def __init__(self, word: str, status: Status, connack: int | None) -> None:
         self.word = word

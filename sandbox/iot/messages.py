@@ -74,7 +74,7 @@ def copy_of(message: Message) -> Message:
 
 
 def timestamp(at_s: float) -> Timestamp:
-    """From seconds since 1970, to the microsecond, as the service tells times."""
+    """From seconds since 1970, to the microsecond, as the service writes times."""
     stamp = Timestamp()
     stamp.FromDatetime(datetime.fromtimestamp(at_s, UTC))
     return stamp

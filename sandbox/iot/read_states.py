@@ -1,4 +1,4 @@
-"""Read what devices told last through Google's own client, in the environment of the Cloud IoT libraries:
+"""Read the devices' last states through Google's own client, in the environment of the Cloud IoT libraries:
 
     build/cloud-iot/bin/python -m sandbox.iot.read_states URL DEVICE_PATH…
 

@@ -9,7 +9,7 @@ from sandbox.iot.messages import Message
 
 
 class Event(NamedTuple):
-    """What a device told besides its state; `at_s` in seconds since 1970."""
+    """An event that a device published; `at_s` in seconds since 1970."""
 
     at_s: float
     subfolder: str
@@ -17,7 +17,7 @@ class Event(NamedTuple):
 
 
 class StateRecord(NamedTuple):
-    """A state that a device told; `at_s` in seconds since 1970."""
+    """A state that a device published; `at_s` in seconds since 1970."""
 
     at_s: float
     data: bytes

@@ -33,7 +33,7 @@ from sandbox.iot.records import Event, Record, StateRecord
 from sandbox.iot.tokens import PublicKey
 
 KEPT = 10
-"""States and versions of the configuration that the API can tell of
+"""States and versions of the configuration that the API lists
 (https://cloud.google.com/iot/docs/how-tos/config/getting-state)."""
 MOST_CONFIG_BYTES = 64 * 1024
 _FIRST_NUMBER = 2_500_000_000_000_000
@@ -218,7 +218,7 @@ class Registries:
                 if config.version == version:
                     config.device_ack_time.CopyFrom(self._now())
 
-    # What devices tell
+    # What devices publish
 
     def keys(self, name: str) -> list[PublicKey]:
         """The keys that open a connection now.
@@ -244,7 +244,7 @@ class Registries:
             return bool(registry is not None and registry.event_notification_configs)
 
     def add_state(self, name: str, data: bytes) -> None:
-        """A device told its state."""
+        """A device published its state."""
         with self._lock:
             record = self._record(name)
             now_s = self._clock.now_s()
@@ -253,7 +253,7 @@ class Registries:
             record.device.last_state_time.CopyFrom(timestamp(now_s))
 
     def add_event(self, name: str, subfolder: str, data: bytes) -> None:
-        """A device told an event."""
+        """A device published an event."""
         with self._lock:
             record = self._record(name)
             record.events.append(Event(self._clock.now_s(), subfolder, data))

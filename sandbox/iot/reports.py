@@ -18,7 +18,7 @@ class State:
 
 @dataclass(frozen=True)
 class Event:
-    """What a device told besides its state."""
+    """An event that a device published."""
 
     time: datetime
     subfolder: str

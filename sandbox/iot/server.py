@@ -141,7 +141,7 @@ class EmbeddedCloudIot(Stoppable):
         """Delete it; its connection is closed."""
         self._call("DELETE", f"/v1/{device_path}")
 
-    # What devices tell and are told
+    # What devices publish and receive
 
     def states(self, device_path: str) -> list[State]:
         """All states of this run, newest first."""
@@ -157,7 +157,7 @@ class EmbeddedCloudIot(Stoppable):
         ]
 
     def connections(self, client_id: str) -> Connections:
-        """The connections that this device, or whoever named itself so, has opened."""
+        """The connections that clients with this id have opened."""
         found = self._look("connections", client_id)
         return Connections(
             accepted=found["accepted"],
@@ -249,8 +249,8 @@ class EmbeddedCloudIot(Stoppable):
                 return found
         except urllib.error.HTTPError as error:
             with error:
-                said = json.loads(error.read())["error"]
-            raise CloudError(f"{method} {target}: {said['status']}: {said['message']}") from error
+                failure = json.loads(error.read())["error"]
+            raise CloudError(f"{method} {target}: {failure['status']}: {failure['message']}") from error
         except OSError as error:
             raise CloudError(f"The embedded Cloud IoT does not answer {method} {target}: {error}") from error
 

@@ -170,7 +170,7 @@ class Interrupted(StoreUnavailable):
 
 
 class EndingRate:
-    """Lets so many bytes pass, then the node ends."""
+    """Lets a number of bytes pass, then the node ends."""
 
     piece_bytes = 256 * 1024
 

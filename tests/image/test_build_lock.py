@@ -23,8 +23,8 @@ BUILDING = """
 import logging, sys, time
 from container.image.build_lock import only_build
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-with only_build(sys.argv[1]) as tell:
-    tell("edgecam/frame-grabber:1, stage 2 of 6 (python): fetching botocore")
+with only_build(sys.argv[1]) as report:
+    report("edgecam/frame-grabber:1, stage 2 of 6 (python): fetching botocore")
     print("begun", flush=True)
     time.sleep(float(sys.argv[2]))
 """
@@ -89,16 +89,16 @@ def test_state_is_there_for_as_long_as_the_build_is(
     holder.kill()
     holder.wait()
     assert under_way(engine) == ""
-    with only_build(engine) as tell:
-        tell("stage 1")
+    with only_build(engine) as report:
+        report("stage 1")
         assert under_way(engine) == "stage 1"
     assert under_way(engine) == ""
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"pid": "x"}', b"[" * 3000, b"\xff" * 9999])
 def test_state_that_is_none_is_no_state(engine: str, tmp_path: Path, content: bytes) -> None:
-    with only_build(engine) as tell:
-        tell("stage 1")
+    with only_build(engine) as report:
+        report("stage 1")
         (state,) = tmp_path.rglob("*.json")
         state.write_bytes(content)
         assert under_way(engine) == ""

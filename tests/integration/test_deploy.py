@@ -44,7 +44,7 @@ def until(condition: Callable[[], Any], what: str, system: System) -> Any:
 
 
 def wait_for_width(system: System, camera: str, width: int) -> pictures.Picture:
-    """The camera's newest picture once it is fresh and as wide as told."""
+    """The camera's newest picture once it is fresh and `width` wide."""
 
     def there() -> pictures.Picture | None:
         found = pictures.look(system.settings.data_dir / camera)
@@ -242,7 +242,7 @@ def test_secret_would_be_found_where_it_stands(system: System, text: str) -> Non
         planted.unlink()
 
 
-# Before the tests that deploy the recorder anew: a node that begins does not know what is missing.
+# Before the tests that deploy the recorder again: a node that begins does not know what is missing.
 def test_sigterm_to_the_recorders_core_ends_the_recording_whole(system: System) -> None:
     recorded = RecordingChecks(system)
     recorded.arrive()

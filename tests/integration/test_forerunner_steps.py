@@ -115,7 +115,7 @@ def status_settings(cloud: EmbeddedCloudIot) -> str:
     )
 
 
-def told(cloud: EmbeddedCloudIot, device: str) -> list[bytes]:
+def states(cloud: EmbeddedCloudIot, device: str) -> list[bytes]:
     """The device's states, in the order of their time, none twice in a row."""
     states = [state.data for state in reversed(cloud.states(device))]
     return [state for state, _ in groupby(states)]
@@ -220,10 +220,10 @@ def test_device_with_the_forerunners_key_says_connected_and_at_the_end_disconnec
         f'env -u PIPE_NAME PRIVATE_KEY="$(cat rsa_private.pem)" {status_settings(cloud)} '
         f"edgecam ingest {CAMERA_ID} {options(tmp_path)}"
     )
-    eventually(lambda: b"connected" in told(cloud, device), within_s=60)
+    eventually(lambda: b"connected" in states(cloud, device), within_s=60)
     proxy.terminate()
     assert proxy.wait(15) == 0, shell.said(proxy)
-    assert told(cloud, device)[-2:] == [b"connected", b"disconnected"]
+    assert states(cloud, device)[-2:] == [b"connected", b"disconnected"]
     assert cloud.connections(device).refusals == []
     assert not [line for line in key.splitlines() if line in shell.said(proxy)]
     assert "ERROR" not in shell.said(proxy)
@@ -248,7 +248,9 @@ def test_what_make_keys_says_makes_a_device_that_is_heard(
         f"env -u PIPE_NAME PRIVATE_KEY_FILE=keys/{CAMERA_ID}.private.pem {names} STATE_PAYLOAD=json "
         f"edgecam ingest {CAMERA_ID} {options(tmp_path)}"
     )
-    eventually(lambda: [state for state in told(cloud, device) if json.loads(state)["state"] == "connected"])
+    eventually(
+        lambda: [state for state in states(cloud, device) if json.loads(state)["state"] == "connected"]
+    )
     proxy.terminate()
     assert proxy.wait(15) == 0, shell.said(proxy)
-    assert json.loads(told(cloud, device)[-1])["state"] == "disconnected"
+    assert json.loads(states(cloud, device)[-1])["state"] == "disconnected"

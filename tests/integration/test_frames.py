@@ -177,7 +177,7 @@ def test_a_frozen_camera_does_not_hold_up_the_end(
     assert frame_document(node)["status"] == "disconnected"
 
 
-def test_a_stale_picture_is_removed_where_that_is_wished(
+def test_a_stale_picture_is_removed_where_that_is_configured(
     test_cameras: Cameras, run_node: RunNode, eventually: Eventually
 ) -> None:
     cameras = test_cameras(f"lobby:{SMALL}")

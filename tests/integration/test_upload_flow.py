@@ -30,7 +30,7 @@ def camera_of(seen: Seen) -> str:
 
 
 def recorded(harness: Harness, name: str, *, count: int, chunk_bytes: int, first: int = 0) -> None:
-    """So many chunks of a camera, at once."""
+    """`count` chunks of a camera, at once."""
     camera = SyntheticCamera(
         name, sink=harness.sink, clock=harness.clock, period_s=1, chunk_bytes=chunk_bytes
     )

@@ -121,7 +121,7 @@ def until(condition: Callable[[], T], what: str) -> T:
         if value := condition():
             return value
         time.sleep(0.1)
-    pytest.fail(f"waited {WAIT_S:.0f} s in vain until {what}")
+    pytest.fail(f"not within {WAIT_S:.0f} s: {what}")
 
 
 class CoreUnderTest:

@@ -50,5 +50,5 @@ def test_step_that_goes_on_tells_what_it_does_by_then(
 
     with console.step("cdk deploy", lambda: next(files)):
         eventually(lambda: len(lines()) > 4)
-    told = lines()[1:-1]
-    assert len(set(told)) == len(told)
+    printed = lines()[1:-1]
+    assert len(set(printed)) == len(printed)

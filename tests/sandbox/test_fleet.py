@@ -52,7 +52,7 @@ def test_both_sites_look_at_the_same_cameras_from_folders_and_ports_of_their_own
 
 
 @pytest.mark.parametrize("delivery", ["s3", "ecr"])
-def test_images_come_as_told(tmp_path: Path, delivery: str) -> None:
+def test_images_come_as_configured(tmp_path: Path, delivery: str) -> None:
     assert _fleet(tmp_path, delivery=delivery).image.delivery == delivery
 
 

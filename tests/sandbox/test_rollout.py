@@ -52,7 +52,7 @@ class Stack:
     def deploy(self, version: str, *waves: str, call_s: int | None = None) -> str:
         """Deploy a version to both sites, in waves of one; returns the status that the stack ends in.
 
-        With `call_s` the function that waits may run for so many seconds at a time.
+        With `call_s` the function that waits may run for that long at a time.
         """
         template = self._template(version, waves or ("canary",))
         for resource in template["Resources"].values() if call_s else ():
@@ -206,7 +206,7 @@ def test_crashing_version_stops_at_the_canary_and_everything_returns_to_the_form
     assert "started" in canary.output(component_name).rpartition("cannot go on")[2]
     assert "cannot go on" not in rest.output(component_name)
     assert rest.output(component_name).splitlines().count("started") == 1
-    # The former deployment is in force again, so that a core that joins, or starts anew, gets it too.
+    # The former deployment is in force again, so that a core that joins, or starts again, gets it too.
     (effective,) = canary.greengrass.list_effective_deployments(coreDeviceThingName=canary.thing)[
         "effectiveDeployments"
     ]

@@ -82,7 +82,7 @@ def test_docker_that_does_not_answer_is_a_clear_line(environment: dict[str, str]
 
 
 @pytest.mark.usefixtures("docker_engine")  # its command, at least
-def test_every_lack_is_told_at_once(environment: dict[str, str], taken_port: int) -> None:
+def test_every_lack_is_reported_at_once(environment: dict[str, str], taken_port: int) -> None:
     done = run({**environment, "DOCKER_HOST": "unix:///nowhere/docker.sock", "AWS_PORT": str(taken_port)})
     assert "Docker cannot be used" in done.stdout
     assert f"Port {taken_port}, meant for the embedded AWS" in done.stdout

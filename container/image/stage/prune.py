@@ -191,7 +191,7 @@ def missing_in(lines: Iterable[str]) -> set[str]:
 
 
 def is_elf(path: Path) -> bool:
-    """Tell whether a file is a program or a library."""
+    """Return whether a file is a program or a library."""
     with path.open("rb") as file:
         return file.read(4) == b"\x7fELF"
 

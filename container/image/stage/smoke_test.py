@@ -32,7 +32,7 @@ def imported(source: Path) -> Iterator[str]:
 
 
 def in_other_image(name: str, optional_rooms: Sequence[str]) -> bool:
-    """Tell whether a module is in another variant's image only."""
+    """Return whether a module is in another variant's image only."""
     room = name.removeprefix(f"{PROGRAM.name}.").partition(".")[0]
     return room in optional_rooms and not (PROGRAM / room).exists()
 

@@ -64,13 +64,13 @@ def _build(record: dict[str, Any]) -> None:
     except BuildFailedError as error:
         outcome = error.status
         _note(record, error.phase, outcome, str(error))
-    except Exception as error:  # whoever waits for the build has to hear of it
+    except Exception as error:  # who waits for the build has to be notified
         logger.exception("build %s", record["id"])
         outcome = "FAULT"
         _note(record, "PROVISIONING", outcome, f"{type(error).__name__}: {error}")
     _note(record, "COMPLETED", outcome)
     record["endTime"] = time.time()
-    # Last: whoever asks takes the build for ended from now on.
+    # Last: from now on BatchGetBuilds reports the build as ended.
     record["buildStatus"] = outcome
 
 
@@ -150,6 +150,6 @@ def _note(record: dict[str, Any], phase: str, status: str, message: str = "") ->
 
 
 def install() -> None:
-    """Let StartBuild start something, and whoever may see a project see its builds."""
+    """Let StartBuild start something, and let the right to see a project be the right to see its builds."""
     codebuild.replace_start_build(_starting)
     iam.name_resources("codebuild", "ids", lambda build_id: f"project/{build_id.rpartition(':')[0]}")

@@ -26,7 +26,7 @@ class ClearBladeApi:
     """Answers requests, from any thread."""
 
     def __init__(self, registries: Registries, google: GoogleApi, url: str) -> None:
-        """`url` is what the library is told for a registry's region."""
+        """`url` is what the library gets for a registry's region."""
         self._registries = registries
         self._google = google
         self._url = url

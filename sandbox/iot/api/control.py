@@ -1,4 +1,4 @@
-"""What only a sandbox has: all that devices told, their connections, and what goes wrong on purpose."""
+"""What only a sandbox has: all that devices published, their connections, and faults."""
 
 from __future__ import annotations
 

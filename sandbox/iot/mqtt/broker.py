@@ -26,7 +26,7 @@ from sandbox.iot.mqtt.connection import Connection
 from sandbox.iot.registries import Registries
 
 IDLE_S = 20 * 60
-"""A client that says nothing for so long is gone, whatever keep-alive it asked for."""
+"""A client that is silent for longer is gone, whatever keep-alive it asked for."""
 KEEP_ALIVES = 1.5
 """MQTT 3.1.1, 3.1.2.10: the server waits one and a half times the client's keep-alive."""
 
@@ -140,7 +140,7 @@ class CloudIotBroker(Broker):  # type: ignore[misc]
         await super()._handle_client_session(reader, writer, client_session, handler, server, listener_name)
 
     async def _authenticate(self, session: Session, _: ListenerConfig) -> bool:  # noqa: ARG002 - amqtt's
-        return True  # whoever comes here was admitted
+        return True  # a client that comes here was admitted
 
     async def _take_over(self, client_id: str) -> None:
         session, older = self._sessions.pop(client_id)

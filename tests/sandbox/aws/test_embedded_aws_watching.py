@@ -15,7 +15,7 @@ from sandbox.core.cloud import Cloud
 
 @pytest.fixture
 def limited(embedded_aws: EmbeddedAws) -> clients.Credentials:
-    """Credentials of a user who may tell metrics of one namespace."""
+    """Credentials of a user who may put metrics of one namespace."""
     iam, name = embedded_aws.client("iam"), f"watch-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
     statement = {

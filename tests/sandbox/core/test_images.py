@@ -46,7 +46,7 @@ def deployed(core: Any, component_name: str, image: str, **parts: Any) -> dict[s
     return result
 
 
-def test_image_is_pulled_by_digest_under_the_name_that_scripts_are_told(
+def test_image_is_pulled_by_digest_under_the_name_that_scripts_get(
     core: Any, component_name: str, image: str
 ) -> None:
     named = pushed(core, image, component_name)

@@ -17,7 +17,7 @@ import pytest
 
 from sandbox.aws.topics import Topics
 
-# The shell would tell of its sleep that was terminated with it.
+# The shell would report its sleep, which is terminated with it.
 SERVE = "echo started $VALUE; trap 'echo asked to stop; exit 0' TERM; exec 2>&-; while :; do sleep 0.1; done"
 Until = Callable[..., Any]
 
@@ -30,7 +30,7 @@ def wanted(version: str, merge: dict[str, Any] | None = None, **update: Any) -> 
 
 
 def configured(value: Any, script: str = SERVE) -> dict[str, Any]:
-    """Lifecycle step and defaults of a component that tells its configuration."""
+    """Lifecycle step and defaults of a component that prints its configuration."""
     return {
         "run": {"Script": script, "Setenv": {"VALUE": "{configuration:/value}"}},
         "ComponentConfiguration": {"DefaultConfiguration": {"value": value}},
@@ -121,11 +121,11 @@ def test_component_without_access_control_may_not_publish(
 
 
 def test_token_of_a_component_that_was_removed_is_worth_nothing(core: Any, component_name: str) -> None:
-    tell = "echo $AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN"
+    print_variables = "echo $AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN"
     core.register(
         component_name,
         "1.0.0",
-        f"{tell}; {SERVE}",
+        f"{print_variables}; {SERVE}",
         ComponentDependencies={"aws.greengrass.TokenExchangeService": {"VersionRequirement": ">=2.0.0"}},
     )
     core.finished(core.deploy({component_name: wanted("1.0.0")}))

@@ -68,7 +68,7 @@ def test_install_has_two_minutes_when_the_recipe_says_nothing() -> None:
     assert recipe.install.timeout_s == 120
 
 
-def test_platform_without_manifest_is_told_with_what_there_is() -> None:
+def test_platform_without_manifest_is_reported_with_what_there_is() -> None:
     with pytest.raises(RecipeError, match=r"riscv64.*aarch64"):
         read(RECIPE, {**HERE, "architecture": "riscv64"})
 

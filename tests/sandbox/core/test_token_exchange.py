@@ -135,7 +135,7 @@ def test_credentials_of_the_core_have_the_rights_of_its_role_and_no_others(
         iam.list_roles()
 
 
-def test_unknown_role_alias_is_told_by_name(device_of: DeviceOf, thing: str) -> None:
+def test_unknown_role_alias_is_reported_by_name(device_of: DeviceOf, thing: str) -> None:
     with pytest.raises(CloudError, match="Role alias NoSuchAlias does not exist"):
         device_of(thing, "NoSuchAlias").credentials("NoSuchAlias")
 

@@ -61,7 +61,7 @@ def test_what_came_before_a_reset_is_kept(gcs: EmbeddedGcs, bucket: Any) -> None
     assert gcs.content("a") == CONTENT
 
 
-def test_every_third_request_fails_when_told_so_and_none_when_healed(gcs: EmbeddedGcs, bucket: Any) -> None:
+def test_every_third_request_fails_when_injected_and_none_when_healed(gcs: EmbeddedGcs, bucket: Any) -> None:
     gcs.faults.inject(Fault(Kind.STATUS, every=3, status=403))
     outcomes = []
     for number in range(6):

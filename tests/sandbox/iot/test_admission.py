@@ -23,7 +23,7 @@ SKEW_S = 600
 
 @dataclass(frozen=True)
 class _Ahead:
-    """So many seconds after the moment of the test, which may come long after it was collected."""
+    """Seconds after the moment of the test, which may come long after it was collected."""
 
     by_s: float
 
@@ -65,10 +65,10 @@ def test_token_that_is_not_as_it_must_be_is_refused(
     why: str,
 ) -> None:
     now_s = time.time()
-    told = {
+    claims = {
         name: now_s + value.by_s if isinstance(value, _Ahead) else value for name, value in claims.items()
     }
-    assert not connect(path, key.token(**told)).is_connected
+    assert not connect(path, key.token(**claims)).is_connected
     assert cloud.connections(path).refusals == [why]
     assert cloud.device(path)["lastErrorStatus"]["code"] == 16
 

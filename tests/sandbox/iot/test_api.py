@@ -36,7 +36,7 @@ def run(script: str, *arguments: str, **env: str) -> Any:
 
 @pytest.fixture(scope="module")
 def google(cloud: EmbeddedCloudIot, key: Key, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What google-cloud-iot is told."""
+    """What google-cloud-iot receives."""
     file = tmp_path_factory.mktemp("google") / "public.pem"
     file.write_text(key.public)
     # Python 3.12 and later find fault with the types that protobuf makes in C: "Type google._upb…".
@@ -47,7 +47,7 @@ def google(cloud: EmbeddedCloudIot, key: Key, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 def clearblade(cloud: EmbeddedCloudIot, key: Key, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What clearblade-cloud-iot is told."""
+    """What clearblade-cloud-iot receives."""
     folder = tmp_path_factory.mktemp("clearblade")
     (folder / "public.pem").write_text(key.public)
     (folder / "clearblade.json").write_text(json.dumps(cloud.clearblade_configuration(PROJECT)))
@@ -133,7 +133,7 @@ def test_clearblade_s_client_makes_changes_lists_and_deletes_the_same(
 
 
 def test_clearblade_s_client_learns_of_refusals(clearblade: dict[str, Any]) -> None:
-    assert clearblade["registry again"] is None  # that is how the library tells it
+    assert clearblade["registry again"] is None  # that is how the library reports it
     assert clearblade["device again"]["error"]["status"] == "ALREADY_EXISTS"
     assert clearblade["device missing"] == clearblade["deleted again"] == 404
     assert clearblade["registry with devices"] == 400
@@ -156,7 +156,7 @@ def test_states_are_read_through_google_s_client(
     assert found[other] == []
 
 
-def test_api_fails_as_it_is_told_to(cloud: EmbeddedCloudIot, path: str) -> None:
+def test_api_fails_as_injected(cloud: EmbeddedCloudIot, path: str) -> None:
     cloud.fail(path.rpartition("/")[2], method="GET", status="PERMISSION_DENIED")
     with pytest.raises(CloudError, match="PERMISSION_DENIED: This fault was asked for"):
         cloud.device(path)

@@ -64,7 +64,7 @@ def test_more_than_one_state_a_second_costs_the_connection(
     assert len(cloud.states(path)) < 10
 
 
-def test_states_are_told_newest_first(
+def test_states_are_listed_newest_first(
     cloud: EmbeddedCloudIot, path: str, connect: Callable[..., Device], eventually: Callable[..., Any]
 ) -> None:
     device = connect(path)

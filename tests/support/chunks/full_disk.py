@@ -1,4 +1,4 @@
-"""A spool on a disk of 4 MB, run under `unshare --mount` so that nobody else sees it; tells what happened."""
+"""A spool on a disk of 4 MB, run under `unshare --mount`, so that nobody else sees it."""
 
 from __future__ import annotations
 

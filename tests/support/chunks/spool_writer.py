@@ -1,6 +1,6 @@
 """A node that is killed: each line on standard input forks a writer, whose process id is answered.
 
-A writer records chunk after chunk, and uploads some. It tells what it has done in a journal: `kept NUMBER`
+A writer records chunk after chunk, and uploads some. It writes what it has done into a journal: `kept NUMBER`
 after a chunk is finished, `leaving NAME` before one is released.
 """
 

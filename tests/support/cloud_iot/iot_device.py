@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from sandbox.iot.server import EmbeddedCloudIot
 
 PROJECT = "my-project"
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 class Key:
@@ -117,13 +117,13 @@ class Device:
         return self.granted[0] if self.granted else -1
 
     def heard(self, count: int) -> list[tuple[str, bytes]]:
-        """What came, once so many messages have."""
+        """What came, once `count` messages have."""
         self._until(lambda: len(self.messages) >= count)
         return self.messages
 
     def is_gone(self) -> bool:
         """Whether the connection ends, waiting for it."""
-        return self.gone.wait(PATIENCE_S)
+        return self.gone.wait(TIMEOUT_S)
 
     def stop(self) -> None:
         """Say goodbye."""
@@ -131,9 +131,9 @@ class Device:
         self.client.loop_stop()
 
     def _until(self, condition: Callable[[], object]) -> None:
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + TIMEOUT_S
         while not condition():
-            assert time.monotonic() < deadline_s, f"{self.id} heard nothing for {PATIENCE_S:g} s"
+            assert time.monotonic() < deadline_s, f"{self.id} heard nothing for {TIMEOUT_S:g} s"
             time.sleep(0.01)
 
     def _on_connect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _more: Any) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAM = r"""#!/bin/sh
-# Stands in for the program: the plan is what EDGECAM_NODE says, and running tells what the container got.
+# Stands in for the program: the plan is what EDGECAM_NODE says, and running prints what the container got.
 case $1 in
   launch-plan)
     case $EDGECAM_NODE in

@@ -65,7 +65,7 @@ class NucleusSocket:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a nucleus tells a component."""
+        """What a nucleus passes to a component."""
         return {
             SOCKET_VARIABLE: str(self._path),
             TOKEN_VARIABLE: self._token,

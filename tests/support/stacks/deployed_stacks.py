@@ -15,16 +15,16 @@ from fleets import PROJECT
 
 ASSETS = "cdk-hnb659fds-assets-123456789012-us-east-1"
 ENDED = ("COMPLETE", "FAILED")
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 
 T = TypeVar("T")
 
 
 def patiently(condition: Callable[[], T]) -> T:
     """As the fixture `eventually`, for fixtures that live longer than one test."""
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + TIMEOUT_S
     while not (outcome := condition()):
-        assert time.monotonic() < deadline_s, f"not within {PATIENCE_S:g} s"
+        assert time.monotonic() < deadline_s, f"not within {TIMEOUT_S:g} s"
         time.sleep(0.02)
     return outcome
 

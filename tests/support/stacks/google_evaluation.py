@@ -26,7 +26,7 @@ PERMISSIONS = {
 
 @dataclass(frozen=True)
 class Provider:
-    """How the guide tells people to make the provider: what it maps, and whom it lets in."""
+    """How the guide has the provider made: what it maps, and whom it lets in."""
 
     mapping: Mapping[str, str]
     condition: str

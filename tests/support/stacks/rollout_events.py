@@ -39,7 +39,7 @@ class Rollout:
         return thing, self._site(name, arn)
 
     def group_site(self, name: str, count: int) -> tuple[list[str], Site]:
-        """So many cores in a thing group, and a site deployed to that."""
+        """Cores in a thing group, and a site deployed to that."""
         group = f"{name}-{self._unique}"
         site = self._site(name, self.iot.create_thing_group(thingGroupName=group)["thingGroupArn"])
         return [self.join(site) for _ in range(count)], site
