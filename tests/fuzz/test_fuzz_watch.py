@@ -46,6 +46,6 @@ def test_descriptors_that_grow_are_seen(outcomes: dict[str, Outcome]) -> None:
     fault(outcomes["leaks"], "descriptors grow")
 
 
-def test_what_is_well_is_fed_all_the_time_and_nothing_is_said(outcomes: dict[str, Outcome]) -> None:
+def test_what_is_well_is_fed_all_the_time_and_nothing_is_reported(outcomes: dict[str, Outcome]) -> None:
     assert outcomes["well"].fed > 100
     assert not outcomes["well"].faults

@@ -23,5 +23,5 @@ def test_no_input_breaks(name: str, outcomes: dict[str, Outcome]) -> None:
     outcome = outcomes[name]
     assert outcome.fed > 0
     assert not outcome.faults, "\n".join(
-        f"{fault['fault']}: {fault['said']} {fault['inputs']}" for fault in outcome.faults
+        f"{fault['fault']}: {fault['message']} {fault['inputs']}" for fault in outcome.faults
     )
