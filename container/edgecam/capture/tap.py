@@ -41,7 +41,8 @@ class Tap:
     def __init__(self, *, on_end: Callable[[], None], clock: Clock) -> None:
         self._on_end = on_end
         self._clock = clock
-        self._valve = make("valve")
+        # The end of the stream passes a closed valve.
+        self._valve = make("valve", drop_mode="forward-sticky-events")
         self._meter = make("identity")
         self.sink = make("appsink", sync=False, enable_last_sample=False)
         add_probe(self.sink.get_static_pad("sink"), Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
