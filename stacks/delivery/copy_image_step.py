@@ -132,8 +132,8 @@ def main() -> int:
         digest = copy(Registry(boto3.client("ecr")), source, target)
     except urllib.error.HTTPError as error:
         with error:
-            reason = error.read(1000).decode(errors="replace")
-        _LOG.error("%s to %s: the registry answers %d: %s", source, target, error.code, reason)
+            said = error.read(1000).decode(errors="replace")
+        _LOG.error("%s to %s: the registry answers %d: %s", source, target, error.code, said)
         return 1
     _LOG.info("%s is %s", target, digest)
     return 0

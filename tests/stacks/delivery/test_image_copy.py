@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from fleets import PROJECT
 from tiny_image import docker, push, tiny_image
 
+from stacks.functions.code import FunctionCode
 from stacks.handlers.cloudformation import RequestFailed
 from stacks.handlers.greengrass import image_copy
 
@@ -95,10 +96,9 @@ def upload_handlers(s3: Any, template: dict[str, Any]) -> None:
         if resource["Type"] == "AWS::Lambda::Function"
     ]
     content = io.BytesIO()
-    handlers = PROJECT / "stacks" / "handlers"
     with zipfile.ZipFile(content, "w") as archive:
-        for path in handlers.rglob("*.py"):
-            archive.write(path, path.relative_to(handlers))
+        for entry, path in FunctionCode(module="greengrass.image_copy").files():
+            archive.write(path, entry)
     s3.create_bucket(Bucket=ASSET_BUCKET)
     s3.put_object(Bucket=ASSET_BUCKET, Key=function["Code"]["S3Key"], Body=content.getvalue())
 
