@@ -138,7 +138,7 @@ class Stack:
         handlers = REPOSITORY / "stacks" / "handlers"
         with zipfile.ZipFile(content, "w") as archive:
             for path in handlers.rglob("*.py"):
-                archive.write(path, path.relative_to(handlers))
+                archive.write(path, path.relative_to(handlers.parent))
         s3 = self._aws.client("s3")
         s3.create_bucket(Bucket=ASSETS)
         for resource in template["Resources"].values():
