@@ -12,6 +12,7 @@ from edgecam.backoff import (
     LONGEST_REFUSED_DELAY_S,
     STABLE_AFTER_S,
     Backoff,
+    doubled_s,
 )
 
 
@@ -60,3 +61,10 @@ def test_others_than_cameras_are_asked_in_their_own_time() -> None:
     assert all(15 <= delay <= 45 for delay in found[5:])
     assert max(found[5:]) - min(found[5:]) > 15  # spread: many devices lose one bridge at the same moment
     assert 150 <= delays(Backoff(Random(1), **bridge), 20, was_refused=True)[-1] <= 450
+
+
+def test_delay_is_doubled_up_to_a_cap_however_many_failures_there_were() -> None:
+    assert [doubled_s(failures, first_s=5.0, longest_s=300.0) for failures in range(1, 9)] == [
+        5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0,
+    ]  # fmt: skip
+    assert doubled_s(10**9, first_s=5.0, longest_s=300.0) == 300.0

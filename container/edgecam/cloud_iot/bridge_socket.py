@@ -1,6 +1,6 @@
 """The TLS socket below a connection to the MQTT bridge: no packet that is too long gets through it.
 
-paho-mqtt takes a packet of 268 MB into memory before it hands it over, of any sender. The lengths stand in
+paho-mqtt takes a packet of 268 MB into memory before it hands it over, of any sender. The lengths are in
 the stream (MQTT 3.1.1, 2.2: one byte of type and flags, one to four of remaining length), so the socket reads
 along and ends the connection in place of handing over the first byte of such a packet.
 """

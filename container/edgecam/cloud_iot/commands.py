@@ -36,7 +36,7 @@ class _Outcome:
 
 
 class CommandHandler:
-    """Outlives the connections. For the link's thread.
+    """Outlives the connections. For the session's thread.
 
     Args:
         camera_id: Of whom it is asked.

@@ -187,7 +187,7 @@ class BridgeConnection:
         if client is None or socket is None:
             self._has_ended = True
             return
-        self._socket = socket  # paho forgets it when it ends, and why stands there
+        self._socket = socket  # paho drops it when it ends, and it holds the reason
         poller = select.poll()
         poller.register(socket, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
         waits_s = 0.0 if _pending(socket) else min(timeout_s, _LONGEST_POLL_S)

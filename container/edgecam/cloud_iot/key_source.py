@@ -1,4 +1,4 @@
-"""Where the private key of a device comes from, and when it is looked at again.
+"""Where the private key of a device comes from, and when it is loaded again.
 
 A rotated key is taken up without a restart: the place is read again before each token. A secret is fetched
 at most every five minutes, or when the bridge has refused the key, and then ever more rarely: a wrong key
@@ -23,7 +23,7 @@ from edgecam.errors import CredentialsError
 
 MIN_REFRESH_S = 300.0
 """Between two fetches of a secret that the bridge takes."""
-_FIRST_REFUSED_PAUSE_S = 5.0  # a first refusal is looked into at once, then doubling up to `MIN_REFRESH_S`
+_FIRST_REFUSED_PAUSE_S = 5.0  # after a first refusal at once, then doubling up to `MIN_REFRESH_S`
 _LONGEST_FILE_BYTES = 64 * 1024
 """A key is two kilobytes at most; a video that is named by mistake is refused."""
 
@@ -31,18 +31,18 @@ _log = logging.getLogger(__name__)
 
 
 class KeySource:
-    """The place of one device's key, and what was found there last. `key` may be called from any thread; the
-    rest is for the link's, and waits for nobody who is looking.
+    """The place of one device's key, and the key that was loaded last. `key` may be called from any thread;
+    the rest is for the session's, and never waits for a load.
 
     A new key that the bridge refuses does not cut off a device whose former key it took: the registry may
-    hear of the new one later than the core. Then the former is used until the place is looked at again.
+    have the new one later than the core. Then the former is used until the next load.
 
     Args:
         place: Where the key is.
         device: The device's full name, `projects/…/devices/…`.
         camera_id: For the log.
         secrets: Fetches secrets.
-        clock: Time, for pauses between looks at a secret.
+        clock: Time, for pauses between fetches.
         environment: Where `place.env` is looked up.
         min_refresh_s: Between two fetches of a secret that the bridge takes.
     """
@@ -58,7 +58,7 @@ class KeySource:
         environment: Mapping[str, str] = os.environ,
         min_refresh_s: float = MIN_REFRESH_S,
     ) -> None:
-        self._least_pause_s = min_refresh_s
+        self._min_refresh_s = min_refresh_s
         self._place = place
         self._device = device
         self._about = {"camera": camera_id}
@@ -118,7 +118,7 @@ class KeySource:
             return True  # a file or a variable costs nothing to look at
         if self._refusals == 1:
             return True
-        pause_s = self._least_pause_s
+        pause_s = self._min_refresh_s
         if self._refusals:
             pause_s = doubled_s(self._refusals, first_s=_FIRST_REFUSED_PAUSE_S, longest_s=pause_s)
         return self._clock.monotonic_s() - self._loaded_s >= pause_s

@@ -34,7 +34,7 @@ _LINE_LENGTH = 64  # of PEM, RFC 7468
 _OID_RSA = bytes.fromhex("06092a864886f70d010101")
 _OID_EC = bytes.fromhex("06072a8648ce3d0201")
 _OID_P256 = bytes.fromhex("06082a8648ce3d030107")
-_HEAD_BYTES = 40  # of PKCS8, where its identifiers stand
+_HEAD_BYTES = 40  # of PKCS8, where its identifiers are
 
 
 class _Block(NamedTuple):

@@ -33,7 +33,7 @@ class _Pending:
 
 
 class StatePublisher:
-    """Outlives the connections. For the link's thread; the counters may be read from any.
+    """Outlives the connections. For the session's thread; the counters may be read from any.
 
     Args:
         camera_id: Whose states.

@@ -56,7 +56,7 @@ class CloudIotTransport:
     ) -> None:
         self._clock = clock
         trust, limits = TrustStore(config.ca_file), limits or Limits()
-        self._links = {
+        self._sessions = {
             camera.id: DeviceSession(
                 camera,
                 config,
@@ -82,25 +82,27 @@ class CloudIotTransport:
 
     def start(self) -> None:
         """See `Transport.start`."""
-        for link in self._links.values():
-            link.start()
+        for session in self._sessions.values():
+            session.start()
 
     def stop(self, timeout_s: float) -> None:
         """See `Transport.stop`; all devices at once."""
         deadline_s = self._clock.monotonic_s() + timeout_s
-        for link in self._links.values():
-            link.stop(deadline_s)
-        for link in self._links.values():
-            link.join()
-        unconfirmed = [camera_id for camera_id, link in self._links.items() if not link.final_state_acked]
+        for session in self._sessions.values():
+            session.stop(deadline_s)
+        for session in self._sessions.values():
+            session.join()
+        unconfirmed = [
+            camera_id for camera_id, session in self._sessions.items() if not session.final_state_acked
+        ]
         if unconfirmed:
             log.info("left the bridge without the final state of %s", ", ".join(unconfirmed))
 
     def reports(self) -> Mapping[str, LinkReport]:
         """See `Transport.reports`."""
-        return {camera_id: link.report() for camera_id, link in self._links.items()}
+        return {camera_id: session.report() for camera_id, session in self._sessions.items()}
 
     def key_version(self, camera_id: str) -> str | None:
         """The version of the key that the bridge has taken last of this camera; None where unknown."""
-        link = self._links.get(camera_id)
-        return None if link is None else link.key_version
+        session = self._sessions.get(camera_id)
+        return None if session is None else session.key_version

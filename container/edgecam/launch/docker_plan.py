@@ -55,7 +55,7 @@ PASSED_ON = (
     # An embedded Google Cloud Storage in Google's place, by the name that Google's own libraries read.
     "STORAGE_EMULATOR_HOST",
 )
-"""Environment variables that the container gets, by name only: no value stands in a process list."""
+"""Environment variables that the container gets, by name only: no value is in a process list."""
 
 _NO_NETWORK = "none"
 

@@ -16,7 +16,7 @@ _IMAGE_FOLDERS = frozenset(
     {"/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys"}
     | {"/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var"}  # noqa: S108 - names, nothing is written
 )
-# What stands in one of these is in memory, and gone after a restart of the core.
+# What is in one of these is in memory, and gone after a restart of the core.
 _FORGETFUL_FOLDERS = ("/dev", "/proc", "/run", "/sys", "/var/lock", "/var/run")
 # These belong to everybody on the core; a folder that edgecam writes to is given to its user.
 _SHARED_FOLDERS = _IMAGE_FOLDERS | frozenset(

@@ -37,7 +37,7 @@ _WAITING_REASON = "waiting"
 _STALL_POLL_S = 0.4
 """The poll period while a stall is waited out."""
 _RECORDER_STOP_S = 1.0  # its chunk was finished when the connection ended
-_TIMER_SLACK_S = 0.02  # so that a deadline that is looked at has surely passed
+_TIMER_SLACK_S = 0.02  # so that a deadline has surely passed when it is checked
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class CameraWorker:
 
     Args:
         camera: What to look after.
-        data_dir: Where pictures stand that have no path of their own.
+        data_dir: Where pictures are that have no path of their own.
         logins: Knows its user name and password.
         clock: Time.
         chunks: Takes its recording, where it is recorded.
@@ -124,7 +124,7 @@ class CameraWorker:
         """From any thread: a picture at once, however rarely they are wanted.
 
         Args:
-            then: Called, on a thread that may not be held up, when it stands in its file.
+            then: Called, on a thread that may not be held up, when it is in its file.
 
         Raises:
             CommandError: there can be none now, and why.

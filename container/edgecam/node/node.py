@@ -24,7 +24,7 @@ class Node:
     """One process' cameras.
 
     Args:
-        config: Which cameras, and where their pictures stand.
+        config: Which cameras, and where their pictures are.
         logins: Knows the cameras' user names and passwords.
         clock: Time.
         chunks: Takes the recordings of the cameras that are recorded.
@@ -76,7 +76,7 @@ class Node:
         return tuple(worker.report() for worker in self._workers.values())
 
     def frame_path(self, camera_id: str) -> Path:
-        """Where the picture of `camera_id` stands.
+        """Where the picture of `camera_id` is.
 
         Raises:
             KeyError: the node has no such camera.

@@ -1,6 +1,6 @@
 """How the last run ended: a file that holds "running" until the node has shut down cleanly.
 
-The file stands on the spool's disk where the node records, and survives a power cut there; else in
+The file is on the spool's disk where the node records, and survives a power cut there; else in
 `data_dir`, which is in memory by default: it then survives a kill, and after a power cut nothing is known. It
 is replaced by a rename, synced before and after, so that what is read is always whole.
 """

@@ -37,7 +37,7 @@ class DecodeMode(StrEnum):
 
 @dataclass(frozen=True)
 class FrameInfo:
-    """The picture that stands in `frame.jpg`.
+    """The picture in `frame.jpg`.
 
     Attributes:
         captured_at: When the picture was taken (arrival time at the core), UTC.

@@ -37,7 +37,7 @@ _ANSWER_S = 30.0
 _LINGER_S = 1.0
 """For a client to read the last answer: closed at once, what it is still sending would destroy the answer."""
 _SWEEP_EVERY_S = 0.25
-"""How often deadlines are looked at, while there are connections."""
+"""Poll period of the deadlines, while there are connections."""
 _ACCEPTED_AT_ONCE = 16
 """Far fewer than there are places: a new client's request is read before others can take its place."""
 _QUEUED_CONNECTIONS = 128

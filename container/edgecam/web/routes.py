@@ -54,7 +54,7 @@ class Reporter(Protocol):
         """Every camera as it is now."""
 
     def frame_path(self, camera_id: str) -> Path:
-        """Where the picture of a camera stands."""
+        """Where the picture of a camera is."""
 
 
 @dataclass(frozen=True)
