@@ -117,7 +117,7 @@ def test_check_tells_mistakes_and_ends_with_1(run: Run, tmp_path: Path) -> None:
     )
 
 
-def test_two_thousand_sites_with_a_mistake_each_are_told_in_their_files(run: Run, tmp_path: Path) -> None:
+def test_two_thousand_sites_with_a_mistake_each_are_reported_in_their_files(run: Run, tmp_path: Path) -> None:
     fleet = write_many(tmp_path, 2000, site_stacks=32)
     for path in (tmp_path / "sites").iterdir():
         path.write_text(path.read_text().replace("template: shop,", "template: shop, nucleus: tiny,"))
@@ -309,7 +309,7 @@ def deploy(cloud: Any, fleet: Path) -> None:
             )
 
 
-def test_missing_credentials_are_told_with_the_ways_that_need_none(
+def test_missing_credentials_are_reported_with_the_ways_that_need_none(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in list(os.environ):
@@ -339,7 +339,7 @@ def state(name: str, **settings: Any) -> SiteState:
     return SiteState(name, f"thing/{name}", "frame-grabber", "1.0.0", "S", "", False, frozenset(), settings)
 
 
-def test_same_change_at_many_sites_is_told_once_unless_all_are_asked_for() -> None:
+def test_same_change_at_many_sites_is_reported_once_unless_all_are_asked_for() -> None:
     names = [f"shop-{number}" for number in range(8)]
     changes = changes_between(
         {name: state(name, a=1) for name in names}, {name: state(name, a=2) for name in names}
@@ -354,7 +354,7 @@ def test_same_change_at_many_sites_is_told_once_unless_all_are_asked_for() -> No
     assert changes_table(changes, every_site=True).count("a: 1 → 2") == 8
 
 
-def test_new_and_removed_sites_are_always_told_one_by_one() -> None:
+def test_new_and_removed_sites_are_always_reported_one_by_one() -> None:
     many = {f"shop-{number}": state(f"shop-{number}") for number in range(8)}
     for before, after in (({}, many), (many, {})):
         text = changes_table(changes_between(before, after), every_site=False)
@@ -379,14 +379,14 @@ def test_values_are_shown_short_and_secrets_by_name_only(path: str, value: Any, 
     assert shown_value(path, value) == shown
 
 
-def test_changed_value_that_is_not_shown_is_told_as_another_one() -> None:
+def test_changed_value_that_is_not_shown_is_reported_as_another_one() -> None:
     before, after = ({"a": state("a", password=value)} for value in ("hunter2", "hunter3"))
     (change,) = changes_between(before, after)
     assert isinstance(change, SiteChange)
     assert str(change.changes[0]) == "password: *** → ***, another one"
 
 
-def test_thing_group_that_would_be_made_anew_is_told_before_its_cores_are_lost() -> None:
+def test_thing_group_that_would_be_made_again_is_reported_before_its_cores_are_lost() -> None:
     before, after = (
         states_of(
             [
@@ -402,7 +402,7 @@ def test_thing_group_that_would_be_made_anew_is_told_before_its_cores_are_lost()
     )
 
 
-def test_removed_site_whose_components_leave_its_cores_is_told_so() -> None:
+def test_removed_site_whose_components_leave_its_cores_is_reported_so() -> None:
     removal = {"Type": "Custom::EdgecamRemoval", "Properties": {"Site": "lobby"}}
     deployment = {"Type": "AWS::GreengrassV2::Deployment", "Properties": LOBBY}
     for resources, expected in (
@@ -414,7 +414,7 @@ def test_removed_site_whose_components_leave_its_cores_is_told_so() -> None:
         assert f"removed: its deployment is deleted, {expected}\n" in text
 
 
-def test_moved_site_whose_cores_are_emptied_in_between_is_told_so() -> None:
+def test_moved_site_whose_cores_are_emptied_in_between_is_reported_so() -> None:
     removal = {"Type": "Custom::EdgecamRemoval", "Properties": {"Site": "lobby"}}
     deployment = {"Type": "AWS::GreengrassV2::Deployment", "Properties": LOBBY}
     for resources, warned in (({"D": deployment, "R": removal}, True), ({"D": deployment}, False)):

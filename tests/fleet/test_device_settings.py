@@ -51,7 +51,7 @@ def test_devices_are_named_by_site_and_camera_or_as_the_site_says(fleet: Fleet) 
     ]
 
 
-def test_node_is_told_registry_devices_and_where_their_keys_are(fleet: Fleet) -> None:
+def test_node_gets_registry_devices_and_where_their_keys_are(fleet: Fleet) -> None:
     node = node_of(fleet, "gate", secrets=SECRETS)
     assert node["cloud_iot"] == {
         "project": "our-project",
@@ -67,7 +67,7 @@ def test_node_is_told_registry_devices_and_where_their_keys_are(fleet: Fleet) ->
     assert validate(NodeConfig, node).cameras[1].device_id == "front-bell"
 
 
-def test_site_without_devices_is_told_nothing(fleet: Fleet) -> None:
+def test_node_without_devices_gets_no_registry(fleet: Fleet) -> None:
     assert node_of(fleet, "lobby", secrets=SECRETS) == fleet.sites["lobby"].node
 
 

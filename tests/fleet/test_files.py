@@ -66,7 +66,7 @@ def test_site_in_two_files_is_refused_with_both_names(tmp_path: Path) -> None:
     ]
 
 
-def test_mistake_in_an_included_file_is_told_with_its_name_and_path_there(tmp_path: Path) -> None:
+def test_mistake_in_an_included_file_is_reported_with_its_name_and_path_there(tmp_path: Path) -> None:
     path = fleet(
         tmp_path,
         f"include: [sites/*.yaml]\nsites: {{hq: {{thing: hq, nucleus: tiny, {CAMERA}}}}}",
@@ -78,7 +78,7 @@ def test_mistake_in_an_included_file_is_told_with_its_name_and_path_there(tmp_pa
     ]
 
 
-def test_mistake_between_sites_of_two_files_is_told_where_the_second_stands(tmp_path: Path) -> None:
+def test_mistake_between_sites_of_two_files_is_reported_where_the_second_stands(tmp_path: Path) -> None:
     path = fleet(
         tmp_path,
         "include: [sites/*.yaml]",

@@ -32,7 +32,7 @@ def test_release_takes_a_base_with_its_digest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("image", ["{pinned: true}", '{pinned: true, base: "debian:trixie-slim@sha256:a1"}'])
-def test_release_without_digest_is_refused_and_told_where_to_find_it(tmp_path: Path, image: str) -> None:
+def test_release_without_digest_is_refused_with_the_way_to_find_it(tmp_path: Path, image: str) -> None:
     with pytest.raises(ConfigurationError, match=r"debian:trixie-slim@sha256:…, found debian") as refused:
         fleet(tmp_path, image)
     assert "`docker buildx imagetools inspect debian:trixie-slim`" in str(refused.value)

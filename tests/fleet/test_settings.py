@@ -273,7 +273,7 @@ def test_password_in_a_uri_is_refused_and_not_repeated(write_fleet: Write) -> No
     assert "hunter2" not in line
 
 
-def test_every_mistake_is_told_at_once(write_fleet: Write) -> None:
+def test_every_mistake_is_reported_at_once(write_fleet: Write) -> None:
     found = mistakes(
         write_fleet,
         'sites: {a: {thing: c, cameras: [{id: A, uri: "http://h"}], docker: {memory: 5}}}\nimage: {base: ""}',
@@ -286,12 +286,12 @@ def test_every_mistake_is_told_at_once(write_fleet: Write) -> None:
     ]
 
 
-def test_missing_file_is_told_with_the_way_to_name_another(tmp_path: Path) -> None:
+def test_missing_file_is_reported_with_the_way_to_name_another(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"expected a readable file \(-c fleet=PATH names another\)"):
         load_fleet(tmp_path / "none.yaml")
 
 
-def test_text_that_is_not_yaml_is_told_with_its_line(write_fleet: Write) -> None:
+def test_text_that_is_not_yaml_is_reported_with_its_line(write_fleet: Write) -> None:
     (line,) = mistakes(write_fleet, "sites:\n  a: [")
     assert line.startswith("fleet.yaml: expected YAML or JSON")
     assert "at line 2" in line

@@ -202,14 +202,14 @@ def test_pattern_that_is_ambiguous_or_wrong_is_refused_at_its_entry(
     assert mistakes(write_fleet, SITE % (uri, loops)) == [f"fleet.yaml: sites.a.cameras{expected}"]
 
 
-def test_mistake_in_a_camera_by_pattern_is_told_at_its_entry_once(write_fleet: Write) -> None:
+def test_mistake_in_a_camera_by_pattern_is_reported_at_its_entry_once(write_fleet: Write) -> None:
     text = SITE % ("h", '{n: "1-3"}')
     assert mistakes(write_fleet, text.replace("for:", "frames: {max_fps: 99}, for:")) == [
         "fleet.yaml: sites.a.cameras[1].frames.max_fps: expected a number less than or equal to 30, found 99"
     ]
 
 
-def test_mistake_in_a_template_is_told_in_the_template_once(write_fleet: Write) -> None:
+def test_mistake_in_a_template_is_reported_in_the_template_once(write_fleet: Write) -> None:
     assert mistakes(write_fleet, SHOPS.replace("memory: 512m", "memory: 512")) == [
         'fleet.yaml: templates.shop.docker.memory: expected a text such as "512m" or "1g", found 512, for site berlin',
     ]
@@ -228,7 +228,7 @@ def test_key_with_dots_is_traced_to_where_it_stands(write_fleet: Write) -> None:
     ]
 
 
-def test_what_a_site_lacks_is_told_at_the_site(write_fleet: Write) -> None:
+def test_what_a_site_lacks_is_reported_at_the_site(write_fleet: Write) -> None:
     assert mistakes(write_fleet, SHOPS.replace('thing: "{site}-core"', "variant: frame-grabber"))[:1] == [
         "fleet.yaml: sites.berlin: expected thing or thing_group, one of them, found a mapping with the keys "
         "nucleus, docker, variant, cameras, template",
@@ -280,7 +280,7 @@ def test_what_a_site_builds_on_is_named_when_it_is_not_there(
     assert mistakes(write_fleet, text)[0] == f"fleet.yaml: {expected}"
 
 
-def test_value_that_sites_lack_is_told_at_the_placeholder_once_with_the_sites(write_fleet: Write) -> None:
+def test_value_that_sites_lack_is_reported_at_the_placeholder_once_with_the_sites(write_fleet: Write) -> None:
     lacking = SHOPS.replace("values: {net: 10.17.3}", "values: {}")
     more = "".join(f"  more-{number}: {{template: shop}}\n" for number in range(4))
     for text, sites in (

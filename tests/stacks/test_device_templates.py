@@ -162,7 +162,7 @@ def test_maker_at_google_may_read_the_secret_that_is_its_login_or_none(synthesiz
     assert logins(GOOGLE.replace(f'audience: "{AUDIENCE}"', f"secret: {SECRET}")) == [SECRET]
 
 
-def test_maker_has_a_role_whose_name_google_can_be_told_beforehand(devices: Templates) -> None:
+def test_maker_has_a_role_whose_name_google_can_be_given_beforehand(devices: Templates) -> None:
     names = [flat(role["RoleName"]) for role in of_type(devices["EdgecamCloudIot"], "AWS::IAM::Role")]
     assert names == ["EdgecamCloudIot-<AWS::Region>"]
 

@@ -175,7 +175,7 @@ def test_maker_of_the_bucket_may_read_the_secret_that_is_its_login(synthesize: S
     assert len(found) == 2
 
 
-def test_maker_of_the_bucket_has_a_role_whose_name_google_can_be_told_beforehand(
+def test_maker_of_the_bucket_has_a_role_whose_name_google_can_be_given_beforehand(
     recorded: Templates,
 ) -> None:
     roles = of_type(recorded["EdgecamGcsUploader"], "AWS::IAM::Role")

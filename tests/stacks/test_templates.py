@@ -109,7 +109,7 @@ def test_bucket_is_ready_before_a_core_records(recorded: Templates) -> None:
     assert all(bucket in names for names in waits)
 
 
-def test_bucket_is_told_where_sites_put_their_objects(recorded: Templates) -> None:
+def test_bucket_knows_where_sites_put_their_objects(recorded: Templates) -> None:
     (bucket,) = of_type(recorded["EdgecamGcsUploader"], "Custom::EdgecamGcsBucket")
     assert bucket["Prefixes"] == ["", "dock"]
     assert (bucket["NearlineAfterDays"], bucket["DeleteAfterDays"]) == ("30", "90")

@@ -48,7 +48,7 @@ def account(cloud_iot: EmbeddedCloudIot) -> str:
     return json.dumps({**cloud_iot.clearblade_configuration(PROJECT), "token": "hunter2"})
 
 
-def test_clearblade_is_told_the_service_account_by_a_file_that_is_gone_afterwards(
+def test_clearblade_gets_the_service_account_by_a_file_that_is_gone_afterwards(
     with_account: Callable[[str], Camera], account: str
 ) -> None:
     camera = with_account(account)
@@ -70,7 +70,7 @@ def test_file_of_the_service_account_is_the_functions_alone(
 
 
 @pytest.mark.parametrize("text", ["hunter2", '{"token": "hunter2"}', "[]"])
-def test_secret_that_is_no_service_account_is_told_without_its_content(
+def test_secret_that_is_no_service_account_is_reported_without_its_content(
     with_account: Callable[[str], Camera], text: str
 ) -> None:
     camera = with_account(text)

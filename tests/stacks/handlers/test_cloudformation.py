@@ -89,7 +89,7 @@ def failing(error: Exception) -> Any:
     return apply
 
 
-def test_refusal_is_told_in_its_own_words(receiver: Receiver) -> None:
+def test_refusal_is_reported_in_its_own_words(receiver: Receiver) -> None:
     respond(receiver.event, CONTEXT, failing(RequestFailed("It cannot be.")), fallback_id="fallback")
     (body,) = receiver.bodies
     assert body["Status"] == "FAILED"

@@ -82,7 +82,7 @@ def test_secret_with_a_service_accounts_key_is_the_other_way(secret: Callable[[s
 
 
 @pytest.mark.parametrize("text", ["hunter2", '{"type": "service_account", "private_key": "hunter2"}', "[]"])
-def test_secret_that_holds_something_else_is_told_without_its_content(
+def test_secret_that_holds_something_else_is_reported_without_its_content(
     secret: Callable[[str], str], text: str
 ) -> None:
     with pytest.raises(RequestFailed, match="must hold the JSON key of a service account") as caught:
