@@ -122,7 +122,7 @@ def test_connections_are_used_again(bucket: GcsBucket, tmp_path: Path, session: 
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_passing_trouble_is_worth_another_attempt_when_the_store_says(
+def test_passing_trouble_is_retried_when_the_store_asks_for_it(
     gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession, status: int
 ) -> None:
     gcs.faults.inject(Fault(Kind.STATUS, status=status, retry_after="7"))
@@ -199,7 +199,9 @@ def test_refusal_says_which_right_to_grant_to_whom_on_what(
     assert "uploader@example.iam.gserviceaccount.com" in str(caught.value)
 
 
-def test_bucket_that_does_not_exist_is_said(gcs: EmbeddedGcs, tmp_path: Path, session: MemorySession) -> None:
+def test_bucket_that_does_not_exist_is_reported(
+    gcs: EmbeddedGcs, tmp_path: Path, session: MemorySession
+) -> None:
     for size in (MB, 3 * MB):
         with (
             closing(open_bucket(gcs, place="absent")) as absent,
@@ -332,7 +334,7 @@ def test_slow_link_is_no_stall(
     assert len(gcs.objects()) == 1
 
 
-def test_store_that_is_down_is_worth_another_attempt(
+def test_store_that_is_down_is_retried(
     gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
 ) -> None:
     path = chunk(tmp_path, MB)
@@ -349,9 +351,7 @@ def test_store_that_is_down_is_worth_another_attempt(
     assert gcs.content("latest/lobby.jpg") == path.read_bytes()
 
 
-def test_name_that_cannot_be_resolved_is_worth_another_attempt(
-    tmp_path: Path, session: MemorySession
-) -> None:
+def test_name_that_cannot_be_resolved_is_retried(tmp_path: Path, session: MemorySession) -> None:
     http = HttpClient("http://store.invalid", stall_timeout_s=1, clock=SystemClock())
     bucket = GcsBucket("gs://b", "b", http=http, login=Anonymous(), part_bytes=MB)
     with pytest.raises(StoreUnavailable, match=r"store\.invalid: its address cannot be found"):
@@ -393,7 +393,7 @@ def test_session_address_and_token_stand_in_no_error(
     assert not any("upload_id" in word or "token-1" in word for word in words)
 
 
-def test_names_beyond_ascii_are_stored_and_said(gcs: EmbeddedGcs, bucket: GcsBucket) -> None:
+def test_names_beyond_ascii_are_stored_and_reported(gcs: EmbeddedGcs, bucket: GcsBucket) -> None:
     for _ in range(2):
         bucket.put_bytes(
             "status/küche 漢.json", b"{}", content_type="application/json", rate_limit=UnlimitedRate()

@@ -274,7 +274,7 @@ def test_key_file_gives_tokens(key_file: Path, clock: SteppingClock) -> None:
     assert login.identity() == f"{ACCOUNT} (login: service-account)"
 
 
-def test_missing_or_broken_key_file_is_said(tmp_path: Path, clock: SteppingClock) -> None:
+def test_missing_or_broken_key_file_is_reported(tmp_path: Path, clock: SteppingClock) -> None:
     (tmp_path / "broken.json").write_text("{}")
     for name in ("absent.json", "broken.json"):
         login = open_login(Google(credentials_file=str(tmp_path / name)), clock=clock, emulated=False)

@@ -1,4 +1,4 @@
-"""A folder as bucket that others may write too: a disk of the network's, say. The contract has the rest."""
+"""A folder as bucket that others may write too, such as a network disk. The contract has the rest."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def victim(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The bucket; whoever shares it may write."""
+    """The bucket; other users may write there."""
     path = tmp_path / "bucket"
     (path / NAME).parent.mkdir(parents=True)
     for each in (path, path / "lobby", (path / NAME).parent):

@@ -165,7 +165,7 @@ def test_who_subscribes_is_woken_by_each_finished_chunk(tmp_path: Path) -> None:
     assert woken == ["lobby", "gate lobby"]
 
 
-def test_a_chunk_that_was_quarantined_is_kept_said_and_never_offered_again(
+def test_a_chunk_that_was_quarantined_is_kept_logged_and_never_offered_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = opened(tmp_path)
@@ -183,7 +183,7 @@ def test_a_chunk_that_was_quarantined_is_kept_said_and_never_offered_again(
 # Quota
 
 
-def test_the_oldest_of_who_holds_the_most_is_evicted_counted_and_said(
+def test_the_oldest_of_who_holds_the_most_is_evicted_counted_and_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = opened(tmp_path)
@@ -303,12 +303,12 @@ def test_a_chunk_that_is_being_uploaded_is_evicted_last(tmp_path: Path) -> None:
     spool.unclaim(oldest)
     record(spool, 4, size=5 * MB)
     assert numbers(spool) == [2, 3, 4]
-    lent = list(spool.pending("lobby"))
-    assert all(spool.claim(each) for each in lent)
+    claimed = list(spool.pending("lobby"))
+    assert all(spool.claim(each) for each in claimed)
     record(spool, 5, size=5 * MB)
     assert numbers(spool) == [3, 4, 5]
-    assert not spool.claim(lent[0])
-    spool.acknowledge(lent[0], receipt(lent[0]))  # the upload had it open and went on: no error
+    assert not spool.claim(claimed[0])
+    spool.acknowledge(claimed[0], receipt(claimed[0]))  # the upload had it open and went on: no error
 
 
 def test_what_is_quarantined_is_evicted_before_what_can_still_be_sent(tmp_path: Path) -> None:
@@ -397,7 +397,7 @@ def test_chunks_begun_at_the_same_time_do_not_share_the_last_room(tmp_path: Path
 # Neighbours
 
 
-def test_two_nodes_never_share_a_spool_and_the_second_is_told_who_has_it(tmp_path: Path) -> None:
+def test_two_nodes_never_share_a_spool_and_the_second_finds_who_has_it(tmp_path: Path) -> None:
     first_node = opened(tmp_path)
     code = (
         f"import sys; sys.path[:0] = {sys.path!r}\n"
@@ -414,7 +414,7 @@ def test_two_nodes_never_share_a_spool_and_the_second_is_told_who_has_it(tmp_pat
     assert "in use" not in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
 
 
-def test_names_never_collide_two_chunks_of_the_same_start_are_both_kept_and_said(
+def test_names_never_collide_two_chunks_of_the_same_start_are_both_kept_and_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = opened(tmp_path)
@@ -427,7 +427,7 @@ def test_names_never_collide_two_chunks_of_the_same_start_are_both_kept_and_said
     assert spool.begin(chunk()) != spool.begin(chunk())
 
 
-def test_files_that_are_not_ours_are_left_alone_and_said_once(
+def test_files_that_are_not_ours_are_left_alone_and_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = opened(tmp_path)
@@ -440,9 +440,9 @@ def test_files_that_are_not_ours_are_left_alone_and_said_once(
     (tmp_path / "lost+found").mkdir()
     again = opened(tmp_path)
     assert numbers(again) == [0]
-    said = [entry.message for entry in caplog.records if "left alone" in entry.message]
-    assert len(said) == 1
-    assert "found 3 other files" in said[0]
+    logged = [entry.message for entry in caplog.records if "left alone" in entry.message]
+    assert len(logged) == 1
+    assert "found 3 other files" in logged[0]
     assert all(path.read_text() == "hands off" for path in strangers)
 
 
@@ -462,9 +462,9 @@ def test_a_file_is_as_large_as_it_is_whatever_its_name_says(
         assert report.cameras["lobby"].quarantined_chunks == 1
         assert report.spool_bytes < KB
         again.close()
-    said = [entry.getMessage() for entry in caplog.records if entry.levelno == logging.ERROR]
-    assert [text for text in said if f"expected {10**14} bytes by its name, found 100" in text] == said
-    assert len(said) == 1
+    logged = [entry.getMessage() for entry in caplog.records if entry.levelno == logging.ERROR]
+    assert [text for text in logged if f"expected {10**14} bytes by its name, found 100" in text] == logged
+    assert len(logged) == 1
 
 
 def test_a_name_with_odd_numbers_words_or_kinds_of_file_is_none_of_ours(
@@ -500,7 +500,7 @@ def test_recordings_are_for_their_owner_only(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
-def test_a_folder_that_cannot_be_used_is_named_with_what_the_system_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used_is_named_with_the_error_of_the_system(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("a file")
     with pytest.raises(
         SpoolError, match=r"spool: expected to use the spool, found: (Not a directory|File exists)"
@@ -568,7 +568,7 @@ def test_the_playable_part_of_what_was_being_written_is_saved_and_marked(tmp_pat
     assert again.report().cameras["lobby"].recovered_chunks_total == 1
 
 
-def test_what_cannot_be_played_is_quarantined_and_said_and_removed_only_when_nothing_is_in_it(
+def test_what_cannot_be_played_is_quarantined_and_logged_and_removed_only_when_nothing_is_in_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = opened(tmp_path)

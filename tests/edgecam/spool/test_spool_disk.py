@@ -23,20 +23,20 @@ def on_a_small_disk(folder: Path, when_full: str) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def test_a_full_disk_makes_room_by_eviction_and_the_chunk_being_written_is_kept(tmp_path: Path) -> None:
-    told = on_a_small_disk(tmp_path, "evict")
-    assert told["made_room"] == [True]
-    assert told["while_writing"] == [1, 2]
-    assert told["kept"] == [1, 2, 3]
-    assert (told["evicted_before"], told["evicted"]) == (1, 1)
+    found = on_a_small_disk(tmp_path, "evict")
+    assert found["made_room"] == [True]
+    assert found["while_writing"] == [1, 2]
+    assert found["kept"] == [1, 2, 3]
+    assert (found["evicted_before"], found["evicted"]) == (1, 1)
 
 
 def test_set_to_stop_a_full_disk_evicts_nothing(tmp_path: Path) -> None:
-    told = on_a_small_disk(tmp_path, "stop")
-    assert told["made_room"] == [False]
-    assert told["kept"] == [0, 1, 2, 3]
-    assert told["evicted"] == 0
+    found = on_a_small_disk(tmp_path, "stop")
+    assert found["made_room"] == [False]
+    assert found["kept"] == [0, 1, 2, 3]
+    assert found["evicted"] == 0

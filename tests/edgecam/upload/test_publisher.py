@@ -169,7 +169,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
     return Node(tmp_path, clock, RecordingBucket(clock), report)  # type: ignore[return-value]
 
 
-def told(written: Written) -> dict[str, Any]:
+def parsed(written: Written) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(written.content)
     return content
 
@@ -214,7 +214,7 @@ def test_the_status_says_how_camera_recording_and_storage_are(node: Node) -> Non
     node.run(until_s=1)
     written = node.bucket.of("status/lobby.json")[0]
     assert written.content_type == "application/json"
-    status = told(written)
+    status = parsed(written)
     assert status["id"] == "lobby"
     assert (status["state"], status["since"]) == ("connected", "2026-03-01T12:00:00.000Z")
     assert status["recording"]["chunks_recorded"] == 9
@@ -249,7 +249,7 @@ def test_a_status_is_renewed_when_nothing_changes(node: Node) -> None:
 
 def test_the_last_words_are_disconnected(node: Node) -> None:
     node.run(until_s=10)
-    last = told(node.bucket.of("status/lobby.json")[-1])
+    last = parsed(node.bucket.of("status/lobby.json")[-1])
     assert (last["state"], last["since"]) == ("disconnected", "2026-03-01T12:00:10.000Z")
 
 
@@ -260,7 +260,7 @@ def test_without_time_for_last_words_the_node_ends_all_the_same(node: Node) -> N
     assert node.bucket.puts == []
 
 
-def test_a_store_that_is_away_is_tried_rarely_and_said_once(
+def test_a_store_that_is_away_is_tried_rarely_and_logged_once(
     node: Node, caplog: pytest.LogCaptureFixture
 ) -> None:
     node.bucket.error = StoreUnavailable("file:///nowhere: away")
@@ -269,7 +269,7 @@ def test_a_store_that_is_away_is_tried_rarely_and_said_once(
     assert [entry.levelno for entry in caplog.records] == [logging.WARNING]
 
 
-def test_nothing_is_said_of_a_store_that_the_uploads_complain_about(
+def test_nothing_is_logged_of_a_store_that_the_uploads_complain_about(
     node: Node, caplog: pytest.LogCaptureFixture
 ) -> None:
     node.bucket.error = StoreRefused("file:///nowhere: forbidden")
@@ -288,15 +288,15 @@ def test_a_store_that_asks_to_be_left_alone_is(node: Node) -> None:
 def test_after_an_outage_only_what_holds_now_is_written(node: Node) -> None:
     node.bucket.error = StoreUnavailable("away")
 
-    def mend() -> None:
+    def repair() -> None:
         node.bucket.error = None
         node.report = replace(node.report, message="back again")
 
-    node.clock.each_second = {300: mend}
+    node.clock.each_second = {300: repair}
     node.run(until_s=400)
     first = node.bucket.of("status/lobby.json")[0]
     assert first.at_s >= 300
-    assert told(first)["message"] == "back again"
+    assert parsed(first)["message"] == "back again"
 
 
 def test_a_slow_link_is_left_to_the_chunks_three_quarters_of_the_time(node: Node) -> None:
@@ -311,7 +311,7 @@ def test_passwords_in_messages_are_hidden(node: Node) -> None:
     SECRETS.remember("hunter2-of-the-lobby")
     node.report = replace(node.report, message="refused hunter2-of-the-lobby")
     node.run(until_s=1)
-    assert told(node.bucket.of("status/lobby.json")[0])["message"] == "refused ***"
+    assert parsed(node.bucket.of("status/lobby.json")[0])["message"] == "refused ***"
 
 
 def test_what_is_switched_off_is_not_written(node: Node) -> None:

@@ -68,7 +68,7 @@ def test_a_piece_larger_than_a_second_allows_waits_until_it_is_paid_for() -> Non
 
 def test_concurrent_uploads_take_turns() -> None:
     limiter = RateLimiter(requests_per_s=1000, bytes_per_s=200 * PIECE, clock=SystemClock())
-    limiter.send(30 * PIECE)  # what was saved up belongs to whoever comes first
+    limiter.send(30 * PIECE)  # what was saved up belongs to who comes first
     sent = [0, 0, 0]
     end_s = time.monotonic() + 0.6
 
@@ -85,22 +85,22 @@ def test_concurrent_uploads_take_turns() -> None:
     assert max(sent) <= 1.3 * min(sent)
 
 
-def test_who_waits_is_told_at_once_that_the_node_ends() -> None:
+def test_who_waits_is_woken_at_once_when_the_node_ends() -> None:
     limiter = RateLimiter(requests_per_s=0.001, bytes_per_s=1, clock=SystemClock())
     limiter.request()
-    told: list[Exception] = []
+    raised: list[Exception] = []
 
     def ask() -> None:
         try:
             limiter.request()
         except StoreUnavailable as error:
-            told.append(error)
+            raised.append(error)
 
     thread = threading.Thread(target=ask)
     thread.start()
     limiter.end()
     thread.join(10)
-    assert len(told) == 1
+    assert len(raised) == 1
     with pytest.raises(StoreUnavailable, match="ending"):
         limiter.send(1)
 

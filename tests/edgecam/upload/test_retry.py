@@ -24,7 +24,7 @@ REFUSED = StoreRefused("expected the right to write, found 403")
 
 
 class Store:
-    """A policy with a clock, that is told what comes of attempts."""
+    """A policy with a clock, given the outcome of attempts."""
 
     def __init__(self) -> None:
         self.policy = RetryPolicy[str](Random(1))

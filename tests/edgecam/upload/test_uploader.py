@@ -1,4 +1,4 @@
-"""The uploader between a real spool and a real bucket, which is made to fail where a test says so."""
+"""The uploader between a real spool and a real bucket, which fails where a test wants it to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from edgecam.upload.uploader import Uploader
 from sandbox.clocks import BEGINNING, FastClock
 
 SPEED = 200
-"""Half a second's patience passes in a few milliseconds."""
+"""A timeout of half a second passes in a few milliseconds."""
 AWAY = StoreUnavailable("expected an answer, found 503")
 
 Eventually = Callable[..., Any]
@@ -34,7 +34,7 @@ Fails = Callable[[str], Exception | None]
 
 
 class UnreliableBucket(FileBucket):
-    """A folder that fails as `fails` says, before anything is done."""
+    """A folder that fails as `fails` returns, before anything is done."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"file://{folder}")
@@ -206,7 +206,7 @@ def test_a_store_that_fails_now_and_then_gets_everything(
     assert it.uploader.report().retries_total > 5
 
 
-def test_refusal_is_said_once_with_what_to_do_and_recovery_too(
+def test_refusal_is_logged_once_with_what_to_do_and_recovery_too(
     rig: Callable[..., Rig], eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "edgecam.upload.uploader")
@@ -216,15 +216,15 @@ def test_refusal_is_said_once_with_what_to_do_and_recovery_too(
     it.uploader.start()
     eventually(lambda: len(it.bucket.attempts) >= 3)
     assert it.uploader.report().reason == "refused"
-    said = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert len(said) == 1
-    assert "grant it" in said[0].getMessage()
+    logged = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(logged) == 1
+    assert "grant it" in logged[0].getMessage()
     it.bucket.fails = lambda _: None
     eventually(lambda: it.pending() == 0)
     assert sum("storing again" in record.getMessage() for record in caplog.records) == 1
 
 
-def test_a_name_that_is_taken_by_something_else_is_quarantined_and_said(
+def test_a_name_that_is_taken_by_something_else_is_quarantined_and_logged(
     rig: Callable[..., Rig], eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     it = rig()
@@ -237,7 +237,7 @@ def test_a_name_that_is_taken_by_something_else_is_quarantined_and_said(
     assert there.read_bytes() == b"something else"
     assert it.bucket.names() == {taken, *names}
     assert it.spool.report().cameras["lobby"].quarantined_chunks == 1
-    eventually(  # it is said after it is done
+    eventually(  # it is logged after it is done
         lambda: any(
             record.levelno == logging.ERROR and "quarantine" in record.getMessage()
             for record in caplog.records
@@ -268,7 +268,7 @@ def test_damage_on_the_way_is_sent_again(rig: Callable[..., Rig], eventually: Ev
     assert it.bucket.names() == set(names)
 
 
-def test_a_lost_session_is_forgotten_and_the_upload_begun_anew(
+def test_a_lost_session_is_forgotten_and_the_upload_begun_again(
     rig: Callable[..., Rig], eventually: Eventually
 ) -> None:
     it = rig()
@@ -282,7 +282,7 @@ def test_a_lost_session_is_forgotten_and_the_upload_begun_anew(
     assert session.load() is None
 
 
-def test_a_mistake_of_ours_is_told_and_tried_again(
+def test_a_mistake_of_ours_is_reported_and_tried_again(
     rig: Callable[..., Rig], eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     it = rig(concurrency=1)

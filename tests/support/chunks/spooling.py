@@ -81,7 +81,7 @@ def record(
 
 
 def receipt(pending: PendingChunk) -> Receipt:
-    """What a bucket that has all of it would say."""
+    """The receipt of a bucket that has all of it."""
     return Receipt(pending.chunk.name, "1", pending.crc32c, pending.size_bytes)
 
 
