@@ -7,10 +7,7 @@ was started, in the reverse order, and returns what it found left over.
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -24,22 +21,20 @@ from sandbox import fleet
 from sandbox.aws.environment import REPOSITORY
 from sandbox.aws.server import EmbeddedAws, inherited_environment
 from sandbox.aws.thing import enrol
+from sandbox.cameras.process import CamerasProcess
 from sandbox.core import images
 from sandbox.deploy import FOUNDATION, STACKS, Cdk, Outputs
 from sandbox.errors import SandboxError, StartError
+from sandbox.folder import DEFAULT_FOLDER, empty
 from sandbox.gcs.server import EmbeddedGcs
 from sandbox.image_builds import ImageBuilds
 from sandbox.iot.server import EmbeddedCloudIot
 from sandbox.preflight import CONTAINER, CONTAINERS, RECORDER_CONTAINER
-from sandbox.process import POLL_S, Process, tail
+from sandbox.process import POLL_S, Process
 from stacks.greengrass.core_policy import PLACEHOLDER
 
 CAMERA_USER = "guard"
 """Of the yard; sandbox/cameras/rtsp_server.py has it."""
-
-DEFAULT_FOLDER = REPOSITORY / "build" / "sandbox"
-MARKER = ".edgecam-sandbox"
-"""Stands in every other folder that a sandbox may empty."""
 
 CAMERAS_TIMEOUT_S = 180.0
 """The first start on a machine codes the films."""
@@ -145,11 +140,11 @@ class System:
         self.gcs: EmbeddedGcs | None = None
         self.iot: EmbeddedCloudIot | None = None
         self._images: ImageBuilds | None = None
-        self._cameras: Process | None = None
+        self.cameras: CamerasProcess | None = None
         self._cdk: Cdk | None = None
         self._yard_secret = ""
         self._stops: list[Callable[[], None]] = []
-        _empty(settings.folder)
+        empty(settings.folder)
 
     def start_images(self) -> None:
         """Begin to build both images; `deploy()` waits for them."""
@@ -168,39 +163,33 @@ class System:
         password_file = self.settings.folder / "yard-password"
         password_file.touch(mode=0o600)
         password_file.write_text(self.password)
-        self._cameras = self._start(
-            "the test cameras",
-            [
-                *(sys.executable, "-m", "sandbox.cameras", "--port", str(self.settings.cameras_port)),
-                *("--password-file", str(password_file)),
-            ],
-            "cameras.log",
+        self.cameras = CamerasProcess(
+            port=self.settings.cameras_port,
+            password_file=password_file,
+            log=self.settings.logs / "cameras.log",
+            env=self._environment(),
+            cwd=REPOSITORY,
         )
+        self.processes.append(self.cameras)
 
     def await_cameras(self) -> None:
-        """Until the cameras can be reached: then they say so with a line of JSON."""
+        """Until the cameras can be reached."""
         deadline = time.monotonic() + CAMERAS_TIMEOUT_S
-        while '{"port"' not in (self.settings.logs / "cameras.log").read_text():
+        while not self.running_cameras.is_ready:
             self.check_processes()
             if time.monotonic() > deadline:
                 raise StartError(
                     f"The test cameras are not ready after {CAMERAS_TIMEOUT_S:.0f} s:\n"
-                    f"{tail(self.settings.logs / 'cameras.log')}"
+                    f"{self.running_cameras.tail()}"
                 )
             time.sleep(POLL_S)
 
-    def freeze_cameras(self) -> None:
-        """Connections stay up and nothing comes, until `release_cameras`."""
-        self._signal_cameras(signal.SIGSTOP)
-
-    def release_cameras(self) -> None:
-        """Let them go on."""
-        self._signal_cameras(signal.SIGCONT)
-
-    def _signal_cameras(self, number: signal.Signals) -> None:
-        if self._cameras is None:
+    @property
+    def running_cameras(self) -> CamerasProcess:
+        """The test cameras; StartError before they are started."""
+        if self.cameras is None:
             raise StartError("The test cameras are not running yet")
-        os.kill(self._cameras.pid, number)
+        return self.cameras
 
     def start_aws(self) -> None:
         """The embedded AWS, with the cores' things and the camera's secret in it."""
@@ -336,10 +325,13 @@ class System:
     def _start(
         self, name: str, command: list[str], log: str, clouds: dict[str, str] | None = None
     ) -> Process:
-        environment = {**inherited_environment(), "PYTHONUNBUFFERED": "1", **(clouds or {})}
+        environment = self._environment() | (clouds or {})
         process = Process(name, command, log=self.settings.logs / log, env=environment, cwd=REPOSITORY)
         self.processes.append(process)
         return process
+
+    def _environment(self) -> dict[str, str]:
+        return {**inherited_environment(), "PYTHONUNBUFFERED": "1"}
 
     def _embedded_aws(self) -> EmbeddedAws:
         if self.aws is None:
@@ -360,18 +352,6 @@ class System:
         if self._cdk is None:
             self._cdk = Cdk(folder=self.settings.folder, aws=self._embedded_aws().environment())
         return self._cdk
-
-
-def _empty(folder: Path) -> None:
-    """Begin with an empty folder, but remove nothing that no sandbox has made."""
-    marker = folder / MARKER
-    ours = folder == DEFAULT_FOLDER or marker.exists()
-    if folder.exists() and any(folder.iterdir()) and not ours:
-        raise StartError(f"{folder} holds files that are not the sandbox's: choose another folder")
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    marker.touch()
 
 
 def remove_container(name: str) -> bool:

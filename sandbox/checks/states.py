@@ -41,11 +41,11 @@ class StatusChecks:
 
     def follow(self) -> str:
         """The cameras freeze with their connections up, and are released."""
-        self._system.freeze_cameras()
+        self._system.running_cameras.freeze()
         try:
             self._await("stalled")
         finally:
-            self._system.release_cameras()
+            self._system.running_cameras.release()
         self._await("connected")
         for device, states in self._through_client().items():
             words = [str(state["state"]) for state in reversed(states)]
