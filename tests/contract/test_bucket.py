@@ -50,7 +50,7 @@ def test_what_was_stored_is_there_with_type_and_metadata(
     assert found.metadata == METADATA
 
 
-def test_pace_is_asked_before_requests_and_pieces(
+def test_rate_limit_is_asked_before_requests_and_pieces(
     bucket: Bucket, tmp_path: Path, rate_limit: Any, session: Any
 ) -> None:
     path = chunk(tmp_path, 20 * MB)
@@ -186,7 +186,7 @@ class EndingRate:
             raise Interrupted("the node is ending")
 
 
-def test_what_the_pace_raises_ends_the_upload_and_nothing_is_stored(
+def test_what_the_rate_limit_raises_ends_the_upload_and_nothing_is_stored(
     places: Any, bucket: Bucket, tmp_path: Path, session: Any
 ) -> None:
     with pytest.raises(Interrupted):
