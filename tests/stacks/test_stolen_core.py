@@ -253,7 +253,7 @@ def test_core_and_function_are_let_in_at_google(provider: Provider) -> None:
         f"arn:aws:sts::{ACCOUNT}:federated-user/assumed-role/{ROLE}/x",
     ],
 )
-def test_whoever_imitates_the_role_is_not_let_in_at_google(provider: Provider, arn: str) -> None:
+def test_who_imitates_the_role_is_not_let_in_at_google(provider: Provider, arn: str) -> None:
     assert provider.members(arn) == set()
 
 

@@ -2,7 +2,7 @@
 // Nothing is asked while nobody looks: a page forgotten in a tab must not cost the core anything.
 
 const PERIOD_MS = 1000;
-const PATIENCE_MS = 5000;
+const TIMEOUT_MS = 5000;
 
 const cards = new Map();
 const byId = (id) => document.getElementById(id);
@@ -26,7 +26,7 @@ function card(id) {
 const pictureUrl = (id) => `/cameras/${encodeURIComponent(id)}/frame.jpg`;
 
 async function ask(path, headers = {}) {
-  return fetch(path, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+  return fetch(path, { headers, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
 }
 
 function age(seconds) {

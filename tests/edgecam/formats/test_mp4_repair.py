@@ -122,7 +122,7 @@ def shown_at(samples: Sequence[Sample]) -> list[int]:
     return [at + sample.composition_offset for at, sample in zip(decoded, samples, strict=True)]
 
 
-def test_mending_that_is_interrupted_at_any_write_is_done_by_the_next(
+def test_repair_that_is_interrupted_at_any_write_is_done_by_the_next(
     writes: list[Write], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "chunk.mp4"
@@ -149,7 +149,7 @@ def test_mending_that_is_interrupted_at_any_write_is_done_by_the_next(
         assert complaints_of(path) == ""
 
 
-def test_index_written_anew_says_the_same(writes: list[Write]) -> None:
+def test_index_written_again_is_the_same(writes: list[Write]) -> None:
     index = index_of(after(writes))
     again = index.with_samples(index.samples)
     assert again.samples == index.samples
@@ -169,7 +169,7 @@ def test_picture_that_never_reached_the_disk_ends_the_film(writes: list[Write], 
     assert complaints_of(path) == ""
 
 
-def test_chunk_of_more_than_four_gigabytes_is_mended(writes: list[Write], tmp_path: Path) -> None:
+def test_chunk_of_more_than_four_gigabytes_is_repaired(writes: list[Write], tmp_path: Path) -> None:
     """The second half of the pictures is moved far away; the room between takes no disk."""
     far = 5 * 1024**3
     path = tmp_path / "chunk.mp4"

@@ -50,7 +50,7 @@ def test_zeros_after_the_last_packet_cost_the_picture_that_they_may_have_hit(
     assert complaints_of(tmp_path / "chunk.ts") == ""
 
 
-def test_time_that_begins_anew_within_a_chunk_is_no_leap(writes: list[Write], tmp_path: Path) -> None:
+def test_time_that_begins_again_within_a_chunk_is_no_leap(writes: list[Write], tmp_path: Path) -> None:
     """Time stamps have 33 bits: they wrap every 26 hours, here in the third second."""
     content = bytearray(after(writes))
     shift = (1 << 33) - _first_stamp(bytes(content)) - 3 * 90_000
