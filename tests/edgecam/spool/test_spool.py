@@ -329,7 +329,7 @@ def test_free_space_of_the_disk_is_left_alone(tmp_path: Path, monkeypatch: pytes
     assert numbers(spool) == [1, 2, 3]
 
 
-def test_nothing_is_evicted_in_vain_when_the_disk_is_full_of_something_else(
+def test_nothing_is_evicted_without_effect_when_the_disk_is_full_of_something_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = opened(tmp_path, keep_free_bytes=100 * MB)
