@@ -35,7 +35,7 @@ def a_day() -> Outcome:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """As it stands in the README."""
+    """As it is in the README."""
     rows = [
         "| fault | chunks recorded | stored | evicted (counted) | lost | duplicated | tries failed | notes |",
         "|---|---|---|---|---|---|---|---|",

@@ -4,7 +4,7 @@
 
 One test camera: 1080p30 H.264, 4 Mbit/s, a keyframe every 2 s, RTSP over TCP on loopback. Each way runs
 alone, after a warm-up, for `--seconds`; all ways take turns for `--rounds`, and the median round of each (by
-CPU) stands in the table, since a machine that is lent to several is now faster, now slower. The whole table
+CPU) is in the table, since a machine that is lent to several is now faster, now slower. The whole table
 takes a quarter of an hour, `--quick` two minutes. Measured are
 
 - CPU: user and system seconds of the process and its children per camera and minute, from /proc;

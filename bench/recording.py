@@ -5,7 +5,7 @@
 One test camera, recorded N times: 1080p30 H.264, 4 Mbit/s, a keyframe every 2 s, RTSP over TCP on
 loopback, cut into MP4 chunks of 10 s on a disk in memory. edgecam records into its spool, as on a core,
 checksums and all; the peers need a process a camera. Each way runs alone, after a warm-up, for `--seconds`, a
-whole number of chunks; all ways take turns for `--rounds`, and the median round of each (by CPU) stands in
+whole number of chunks; all ways take turns for `--rounds`, and the median round of each (by CPU) is in
 the table, since a machine that is lent to several is now faster, now slower. Measured are
 
 - CPU: user and system seconds of all its processes per camera and minute, from /proc;

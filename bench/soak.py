@@ -239,7 +239,7 @@ class Soak:
 
 
 def table(targets: Sequence[Target]) -> str:
-    """As it stands in the README."""
+    """As it is in the README."""
     rows = [f"| {each.name} | {'' if each.met else '**not met:** '}{each.found} |" for each in targets]
     return "\n".join(["| target | found |", "| --- | --- |", *rows])
 

@@ -4,7 +4,7 @@
 
 Objects of 5 and 64 MiB, one after another, over plain HTTP and over TLS, to a sink on loopback that takes
 bodies in, computes their checksum, and keeps nothing (bench/upload_sink.py, a process of its own). Each way
-runs in a process of its own; all take turns for `--rounds`, and the median round of each (by CPU) stands in
+runs in a process of its own; all take turns for `--rounds`, and the median round of each (by CPU) is in
 the table.
 
 - `forerunner`: `blob.upload_from_file(BytesIO(slice))`, the slice read from the file first, as it was from

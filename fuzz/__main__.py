@@ -13,7 +13,7 @@ from fuzz.watch import FOLDER, Outcome, fuzz
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """As it stands in the README of the measurements."""
+    """As it is in the README of the measurements."""
     rows = [
         "| target | inputs | faults | slowest s | memory MB | grown MB | descriptors more |",
         "| --- | --- | --- | --- | --- | --- | --- |",

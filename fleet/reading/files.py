@@ -140,7 +140,7 @@ def _sites_only(tree: Located, mistakes: MistakeList) -> Located:
     """Included files have sites alone; settings of the whole fleet are in the main file."""
     for key, each in tree.value.items() if tree.is_mapping else ():
         if key != "sites":
-            expected = "sites: alone in an included file; the rest stands in the file that includes it"
+            expected = "sites: alone in an included file; the rest is in the file that includes it"
             mistakes.add(each, expected, f"{key}:")
     if tree.get("sites") is None:
         mistakes.add(tree, "sites: and what they are")

@@ -44,7 +44,7 @@ class NucleusSocket:
     """Listens until it is closed.
 
     Args:
-        folder: The core's; where the socket's name would be too long there, it stands in one of its own.
+        folder: The core's; where the socket's name would be too long there, it is in one of its own.
         publish: Hands a message to the cloud.
     """
 

@@ -2,7 +2,7 @@
 
     STORAGE_EMULATOR_HOST=… python -m sandbox.faults.process --config NODE.json --ledger FILE
 
-A line `SIZE CRC32C` stands in the ledger for each chunk that the spool has taken; a line `sent EVICTED` when
+A line `SIZE CRC32C` is in the ledger for each chunk that the spool has taken; a line `sent EVICTED` when
 everything has been sent after SIGTERM, which ends the recording. With `--tmpfs BYTES` the spool's folder is a
 disk of that size, of this process' own (Linux user namespaces).
 """

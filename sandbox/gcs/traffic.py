@@ -19,7 +19,7 @@ class Seen:
     Attributes:
         at_s: When its header had come, on `time.monotonic`.
         method: `GET`, `POST`, `PUT` …
-        path: Without the query, so that no session stands in it.
+        path: Without the query, so that no session is in it.
         size_bytes: Of its body, as far as it came.
         status: What was answered; 0 for nothing.
         bucket_object: `BUCKET/NAME` that it was about, where that is known.

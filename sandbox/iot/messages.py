@@ -51,7 +51,7 @@ def read(document: object, message: Message) -> Message:
 
 
 def read_mask(text: str) -> FieldMask:
-    """A field mask as it stands in a query: `credentials,logLevel`."""
+    """A field mask as it is in a query: `credentials,logLevel`."""
     mask = FieldMask()
     try:
         mask.FromJsonString(text)

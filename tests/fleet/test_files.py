@@ -96,7 +96,7 @@ def test_mistake_between_sites_of_two_files_is_reported_where_the_second_stands(
     [
         (
             "aws: {}\nsites: {}",
-            "sites/a.yaml: aws: expected sites: alone in an included file; the rest stands in the file that includes "
+            "sites/a.yaml: aws: expected sites: alone in an included file; the rest is in the file that includes "
             "it, found aws:",
         ),
         ("", "sites/a.yaml: expected sites: and what they are, found nothing"),

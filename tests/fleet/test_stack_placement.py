@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - messages stand as a user reads them
-"""Which stack a site's deployment stands in: the same one, whatever sites join, and a mistake when it is full."""
+"""Which stack a site's deployment is in: the same one, whatever sites join, and a mistake when it is full."""
 
 from __future__ import annotations
 

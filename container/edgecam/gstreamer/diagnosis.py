@@ -61,7 +61,7 @@ class GstError:
         return SECRETS.hide(" ".join([self.text.rstrip("."), *(f"({line})" for line in lines)]))
 
     def mentions(self, *needles: str) -> bool:
-        """Whether one of `needles`, in lower case, stands in it."""
+        """Whether one of `needles`, in lower case, is in it."""
         haystack = f"{self.text}\n{self.details}".lower()
         return any(needle in haystack for needle in needles)
 

@@ -1,4 +1,4 @@
-"""Tokens of devices: what stands in them, that anybody can verify them, and when they are used up."""
+"""Tokens of devices: what is in them, that anybody can verify them, and when they are used up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbered pictures that are none: their writer is at work, or something else stands in their place."""
+"""Numbered pictures that are none: their writer is at work, or something else is in their place."""
 
 from __future__ import annotations
 

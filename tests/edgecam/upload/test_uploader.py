@@ -88,7 +88,7 @@ class Rig:
         self._recorded: Counter[str] = Counter()
 
     def record(self, camera_id: str = "lobby", count: int = 1, size_bytes: int = 2000) -> list[str]:
-        """The names of so many new chunks in a row."""
+        """The names of that many new chunks in a row."""
         return [self._record(camera_id, size_bytes) for _ in range(count)]
 
     def pending(self) -> int:
@@ -132,7 +132,7 @@ def rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 
 
 def first_times(count: int, error: Callable[[], Exception]) -> Fails:
-    """Every object fails so many times."""
+    """Every object fails that many times."""
     failed: defaultdict[str, int] = defaultdict(int)
 
     def fails(name: str) -> Exception | None:

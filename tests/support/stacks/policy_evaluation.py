@@ -2,7 +2,7 @@
 
 An explicit Deny wins, an Allow is needed, `*` and `?` are the only wildcards, and a variable that a request
 does not have matches nothing (IAM user guide, "Policy evaluation logic" and "Variables and tags"). Whatever
-else stands in a document is refused here, so that a test cannot overlook it.
+else is in a document is refused here, so that a test cannot overlook it.
 """
 
 from __future__ import annotations
