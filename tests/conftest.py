@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import engine
+import lanes
 import pytest
 from camera_process import CameraProcess
 from stranger import Stranger
@@ -35,6 +36,25 @@ DOCKER_ENGINE = "docker_engine"
 """The fixture whose name makes a test one of the marker `docker`: asked for by itself or by its fixtures."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("xdist"):
+        return
+    import tempfile
+
+    import lane_scheduler
+
+    folder = tempfile.TemporaryDirectory()
+    config.add_cleanup(folder.cleanup)
+    config.pluginmanager.register(lane_scheduler.LanePlugin(Path(folder.name) / "lanes.json"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    workerinput = getattr(session.config, "workerinput", None)
+    if workerinput:
+        lanes.tell(session.items, Path(workerinput[lanes.FILE]))
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` is heeded
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """See `REAL_TIME` and `DOCKER_ENGINE`."""
@@ -44,6 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("docker")
         if item.path.relative_to(folder).parts[0] in REAL_TIME:
             item.add_marker(pytest.mark.flaky(reruns=1))
+    items.sort(key=lambda item: -lanes.lane_of(item)[0])
 
 
 @pytest.fixture(scope="session")
