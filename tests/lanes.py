@@ -36,8 +36,14 @@ def _module(name: str, duration_s: float) -> Lane:
 
 LANES: tuple[Lane, ...] = (
     _module("integration/test_deploy.py", 300),
-    _module("container/test_media_in_image.py::test_what_holds_with_this_machines_gstreamer_holds_with_the_images[frames]", 200),
-    _module("container/test_media_in_image.py::test_what_holds_with_this_machines_gstreamer_holds_with_the_images[rec", 199),
+    _module(
+        "container/test_media_in_image.py::test_what_holds_with_this_machines_gstreamer_holds_with_the_images[frames]",
+        200,
+    ),
+    _module(
+        "container/test_media_in_image.py::test_what_holds_with_this_machines_gstreamer_holds_with_the_images[rec",
+        199,
+    ),
     _module("stacks/test_many_devices.py", 150),
     _module("container/test_same_bits.py", 120),
     _module("integration/faults", 110),

@@ -15,6 +15,7 @@ from deployed_stacks import synthesized
 from fleets import PROJECT
 
 from sandbox.iot.server import EmbeddedCloudIot
+from sandbox.ports import free_port
 
 
 @pytest.fixture(scope="session")
