@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import time
 import uuid
@@ -14,6 +15,7 @@ import engine
 import lanes
 import pytest
 from camera_process import CameraProcess
+from engine import Ledger
 from stranger import Stranger
 
 from sandbox.ports import free_port as find_free_port
@@ -37,34 +39,30 @@ DOCKER_ENGINE = "docker_engine"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("xdist"):
-        return
-    import tempfile
+    """Who distributes the tests does so in lanes (`pytest -n`)."""
+    if config.getoption("tx", None) and not hasattr(config, "workerinput"):
+        import lane_scheduler  # of xdist, which is not wherever tests run
 
-    import lane_scheduler
-
-    folder = tempfile.TemporaryDirectory()
-    config.add_cleanup(folder.cleanup)
-    config.pluginmanager.register(lane_scheduler.LanePlugin(Path(folder.name) / "lanes.json"))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
-    workerinput = getattr(session.config, "workerinput", None)
-    if workerinput:
-        lanes.tell(session.items, Path(workerinput[lanes.FILE]))
+        lane_scheduler.install(config)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` is heeded
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """See `REAL_TIME` and `DOCKER_ENGINE`."""
+    """See `REAL_TIME`, `DOCKER_ENGINE` and `lanes`."""
     folder = Path(__file__).parent
     for item in items:
         if DOCKER_ENGINE in getattr(item, "fixturenames", ()):
             item.add_marker("docker")
         if item.path.relative_to(folder).parts[0] in REAL_TIME:
             item.add_marker(pytest.mark.flaky(reruns=1))
-    items.sort(key=lambda item: -lanes.lane_of(item)[0])
+    lanes.put_in_order(items)
+
+
+@pytest.hookimpl(tryfirst=True)  # before the worker reports what it has collected
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say which test is in which lane to who distributes them."""
+    if file := getattr(session.config, "workerinput", {}).get(lanes.FILE):
+        lanes.tell(session.items, Path(file))
 
 
 @pytest.fixture(scope="session")
@@ -85,17 +83,24 @@ def _no_docker_for_who_does_not_ask(request: pytest.FixtureRequest, monkeypatch:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_is_left_on_the_engine(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A run that leaves a container, image, network or volume that `engine.may_stay` does not name fails.
+def docker_ledger(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ledger | None]:
+    """What this run asks of Docker; None where no test does.
 
-    Another run on the same engine at the same time would be taken for this one.
+    A run that leaves a container, image, network or volume that `engine.may_stay` does not name fails. What
+    others do on the same engine meanwhile is not looked at.
     """
-    uses_docker = any(DOCKER_ENGINE in getattr(item, "fixturenames", ()) for item in request.session.items)
-    before = engine.contents() if uses_docker else None
-    yield
-    after = engine.contents() if before is not None else None
-    if before is not None and after is not None:
-        assert engine.left(before, after) == []
+    items = request.session.items
+    if not any(DOCKER_ENGINE in getattr(item, "fixturenames", ()) for item in items) or not engine.answers():
+        yield None  # the tests that need an engine say so themselves
+        return
+    ledger = Ledger(tmp_path_factory.mktemp("docker"))
+    before = engine.contents()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(ledger.folder), prepend=os.pathsep)
+        yield ledger
+    assert ledger.left(before) == []
 
 
 @pytest.fixture(autouse=True)

@@ -1,21 +1,24 @@
-"""xdist's part of `lanes`: in a module of its own, since tests also run where there is no xdist."""
+"""xdist's part of `lanes`: a module of its own, since tests also run where there is no xdist."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import lanes
 import pytest
+from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 
-class Lanes(LoadScopeScheduling):
-    """xdist's scheduler of whole groups, with lanes for groups, in the order of collection."""
+class LaneScheduling(LoadScopeScheduling):
+    """Gives out whole lanes, in the order in which their first tests were collected."""
 
-    def __init__(self, config: pytest.Config, log: object, file: Path) -> None:
+    def __init__(self, config: pytest.Config, log: Producer, file: Path) -> None:
         super().__init__(config, log)
-        config.option.loadscopereorder = False
+        config.option.loadscopereorder = False  # would put the lanes with most tests first
         self._file = file
         self._lanes: dict[str, str] = {}
 
@@ -25,15 +28,20 @@ class Lanes(LoadScopeScheduling):
 
 
 class LanePlugin:
-    """Registered in whoever runs pytest."""
+    """Tells workers where to write which test is in which lane: it is they who collect the tests."""
 
     def __init__(self, file: Path) -> None:
-        self.file = file
+        self._file = file
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: object) -> None:
-        node.workerinput[lanes.FILE] = str(self.file)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        node.workerinput[lanes.FILE] = str(self._file)
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: object) -> Lanes:
-        return Lanes(config, log, self.file)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> LaneScheduling:
+        return LaneScheduling(config, log, self._file)
+
+
+def install(config: pytest.Config) -> None:
+    """Have `config`'s run distribute its tests in lanes."""
+    folder = tempfile.TemporaryDirectory(prefix="edgecam-lanes-")
+    config.add_cleanup(folder.cleanup)
+    config.pluginmanager.register(LanePlugin(Path(folder.name) / "lanes.json"))

@@ -1,72 +1,105 @@
-"""How `pytest -n` spreads the tests over its workers: in lanes, of which each runs in one worker, in order.
+"""How `pytest -n` spreads the tests: in lanes, each of which runs in one worker, one test after the other.
 
-A lane keeps together what shares a fixture that is expensive to set up. Tests of no lane named here go module
-by module. The longest lanes begin first, so that no worker is left with one of them at the end.
+Most of a test's time is waiting, so lanes run side by side. A lane keeps together what shares an expensive
+fixture of a session's or module's length. The longest begin first, so that none is left over at the end.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 FILE = "lanes_file"
-"""What a worker is told under this name: where to write which test is in which lane. Workers collect the tests,
-the scheduler, which does not, reads it there."""
+"""The name under which a worker is told where to write which test is in which lane."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """Tests that run in one worker, one after the other."""
+    """Tests that run in one worker, in the order of their folders and files."""
 
     name: str
     duration_s: float
-    """On a quiet machine with two cores; only the order of lanes comes from it."""
-    tests: frozenset[str] = field(default_factory=frozenset)
-    """Node ids begin with one of these."""
-    fixtures: frozenset[str] = field(default_factory=frozenset)
+    """On a machine with two cores, beside three other lanes; the lanes' order comes from it."""
+    tests: tuple[str, ...] = ()
+    """How their ids begin, below the folder `tests`."""
+    fixtures: frozenset[str] = frozenset()
+    """Or they ask for one of these, by themselves or by their fixtures."""
+    folder: str = ""
+    """Of those that ask: fixtures of other folders may have the same name."""
+
+    def has(self, item: pytest.Item) -> bool:
+        """Whether `item` is one of them."""
+        name = item.nodeid.removeprefix("tests/")
+        asks = name.startswith(self.folder) and not self.fixtures.isdisjoint(
+            getattr(item, "fixturenames", ())
+        )
+        return asks or name.startswith(self.tests)
 
 
-def _module(name: str, duration_s: float) -> Lane:
-    return Lane(name, duration_s, frozenset({f"tests/{name}"}))
-
-
-LANES: tuple[Lane, ...] = (
-    _module("integration/test_deploy.py", 300),
-    _module(
-        "container/test_media_in_image.py::test_what_holds_with_this_machines_gstreamer_holds_with_the_images[frames]",
-        200,
-    ),
-    _module(
-        "container/test_media_in_image.py::test_what_holds_with_this_machines_gstreamer_holds_with_the_images[rec",
-        199,
-    ),
-    _module("stacks/test_many_devices.py", 150),
-    _module("container/test_same_bits.py", 120),
-    _module("integration/faults", 110),
-    _module("integration/test_frames.py", 105),
-    _module("stacks/test_many_sites.py", 100),
-    Lane("jsii", 90, fixtures=frozenset({"synthesize", "assembly"})),
-    _module("integration/", 60),
-    _module("sandbox/", 50),
+IN_IMAGE = (
+    "container/test_media_in_image.py::test_what_holds_with_this_machines_gstreamer_holds_with_the_images"
 )
+
+LANES = (
+    Lane("deploy", 320, tests=("integration/test_deploy.py",)),
+    Lane(
+        "stacks",
+        210,
+        # Each process that synthesizes by itself starts Node, and the session has an embedded AWS.
+        fixtures=frozenset({"synthesize", "assembly", "aws"}),
+        folder="stacks/",
+        tests=(
+            "stacks/test_bucket_parts.py",
+            "stacks/test_camera_secrets.py",
+            "stacks/test_deployment.py",
+            "stacks/test_image_copy.py",
+            "stacks/test_many_",
+            "stacks/test_watch.py",
+        ),
+    ),
+    # What needs the image is too long for one lane; the longest of it begins three.
+    Lane("image 1", 200, tests=(f"{IN_IMAGE}[frames]", "container/test_program_in_image.py")),
+    Lane("image 2", 140, tests=(f"{IN_IMAGE}[recordings]", "container/test_uploader_image.py")),
+    Lane("image 3", 150, folder="container/", fixtures=frozenset({"tarball", "image", "uploader_image"})),
+    Lane("sandbox", 120, folder="sandbox/", fixtures=frozenset({"embedded_aws"})),
+    Lane("faults", 90, tests=("integration/faults/",)),
+    Lane("recipes", 80, folder="recipes/", fixtures=frozenset({"image"})),
+    Lane("fuzz", 60, tests=("fuzz/",)),
+    Lane("browser", 40, folder="browser/", fixtures=frozenset({"browser"})),
+    # Modules that are long without sharing anything.
+    Lane("frames", 170, tests=("integration/test_frames.py",)),
+    Lane("recordings", 90, tests=("integration/test_recorded_cameras.py",)),
+    Lane("attempts", 85, tests=("edgecam/test_attempts.py",)),
+    Lane("probe", 50, tests=("integration/test_probe_cameras.py",)),
+    Lane("soak", 42, tests=("integration/test_soak.py",)),
+    Lane("cloud iot", 40, tests=("integration/test_cloud_iot.py",)),
+    Lane("fleet command", 40, tests=("stacks/test_fleet_command.py",)),
+    Lane("forerunner", 38, tests=("integration/test_forerunner_steps.py",)),
+    Lane("media", 34, tests=("edgecam/test_media.py",)),
+    Lane("control", 32, tests=("integration/test_control_cameras.py",)),
+    Lane("synth", 30, tests=("stacks/test_synth.py",)),
+    Lane("upload flow", 28, tests=("integration/test_upload_flow.py",)),
+)
+"""A test is in the first that has it. What is in none makes a lane of its module, which is short."""
 
 
 def lane_of(item: pytest.Item) -> tuple[float, str]:
     """How long its lane takes, and the lane's name."""
-    for lane in LANES:
-        if any(item.nodeid.startswith(each) for each in lane.tests) or lane.fixtures & set(
-            getattr(item, "fixturenames", ())
-        ):
-            return lane.duration_s, lane.name
-    return 0.0, item.nodeid.partition("::")[0]
+    found = ((lane.duration_s, lane.name) for lane in LANES if lane.has(item))
+    return next(found, (0.0, item.nodeid.partition("::")[0]))
+
+
+def put_in_order(items: list[pytest.Item]) -> None:
+    """The longest lane first; within a lane everything stays in its order."""
+    items.sort(key=lambda item: (-lane_of(item)[0], lane_of(item)[1]))
 
 
 def tell(items: list[pytest.Item], file: Path) -> None:
-    """Write down which test is in which lane, in one go: every worker does, and all write the same."""
+    """Write down which test is in which lane, in one go: each worker does, and all write the same."""
     own = file.with_name(f"{file.name}.{os.getpid()}")
     own.write_text(json.dumps({item.nodeid: lane_of(item)[1] for item in items}))
     own.replace(file)
