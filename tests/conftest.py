@@ -39,11 +39,15 @@ DOCKER_ENGINE = "docker_engine"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Who distributes the tests does so in lanes (`pytest -n`)."""
-    if config.getoption("tx", None) and not hasattr(config, "workerinput"):
-        import lane_scheduler  # of xdist, which is not wherever tests run
+    """See `workers`: with `pytest -n` alone, since xdist is not wherever tests run."""
+    if hasattr(config, "workerinput"):
+        import workers
 
-        lane_scheduler.install(config)
+        workers.take_part()
+    elif config.getoption("tx", None):
+        import workers
+
+        workers.distribute(config)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` is heeded
