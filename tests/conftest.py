@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ pytest_plugins = ["embedded_aws", "synthesis"]
 
 T = TypeVar("T")
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """For what takes a second or two on an idle machine. Tests wait for outcomes, they do not measure speed."""
 
 
@@ -64,7 +65,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before the worker reports what it has collected
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Say which test is in which lane to who distributes them."""
+    """Say which test is in which lane to who distributes them, once no module of theirs has started Node."""
+    if "aws_cdk" in sys.modules:
+        raise pytest.UsageError("expected aws_cdk to be imported in functions, found a module that does")
     if file := getattr(session.config, "workerinput", {}).get(lanes.FILE):
         lanes.tell(session.items, Path(file))
 

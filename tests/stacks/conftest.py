@@ -15,7 +15,6 @@ from deployed_stacks import synthesized
 from fleets import PROJECT
 
 from sandbox.iot.server import EmbeddedCloudIot
-from sandbox.ports import free_port
 
 
 @pytest.fixture(scope="session")

@@ -40,9 +40,7 @@ class Lane:
         return asks or name.startswith(self.tests)
 
 
-IN_IMAGE = (
-    "container/test_media_in_image.py::test_what_holds_with_this_machines_gstreamer_holds_with_the_images"
-)
+IN_IMAGE = "image/test_media_in_image.py::test_what_holds_with_this_machines_gstreamer_holds_with_the_images"
 
 LANES = (
     Lane("deploy", 320, tests=("integration/test_deploy.py",)),
@@ -51,20 +49,23 @@ LANES = (
         210,
         # Each process that synthesizes by itself starts Node, and the session has an embedded AWS.
         fixtures=frozenset({"synthesize", "assembly", "aws"}),
-        folder="stacks/",
         tests=(
-            "stacks/test_bucket_parts.py",
-            "stacks/test_camera_secrets.py",
-            "stacks/test_deployment.py",
-            "stacks/test_image_copy.py",
-            "stacks/test_many_",
-            "stacks/test_watch.py",
+            "edgecam/brokers/test_state_document.py::test_every_state_says_what_the_watch_selects",
+            "fleet/test_bucket_parts.py",
+            "fleet/test_camera_secrets.py",
+            "fleet/test_core_settings.py",
+            "stacks/delivery/test_ecr.py",
+            "stacks/delivery/test_image_copy.py",
+            "stacks/greengrass/test_cores.py",
+            "stacks/greengrass/test_deployment.py",
+            "stacks/rollout/test_many_",
+            "stacks/watch/test_stack.py",
         ),
     ),
     # What needs the image is too long for one lane; the longest of it begins three.
-    Lane("image 1", 200, tests=(f"{IN_IMAGE}[frames]", "container/test_program_in_image.py")),
-    Lane("image 2", 140, tests=(f"{IN_IMAGE}[recordings]", "container/test_uploader_image.py")),
-    Lane("image 3", 150, folder="container/", fixtures=frozenset({"tarball", "image", "uploader_image"})),
+    Lane("image 1", 200, tests=(f"{IN_IMAGE}[frames]", "image/test_program_in_image.py")),
+    Lane("image 2", 140, tests=(f"{IN_IMAGE}[recordings]", "image/test_uploader_image.py")),
+    Lane("image 3", 150, folder="image/", fixtures=frozenset({"tarball", "image", "uploader_image"})),
     Lane("sandbox", 120, folder="sandbox/", fixtures=frozenset({"embedded_aws"})),
     Lane("faults", 90, tests=("integration/faults/",)),
     Lane("recipes", 80, folder="recipes/", fixtures=frozenset({"image"})),
@@ -77,9 +78,9 @@ LANES = (
     Lane("probe", 50, tests=("integration/test_probe_cameras.py",)),
     Lane("soak", 42, tests=("integration/test_soak.py",)),
     Lane("cloud iot", 40, tests=("integration/test_cloud_iot.py",)),
-    Lane("fleet command", 40, tests=("stacks/test_fleet_command.py",)),
+    Lane("fleet command", 40, tests=("fleet/test_command.py",)),
     Lane("forerunner", 38, tests=("integration/test_forerunner_steps.py",)),
-    Lane("media", 34, tests=("edgecam/test_media.py",)),
+    Lane("repair", 34, tests=("edgecam/formats/test_repair.py",)),
     Lane("control", 32, tests=("integration/test_control_cameras.py",)),
     Lane("synth", 30, tests=("stacks/test_synth.py",)),
     Lane("upload flow", 28, tests=("integration/test_upload_flow.py",)),
