@@ -123,7 +123,7 @@ class Settings:
     @property
     def containers(self) -> tuple[str, ...]:
         """The names of the nodes' containers."""
-        return tuple(seat.container for seat in self.seats)
+        return tuple(core.container for core in self.cores)
 
     @property
     def spool(self) -> Path:
