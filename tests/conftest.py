@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import engine
 import lanes
 import pytest
+import pytest_rerunfailures
 from camera_process import CameraProcess
 from engine import Ledger
 from stranger import Stranger
@@ -70,6 +71,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         raise pytest.UsageError("expected aws_cdk to be imported in functions, found a module that does")
     if file := getattr(session.config, "workerinput", {}).get(lanes.FILE):
         lanes.tell(session.items, Path(file))
+
+
+@pytest.hookimpl(tryfirst=True)  # before everything is taken down
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Return what pytest-rerunfailures holds back of a session's finalizers while a test is run once more."""
+    if exitstatus == pytest.ExitCode.INTERRUPTED:
+        session._setupstate.stack.update(pytest_rerunfailures.suspended_finalizers)
 
 
 @pytest.fixture(scope="session")
