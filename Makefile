@@ -2,8 +2,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ARGS ?=
+# How many lanes of tests run side by side; most of their time is waiting.
+WORKERS ?= 4
 # The environment's own programs first: python3, uv, edgecam.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# A run of the tests starts hundreds of Pythons: each would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## what there is
@@ -17,7 +21,7 @@ run: ## the whole system on this machine; ONCE=1 checks it and ends
 .PHONY: test
 test: ## all tests; ARGS="tests/stacks -k snapshot" for some
 	@tools/install test
-	@.venv/bin/python -m pytest $(ARGS) && echo "make test: all tests passed"
+	@.venv/bin/python -m pytest --numprocesses=$(WORKERS) --durations=10 $(ARGS) && echo "make test: all tests passed"
 
 .PHONY: trixie
 trixie: ## the tests that need no Docker, on Debian 13; ARGS="tests/edgecam -x" for some

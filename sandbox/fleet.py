@@ -23,6 +23,8 @@ DEVICES = tuple(
 KEY_VERSION = "1"
 """Of the devices' keys, as they report it."""
 
+COMPONENT_PREFIX = "com.edgecam"
+
 UNCHANGED_WIDTH = "null"
 """As the camera sends it."""
 
@@ -42,6 +44,7 @@ class Values:
     mqtt_ca_file: Path
     cameras_port: int
     yard_secret: str
+    component_prefix: str = COMPONENT_PREFIX
     lobby_width: str = UNCHANGED_WIDTH
     delivery: str = "s3"
 
@@ -67,6 +70,7 @@ def render(values: Values, target: Path) -> Path:
         MQTT_CA_FILE=values.mqtt_ca_file,
         CAMERAS_PORT=values.cameras_port,
         YARD_SECRET=values.yard_secret,
+        COMPONENT_PREFIX=values.component_prefix,
         LOBBY_WIDTH=values.lobby_width,
         DELIVERY=values.delivery,
     )

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import collections
+import secrets
 import socket
 
 import psutil
 
 from sandbox.errors import StartError
 
+FIRST_PORT, LAST_PORT = 12000, 23999
+"""Where free ports are looked for: below those that the kernel gives to connections on their way out, which
+would take one between its being found and its being listened on, and below the sandbox's own."""
+
+_CLAIMS: collections.deque[socket.socket] = collections.deque(maxlen=64)
+"""Names that keep other processes from the ports found last; the kernel frees them when this one ends."""
+
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of the loopback interface that nobody listens on now, and that no other process is given either.
+
+    Runs side by side ask for ports at the same time, and take seconds until they listen.
+    """
+    while True:
+        port = FIRST_PORT + secrets.randbelow(LAST_PORT + 1 - FIRST_PORT)
+        if is_free(port) and (claim := _claim(port)) is not None:
+            _CLAIMS.append(claim)
+            return port
+
+
+def _claim(port: int) -> socket.socket | None:
+    """A socket in the kernel's own name space, which is as wide as that of ports; None where it is taken."""
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0edgecam-port-{port}")
+    except OSError:
+        claim.close()
+        return None
+    return claim
 
 
 def is_free(port: int) -> bool:

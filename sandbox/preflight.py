@@ -6,7 +6,7 @@ import functools
 import importlib.util
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sandbox.errors import PreflightError, SandboxError
@@ -16,18 +16,17 @@ FREE_DISK_BYTES = 3_000_000_000
 """The image while it is built, and its tarball in the build folder, in cdk.out and on the core."""
 
 DOCKER_TIMEOUT_S = 20
-CONTAINER = "edgecam-frame-grabber"
-RECORDER_CONTAINER = "edgecam-gcs-uploader"
-CONTAINERS = (CONTAINER, RECORDER_CONTAINER)
-"""The names that the recipes give to the nodes' containers."""
 
 
-def check(*, project: Path, folder: Path, ports: Mapping[str, tuple[str, int]]) -> None:
-    """PreflightError with every lack on a line of its own; `ports` as `sandbox.system.Settings` has them."""
+def check(
+    *, project: Path, folder: Path, ports: Mapping[str, tuple[str, int]], containers: Sequence[str]
+) -> None:
+    """PreflightError with every lack on a line of its own; `ports` and `containers` as
+    `sandbox.system.Settings` has them."""
     checks: list[Callable[[], None]] = [
         lambda: _check_disk(folder),
         _check_docker,
-        check_no_container,
+        functools.partial(check_no_container, containers),
         lambda: _check_cdk(project),
         _check_gstreamer,
         _check_ffprobe,
@@ -79,12 +78,12 @@ def _check_docker() -> None:
         raise PreflightError(f"Docker cannot be used: {remedy}. Docker says: {words}")
 
 
-def check_no_container() -> None:
-    """PreflightError when a node's container runs here: its name is fixed, so a second core would stop it."""
+def check_no_container(containers: Sequence[str]) -> None:
+    """PreflightError when one runs here: a core would stop what has the name of its node's container."""
     if shutil.which("docker") is None:
         return
     found = subprocess.run(
-        ["docker", "ps", "--format", "{{.Names}}", *(f"--filter=name=^/{name}$" for name in CONTAINERS)],
+        ["docker", "ps", "--format", "{{.Names}}", *(f"--filter=name=^/{name}$" for name in containers)],
         capture_output=True,
         text=True,
         timeout=DOCKER_TIMEOUT_S,

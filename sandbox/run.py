@@ -2,7 +2,7 @@
 
 `ONCE=1` checks the system instead of staying up, and exits with the verdict. AWS_PORT, AWS_IOT_PORT,
 GCS_PORT, CLOUD_IOT_PORT, MQTT_PORT, CAMERAS_PORT, PAGE_PORT and RECORDER_PAGE_PORT choose other ports,
-SANDBOX_FOLDER another folder than build/sandbox.
+SANDBOX_FOLDER another folder than build/sandbox, COMPONENT_PREFIX other names of components and containers.
 """
 
 from __future__ import annotations
@@ -36,15 +36,19 @@ class Stopped(BaseException):
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
-    """Settings with the ports and the folder that the environment names."""
+    """Settings with the ports and the names that the environment gives."""
     ports: dict[str, Any] = {}
     for name in Settings().ports:
         if value := environ.get(name):
             if not value.isdecimal() or not 1024 <= int(value) <= 65535:
                 raise PreflightError(f"{name} must be a port from 1024 to 65535, found {value!r}")
             ports[name.lower()] = int(value)
-    folder = environ.get("SANDBOX_FOLDER")
-    return replace(Settings(**ports), folder=Path(folder).resolve()) if folder else Settings(**ports)
+    settings = Settings(**ports)
+    if folder := environ.get("SANDBOX_FOLDER"):
+        settings = replace(settings, folder=Path(folder).resolve())
+    if prefix := environ.get("COMPONENT_PREFIX"):
+        settings = replace(settings, component_prefix=prefix)
+    return settings
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
@@ -55,7 +59,12 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     try:
         settings = settings_from(environ)
         with step("looking at this machine"):
-            preflight.check(project=REPOSITORY, folder=settings.folder, ports=settings.ports)
+            preflight.check(
+                project=REPOSITORY,
+                folder=settings.folder,
+                ports=settings.ports,
+                containers=settings.containers,
+            )
         system = System(settings)
     except Stopped:
         return 0

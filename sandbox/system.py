@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from container.image.inputs import FRAME_GRABBER, GCS_UPLOADER
 from sandbox import fleet
 from sandbox.aws.environment import REPOSITORY
 from sandbox.aws.server import EmbeddedAws, inherited_environment
@@ -29,9 +30,9 @@ from sandbox.folder import DEFAULT_FOLDER, empty
 from sandbox.gcs.server import EmbeddedGcs
 from sandbox.image_builds import ImageBuilds
 from sandbox.iot.server import EmbeddedCloudIot
-from sandbox.preflight import CONTAINER, CONTAINERS, RECORDER_CONTAINER
 from sandbox.process import POLL_S, Process
 from stacks.greengrass.core_policy import PLACEHOLDER
+from stacks.greengrass.recipe import container_name
 
 CAMERA_USER = "guard"
 """Of the yard; sandbox/cameras/rtsp_server.py has it."""
@@ -68,6 +69,8 @@ class Settings:
     aws_iot_port: int = 28884
     page_port: int = 8642
     recorder_page_port: int = 8643
+    component_prefix: str = fleet.COMPONENT_PREFIX
+    """Names the containers too: with a prefix of its own, another sandbox or a core runs beside this one."""
 
     @property
     def ports(self) -> dict[str, tuple[str, int]]:
@@ -89,7 +92,7 @@ class Settings:
         return CoreSpec(
             name="the core",
             thing=fleet.THING,
-            container=CONTAINER,
+            container=container_name(f"{self.component_prefix}.{FRAME_GRABBER}"),
             root=self.folder / "core",
             data_dir=self.data_dir,
             page_port=self.page_port,
@@ -101,7 +104,7 @@ class Settings:
         return CoreSpec(
             name="the recorder",
             thing=fleet.RECORDER_THING,
-            container=RECORDER_CONTAINER,
+            container=container_name(f"{self.component_prefix}.{GCS_UPLOADER}"),
             root=self.folder / "recorder",
             data_dir=self.folder / "recorder-frames",
             page_port=self.recorder_page_port,
@@ -111,6 +114,11 @@ class Settings:
     def cores(self) -> tuple[CoreSpec, CoreSpec]:
         """Both cores."""
         return self.grabber, self.recorder
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        """The names of the nodes' containers."""
+        return tuple(core.container for core in self.cores)
 
     @property
     def spool(self) -> Path:
@@ -246,6 +254,7 @@ class System:
             mqtt_ca_file=self._embedded_iot().ca_file,
             cameras_port=settings.cameras_port,
             yard_secret=self._yard_secret,
+            component_prefix=settings.component_prefix,
             lobby_width=lobby_width,
             delivery=delivery,
         )
@@ -317,7 +326,7 @@ class System:
         self._stops.clear()
         leftovers += [
             f"the container {name} was still there and was removed"
-            for name in CONTAINERS
+            for name in self.settings.containers
             if remove_container(name)
         ]
         return leftovers

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,8 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import engine
+import lanes
 import pytest
+import pytest_rerunfailures
 from camera_process import CameraProcess
+from engine import Ledger
 from stranger import Stranger
 
 from sandbox.ports import free_port as find_free_port
@@ -21,7 +26,7 @@ pytest_plugins = ["embedded_aws", "synthesis"]
 
 T = TypeVar("T")
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """For what takes a second or two on an idle machine. Tests wait for outcomes, they do not measure speed."""
 
 
@@ -35,15 +40,44 @@ DOCKER_ENGINE = "docker_engine"
 """The fixture whose name makes a test one of the marker `docker`: asked for by itself or by its fixtures."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """See `workers`: with `pytest -n` alone, since xdist is not wherever tests run."""
+    if hasattr(config, "workerinput"):
+        import workers
+
+        workers.take_part()
+    elif config.getoption("tx", None):
+        import workers
+
+        workers.distribute(config)
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` is heeded
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """See `REAL_TIME` and `DOCKER_ENGINE`."""
+    """See `REAL_TIME`, `DOCKER_ENGINE` and `lanes`."""
     folder = Path(__file__).parent
     for item in items:
         if DOCKER_ENGINE in getattr(item, "fixturenames", ()):
             item.add_marker("docker")
         if item.path.relative_to(folder).parts[0] in REAL_TIME:
             item.add_marker(pytest.mark.flaky(reruns=1))
+    lanes.put_in_order(items)
+
+
+@pytest.hookimpl(tryfirst=True)  # before the worker reports what it has collected
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say which test is in which lane to who distributes them, once no module of theirs has started Node."""
+    if "aws_cdk" in sys.modules:
+        raise pytest.UsageError("expected aws_cdk to be imported in functions, found a module that does")
+    if file := getattr(session.config, "workerinput", {}).get(lanes.FILE):
+        lanes.tell(session.items, Path(file))
+
+
+@pytest.hookimpl(tryfirst=True)  # before everything is taken down
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Return what pytest-rerunfailures holds back of a session's finalizers while a test is run once more."""
+    if exitstatus == pytest.ExitCode.INTERRUPTED:
+        session._setupstate.stack.update(pytest_rerunfailures.suspended_finalizers)
 
 
 @pytest.fixture(scope="session")
@@ -64,17 +98,24 @@ def _no_docker_for_who_does_not_ask(request: pytest.FixtureRequest, monkeypatch:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_is_left_on_the_engine(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A run that leaves a container, image, network or volume that `engine.may_stay` does not name fails.
+def docker_ledger(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ledger | None]:
+    """What this run asks of Docker; None where no test does.
 
-    Another run on the same engine at the same time would be taken for this one.
+    A run that leaves a container, image, network or volume that `engine.may_stay` does not name fails. What
+    others do on the same engine meanwhile is not looked at.
     """
-    uses_docker = any(DOCKER_ENGINE in getattr(item, "fixturenames", ()) for item in request.session.items)
-    before = engine.contents() if uses_docker else None
-    yield
-    after = engine.contents() if before is not None else None
-    if before is not None and after is not None:
-        assert engine.left(before, after) == []
+    items = request.session.items
+    if not any(DOCKER_ENGINE in getattr(item, "fixturenames", ()) for item in items) or not engine.answers():
+        yield None  # the tests that need an engine say so themselves
+        return
+    ledger = Ledger(tmp_path_factory.mktemp("docker"))
+    before = engine.contents()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(ledger.folder), prepend=os.pathsep)
+        yield ledger
+    assert ledger.left(before) == []
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ class Aws(Model):
     component_prefix: ComponentName = Field(
         default="com.edgecam",
         max_length=100,
-        description="First part of the components' names.",
+        description="First part of the components' names, and without `com.` of their containers'.",
     )
     artifact_bucket: Bucket | None = Field(
         default=None,

@@ -83,7 +83,12 @@ class Recipe:
         for step in manifest["Lifecycle"].values():
             if "Script" in step:
                 step["Script"] = _without_comments(step["Script"])
-        known = {"COMPONENT_NAME": self.name, "COMPONENT_VERSION": version, "VARIANT": self.variant}
+        known = {
+            "COMPONENT_NAME": self.name,
+            "COMPONENT_VERSION": version,
+            "CONTAINER": container_name(self.name),
+            "VARIANT": self.variant,
+        }
         recipe = _filled(template, known)
         if not all(artifact.key for artifact in self.artifacts):
             # Pulls `docker:` artifacts, with credentials of the token exchange service.
@@ -112,6 +117,14 @@ class Recipe:
 
     def _named(self, repository: str) -> Recipe:
         return replace(self, artifacts=[artifact.named(repository) for artifact in self.artifacts])
+
+
+def container_name(component: str) -> str:
+    """The name of a component's container: com.edgecam.frame-grabber runs as edgecam-frame-grabber.
+
+    Components of another prefix run beside those, on one core or one machine.
+    """
+    return component.removeprefix("com.").replace(".", "-").lstrip("-_")
 
 
 def content_version(recipe: str, image_hashes: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from running_node import RunningNode
 
 from sandbox.ports import free_port
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ from fleets import RECORDED_SITES
 
 from edgecam.errors import ConfigurationError
 from fleet.load import load_fleet
-from stacks.greengrass.cores import known_cores
-from stacks.watch.stack import limits_of
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:cameras"
 
@@ -86,12 +84,16 @@ def test_retention_is_one_that_cloudwatch_knows(write_fleet: Callable[[str], Pat
 def test_group_that_a_core_is_named_in_goes_before_that_of_all_cores(
     write_fleet: Callable[[str], Path],
 ) -> None:
+    from stacks.greengrass.cores import known_cores  # takes seconds, for the CDK
+
     things = "{dock-cores: [dock-core]}"
     fleet = load_fleet(write_fleet(f"{WATCHED_SITES}cores: {{provisioning: {{things: {things}}}}}"))
     assert known_cores(fleet) == {"yard-core": "edgecam-cores", "dock-core": "dock-cores"}
 
 
 def test_fleet_that_records_nothing_has_the_usual_limits(write_fleet: Callable[[str], Path]) -> None:
+    from stacks.watch.stack import limits_of  # takes seconds, for the CDK
+
     site = "{thing: c, aws_iot: {enabled: true}, cameras: [{id: a, uri: 'rtsp://h/1'}]}"
     fleet = load_fleet(write_fleet(f"sites: {{a: {site}}}\nwatch: {{}}\n"))
     assert fleet.watch is not None
@@ -100,6 +102,8 @@ def test_fleet_that_records_nothing_has_the_usual_limits(write_fleet: Callable[[
 
 
 def test_limits_that_settings_name_are_taken(write_fleet: Callable[[str], Path]) -> None:
+    from stacks.watch.stack import limits_of  # takes seconds, for the CDK
+
     fleet = load_fleet(
         write_fleet(f"{WATCHED_SITES}watch: {{spool_bytes: 5, no_chunks_after_s: 45, forget_after_days: 1}}")
     )

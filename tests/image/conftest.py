@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,21 +36,34 @@ def tarball(architecture: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def image(tarball: Path, architecture: str) -> str:
+def image(tarball: Path, architecture: str) -> Iterator[str]:
     """The name of the image, which Docker has."""
     tag = tarball.name.removesuffix(".tar.gz").rsplit("-", 1)[1]
     name = image_name(VARIANT, tag)
     if not _output("docker", "image", "ls", "--quiet", name):
         _output("docker", "load", "--input", str(tarball))
     assert _output("docker", "image", "inspect", "--format", "{{.Architecture}}", name) == architecture
-    return name
+    with _kept(name):
+        yield name
 
 
 @pytest.fixture(scope="session")
-def uploader_image(image: str, architecture: str) -> str:
+def uploader_image(image: str, architecture: str) -> Iterator[str]:
     """The name of the other variant's image, which Docker has; it is built on the frame grabber's."""
     assert image
-    return ensure_image(GCS_UPLOADER, architecture)
+    name = ensure_image(GCS_UPLOADER, architecture)
+    with _kept(name):
+        yield name
+
+
+@contextlib.contextmanager
+def _kept(image: str) -> Iterator[None]:
+    """A core of another tree removes this one's images as superseded, but for those that have a container."""
+    container = _output("docker", "create", image)
+    try:
+        yield
+    finally:
+        _output("docker", "rm", container)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,6 @@ from sandbox.checks.recordings import RecordingChecks
 from sandbox.checks.states import StatusChecks
 from sandbox.deploy import STACK
 from sandbox.ports import free_port
-from sandbox.preflight import CONTAINER, check_no_container
 from sandbox.system import CoreSpec, Settings, System
 
 FRAME_TIMEOUT_S = 120.0
@@ -80,10 +80,10 @@ def versions(system: System) -> list[str]:
     return [entry["componentVersion"] for entry in found]
 
 
-def running_image() -> str:
-    """The image of the running container, by name and tag."""
+def running_image(system: System) -> str:
+    """The image of the frame grabber's running container, by name and tag."""
     done = subprocess.run(
-        ["docker", "inspect", "--format", "{{.Config.Image}}", CONTAINER],
+        ["docker", "inspect", "--format", "{{.Config.Image}}", system.settings.grabber.container],
         capture_output=True,
         text=True,
         check=True,
@@ -91,9 +91,9 @@ def running_image() -> str:
     return done.stdout.strip()
 
 
-def container_is_there() -> bool:
+def container_is_there(system: System) -> bool:
     done = subprocess.run(
-        ["docker", "ps", "--all", "--quiet", "--filter", f"name=^/{CONTAINER}$"],
+        ["docker", "ps", "--all", "--quiet", "--filter", f"name=^/{system.settings.grabber.container}$"],
         capture_output=True,
         text=True,
         check=True,
@@ -118,6 +118,8 @@ def copy_tree(source: Path, target: Path) -> Path:
 def changed_tree(tree: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy to be changed, whose own image goes afterwards."""
     copy = copy_tree(tree, tmp_path / "changed")
+    with (copy / "container" / "edgecam" / "__init__.py").open("a") as program:
+        program.write(f"\n# {uuid.uuid4()}: another run's would be the same image, and go with that run\n")
     yield copy
     server = subprocess.check_output(["docker", "version", "--format", "{{.Server.Arch}}"], text=True).strip()
     tag = image_tag(image_hash(FRAME_GRABBER, server, project=copy))
@@ -136,9 +138,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def system(docker_engine: str, tmp_path_factory: pytest.TempPathFactory, tree: Path) -> Iterator[System]:
     """The deployed app of this tree, on ports of its own."""
     assert docker_engine
-    check_no_container()
     settings = Settings(
         folder=tmp_path_factory.mktemp("sandbox"),
+        component_prefix=f"com.edgecam-test-{uuid.uuid4().hex[:12]}",
         **{name.lower(): free_port() for name in Settings().ports},
     )
     running = System(settings)
@@ -183,18 +185,25 @@ def test_deploy_made_devices_whose_states_follow_the_cameras(system: System) -> 
 
 def test_unchanged_tree_deploys_as_nothing(system: System, tree: Path) -> None:
     before = (system.execution()["deploymentId"], versions(system))
-    container = subprocess.check_output(["docker", "inspect", "--format", "{{.Id}}", CONTAINER])
+    container = subprocess.check_output(
+        ["docker", "inspect", "--format", "{{.Id}}", system.settings.grabber.container]
+    )
     system.deploy(project=tree)
     assert (system.execution()["deploymentId"], versions(system)) == before
-    assert subprocess.check_output(["docker", "inspect", "--format", "{{.Id}}", CONTAINER]) == container
+    assert (
+        subprocess.check_output(
+            ["docker", "inspect", "--format", "{{.Id}}", system.settings.grabber.container]
+        )
+        == container
+    )
 
 
 def test_changed_camera_replaces_the_deployment_and_nothing_else(system: System, tree: Path) -> None:
-    before = (system.execution()["deploymentId"], versions(system), running_image())
+    before = (system.execution()["deploymentId"], versions(system), running_image(system))
     system.deploy(project=tree, stacks=(STACK,), lobby_width="640")
     assert wait_for_width(system, "lobby", 640).height == 360
     assert system.execution()["deploymentId"] != before[0]
-    assert (versions(system), running_image()) == before[1:]
+    assert (versions(system), running_image(system)) == before[1:]
     system.deploy(project=tree, stacks=(STACK,))
     wait_for_width(system, "lobby", 1920)
 
@@ -202,20 +211,24 @@ def test_changed_camera_replaces_the_deployment_and_nothing_else(system: System,
 def test_changed_program_makes_a_new_version_and_reverting_it_conflicts_with_nothing(
     system: System, tree: Path, changed_tree: Path
 ) -> None:
-    first, image = versions(system), running_image()
+    first, image = versions(system), running_image(system)
     with (changed_tree / "container" / "edgecam" / "__init__.py").open("a") as program:
         program.write("\n# changed\n")
     system.deploy(project=changed_tree, stacks=(STACK,))
     second = versions(system)
     assert len(second) == len(first) + 1
     settle(system)
-    until(lambda: container_is_there() and running_image() != image, "the new image runs", system)
+    until(lambda: container_is_there(system) and running_image(system) != image, "the new image runs", system)
     wait_for_width(system, "lobby", 1920)
     outputs = system.deploy(project=tree, stacks=(STACK,))
     assert sorted(versions(system)) == sorted(second)
     assert first[0] in str(outputs[STACK])
     settle(system)
-    until(lambda: container_is_there() and running_image() == image, "the former image runs again", system)
+    until(
+        lambda: container_is_there(system) and running_image(system) == image,
+        "the former image runs again",
+        system,
+    )
     wait_for_width(system, "lobby", 1920)
 
 
@@ -255,11 +268,15 @@ def test_both_variants_run_from_images_that_are_copied_once_and_pulled_by_digest
     system: System, tree: Path
 ) -> None:
     assert system.aws is not None
-    loaded = running_image()
+    loaded = running_image(system)
     system.deploy(project=tree, delivery="ecr")
     for core in system.settings.cores:
         settle(system, core)
-    until(lambda: container_is_there() and "@sha256:" in running_image(), "the pulled image runs", system)
+    until(
+        lambda: container_is_there(system) and "@sha256:" in running_image(system),
+        "the pulled image runs",
+        system,
+    )
     wait_for_width(system, "lobby", 1920)
     builds = system.aws.client("codebuild").list_builds()["ids"]
     assert len(builds) == len(system.settings.cores)
@@ -270,14 +287,18 @@ def test_both_variants_run_from_images_that_are_copied_once_and_pulled_by_digest
     system.deploy(project=tree)
     for core in system.settings.cores:
         settle(system, core)
-    until(lambda: container_is_there() and running_image() == loaded, "the loaded image runs again", system)
+    until(
+        lambda: container_is_there(system) and running_image(system) == loaded,
+        "the loaded image runs again",
+        system,
+    )
     wait_for_width(system, "lobby", 1920)
 
 
 def test_program_that_crashes_gives_way_to_the_former_one_and_the_deployment_says_why(
     system: System, tree: Path, changed_tree: Path
 ) -> None:
-    image = running_image()
+    image = running_image(system)
     program = changed_tree / "container" / "edgecam" / "cli" / "main.py"
     # The build looks whether the program can be imported, and the recipe whether it takes its configuration:
     # what they cannot find out shows when it runs.
@@ -297,7 +318,11 @@ def test_program_that_crashes_gives_way_to_the_former_one_and_the_deployment_say
     assert "frame-grabber is BROKEN" in execution["reason"]
     assert "cannot go on" in execution["reason"]
     assert "Rolled back to" in execution["reason"]
-    until(lambda: container_is_there() and running_image() == image, "the former image runs again", system)
+    until(
+        lambda: container_is_there(system) and running_image(system) == image,
+        "the former image runs again",
+        system,
+    )
     wait_for_width(system, "lobby", 1920)
     system.deploy(project=tree, stacks=(STACK,))
     settle(system)
@@ -306,11 +331,11 @@ def test_program_that_crashes_gives_way_to_the_former_one_and_the_deployment_say
 
 def test_sigterm_to_the_core_leaves_no_container(system: System) -> None:
     core = next(process for process in system.processes if process.name == "the core")
-    assert container_is_there()
+    assert container_is_there(system)
     os.kill(core.pid, signal.SIGTERM)
     assert core.wait(30) == 0
-    assert not container_is_there()
+    assert not container_is_there(system)
     system.processes.remove(core)
     system.start_core()
-    until(container_is_there, "the container runs again", system)
+    until(lambda: container_is_there(system), "the container runs again", system)
     wait_for_width(system, "lobby", 1920)

@@ -31,6 +31,7 @@ def environment(image: TestImage, architecture: str) -> dict[str, str]:
         "EDGECAM_IMAGE": image.name,
         "EDGECAM_REPOSITORY": image.name.rpartition(":")[0],
         "EDGECAM_VARIANT": image.variant,
+        "EDGECAM_CONTAINER": image.container,
         "EDGECAM_ARCHITECTURE": architecture,
         "EDGECAM_ARCHIVE": str(image.archive),
         "EDGECAM_NODE": "arg=--env=EDGECAM_NODE",

@@ -65,6 +65,7 @@ def environment(repository: Repository, variant: str, pulled: str, architecture:
         "EDGECAM_IMAGE": pulled,
         "EDGECAM_REPOSITORY": repository.name,
         "EDGECAM_VARIANT": variant,
+        "EDGECAM_CONTAINER": f"edgecam-{variant}",
         "EDGECAM_ARCHITECTURE": architecture,
         "EDGECAM_ARCHIVE": "",
     }

@@ -23,7 +23,7 @@ from stacks.greengrass.core_policy import core_policy
 
 T = TypeVar("T")
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 ROLE_ALIAS = "SandboxTestRoleAlias"
 
 

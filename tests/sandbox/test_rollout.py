@@ -23,7 +23,7 @@ ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 SERVE = "trap 'echo asked to stop; exit 0' TERM; echo started; while :; do sleep 0.05; done"
 CRASH = "echo cannot go on; exit 3"
 ENDED = ("COMPLETE", "FAILED")
-STACK_S = 120.0
+STACK_S = 300.0
 """For what takes ten seconds on a quiet machine."""
 
 Until = Callable[[Callable[[], Any], str], Any]

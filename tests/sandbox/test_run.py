@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         **os.environ,
         "SANDBOX_FOLDER": str(tmp_path / "sandbox"),
         **{name: str(free_port()) for name in Settings().ports},
+        "COMPONENT_PREFIX": f"com.edgecam-test-{uuid.uuid4().hex[:12]}",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -17,7 +17,6 @@ from edgecam.redaction import LONGEST_MESSAGE, SECRETS
 from edgecam.status.last_run import LastShutdown
 from edgecam.status.reports import CameraReport, CameraState, RecordingReport
 from sandbox.clocks import ManualClock
-from stacks.watch.camera_table import SELECTED
 
 
 class Settings:
@@ -102,6 +101,8 @@ def test_what_is_not_known_is_null(node: ReportedNode, clock: ManualClock) -> No
 def test_every_state_says_what_the_watch_selects_of_it(
     tmp_path: Path, clock: ManualClock, camera: CameraReport
 ) -> None:
+    from stacks.watch.camera_table import SELECTED  # takes seconds, for the CDK
+
     _, published = states_of(ReportedNode(tmp_path, camera), clock, storage=ReportedStorage())
     # A rule of AWS IoT leaves out what a message does not have, and nobody would hear of it.
     assert set(SELECTED) <= published.state("lobby").values.keys()

@@ -67,31 +67,32 @@ def test_two_keys_differ_and_one_equals_itself_in_another_form() -> None:
     assert found[0] != found[2]
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("", "no PEM text"),
-        ("secret-but-no-pem", "no PEM text"),
-        (pem(EC_KEY, password=b"lock"), "passphrase"),
-        (pem(RSA_KEY, TRADITIONAL, b"lock"), "passphrase"),
-        (pem(ec.generate_private_key(ec.SECP384R1())), "another curve"),
-        (pem(rsa.generate_private_key(public_exponent=65537, key_size=1024)), "1024 bits"),
-        (pem(ed25519.Ed25519PrivateKey.generate()), "another kind"),
-        (pem(EC_KEY).replace("MIGH", "????"), "damaged"),
-        ("-----BEGIN EC PRIVATE KEY-----\nBggqhkjOPQMBBw==\n-----END EC PRIVATE KEY-----", "cannot be read"),
-        (
-            EC_KEY.public_key()
-            .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-            .decode(),
-            "PUBLIC KEY",
-        ),
-        ('{"key_version": "1"}', "the keys key_version"),
-        ('{"private_key": 7}', "the keys private_key"),
-        ('{"private_key', "neither"),
-        (json.dumps({"device": DEVICE + "-2", "private_key": pem(EC_KEY)}), "found that of"),
-    ],
-    ids=str,
-)
+UNUSABLE = [
+    ("", "no PEM text"),
+    ("secret-but-no-pem", "no PEM text"),
+    (pem(EC_KEY, password=b"lock"), "passphrase"),
+    (pem(RSA_KEY, TRADITIONAL, b"lock"), "passphrase"),
+    (pem(ec.generate_private_key(ec.SECP384R1())), "another curve"),
+    (pem(rsa.generate_private_key(public_exponent=65537, key_size=1024)), "1024 bits"),
+    (pem(ed25519.Ed25519PrivateKey.generate()), "another kind"),
+    (pem(EC_KEY).replace("MIGH", "????"), "damaged"),
+    ("-----BEGIN EC PRIVATE KEY-----\nBggqhkjOPQMBBw==\n-----END EC PRIVATE KEY-----", "cannot be read"),
+    (
+        EC_KEY.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode(),
+        "PUBLIC KEY",
+    ),
+    ('{"key_version": "1"}', "the keys key_version"),
+    ('{"private_key": 7}', "the keys private_key"),
+    ('{"private_key', "neither"),
+    (json.dumps({"device": DEVICE + "-2", "private_key": pem(EC_KEY)}), "found that of"),
+]
+"""What is given, and what is said of it."""
+
+
+# Named by what is said: the keys are others in each process, and workers have to agree on the tests' names.
+@pytest.mark.parametrize(("text", "found"), UNUSABLE, ids=[said for _, said in UNUSABLE])
 def test_what_is_no_usable_key_is_said_with_its_place_and_without_the_key(text: str, found: str) -> None:
     with pytest.raises(CredentialsError, match=found) as caught:
         read(text)

@@ -15,8 +15,6 @@ from syrupy.assertion import SnapshotAssertion
 
 from fleet.load import load_fleet
 from fleet.settings.fleet import Fleet
-from stacks.greengrass.core_logs import LOG_FORWARDER, LOG_MANAGER
-from stacks.greengrass.deployment import components_of
 
 IOT = "arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>"
 
@@ -148,6 +146,8 @@ def test_log_groups_of_the_cores_end_and_outlive_the_stack(template: dict[str, A
 
 
 def test_logs_are_uploaded_by_what_each_nucleus_has(synthesize: Synthesize) -> None:
+    from stacks.greengrass.core_logs import LOG_FORWARDER, LOG_MANAGER  # takes seconds, for the CDK
+
     deployed = {
         deployment["DeploymentName"]: deployment["Components"]
         for stack in ("EdgecamFrameGrabber", "EdgecamGcsUploader")
@@ -166,6 +166,9 @@ def test_logs_are_uploaded_by_what_each_nucleus_has(synthesize: Synthesize) -> N
 
 
 def test_log_manager_of_a_site_stays_as_the_site_says(write_fleet: Any) -> None:
+    from stacks.greengrass.core_logs import LOG_MANAGER  # takes seconds, for the CDK
+    from stacks.greengrass.deployment import components_of
+
     theirs = f"components: {{{LOG_MANAGER}: 2.3.7}}"
     fleet = fleet_of(
         write_fleet, WATCHED_SITES.replace("thing: dock-core", f"thing: dock-core\n    {theirs}")

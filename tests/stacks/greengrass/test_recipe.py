@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from stacks.greengrass.recipe import Artifact, Recipe, content_version
+from stacks.greengrass.recipe import Artifact, Recipe, container_name, content_version
 
 NAME = "com.edgecam.frame-grabber"
 
@@ -39,6 +39,23 @@ def test_recipe_has_one_manifest_for_each_architecture() -> None:
         "s3://bucket/frame-grabber/0123456789ab-amd64.tar.gz",
         "s3://bucket/frame-grabber/ba9876543210-arm64.tar.gz",
     ]
+
+
+@pytest.mark.parametrize(
+    ("component", "container"),
+    [
+        ("com.edgecam.frame-grabber", "edgecam-frame-grabber"),
+        ("com.edgecam.north.gcs-uploader", "edgecam-north-gcs-uploader"),
+        ("org.acme.frame-grabber", "org-acme-frame-grabber"),
+        # Docker's names begin with a letter or digit.
+        ("_.frame-grabber", "frame-grabber"),
+    ],
+)
+def test_container_is_named_after_its_component(component: str, container: str) -> None:
+    assert container_name(component) == container
+    text = replace(recipe_of(artifact("amd64")), name=component).render(version="1.2.3", bucket="b")
+    (manifest,) = json.loads(text)["Manifests"]
+    assert manifest["Lifecycle"]["Setenv"]["EDGECAM_CONTAINER"] == container
 
 
 def test_version_is_three_plain_numbers_of_at_most_six_digits() -> None:

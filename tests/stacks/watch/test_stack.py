@@ -17,8 +17,6 @@ from syrupy.assertion import SnapshotAssertion
 from fleet.settings.watch import Alarms
 from stacks.handlers.watch.problems import METRIC_OF, Limits
 from stacks.handlers.watch.watch import NAMESPACE
-from stacks.watch.alarms import ALARMS
-from stacks.watch.alarms import NAMESPACE as ALARMED_NAMESPACE
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:cameras"
 
@@ -84,6 +82,9 @@ def test_only_its_schedule_calls_the_function(template: dict[str, Any]) -> None:
 
 
 def test_every_alarm_looks_at_a_metric_that_the_function_publishes() -> None:
+    from stacks.watch.alarms import ALARMS  # takes seconds, for the CDK
+    from stacks.watch.alarms import NAMESPACE as ALARMED_NAMESPACE
+
     assert {row.metric for row in ALARMS} == {*METRIC_OF.values(), "LostChunks"}
     assert NAMESPACE == ALARMED_NAMESPACE
     assert {row.name for row in ALARMS} | {"failed_deployments"} == set(Alarms.model_fields)
@@ -147,6 +148,8 @@ def test_alarm_for_a_watch_that_publishes_nothing_cannot_be_switched_off(synthes
 
 
 def test_dashboard_is_json_and_shows_all_alarms_and_logs(template: dict[str, Any]) -> None:
+    from stacks.watch.alarms import ALARMS  # takes seconds, for the CDK
+
     (dashboard,) = of_type(template, "AWS::CloudWatch::Dashboard")
     widgets = json.loads(flat(dashboard["DashboardBody"]))["widgets"]
     assert [widget["type"] for widget in widgets] == ["alarm", *["metric"] * 6, *["log"] * 3]

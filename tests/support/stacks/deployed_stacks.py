@@ -15,7 +15,7 @@ from fleets import PROJECT
 
 ASSETS = "cdk-hnb659fds-assets-123456789012-us-east-1"
 ENDED = ("COMPLETE", "FAILED")
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 T = TypeVar("T")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
+from sandbox.ports import free_port
 
 
 @pytest.fixture(scope="session")
@@ -16,8 +17,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], An
 
     from sandbox.aws.server import EmbeddedAws, client_environment
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     with EmbeddedAws(port=port, folder=tmp_path_factory.mktemp("aws")):
         named = client_environment(port)
         session = boto3.Session(
