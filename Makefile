@@ -6,7 +6,7 @@ ARGS ?=
 WORKERS ?= 4
 # The environment's own programs first: python3, uv, edgecam.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-# A run of the tests starts hundreds of Pythons: each would compile all that it imports anew.
+# A run of the tests starts hundreds of Pythons: each would compile all that it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help

@@ -1,4 +1,4 @@
-"""What tests of several folders share: free ports, test cameras, patience."""
+"""What tests of several folders share: free ports, test cameras, waiting."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytest_plugins = ["embedded_aws", "synthesis"]
 
 T = TypeVar("T")
 
-PATIENCE_S = 60.0
+WAIT_S = 60.0
 """For what takes a second or two on an idle machine. Tests wait for outcomes, they do not measure speed."""
 
 
@@ -154,7 +154,7 @@ def test_cameras() -> Iterator[Callable[..., CameraProcess]]:
 def eventually() -> Callable[..., Any]:
     """Waits until a condition gives something true, and returns that: `eventually(lambda: path.exists())`."""
 
-    def wait(condition: Callable[[], T], *, within_s: float = PATIENCE_S) -> T:
+    def wait(condition: Callable[[], T], *, within_s: float = WAIT_S) -> T:
         deadline_s = time.monotonic() + within_s
         while not (outcome := condition()):
             assert time.monotonic() < deadline_s, f"not within {within_s:g} s"

@@ -47,7 +47,7 @@ class Ledger:
     """What this process and all that it starts ask of Docker, hence everything that they could leave there.
 
     Containers know by a label who had them made. An image with a label of its own would be another image, but
-    whoever makes or loads an image, a network or a volume names it in some command.
+    every program that makes or loads an image, a network or a volume names it in some command.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 FILE = "lanes_file"
-"""The name under which a worker is told where to write which test is in which lane."""
+"""The name under which a worker finds where to write which test is in which lane."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ LANES = (
     Lane("fuzz", 60, tests=("fuzz/",)),
     Lane("browser", 40, folder="browser/", fixtures=frozenset({"browser"})),
     # Modules that are long without sharing anything.
-    Lane("frames", 170, tests=("integration/test_frames.py",)),
+    Lane("frames of failing cameras", 90, tests=("integration/test_frames_of_failing_cameras.py",)),
+    Lane("frames", 60, tests=("integration/test_frames.py",)),
+    Lane("frames of other sources", 45, tests=("integration/test_frames_of_other_sources.py",)),
     Lane("recordings", 90, tests=("integration/test_recorded_cameras.py",)),
     Lane("attempts", 85, tests=("edgecam/test_attempts.py",)),
     Lane("probe", 50, tests=("integration/test_probe_cameras.py",)),
