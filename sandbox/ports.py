@@ -14,7 +14,10 @@ FIRST_PORT, LAST_PORT = 12000, 23999
 """Where free ports are looked for: below those that the kernel gives to connections on their way out, which
 would take one between its being found and its being listened on, and below the sandbox's own."""
 
-_CLAIMS: collections.deque[socket.socket] = collections.deque(maxlen=64)
+_MOST_CLAIMS = 64
+"""More than any run listens on at the same time; each holds a file descriptor."""
+
+_CLAIMS: collections.deque[socket.socket] = collections.deque()
 """Names that keep other processes from the ports found last; the kernel frees them when this one ends."""
 
 
@@ -27,6 +30,8 @@ def free_port() -> int:
         port = FIRST_PORT + secrets.randbelow(LAST_PORT + 1 - FIRST_PORT)
         if is_free(port) and (claim := _claim(port)) is not None:
             _CLAIMS.append(claim)
+            if len(_CLAIMS) > _MOST_CLAIMS:
+                _CLAIMS.popleft().close()
             return port
 
 
