@@ -6,6 +6,8 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet.settings.names import DEFAULT_COMPONENT_PREFIX
+
 TEMPLATE = Path(__file__).with_name("fleet.yaml")
 THING = "edgecam-sandbox"
 RECORDER_THING = "edgecam-sandbox-recorder"
@@ -23,7 +25,7 @@ DEVICES = tuple(
 KEY_VERSION = "1"
 """Of the devices' keys, as they report it."""
 
-COMPONENT_PREFIX = "com.edgecam"
+COMPONENT_PREFIX = DEFAULT_COMPONENT_PREFIX
 
 UNCHANGED_WIDTH = "null"
 """As the camera sends it."""

@@ -7,7 +7,15 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from edgecam.config.validation import Model
-from fleet.settings.names import Account, Bucket, ComponentName, Region, RoleName, SecretNames
+from fleet.settings.names import (
+    DEFAULT_COMPONENT_PREFIX,
+    Account,
+    Bucket,
+    ComponentName,
+    Region,
+    RoleName,
+    SecretNames,
+)
 from fleet.settings.pipeline import Pipeline
 
 
@@ -19,9 +27,9 @@ class Aws(Model):
     )
     region: Region | None = Field(default=None, description="Region; default as the credentials say.")
     component_prefix: ComponentName = Field(
-        default="com.edgecam",
+        default=DEFAULT_COMPONENT_PREFIX,
         max_length=100,
-        description="First part of the components' names, and without `com.` of their containers'.",
+        description="First part of the components' names; their containers' have it where it is not the default.",
     )
     artifact_bucket: Bucket | None = Field(
         default=None,

@@ -7,6 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+DEFAULT_COMPONENT_PREFIX = "com.edgecam"
+"""Of the names of components."""
+
 
 def _matches(pattern: str, expected: str) -> AfterValidator:
     """Check a text against `pattern`; the message has `expected` and not the pattern."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from fleet.settings.names import DEFAULT_COMPONENT_PREFIX
+
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
 MAX_RECIPE_BYTES = 16_000
@@ -110,9 +112,9 @@ class Recipe:
         longest = self._named("r" * _LONGEST_REPOSITORY).render(
             version=_LONGEST_VERSION, bucket="b" * _LONGEST_BUCKET_NAME
         )
-        if len(longest.encode()) > MAX_RECIPE_BYTES:
+        if (size_bytes := len(longest.encode())) > MAX_RECIPE_BYTES:
             raise ValueError(
-                f"recipe of {self.name}: expected at most {MAX_RECIPE_BYTES} bytes, found {len(longest)}"
+                f"recipe of {self.name}: expected at most {MAX_RECIPE_BYTES} bytes, found {size_bytes}"
             )
 
     def _named(self, repository: str) -> Recipe:
@@ -122,9 +124,11 @@ class Recipe:
 def container_name(component: str) -> str:
     """The name of a component's container: com.edgecam.frame-grabber runs as edgecam-frame-grabber.
 
-    Components of another prefix run beside those, on one core or one machine.
+    Components of another prefix run beside those, on one core or one machine: no two have the same container,
+    since only a name without the default prefix has a dot.
     """
-    return component.removeprefix("com.").replace(".", "-").lstrip("-_")
+    prefix, _, variant = component.rpartition(".")
+    return f"edgecam-{variant if prefix == DEFAULT_COMPONENT_PREFIX else component}"
 
 
 def content_version(recipe: str, image_hashes: Iterable[str]) -> str:

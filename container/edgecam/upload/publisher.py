@@ -110,7 +110,6 @@ class Publisher:
         status: The settings of the status objects.
         reports: Of all cameras.
         frame_path: Of a camera's `frame.jpg`.
-        frame_path: Where the picture of a camera stands.
         spool_report: The state of the spool.
         upload_report: The state of the uploads.
         clock: Time.

@@ -53,6 +53,7 @@ def test_login_is_taken_out_of_a_uri_as_it_was_typed(
         ("rtsp://10.0.0.21:554/stream1", "10-0-0-21-stream1"),
         ("rtsp://Lobby.example/Main?channel=1", "lobby-example-main"),
         ("file:///films/summer/my%20film.MP4", "20film"),
+        ("pipe:///run/edgecam/door.flv", "door-flv"),
         ("images:///pictures/yard/seq_%06d.jpg?fps=5", "yard-seq"),
         ("test://", "test-camera"),
         ("pipeline:videotestsrc ! x264enc", "pipeline-camera"),

@@ -45,10 +45,10 @@ def test_recipe_has_one_manifest_for_each_architecture() -> None:
     ("component", "container"),
     [
         ("com.edgecam.frame-grabber", "edgecam-frame-grabber"),
-        ("com.edgecam.north.gcs-uploader", "edgecam-north-gcs-uploader"),
-        ("org.acme.frame-grabber", "org-acme-frame-grabber"),
+        ("com.edgecam.north.gcs-uploader", "edgecam-com.edgecam.north.gcs-uploader"),
+        ("org.acme.frame-grabber", "edgecam-org.acme.frame-grabber"),
         # Docker's names begin with a letter or digit.
-        ("_.frame-grabber", "frame-grabber"),
+        ("_.frame-grabber", "edgecam-_.frame-grabber"),
     ],
 )
 def test_container_is_named_after_its_component(component: str, container: str) -> None:
@@ -56,6 +56,23 @@ def test_container_is_named_after_its_component(component: str, container: str) 
     text = replace(recipe_of(artifact("amd64")), name=component).render(version="1.2.3", bucket="b")
     (manifest,) = json.loads(text)["Manifests"]
     assert manifest["Lifecycle"]["Setenv"]["EDGECAM_CONTAINER"] == container
+
+
+def test_components_of_any_two_prefixes_have_two_containers() -> None:
+    prefixes = (
+        "com.edgecam",
+        "edgecam",
+        "com.acme",
+        "acme",
+        "com.a.b",
+        "com.a-b",
+        "com.edgecam.a",
+        "a",
+        "_a",
+    )
+    names = {container_name(f"{prefix}.frame-grabber") for prefix in prefixes}
+    assert len(names) == len(prefixes)
+    assert all(re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", name) for name in names)  # Docker's rule
 
 
 def test_version_is_three_plain_numbers_of_at_most_six_digits() -> None:

@@ -31,7 +31,7 @@ KINDS = {
 """By kind, the command that lists it. Images without a name are the builder's cache."""
 
 COMMAND = """#!/bin/sh
-# Docker's own command, with a note of what it was asked and a label for containers: see tests/engine.py.
+# Docker's own command, with a note of what it was asked and a label for containers: see class Ledger.
 printf '%s\\n' "$*" >>NOTES
 case $1 in
   run | create)
@@ -77,8 +77,9 @@ class Ledger:
         containers = _lines(*listing, "--format", "container {{.Names}} of {{.Image}}")
         notes = self._notes.read_text()
         others = contents() - before - {f"image {name}" for name in may_stay()}
+        asked = set(re.split(r"[\s=,]+", notes))
         # A command leaves `latest` out.
-        named = (each for each in sorted(others) if each.partition(" ")[2].removesuffix(":latest") in notes)
+        named = (each for each in sorted(others) if each.partition(" ")[2].removesuffix(":latest") in asked)
         return [*containers, *named]
 
 
