@@ -29,7 +29,7 @@ class Aws(Model):
     component_prefix: ComponentName = Field(
         default=DEFAULT_COMPONENT_PREFIX,
         max_length=100,
-        description="First part of the components' names; their containers' have it where it is not the default.",
+        description="First part of the components' names; their containers' too where it is not the default.",
     )
     artifact_bucket: Bucket | None = Field(
         default=None,

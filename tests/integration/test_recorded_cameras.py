@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from camera_process import ROOT, CameraProcess
+from node_reports import has_pictures, report
 from recorded import ChunkFolder, marks, probe
 
 from edgecam.chunk import Chunk
@@ -300,3 +301,23 @@ def test_a_recording_that_hangs_never_disturbs_the_frames(
     assert recorded.node.stop()
     assert_joined(recorded.chunks())
     assert_whole(recorded)
+
+
+def test_looped_film_that_cannot_be_recorded_goes_on_giving_frames(
+    tmp_path: Path, record: Callable[..., Recorded], eventually: Eventually
+) -> None:
+    """A film's second end is behind a flush, which has to pass the recording's closed valve."""
+    film = tmp_path / "film.avi"
+    raw = "video/x-raw,width=160,height=90,framerate=10/1"
+    line = f"videotestsrc num-buffers=10 ! {raw} ! jpegenc ! avimux ! filesink location={film}"
+    subprocess.run(["gst-launch-1.0", "-q", *line.split()], check=True, timeout=60)
+    recorded = record(
+        {
+            "uri": f"file://{film}",
+            "frames": {"enabled": True, "max_fps": 10},
+            "recording": {"format": "mpegts"},
+        }
+    )
+    eventually(has_pictures(recorded.node, 50))
+    assert report(recorded.node).reconnects_total == 0
+    assert recorded.chunks() == []

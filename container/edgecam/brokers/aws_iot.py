@@ -61,7 +61,7 @@ class _Device:
 
 
 class AwsIotTransport:
-    """A `broker.Transport`.
+    """A `brokers.interface.Transport`.
 
     Args:
         cameras: The ids of those whose state is published.

@@ -18,7 +18,7 @@ The `chunks_`, `newest_chunk` and the `spool_` are null where nothing is recorde
 node started, `newest_chunk` is when the newest of them ends, and the spool is the whole node's, with
 `spool_limit_bytes` the most that may wait. `key_version` is that of the key with which the device shows who
 it is, null where none is known. `previous_end` is how the node ended before it started this time
-(`last_end.py`). `config.in_force` has the form of a `config` message. A reader takes a node for away when
+(`last_run.py`). `config.in_force` has the form of a `config` message. A reader takes a node for away when
 `sent_at` is older than `every_s` and what the network may take.
 
 Texts have their secrets hidden and are cut at `LONGEST_MESSAGE`: Nucleus Lite takes 10,000 bytes a message.

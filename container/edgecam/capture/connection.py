@@ -10,6 +10,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from edgecam import heap
@@ -249,10 +250,11 @@ class Connection:
             raise SourceUnsupported(f"{self._source.name}: expected pictures, found none up to the end")
         self._offset_ns = self._last_end_ns
         flags = Gst.SeekFlags.FLUSH | Gst.SeekFlags.KEY_UNIT
-        if not self._pipeline.seek_simple(Gst.Format.TIME, flags, 0):
-            # A raw stream has no index to seek in: read it again from its first byte.
-            self._pipeline.set_state(Gst.State.READY)
-            self._pipeline.set_state(Gst.State.PLAYING)
+        with self.tap.flushing() if self.tap is not None else nullcontext():
+            if not self._pipeline.seek_simple(Gst.Format.TIME, flags, 0):
+                # A raw stream has no index to seek in: read it again from its first byte.
+                self._pipeline.set_state(Gst.State.READY)
+                self._pipeline.set_state(Gst.State.PLAYING)
 
     def _on_callback_fault(self, error: Exception) -> None:
         if not isinstance(error, SourceError):

@@ -7,7 +7,8 @@ grows up to a limit; then a valve closes, and what comes is dropped until the re
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from edgecam.capture.access_unit import AccessUnit
@@ -49,6 +50,7 @@ class Tap:
         self._taken_bytes = 0
         self._is_shut = False
         self._was_closed = False
+        self._was_flushed_closed = False
         self.lost = 0
 
     def add_to(self, pipeline: Any, *, sets_pace: bool) -> Any:
@@ -80,11 +82,15 @@ class Tap:
 
     def take(self) -> list[AccessUnit]:
         """Everything that waits, in the order of decoding; it counts as arrived now. Never blocks."""
-        units = []
-        self._was_closed = bool(self._valve.get_property("drop"))
-        now, now_s = self._clock.now(), self._clock.monotonic_s()
+        self._was_closed = bool(self._valve.get_property("drop")) or self._was_flushed_closed
+        self._was_flushed_closed = False
+        samples = []
         pull = self.sink.emit
         while (sample := pull("try-pull-sample", 0)) is not None:
+            samples.append(sample)
+        now, now_s = self._clock.now(), self._clock.monotonic_s()
+        units = []
+        for sample in samples:
             buffer = sample.get_buffer()
             size_bytes = buffer.get_size()
             self._taken_bytes += size_bytes
@@ -103,6 +109,16 @@ class Tap:
         self._was_closed = False
         self._valve.set_property("drop", False)
         return True
+
+    @contextmanager
+    def flushing(self) -> Iterator[None]:
+        """While the pipeline is flushed: a closed valve drops the flush, and all behind it would stay at the
+        stream's first end."""
+        if self._valve.get_property("drop"):
+            self._was_flushed_closed = not self._is_shut
+            self._valve.set_property("drop", False)
+        yield
+        self._valve.set_property("drop", self._is_shut)
 
     def _on_event(self, _pad: Any, info: Any) -> Any:
         """On the streaming thread, a few times in a connection."""

@@ -75,10 +75,10 @@ class CameraSession:
     def limits(self) -> Limits:
         """What the connection has to keep now."""
         frames = self._demand.frames
-        return Limits(frames.age_limit_s, self.frame_timeout_s, frames.max_fps)
+        return Limits(frames.age_limit_s, self._frame_timeout_s, frames.max_fps)
 
     @property
-    def frame_timeout_s(self) -> float:
+    def _frame_timeout_s(self) -> float:
         """How long arriving data may yield no picture before something is wrong, seconds."""
         frames, interval_ns = self._demand.frames, self._gate.timing.keyframe_interval_ns
         if not frames.enabled:

@@ -55,7 +55,7 @@ class _Asked:
 class Control:
     """Does what a device is asked to do. Safe to use from any thread.
 
-    It is also what knows the settings in force (`broker.RuntimeSettings`).
+    It is also what knows the settings in force (`brokers.interface.RuntimeSettings`).
 
     Args:
         node: The cameras.

@@ -110,6 +110,37 @@ def test_rest_of_a_connection_that_cannot_be_recorded_is_dropped(line: Line, eve
     assert not line.tap.reopen()
 
 
+def test_valve_is_open_while_the_stream_is_flushed_and_a_closed_one_was_a_gap(
+    line: Line, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tap_module, "HELD_BYTES_LIMIT", 4)
+    line.feed(b"first")
+    eventually(lambda: line.tap.held_bytes == 5)
+    line.tap.limit()
+    with line.tap.flushing():
+        line.feed(b"second")
+        eventually(lambda: line.tap.held_bytes == 11)
+    line.feed(b"third")
+    eventually(lambda: line.tap.held_bytes == 16)
+    assert [unit.size_bytes for unit in line.tap.take()] == [5, 6, 5]
+    assert line.tap.reopen()
+    assert not line.tap.reopen()
+
+
+def test_rest_of_a_rejected_connection_is_dropped_after_a_flush_too(
+    line: Line, eventually: Eventually
+) -> None:
+    line.tap.reject_rest()
+    with line.tap.flushing():
+        line.feed(b"first")
+        eventually(lambda: line.tap.held_bytes)
+    line.feed(b"second")
+    line.end()
+    assert line.ended.wait(10)
+    assert len(line.tap.take()) == 1
+    assert not line.tap.reopen()
+
+
 def test_recorder_is_called_at_the_end_of_the_stream(line: Line) -> None:
     line.feed(b"last")
     assert not line.ended.is_set()
