@@ -132,7 +132,8 @@ def test_each_way_of_decoding_gives_its_number_of_right_pictures(
     path = node.frame_path("c0")
     lag_s = (path.stat().st_mtime - read_mark(luma(path), 640, 640) / 15) % FILM_S
     assert min(lag_s, FILM_S - lag_s) < 1
-    assert report(node).decode_mode is mode
+    # A machine that is behind for a moment sees keyframes further apart, and is in another mode as long.
+    eventually(lambda: report(node).decode_mode is mode)
 
 
 def test_pictures_that_are_sent_out_of_order_are_decoded_whole(

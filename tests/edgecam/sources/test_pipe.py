@@ -35,6 +35,9 @@ PICTURES = (
 )
 SINK = "filesink buffer-mode=unbuffered"  # left alone, it keeps 64 KB back: these pictures' four seconds
 
+CONNECT_TIMEOUT_S = 5.0
+"""Enough for a first picture on a machine that is lent to several: what a writer has sent by then is lost."""
+
 
 class Writer:
     """An outside program that writes to a pipe."""
@@ -97,7 +100,7 @@ def pipe_camera(path: Path) -> Camera:
     document = {
         "id": "door",
         "uri": f"pipe://{path}",
-        "connect_timeout_s": 1,
+        "connect_timeout_s": CONNECT_TIMEOUT_S,
         "frames": {"max_fps": 10, "stale_after_s": 1},
     }
     return validate(Camera, document)
@@ -137,7 +140,7 @@ def test_pipe_is_made_and_waited_at_without_an_error(
     assert stat.S_IMODE(pipe.stat().st_mode) == 0o660
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     connections = worker.report().reconnects_total
-    threading.Event().wait(1.5)  # longer than a connection without a picture may take
+    threading.Event().wait(CONNECT_TIMEOUT_S + 0.5)  # longer than a connection without a picture may take
     report = worker.report()
     assert (report.state, report.reconnects_total) == (CameraState.CONNECTING, connections)
     assert report.message == f"waiting for a program that writes FLV, MPEG-TS or fragmented MP4 to {pipe}"
