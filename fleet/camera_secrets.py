@@ -133,6 +133,10 @@ def mistakes_of_secrets(fleet: Fleet) -> Iterator[Mistake]:
             f"{count} policies",
         )
     for name, site in fleet.sites.items():
+        for secret in site.secret_arns():
+            if not secret.startswith("arn:"):
+                expected = "the ARN of a secret, which the cores' role is let read"
+                yield Mistake(f"sites.{name}", expected, f'the name "{secret}"')
         if _named_by_thing(fleet, site):
             yield from _elsewhere(fleet, name, site)
 
@@ -141,7 +145,7 @@ def _elsewhere(fleet: Fleet, name: str, site: Site) -> Iterator[Mistake]:
     """Secrets of other names: the core would be refused when it runs."""
     beginning = str(fleet.aws.camera_secrets).removesuffix("*").replace(THING, str(site.thing))
     for arn in site.secret_arns():
-        found = arn.split(":secret:", 1)[1]
+        found = arn.rpartition(":secret:")[2]
         if not found.startswith(beginning):
             expected = f"secrets of this site to be named {beginning}…, as aws.camera_secrets says"
             yield Mistake(f"sites.{name}", expected, found)

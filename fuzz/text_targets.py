@@ -6,6 +6,7 @@ import contextlib
 import io
 import math
 import os
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from edgecam.config.load import NODE_VARIABLE, load_environment
 from edgecam.config.runtime import read_runtime
 from edgecam.config.validation import found_text
 from edgecam.errors import ConfigurationError
-from edgecam.launch.docker_plan import DOCKER_VARIABLE, plan_from_environment
+from edgecam.launch.docker_plan import plan_from_environment
+from edgecam.launch.settings import DOCKER_VARIABLE, SETTINGS_VARIABLE, unpacked
 from edgecam.redaction import SECRETS, one_line
 from fuzz.mutations import NUMBERS, documents, edited, edits, mutated, repeated
 from fuzz.target import Subject, Target
@@ -123,7 +125,14 @@ def _configuration(folder: Path) -> Iterator[Subject]:
         text = data.decode(errors="surrogateescape")
         with contextlib.suppress(ConfigurationError):
             load_environment(text)
-        for variables in ({NODE_VARIABLE: text}, {NODE_VARIABLE: _NODE_TEXT, DOCKER_VARIABLE: text}):
+        for packed in (data, zlib.compress(data)):
+            with contextlib.suppress(ConfigurationError):
+                unpacked(packed)
+        for variables in (
+            {NODE_VARIABLE: text},
+            {NODE_VARIABLE: _NODE_TEXT, DOCKER_VARIABLE: text},
+            {SETTINGS_VARIABLE: text},
+        ):
             with contextlib.suppress(ConfigurationError):
                 for line in plan_from_environment(variables):
                     assert "\n" not in line, line

@@ -26,6 +26,7 @@ from edgecam.errors import (
     InstallationError,
     Mistake,
 )
+from edgecam.launch.settings import DATA_DIR_VARIABLE, expanded
 from edgecam.log import setup
 from edgecam.redaction import SECRETS
 
@@ -110,6 +111,9 @@ def _parser() -> ArgumentParser:
     own.set_defaults(command=_own)
     execute = commands.add_parser("exec", help="become the program in EDGECAM_ENTRYPOINT and EDGECAM_COMMAND")
     execute.set_defaults(command=_exec)
+    fetch = commands.add_parser("fetch-settings", help="for the recipe: fetch what EDGECAM_SETTINGS names")
+    fetch.add_argument("folder", type=Path, metavar="DIR", help="where it is kept on the core")
+    fetch.set_defaults(command=_fetch_settings)
     return parser
 
 
@@ -131,9 +135,10 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from edgecam.node.process import run
 
-    data_dir = options.data_dir or os.environ.get("EDGECAM_DATA_DIR") or None
+    environment = expanded(os.environ)
+    data_dir = options.data_dir or environment.get(DATA_DIR_VARIABLE) or None
     if options.config is None:
-        node = os.environ.get(NODE_VARIABLE)
+        node = environment.get(NODE_VARIABLE)
         if not node and is_asked_for(os.environ):
             return _ingest(_parser().parse_args(["ingest", *(["--data-dir", data_dir] if data_dir else [])]))
         return run(load_environment(node, data_dir))
@@ -221,10 +226,18 @@ def _own(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _fetch_settings(options: argparse.Namespace) -> int:
+    from edgecam.launch.settings_object import fetch_settings
+
+    setup(Log())
+    fetch_settings(options.folder, os.environ)
+    return DONE
+
+
 def _exec(_: argparse.Namespace) -> int:
     from edgecam.launch.command_override import command_from_environment
 
-    command = command_from_environment(os.environ)
+    command = command_from_environment(expanded(os.environ))
     if not command:
         raise ConfigurationError([Mistake("entrypoint", "a program, or command with one", "nothing")])
     try:

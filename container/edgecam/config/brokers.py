@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from edgecam.config.validation import Model
-from edgecam.config.values import PROJECT_ID, SECRET_ARN, AbsolutePath
+from edgecam.config.values import PROJECT_ID, SECRET, AbsolutePath
 
 
 def is_device_id(text: str) -> bool:
@@ -54,8 +54,8 @@ class DeviceKey(Model):
 
     secret: str | None = Field(
         default=None,
-        pattern=SECRET_ARN,
-        description="ARN of an AWS Secrets Manager secret, as the stack EdgecamCloudIot makes it.",
+        pattern=SECRET,
+        description="ARN or name of an AWS Secrets Manager secret, as the stack EdgecamCloudIot makes it.",
     )
     file: AbsolutePath | None = Field(default=None, description="PEM file on the core.")
     env: str | None = Field(

@@ -11,6 +11,9 @@ from pydantic import AfterValidator
 SECRET_ARN = r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+$"  # noqa: S105 - a form
 """A secret in AWS Secrets Manager, with or without the six characters that end its name."""
 
+SECRET = SECRET_ARN.replace("arn:", "(arn:", 1).replace(":secret:", ":secret:)?", 1)
+"""The same, or its name alone: then it is in the account and the Region of who asks."""
+
 AUDIENCE = (
     r"^//iam\.googleapis\.com/projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+"
     r"/providers/[a-z0-9-]+$"

@@ -44,13 +44,13 @@ class SecretSource:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._lock = threading.Lock()
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[str | None, Any] = {}
 
     def fetch(self, arn: str, *, latest: bool = False) -> str:
         """The text of the secret `arn`.
 
         Args:
-            arn: The secret's ARN.
+            arn: The secret's ARN; or its name, in the account and the Region of this core.
             latest: Ask past the nucleus' own cache, where it can.
 
         Raises:
@@ -85,7 +85,7 @@ class SecretSource:
 
     def _from_cloud(self, arn: str, latest: bool) -> str:  # noqa: ARG002 - it is always the latest
         try:
-            answer = self._client(arn.split(":")[3]).get_secret_value(SecretId=arn)
+            answer = self._client(self._region_of(arn)).get_secret_value(SecretId=arn)
         except Exception as error:  # botocore builds the classes of its errors at run time
             raise _Unavailable(problem(error)) from None
         text = answer.get("SecretString")
@@ -93,7 +93,13 @@ class SecretSource:
             raise _Unavailable("it holds binary data, expected text")
         return text
 
-    def _client(self, region: str) -> Any:
+    def _region_of(self, arn: str) -> str | None:
+        """None where botocore finds it by itself, in AWS_REGION or in a file of the user's."""
+        if arn.startswith("arn:"):
+            return arn.split(":")[3]
+        return self._environment.get("AWS_REGION") or self._environment.get("AWS_DEFAULT_REGION")
+
+    def _client(self, region: str | None) -> Any:
         """The client for the secret's own Region: a core may be in another."""
         from botocore.config import Config
         from botocore.session import Session

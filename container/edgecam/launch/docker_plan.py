@@ -1,9 +1,9 @@
 """How a core starts the container: a plan that a plain POSIX shell can read, made inside the image.
 
 A core has no JSON parser, so the recipe's script first runs `edgecam launch-plan`, which turns the component
-configuration into lines: `dir=/path`, a folder to be made, and `arg=…`, one argument of `docker run`. A file
-named by the configuration is mounted at the same path, so that a configuration works inside the container as
-it was written.
+configuration into lines: `dir=/path`, a folder to be made, `arg=…`, one argument of `docker run`, and
+`program=exec` where another program is to run in place of the node. A file named by the configuration is
+mounted at the same path, so that a configuration works inside the container as it was written.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ from edgecam.launch.command_override import (
 from edgecam.launch.container_memory import MIB, default_limit_bytes
 from edgecam.launch.docker_options import DockerOptions, Mount
 from edgecam.launch.paths import mistakes_on_core, read_only_mounts, writable_folders
-
-DATA_DIR_VARIABLE = "EDGECAM_DATA_DIR"
-DOCKER_VARIABLE = "EDGECAM_DOCKER"
+from edgecam.launch.settings import DATA_DIR_VARIABLE, DOCKER_VARIABLE, SETTINGS_VARIABLE, expanded
 
 PASSED_ON = (
+    SETTINGS_VARIABLE,
     NODE_VARIABLE,
     DATA_DIR_VARIABLE,
     ENTRYPOINT_VARIABLE,
@@ -108,14 +107,15 @@ def plan_from_environment(environment: Mapping[str, str]) -> list[str]:
     Raises:
         ConfigurationError: with every mistake of every variable.
     """
+    environment = expanded(environment)
     mistakes: list[Mistake] = []
     node, data_dir = environment.get(NODE_VARIABLE), environment.get(DATA_DIR_VARIABLE)
     config = _collect(mistakes, lambda: load_environment(node, data_dir))
     docker = _collect(mistakes, lambda: docker_options(environment.get(DOCKER_VARIABLE, "")))
-    _collect(mistakes, lambda: command_from_environment(environment))
+    command = _collect(mistakes, lambda: command_from_environment(environment))
     if config is None or docker is None or mistakes:
         raise ConfigurationError(mistakes, document="component configuration")
-    return plan(config, docker)
+    return [*plan(config, docker), *(["program=exec"] if command else [])]
 
 
 _T = TypeVar("_T")

@@ -12,7 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 from nucleus_socket import NucleusSocket
 
 from edgecam.credentials.secrets import SecretSource
@@ -146,6 +148,24 @@ def test_nucleus_without_a_secret_manager_leads_to_the_token_exchange_credential
     rotated = value.replace("from-the-cloud", "rotated-since")
     embedded_aws.client("secretsmanager").put_secret_value(SecretId=arn, SecretString=rotated)
     assert source.fetch(arn, latest=True) == rotated
+
+
+@pytest.mark.usefixtures("token_exchange")
+@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1"])
+def test_secret_named_by_its_name_is_that_of_the_cores_own_region(
+    embedded_aws: EmbeddedAws, region: str
+) -> None:
+    for each in ("eu-west-1", "us-east-1"):
+        with suppress(ClientError):  # of the other case
+            client = boto3.client(
+                "secretsmanager",
+                endpoint_url=embedded_aws.url,
+                region_name=each,
+                aws_access_key_id="123456789012",
+                aws_secret_access_key="test",
+            )
+            client.create_secret(Name="edgecam/devices/core/a/key", SecretString=each)
+    assert SecretSource({"AWS_REGION": region}).fetch("edgecam/devices/core/a/key") == region
 
 
 @pytest.mark.usefixtures("token_exchange")
