@@ -106,8 +106,13 @@ class Device:
         """Publish below `/devices/D/`, or to a topic with a leading slash; whether it is confirmed."""
         topic = kind if kind.startswith("/") else f"/devices/{self.id}/{kind}"
         sent = self.client.publish(topic, data, qos=qos, retain=retain)
-        self._until(lambda: sent.is_published() or self.gone.is_set())
-        return sent.is_published()
+
+        def confirmed() -> bool:
+            # A bridge that ends the connection at once may do so while paho still writes the message.
+            return sent.rc == mqtt.MQTT_ERR_SUCCESS and sent.is_published()
+
+        self._until(lambda: confirmed() or self.gone.is_set())
+        return confirmed()
 
     def subscribe(self, topic: str, qos: int = 1) -> int:
         """Subscribe below `/devices/D/`; what was granted, 128 for a refusal, -1 if it ended."""
