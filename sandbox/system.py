@@ -40,6 +40,7 @@ CAMERA_USER = "guard"
 CAMERAS_TIMEOUT_S = 180.0
 """The first start on a machine codes the films."""
 
+SETTLE_S = 3.0
 CORE_STOP_TIMEOUT_S = 30.0
 """The component has 15 s after SIGTERM, and the core wants to say so."""
 
@@ -260,9 +261,10 @@ class System:
         )
         return self._commands().deploy(fleet.render(values, settings.folder / "fleet.yaml"), project, stacks)
 
-    def start_core(self, core: CoreSpec | None = None) -> Process:
+    def start_core(self, core: CoreSpec | None = None, *, settle_s: float = SETTLE_S) -> Process:
         """A core, by default the frame grabber's, with what the deployed stacks say that a core needs: the
-        role alias that they made, and a certificate with the IoT policy that they print."""
+        role alias that they made, and a certificate with the IoT policy that they print. A deployment to it
+        has succeeded once its components have run for `settle_s` seconds."""
         core = core or self.settings.grabber
         aws = self._embedded_aws()
         aliases = aws.client("iot").list_role_aliases()["roleAliases"]
@@ -274,7 +276,7 @@ class System:
             [
                 *(sys.executable, "-m", "sandbox.core", "--thing-name", core.thing),
                 *("--certificate", str(device.folder), "--iot-port", str(device.port)),
-                *("--root", str(core.root), "--role-alias", aliases[0]),
+                *("--root", str(core.root), "--role-alias", aliases[0], "--settle-s", f"{settle_s:g}"),
             ],
             f"{core.root.name}.log",
             aws.environment() | self._embedded_gcs().environment(),

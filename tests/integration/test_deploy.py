@@ -309,6 +309,9 @@ def test_program_that_crashes_gives_way_to_the_former_one_and_the_deployment_say
     text = program.read_text()
     assert runs in text
     program.write_text(text.replace(runs, crashes))
+    system.stop_core(system.settings.grabber)
+    system.start_core(settle_s=20.0)  # longer than a busy machine takes from `docker run` to the crash
+    until(lambda: container_is_there(system), "the container runs again", system)
     system.deploy(project=changed_tree, stacks=(STACK,))
     execution = until(
         lambda: found if (found := system.execution()).get("coreDeviceExecutionStatus") == "FAILED" else None,
@@ -324,6 +327,8 @@ def test_program_that_crashes_gives_way_to_the_former_one_and_the_deployment_say
         system,
     )
     wait_for_width(system, "lobby", 1920)
+    system.stop_core(system.settings.grabber)
+    system.start_core()
     system.deploy(project=tree, stacks=(STACK,))
     settle(system)
     wait_for_width(system, "lobby", 1920)
