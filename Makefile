@@ -14,9 +14,9 @@ help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 .PHONY: run
-run: ## the whole system on this machine; ONCE=1 checks it and ends
+run: ## the whole system on this machine; ONCE=1 checks it and ends; NUCLEUS=lite-2.6.0 NUCLEUS_SHELL=bash
 	@tools/install run
-	@ONCE=$(ONCE) .venv/bin/python -m sandbox
+	@ONCE=$(ONCE) NUCLEUS=$(NUCLEUS) NUCLEUS_SHELL=$(NUCLEUS_SHELL) .venv/bin/python -m sandbox
 
 .PHONY: test
 test: ## all tests; ARGS="tests/stacks -k snapshot" for some

@@ -30,10 +30,13 @@ COMPONENT_PREFIX = DEFAULT_COMPONENT_PREFIX
 UNCHANGED_WIDTH = "null"
 """As the camera sends it."""
 
+CHUNK_S = 4
+"""Short, so that there is something to see soon."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """What is filled in; the sandbox changes `lobby_width`, pixels or `null`, and how images come."""
+    """What is filled in; the sandbox changes `lobby_width`, pixels or `null`, and those after it."""
 
     data_dir: Path
     page_port: int
@@ -48,7 +51,10 @@ class Values:
     yard_secret: str
     component_prefix: str = COMPONENT_PREFIX
     lobby_width: str = UNCHANGED_WIDTH
+    chunk_s: int = CHUNK_S
     delivery: str = "s3"
+    more_sites: str = ""
+    """Further entries of `sites`, as YAML that is indented by two blanks."""
 
 
 def render(values: Values, target: Path) -> Path:
@@ -74,7 +80,9 @@ def render(values: Values, target: Path) -> Path:
         YARD_SECRET=values.yard_secret,
         COMPONENT_PREFIX=values.component_prefix,
         LOBBY_WIDTH=values.lobby_width,
+        CHUNK_S=values.chunk_s,
         DELIVERY=values.delivery,
+        MORE_SITES=values.more_sites,
     )
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text)

@@ -22,7 +22,7 @@ def check(
     *, project: Path, folder: Path, ports: Mapping[str, tuple[str, int]], containers: Sequence[str]
 ) -> None:
     """PreflightError with every lack on a line of its own; `ports` and `containers` as
-    `sandbox.system.Settings` has them."""
+    `sandbox.settings.Settings` has them."""
     checks: list[Callable[[], None]] = [
         lambda: _check_disk(folder),
         _check_docker,

@@ -3,6 +3,7 @@
 `ONCE=1` checks the system instead of staying up, and exits with the verdict. AWS_PORT, AWS_IOT_PORT,
 GCS_PORT, CLOUD_IOT_PORT, MQTT_PORT, CAMERAS_PORT, PAGE_PORT and RECORDER_PAGE_PORT choose other ports,
 SANDBOX_FOLDER another folder than build/sandbox, COMPONENT_PREFIX other names of components and containers.
+NUCLEUS is what the cores run, classic, lite-2.6.0 or lite-newest, and NUCLEUS_SHELL what /bin/sh is there.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from sandbox.aws.environment import REPOSITORY
 from sandbox.checks.frames import Checks, summary
 from sandbox.checks.recordings import RecordingChecks
 from sandbox.console import say, step
+from sandbox.core.characters import character
 from sandbox.errors import PreflightError, SandboxError
 from sandbox.fleet import BUCKET, DEVICES
 from sandbox.ports import is_free
-from sandbox.system import Settings, System
+from sandbox.settings import Settings
+from sandbox.system import System
 
 WATCH_S = 1.0
 
@@ -43,7 +46,9 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
             if not value.isdecimal() or not 1024 <= int(value) <= 65535:
                 raise PreflightError(f"{name} must be a port from 1024 to 65535, found {value!r}")
             ports[name.lower()] = int(value)
-    settings = Settings(**ports)
+    settings = Settings(
+        **ports, character=character(environ.get("NUCLEUS", ""), environ.get("NUCLEUS_SHELL", ""))
+    )
     if folder := environ.get("SANDBOX_FOLDER"):
         settings = replace(settings, folder=Path(folder).resolve())
     if prefix := environ.get("COMPONENT_PREFIX"):

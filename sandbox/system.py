@@ -13,26 +13,25 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from container.image.inputs import FRAME_GRABBER, GCS_UPLOADER
 from sandbox import fleet
 from sandbox.aws.environment import REPOSITORY
 from sandbox.aws.server import EmbeddedAws, inherited_environment
 from sandbox.aws.thing import enrol
 from sandbox.cameras.process import CamerasProcess
 from sandbox.core import images
+from sandbox.core.characters import Character
 from sandbox.deploy import FOUNDATION, STACKS, Cdk, Outputs
 from sandbox.errors import SandboxError, StartError
-from sandbox.folder import DEFAULT_FOLDER, empty
+from sandbox.folder import empty
 from sandbox.gcs.server import EmbeddedGcs
 from sandbox.image_builds import ImageBuilds
 from sandbox.iot.server import EmbeddedCloudIot
 from sandbox.process import POLL_S, Process
+from sandbox.settings import CoreSpec, Settings
 from stacks.greengrass.core_policy import PLACEHOLDER
-from stacks.greengrass.recipe import container_name
 
 CAMERA_USER = "guard"
 """Of the yard; sandbox/cameras/rtsp_server.py has it."""
@@ -43,98 +42,6 @@ CAMERAS_TIMEOUT_S = 180.0
 SETTLE_S = 3.0
 CORE_STOP_TIMEOUT_S = 30.0
 """The component has 15 s after SIGTERM, and the core wants to say so."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CoreSpec:
-    """A core and the node on it: what it is called, and where its parts are."""
-
-    name: str
-    thing: str
-    container: str
-    root: Path
-    data_dir: Path
-    page_port: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Where and on which ports."""
-
-    folder: Path = DEFAULT_FOLDER
-    aws_port: int = 24566
-    gcs_port: int = 24443
-    cloud_iot_port: int = 24080
-    mqtt_port: int = 28883
-    cameras_port: int = 28554
-    aws_iot_port: int = 28884
-    page_port: int = 8642
-    recorder_page_port: int = 8643
-    component_prefix: str = fleet.COMPONENT_PREFIX
-    """Names the containers too: with a prefix of its own, another sandbox or a core runs beside this one."""
-
-    @property
-    def ports(self) -> dict[str, tuple[str, int]]:
-        """By the variable that chooses it: what the port is for, and the port."""
-        return {
-            "AWS_PORT": ("the embedded AWS", self.aws_port),
-            "AWS_IOT_PORT": ("the embedded AWS IoT Core", self.aws_iot_port),
-            "GCS_PORT": ("the embedded GCS", self.gcs_port),
-            "CLOUD_IOT_PORT": ("the embedded Cloud IoT", self.cloud_iot_port),
-            "MQTT_PORT": ("its MQTT bridge", self.mqtt_port),
-            "CAMERAS_PORT": ("the test cameras", self.cameras_port),
-            "PAGE_PORT": ("the page", self.page_port),
-            "RECORDER_PAGE_PORT": ("the page of the node that records", self.recorder_page_port),
-        }
-
-    @property
-    def grabber(self) -> CoreSpec:
-        """The core with the frame grabber."""
-        return CoreSpec(
-            name="the core",
-            thing=fleet.THING,
-            container=container_name(f"{self.component_prefix}.{FRAME_GRABBER}"),
-            root=self.folder / "core",
-            data_dir=self.data_dir,
-            page_port=self.page_port,
-        )
-
-    @property
-    def recorder(self) -> CoreSpec:
-        """The core with the GCS uploader."""
-        return CoreSpec(
-            name="the recorder",
-            thing=fleet.RECORDER_THING,
-            container=container_name(f"{self.component_prefix}.{GCS_UPLOADER}"),
-            root=self.folder / "recorder",
-            data_dir=self.folder / "recorder-frames",
-            page_port=self.recorder_page_port,
-        )
-
-    @property
-    def cores(self) -> tuple[CoreSpec, CoreSpec]:
-        """Both cores."""
-        return self.grabber, self.recorder
-
-    @property
-    def containers(self) -> tuple[str, ...]:
-        """The names of the nodes' containers."""
-        return tuple(core.container for core in self.cores)
-
-    @property
-    def spool(self) -> Path:
-        """Where chunks wait for the embedded GCS."""
-        return self.folder / "spool"
-
-    @property
-    def data_dir(self) -> Path:
-        """Where the frames stand."""
-        return self.folder / "frames"
-
-    @property
-    def logs(self) -> Path:
-        """Where every process of the sandbox writes."""
-        return self.folder / "logs"
 
 
 class System:
@@ -236,12 +143,25 @@ class System:
         self,
         *,
         lobby_width: str = fleet.UNCHANGED_WIDTH,
+        chunk_s: int = fleet.CHUNK_S,
         delivery: str = "s3",
+        more_sites: str = "",
         project: Path = REPOSITORY,
         stacks: Sequence[str] = STACKS,
     ) -> Outputs:
-        """`cdk deploy` of a tree, the frame grabber's pictures of the lobby `lobby_width` wide, images by
-        `delivery`, `s3` or `ecr`."""
+        """`cdk deploy` of a tree.
+
+        Args:
+            lobby_width: Of the frame grabber's pictures of the lobby.
+            chunk_s: Of the recordings.
+            delivery: How images come, `s3` or `ecr`.
+            more_sites: Further entries of `sites`, as YAML that is indented by two blanks.
+            project: The tree.
+            stacks: Which stacks; what they need comes with them.
+
+        Returns:
+            The stacks' outputs.
+        """
         settings = self.settings
         values = fleet.Values(
             data_dir=settings.data_dir,
@@ -257,15 +177,32 @@ class System:
             yard_secret=self._yard_secret,
             component_prefix=settings.component_prefix,
             lobby_width=lobby_width,
+            chunk_s=chunk_s,
             delivery=delivery,
+            more_sites=more_sites,
         )
         return self._commands().deploy(fleet.render(values, settings.folder / "fleet.yaml"), project, stacks)
 
-    def start_core(self, core: CoreSpec | None = None, *, settle_s: float = SETTLE_S) -> Process:
-        """A core, by default the frame grabber's, with what the deployed stacks say that a core needs: the
-        role alias that they made, and a certificate with the IoT policy that they print. A deployment to it
-        has succeeded once its components have run for `settle_s` seconds."""
-        core = core or self.settings.grabber
+    def start_core(
+        self,
+        core: CoreSpec | None = None,
+        character: Character | None = None,
+        *,
+        settle_s: float = SETTLE_S,
+        docker: str = "",
+        options: Sequence[str] = (),
+    ) -> Process:
+        """A core with what the deployed stacks say that a core needs: the role alias that they made, and a
+        certificate with the IoT policy that they print.
+
+        Args:
+            core: By default that of the frame grabber.
+            character: By default that of the settings.
+            settle_s: A deployment to it has succeeded once its components have run so long.
+            docker: The address of its Docker engine, as DOCKER_HOST has it; by default this machine's.
+            options: Of `python -m sandbox.core`, further ones.
+        """
+        core, character = core or self.settings.grabber, character or self.settings.character
         aws = self._embedded_aws()
         aliases = aws.client("iot").list_role_aliases()["roleAliases"]
         if len(aliases) != 1:
@@ -277,9 +214,12 @@ class System:
                 *(sys.executable, "-m", "sandbox.core", "--thing-name", core.thing),
                 *("--certificate", str(device.folder), "--iot-port", str(device.port)),
                 *("--root", str(core.root), "--role-alias", aliases[0], "--settle-s", f"{settle_s:g}"),
+                *("--nucleus", character.nucleus, "--shell", character.shell, *options),
             ],
             f"{core.root.name}.log",
-            aws.environment() | self._embedded_gcs().environment(),
+            aws.environment()
+            | self._embedded_gcs().environment()
+            | ({"DOCKER_HOST": docker} if docker else {}),
         )
 
     def _core_policy(self, thing: str) -> str:

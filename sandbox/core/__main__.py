@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.aws.thing import Device, DeviceConnection
-from sandbox.core.nucleus import Core, Settings, heard_by, log
+from sandbox.core.characters import NUCLEI, SHELLS, character
+from sandbox.core.lite.nucleus import LiteCore, heard_by_lite
+from sandbox.core.nucleus import Core, heard_by, log
 from sandbox.core.scripts import Identity
+from sandbox.core.settings import INSTALL_LIMIT_S, Settings
 from sandbox.errors import SandboxError
 
 
@@ -29,6 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--poll-s", type=float, default=1.0, help="seconds between looks for a deployment")
     parser.add_argument("--settle-s", type=float, default=3.0, help="seconds that run must last to succeed")
     parser.add_argument("--restart-delay-s", type=float, default=1.0, help="seconds before a new try")
+    parser.add_argument("--nucleus", choices=NUCLEI, default="", help="default: the classic one")
+    parser.add_argument("--shell", choices=SHELLS, default="", help="what /bin/sh is, on a core with lite")
+    parser.add_argument(
+        "--install-limit-s", type=float, default=INSTALL_LIMIT_S, help="how long lite waits for a step"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     if "AWS_ENDPOINT_URL" not in os.environ:
@@ -48,9 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             poll_s=options.poll_s,
             settle_s=options.settle_s,
             restart_delay_s=options.restart_delay_s,
+            character=character(options.nucleus, options.shell),
+            install_limit_s=options.install_limit_s,
         )
-        with DeviceConnection(settings.device, heard_by(options.thing_name)) as connection:
-            Core(settings, connection, stop).run()
+        lite = settings.character.is_lite
+        topics = heard_by_lite(options.thing_name) if lite else heard_by(options.thing_name)
+        with DeviceConnection(settings.device, topics) as connection:
+            (LiteCore if lite else Core)(settings, connection, stop).run()
     except SandboxError as error:
         log.error("%s", error)
         return 1

@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -55,6 +56,21 @@ class Deployment:
     rolls_back: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class EffectiveDeployment:
+    """The newest deployment of one target of a core, and what that core did with it."""
+
+    deployment_id: str
+    target_arn: str
+    status: str
+    created: datetime
+
+
+def version_arn(name: str, version: str) -> str:
+    """The ARN of a component version."""
+    return f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:{name}:versions:{version}"
+
+
 class Cloud:
     """The embedded AWS at `url`, seen by the core of one thing."""
 
@@ -73,19 +89,44 @@ class Cloud:
 
     def deployments(self) -> list[Deployment]:
         """The deployments that this core is to run together, newest first."""
+        return [self._deployment(entry.deployment_id) for entry in self.effective()]
+
+    def effective(self) -> list[EffectiveDeployment]:
+        """The newest deployment of each of this core's targets, newest first."""
         with _answered("list this core's deployments"):
             pages = self._greengrass.get_paginator("list_effective_deployments").paginate(
                 coreDeviceThingName=self.thing_name
             )
-            ids = [entry["deploymentId"] for page in pages for entry in page["effectiveDeployments"]]
-            return [self._deployment(deployment_id) for deployment_id in ids]
+            return [
+                EffectiveDeployment(
+                    deployment_id=entry["deploymentId"],
+                    target_arn=entry["targetArn"],
+                    status=entry["coreDeviceExecutionStatus"],
+                    created=entry["creationTimestamp"],
+                )
+                for page in pages
+                for entry in page["effectiveDeployments"]
+            ]
+
+    def described(self, deployment_id: str) -> dict[str, Any]:
+        """The answer of GetDeployment."""
+        with _answered(f"get the deployment {deployment_id}"):
+            answer: dict[str, Any] = self._greengrass.get_deployment(deploymentId=deployment_id)
+            return answer
 
     def recipe(self, name: str, version: str) -> dict[str, Any]:
         """The recipe of a component version, with the image registry's name as it is on this machine."""
-        arn = f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:{name}:versions:{version}"
+        return self.readable(self.recipe_text(name, version))
+
+    def recipe_text(self, name: str, version: str) -> str:
+        """The recipe as the service has it, as compact JSON."""
         with _answered(f"get the recipe of {name} {version}"):
-            answer = self._greengrass.get_component(arn=arn, recipeOutputFormat="JSON")
-        recipe: dict[str, Any] = json.loads(images.reachable(answer["recipe"].decode(), self._url))
+            answer = self._greengrass.get_component(arn=version_arn(name, version), recipeOutputFormat="JSON")
+        return json.dumps(json.loads(answer["recipe"]), ensure_ascii=False, separators=(",", ":"))
+
+    def readable(self, recipe_text: str) -> dict[str, Any]:
+        """A recipe as an object, with the image registry's name as it is on this machine."""
+        recipe: dict[str, Any] = json.loads(images.reachable(recipe_text, self._url))
         return recipe
 
     def credentials(self) -> Credentials:
@@ -161,7 +202,7 @@ class Cloud:
             return content
 
     def _deployment(self, deployment_id: str) -> Deployment:
-        answer = self._greengrass.get_deployment(deploymentId=deployment_id)
+        answer = self.described(deployment_id)
         policies = answer.get("deploymentPolicies") or {}
         return Deployment(
             deployment_id=deployment_id,

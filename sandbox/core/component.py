@@ -45,6 +45,8 @@ class Plan:
     """All that is needed to run a component, complete before anything of the former one is stopped."""
 
     recipe: Recipe
+    document: Mapping[str, Any]
+    """The recipe as it came."""
     configuration: Mapping[str, Any]
     install: Step | None
     run: Step | None
@@ -173,7 +175,7 @@ class Component:
         if identity.uid != os.geteuid():
             os.chown(self.plan.work, identity.uid, identity.gid)
         self._script = Script(
-            step.script,
+            ["sh", "-c", step.script],
             environment={"PATH": DEFAULT_PATH, **self._environment, **step.environment},
             work=self.plan.work,
             log=self.plan.log,

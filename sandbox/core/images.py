@@ -81,6 +81,11 @@ def _docker(*arguments: str, text: str | None = None) -> subprocess.CompletedPro
         raise ArtifactError("Docker is not installed on this core") from error
 
 
+def remove(image: str) -> None:
+    """Take a name from an image of Docker's, and the image with it where it has no other."""
+    _docker("image", "rm", image)
+
+
 def forget(url: str) -> None:
     """Take the names of the embedded AWS at `url` from the images that were pushed to it or pulled from it.
 

@@ -14,6 +14,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,14 @@ class IpcServer:
         knows: Whether a component's token is known.
         answer: From token, operation (`PublishToIoTCore`) and request to the answer; None says nothing.
             Raises IpcRefusal. Called from a thread for each connection.
+        hangs_up: On an unknown token the connection is closed without a word, as Nucleus Lite does.
     """
 
-    def __init__(self, path: Path, *, knows: Callable[[str], bool], answer: Answer) -> None:
+    def __init__(
+        self, path: Path, *, knows: Callable[[str], bool], answer: Answer, hangs_up: bool = False
+    ) -> None:
         self._path = path
+        self._hangs_up = hangs_up
         self._knows = knows
         self._answer = answer
         path.unlink(missing_ok=True)
@@ -61,10 +66,15 @@ class IpcServer:
         """Close the socket and every connection, and remove the file, as a nucleus does that ends."""
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        self.disconnect()
+        self._path.unlink(missing_ok=True)
+
+    def disconnect(self) -> None:
+        """Close every connection; the socket stays, and takes new ones."""
         with self._lock:
             for connection in self._connections:
-                connection.shutdown(socket.SHUT_RDWR)
-        self._path.unlink(missing_ok=True)
+                with suppress(OSError):  # its client may be gone already
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         while True:
@@ -83,7 +93,10 @@ class IpcServer:
                 headers, payload = message
                 if headers[":message-type"] == _CONNECT:
                     token = json.loads(payload)["authToken"]
-                    accepted = _ACCEPTED if self._knows(token) else 0
+                    known = self._knows(token)
+                    if self._hangs_up and not known:
+                        return
+                    accepted = _ACCEPTED if known else 0
                     _send(connection, _CONNECT_ACK, accepted, headers[":stream-id"], None, {})
                 else:
                     self._reply(connection, token, headers, payload)

@@ -46,9 +46,10 @@ class NucleusSocket:
     Args:
         folder: The core's; where the socket's name would be too long there, it is in one of its own.
         publish: Hands a message to the cloud.
+        hangs_up: See IpcServer.
     """
 
-    def __init__(self, folder: Path, publish: Publish) -> None:
+    def __init__(self, folder: Path, publish: Publish, *, hangs_up: bool = False) -> None:
         self._publish = publish
         self._clients: dict[str, _Client] = {}
         self._own_folder: Path | None = None
@@ -58,7 +59,7 @@ class NucleusSocket:
             self._own_folder.chmod(_FOLDER_MODE)
             self.path = self._own_folder / "ipc.socket"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._server = IpcServer(self.path, knows=self._clients.__contains__, answer=self._answer)
+        self._server = IpcServer(self.path, knows=self._knows, answer=self._answer, hangs_up=hangs_up)
         self.path.chmod(_EVERYBODY)  # components run as users of their own; the token says who they are
 
     def admit(self, token: str, name: str, configuration: Mapping[str, Any]) -> None:
@@ -69,11 +70,26 @@ class NucleusSocket:
         """That component has ended."""
         self._clients.pop(token, None)
 
+    def admits(self, token: str) -> bool:
+        """Whether a component was started with `token`."""
+        return token in self._clients
+
+    def forget(self) -> None:
+        """Know no component any more, and end every connection; the socket stays."""
+        self._clients.clear()
+        self._server.disconnect()
+
     def close(self) -> None:
         """End every connection; the socket goes."""
         self._server.close()
         if self._own_folder is not None:
             shutil.rmtree(self._own_folder, ignore_errors=True)
+
+    def _knows(self, token: str) -> bool:
+        if known := self.admits(token):
+            return known
+        log.error("Requested svcuid not registered.")
+        return False
 
     def _answer(self, token: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         client = self._clients.get(token)

@@ -7,7 +7,10 @@ names begin with `aws.greengrass.` count as provided. What components publish to
 a connection with the thing's certificate, and so do their credentials: its IoT policies have to allow both.
 
 Where it differs from a real core: it asks an API instead of receiving IoT Jobs; components get
-AWS_ENDPOINT_URL, so that their SDKs find the embedded AWS; nothing survives its own end.
+AWS_ENDPOINT_URL, so that their SDKs find the embedded AWS. What is deployed survives its end: started
+again, it runs the same.
+
+Nucleus Lite has a core of its own, sandbox/core/lite/nucleus.py.
 
 Run: `python -m sandbox.core --thing-name NAME --certificate FOLDER --iot-port PORT --root FOLDER --role-alias
 ALIAS`, AWS_ENDPOINT_URL set.
@@ -16,15 +19,12 @@ ALIAS`, AWS_ENDPOINT_URL set.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.aws.clients import REGION
-from sandbox.aws.thing import Device, DeviceConnection
+from sandbox.aws.thing import DeviceConnection
 from sandbox.core import configuration, recipe
 from sandbox.core.cloud import Cloud, Deployment, Wanted
 from sandbox.core.component import (
@@ -35,31 +35,14 @@ from sandbox.core.component import (
 )
 from sandbox.core.interpolation import Variables
 from sandbox.core.ipc_socket import NucleusSocket
-from sandbox.core.scripts import Identity
+from sandbox.core.settings import TICK_S, Settings
+from sandbox.core.store import Store
 from sandbox.core.token_exchange import TokenExchange
 from sandbox.errors import CloudError, CoreError, SandboxError
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.1
-PASSED_THROUGH = ("DOCKER_HOST", "STORAGE_EMULATOR_HOST", "TZ")
-"""Settings of the machine, not of the core: how scripts reach its Docker, which store stands for Google's."""
-
 REASON_LENGTH = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Settings of the core at start. `settle_s`: how long `run` must be up for a deployment to succeed."""
-
-    url: str
-    device: Device
-    role_alias: str
-    root: Path
-    identity: Identity
-    poll_s: float
-    settle_s: float
-    restart_delay_s: float
 
 
 class BrokenError(CoreError):
@@ -93,10 +76,12 @@ class Core:
         self._handled: frozenset[str] = frozenset()
         self._reported: list[dict[str, str]] = []
         self._cloud_answers = True
+        self._store = Store(settings.root / "classic-state.json")
 
     def run(self) -> None:
         """Poll, deploy and supervise; stops all components at the end."""
         log.info("core of %s started, root %s", self._thing_name, self._settings.root)
+        self._restore()
         self._report([], "")
         try:
             while not self._stop.is_set():
@@ -125,6 +110,29 @@ class Core:
             new = [entry for entry in deployments if entry.deployment_id not in self._handled]
             self._handled = ids
             self._deploy(deployments, new)
+            self._keep()
+
+    def _keep(self) -> None:
+        """Write down what is deployed, for the next start."""
+        components = {
+            name: {"recipe": component.plan.document, "configuration": component.plan.configuration}
+            for name, component in self._components.items()
+        }
+        self._store.save(
+            {
+                "handled": sorted(self._handled),
+                "components": components,
+                "configurations": self._configurations,
+            }
+        )
+
+    def _restore(self) -> None:
+        """Begin what ran before the core ended."""
+        kept = self._store.load()
+        self._handled = frozenset(kept.get("handled", ()))
+        self._configurations = kept.get("configurations", {})
+        for entry in kept.get("components", {}).values():
+            self._add(self._planned(entry["recipe"], entry["configuration"]))
 
     def _deploy(self, deployments: Sequence[Deployment], new: Sequence[Deployment]) -> None:
         names = ", ".join(entry.name or entry.deployment_id for entry in new) or "the remaining ones"
@@ -169,25 +177,36 @@ class Core:
         return plans
 
     def _plan_component(self, name: str, wanted: Wanted) -> Plan:
-        found = recipe.read(self._cloud.recipe(name, wanted.version), self._platform)
+        document = self._cloud.recipe(name, wanted.version)
+        found = recipe.read(document, self._platform)
         self._check_dependencies(found)
         if found.ignored_steps:
             log.info("%s: %s ignored, as Nucleus Lite does", name, ", ".join(found.ignored_steps))
-        root = self._settings.root
+        for artifact in found.artifacts:
+            log.info("%s %s: fetching %s", name, wanted.version, artifact.uri)
+            self._cloud.fetch(artifact, self._artifacts(found))
+        resolved = configuration.resolve(
+            found.defaults, self._configurations.get(name), wanted.reset, wanted.merge
+        )
+        return self._planned(document, resolved)
+
+    def _artifacts(self, found: recipe.Recipe) -> Path:
+        return self._settings.root / "packages" / "artifacts" / found.name / found.version
+
+    def _planned(self, document: Mapping[str, Any], resolved: Mapping[str, Any]) -> Plan:
+        """The plan of a component whose artifacts are here, with its whole configuration."""
+        found, root = recipe.read(document, self._platform), self._settings.root
+        name = found.name
         variables = Variables(
-            configuration=configuration.resolve(
-                found.defaults, self._configurations.get(name), wanted.reset, wanted.merge
-            ),
-            artifacts=root / "packages" / "artifacts" / name / wanted.version,
+            configuration=resolved,
+            artifacts=self._artifacts(found),
             work=root / "work" / name,
             root=root,
             thing_name=self._thing_name,
         )
-        for artifact in found.artifacts:
-            log.info("%s %s: fetching %s", name, wanted.version, artifact.uri)
-            self._cloud.fetch(artifact, variables.artifacts)
         return Plan(
             recipe=found,
+            document=document,
             configuration=variables.configuration,
             install=interpolated(found.install, variables, f"{name}'s install"),
             run=interpolated(found.run, variables, f"{name}'s run"),
@@ -218,14 +237,10 @@ class Core:
     def _add(self, plan: Plan) -> None:
         settings = self._settings
         self._tokens[plan.name] = token = self._exchange.issue()
-        environment = {name: os.environ[name] for name in PASSED_THROUGH if name in os.environ}
-        environment |= {
-            "AWS_REGION": REGION,
-            "AWS_IOT_THING_NAME": self._thing_name,
+        environment = settings.environment() | {
             "SVCUID": token,
             "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": str(self._nucleus.path),
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
-            "AWS_ENDPOINT_URL": settings.url,
         }
         if plan.recipe.exchanges_tokens:
             environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = self._exchange.url

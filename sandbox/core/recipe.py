@@ -53,6 +53,8 @@ class Recipe:
     version: str
     defaults: Mapping[str, Any]
     dependencies: tuple[str, ...]
+    hard_dependencies: tuple[str, ...]
+    """Those that say `HARD` themselves: it is the default for the classic nucleus, and none for Lite."""
     artifacts: tuple[Artifact, ...]
     install: Step | None
     run: Step | None
@@ -84,6 +86,7 @@ def read(document: Mapping[str, Any], attributes: Mapping[str, str] | None = Non
     """What the first manifest for this platform asks for; RecipeError when none fits."""
     name = _required(document, "ComponentName", str, "the recipe")
     configuration = _optional(document, "ComponentConfiguration", dict, name)
+    dependencies = _optional(document, "ComponentDependencies", dict, name)
     manifest = _choose(document, attributes or this_platform(), name)
     lifecycle = _required(manifest, "Lifecycle", dict, f"{name}'s manifest")
     common = _environment(lifecycle, name)
@@ -104,7 +107,12 @@ def read(document: Mapping[str, Any], attributes: Mapping[str, str] | None = Non
         name=name,
         version=_required(document, "ComponentVersion", str, name),
         defaults=_optional(configuration, "DefaultConfiguration", dict, name),
-        dependencies=tuple(_optional(document, "ComponentDependencies", dict, name)),
+        dependencies=tuple(dependencies),
+        hard_dependencies=tuple(
+            other
+            for other, entry in dependencies.items()
+            if isinstance(entry, dict) and entry.get("DependencyType") == "HARD"
+        ),
         artifacts=tuple(_artifact(entry, name) for entry in _required(manifest, "Artifacts", list, name)),
         install=steps.get("install"),
         run=steps.get("run"),

@@ -1,4 +1,4 @@
-"""Lifecycle scripts on a core: run with `sh -c` in a session of their own, output in the component's log."""
+"""Lifecycle scripts on a core: each in a session of its own, output in the component's log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import pwd
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,14 +41,34 @@ class Script:
     """A running script."""
 
     def __init__(
-        self, script: str, *, environment: Mapping[str, str], work: Path, log: Path, identity: Identity
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        work: Path,
+        log: Path,
+        identity: Identity,
+        executable: Path | None = None,
+        descriptors: Sequence[int] = (),
     ) -> None:
-        """Start it; output is added to `log`."""
+        """Start it; output is added to `log`.
+
+        Args:
+            command: The arguments, its own name first.
+            environment: Without HOME, which is that of `identity`.
+            work: The folder that it starts in.
+            log: Where standard output and error go.
+            identity: Who runs it.
+            executable: The program, where it is another than its name says.
+            descriptors: Open files that it inherits.
+        """
         switches = identity.uid != os.geteuid()
         self._log = log
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
-                ["sh", "-c", script],
+                list(command),
+                executable=executable,
+                pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

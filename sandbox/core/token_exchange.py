@@ -27,6 +27,16 @@ PATH = "/2016-11-01/credentialprovider/"
 Provider = Callable[[], Credentials]
 
 
+def document(credentials: Credentials) -> dict[str, str]:
+    """Credentials as the SDKs' container credential provider reads them."""
+    return {
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret_access_key,
+        "Token": credentials.session_token,
+        "Expiration": credentials.expiration,
+    }
+
+
 class TokenExchange(Stoppable):
     """A running endpoint; a context manager that stops it."""
 
@@ -82,9 +92,4 @@ class TokenExchange(Stoppable):
         except SandboxError as error:
             log.warning("no credentials for a component: %s", error)
             return HTTPStatus.INTERNAL_SERVER_ERROR, {"message": "No credentials can be had now"}
-        return HTTPStatus.OK, {
-            "AccessKeyId": credentials.access_key_id,
-            "SecretAccessKey": credentials.secret_access_key,
-            "Token": credentials.session_token,
-            "Expiration": credentials.expiration,
-        }
+        return HTTPStatus.OK, document(credentials)

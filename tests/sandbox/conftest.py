@@ -127,26 +127,60 @@ def until(condition: Callable[[], T], what: str) -> T:
 class CoreUnderTest:
     """A core in a process of its own, and the API calls that a user would make for it."""
 
-    def __init__(self, aws: EmbeddedAws, folder: Path, run_as: str | None = None) -> None:
+    def __init__(
+        self,
+        aws: EmbeddedAws,
+        folder: Path,
+        run_as: str | None = None,
+        nucleus: str = "classic",
+        shell: str = "dash",
+        install_limit_s: float = 300.0,
+    ) -> None:
         self.thing = f"core-{uuid.uuid4().hex[:8]}"
         self.root = folder / "root"
         self.aws = aws
         self.greengrass = aws.client("greengrassv2")
-        self.arn = aws.client("iot").create_thing(thingName=self.thing)["thingArn"]
+        self.thing_arn = aws.client("iot").create_thing(thingName=self.thing)["thingArn"]
+        self.arn = self.thing_arn if nucleus == "classic" else self.grouped(f"group-of-{self.thing}")
         device = enrol(aws, self.thing, core_policy_text(self.thing), folder / "certificate")
-        identity = ["--run-as", run_as] if run_as else []
-        self.process = Process(
+        self._folder, self._starts = folder, 0
+        self._command = [
+            *(sys.executable, "-m", "sandbox.core", "--thing-name", self.thing),
+            *("--certificate", str(device.folder), "--iot-port", str(device.port)),
+            *("--root", str(self.root), "--role-alias", ROLE_ALIAS),
+            *(["--run-as", run_as] if run_as else []),
+            *("--poll-s", "0.2", "--settle-s", "0.5", "--restart-delay-s", "0.2"),
+            *("--nucleus", nucleus, "--shell", shell, "--install-limit-s", str(install_limit_s)),
+        ]
+        self.process = self._started()
+
+    def _started(self) -> Process:
+        self._starts += 1
+        return Process(
             "the core",
-            [
-                *(sys.executable, "-m", "sandbox.core", "--thing-name", self.thing),
-                *("--certificate", str(device.folder), "--iot-port", str(device.port)),
-                *("--root", str(self.root), "--role-alias", ROLE_ALIAS, *identity),
-                *("--poll-s", "0.2", "--settle-s", "0.5", "--restart-delay-s", "0.2"),
-            ],
-            log=folder / "core.log",
-            env={"PATH": os.environ["PATH"], **client_environment(aws.port)},
+            self._command,
+            log=self._folder / f"core-{self._starts}.log",
+            env={"PATH": os.environ["PATH"], **client_environment(self.aws.port)},
             cwd=environment.REPOSITORY,
         )
+
+    def reboot(self) -> None:
+        """Stop the core as its machine's shutdown does, and start it again."""
+        assert self.process.stop()
+        self.process = self._started()
+
+    def command(self, name: str) -> None:
+        """Have a core with lite make one of its daemons die, and wait until it is dead."""
+        path = self.root / "control" / name
+        path.touch()
+        until(lambda: not path.exists(), f"the core has done {name}")
+
+    def grouped(self, group: str) -> str:
+        """Put the thing into a new group; returns the group's ARN."""
+        iot = self.aws.client("iot")
+        arn = iot.create_thing_group(thingGroupName=group)["thingGroupArn"]
+        iot.add_thing_to_thing_group(thingGroupName=group, thingName=self.thing)
+        return str(arn)
 
     def register(self, name: str, version: str, run: Any, **parts: Any) -> None:
         self.greengrass.create_component_version(
@@ -154,8 +188,10 @@ class CoreUnderTest:
         )
 
     def deploy(self, components: dict[str, dict[str, Any]], **more: Any) -> str:
-        """Deploy to the core's thing; returns the deployment's id."""
-        answer = self.greengrass.create_deployment(targetArn=self.arn, components=components, **more)
+        """Deploy to the core's thing, with lite to its group; returns the deployment's id."""
+        answer = self.greengrass.create_deployment(
+            **{"targetArn": self.arn, "components": components, **more}
+        )
         return str(answer["deploymentId"])
 
     def execution(self, deployment_id: str) -> dict[str, Any]:
@@ -177,9 +213,17 @@ class CoreUnderTest:
         return until(ended, f"deployment {deployment_id} has ended:\n{self.process.tail()}")
 
     def output(self, name: str) -> str:
-        """What the component's scripts wrote."""
+        """What the component's scripts wrote; with lite `NAME.install` is a log of its own."""
         path = self.root / "logs" / f"{name}.log"
         return path.read_text() if path.exists() else ""
+
+    def states(self) -> dict[str, str]:
+        """The states of the components, as the cloud knows them."""
+        try:
+            listed = self.greengrass.list_installed_components(coreDeviceThingName=self.thing)
+        except self.greengrass.exceptions.ResourceNotFoundException:
+            return {}
+        return {entry["componentName"]: entry["lifecycleState"] for entry in listed["installedComponents"]}
 
 
 @pytest.fixture(name="recipe_text")
@@ -203,15 +247,15 @@ def component_name() -> str:
 @pytest.fixture
 def core_as(
     embedded_aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str | None], CoreUnderTest]]:
-    """Starts cores whose scripts run as the named user."""
+) -> Iterator[Callable[..., CoreUnderTest]]:
+    """Starts cores whose scripts run as the named user, with the nucleus and shell that a test asks for."""
     started: list[CoreUnderTest] = []
 
-    def start(user: str | None) -> CoreUnderTest:
+    def start(user: str | None, **more: Any) -> CoreUnderTest:
         folder = tmp_path_factory.mktemp("core")
         folder.chmod(0o755)
         folder.parent.chmod(0o755)
-        started.append(CoreUnderTest(embedded_aws, folder, user))
+        started.append(CoreUnderTest(embedded_aws, folder, user, **more))
         return started[-1]
 
     yield start
@@ -220,6 +264,6 @@ def core_as(
 
 
 @pytest.fixture
-def core(core_as: Callable[[str | None], CoreUnderTest]) -> CoreUnderTest:
+def core(core_as: Callable[..., CoreUnderTest]) -> CoreUnderTest:
     """A running core without a deployment."""
     return core_as(None)

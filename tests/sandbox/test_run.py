@@ -19,7 +19,8 @@ from sandbox.aws.environment import REPOSITORY
 from sandbox.errors import PreflightError, StartError
 from sandbox.ports import free_port, is_free
 from sandbox.run import settings_from
-from sandbox.system import Settings, System
+from sandbox.settings import Settings
+from sandbox.system import System
 
 Until = Callable[..., Any]
 
