@@ -5,6 +5,7 @@
 - What had come when a connection broke is kept, in whole multiples of 256 KiB.
 - Bytes that are sent again although they are kept already are passed over.
 - A session that holds nothing yet says so by sending no `Range`.
+- What `restrictions` forbid is refused before any precondition is looked at.
 
 Bodies of multipart uploads are taken apart here: the emulator's e-mail parser takes a second for what a
 camera records in ten.
@@ -30,6 +31,8 @@ from gcp_storage_emulator.handlers import buckets
 from gcp_storage_emulator.handlers import objects as emulated_objects
 from gcp_storage_emulator.storage import Storage
 
+from sandbox.gcs.restrictions import Restriction, Restrictions
+
 GRANULE = 256 * 1024
 """GCS keeps parts of a session in multiples of this."""
 SAVE_EVERY_S = 1.0
@@ -53,6 +56,11 @@ class Answer(NamedTuple):
         """An error as GCS describes it."""
         error = {"code": status, "message": message, "errors": [{"reason": reason, "message": message}]}
         return cls.of(status, {"error": error})
+
+    @classmethod
+    def forbidden(cls, restriction: Restriction) -> Answer:
+        """The answer to what `restriction` forbids."""
+        return cls.failed(restriction.status, restriction.reason, restriction.message)
 
 
 class Request(NamedTuple):
@@ -92,9 +100,10 @@ class _Files(Storage):  # type: ignore[misc]
 class GcsSemantics:
     """The emulated service. Safe to use from any thread: one request at a time goes through."""
 
-    def __init__(self, folder: Path, bucket_names: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, bucket_names: tuple[str, ...], restrictions: Restrictions) -> None:
         """Objects and index lie below `folder`, and are found there again."""
         self._lock = threading.Lock()
+        self._restrictions = restrictions
         self._files = _Files(data_dir=str(folder.absolute()))
         self._conditions: dict[str, str | None] = {}
         self._finished: dict[str, Answer] = {}
@@ -122,7 +131,8 @@ class GcsSemantics:
         """Do what is asked for."""
         with self._lock:
             if not request.path.startswith(UPLOAD):
-                return self._emulate(request)
+                forbidden = self._restrictions.of_reading()
+                return Answer.forbidden(forbidden) if forbidden else self._emulate(request)
             if upload_id := request.query.get("upload_id"):
                 return self._continue(request, upload_id)
             return self._insert(request)
@@ -206,9 +216,11 @@ class GcsSemantics:
     def _refused(self, bucket: str, name: str, condition: str | None) -> Answer | None:
         if bucket not in self._files.buckets:
             return Answer.failed(404, "notFound", "The specified bucket does not exist.")
+        there = self._files.objects.get(bucket, {}).get(name)
+        if forbidden := self._restrictions.of(bucket, name, is_there=there is not None):
+            return Answer.forbidden(forbidden)
         if condition is None:
             return None
-        there = self._files.objects.get(bucket, {}).get(name)
         if condition != (str(there["generation"]) if there else "0"):
             return Answer.failed(
                 412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."

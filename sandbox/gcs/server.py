@@ -5,6 +5,7 @@ with EmbeddedGcs(folder=tmp_path) as gcs:
     …                       # the node, with gcs.environment()
     gcs.down()              # nobody listens; connections are reset; objects stay
     gcs.up()
+    gcs.restrictions.hold("status/lobby.json")
     gcs.objects()
 """
 
@@ -18,6 +19,7 @@ from typing import Any, Self
 from sandbox.gcs.certificate import Certificate
 from sandbox.gcs.faults import Faults
 from sandbox.gcs.http_server import GcsHttpServer
+from sandbox.gcs.restrictions import Restrictions
 from sandbox.gcs.semantics import GcsSemantics
 from sandbox.gcs.traffic import Traffic
 from sandbox.ports import check_free, free_port
@@ -67,9 +69,10 @@ class EmbeddedGcs(Stoppable):
         self.port = port or free_port()
         check_free(self.port, "the embedded GCS", "stop that, or choose another port")
         self.faults = Faults()
+        self.restrictions = Restrictions()
         self.traffic = Traffic()
         self.certificate = Certificate.make(folder) if tls else None
-        self._service = GcsSemantics(folder, buckets)
+        self._service = GcsSemantics(folder, buckets, self.restrictions)
         self._http_server: GcsHttpServer | None = None
         self.up()
 
