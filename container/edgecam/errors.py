@@ -6,11 +6,13 @@
     ├── CredentialsError        the user name or password of a camera could not be had
     ├── SpoolError              the core's disk, or another node on the same spool
     │   └── SpoolFull           no room, and the setting is to stop
+    ├── NucleusError            what the nucleus gave this start of the node is no longer accepted
     ├── BrokerError             the broker does not take a state, or the network on the way there
     ├── CommandError            a remote command cannot be carried out
     ├── StoreError              the bucket's, or the network's on the way to it
     │   ├── StoreUnavailable    retried soon (408, 429, 5xx, resets, time-outs, DNS)
     │   ├── StoreRefused        a person has to act: 401, 403, 404, billing; tried again slowly
+    │   │   └── ObjectRefused   it is about this object alone: a hold, a retention policy
     │   ├── StoreConflict       an object of that name with other content is there already
     │   ├── SessionLost         a resumable upload can no longer be continued: begin again
     │   └── ChunkDamaged        what arrived, or what is on the disk, is not what was recorded (crc32c)
@@ -135,6 +137,11 @@ class SpoolFull(SpoolError):  # noqa: N818 - the family name is SpoolError
     """There is no room, and the spool is set to stop the recording rather than lose what waits."""
 
 
+class NucleusError(EdgecamError):
+    """The token or the address of credentials that the nucleus gave this start is dead: only another start
+    gets new ones."""
+
+
 class BrokerError(EdgecamError):
     """A broker did not take a connection or a state. `reason` is one word for metrics and status."""
 
@@ -171,6 +178,10 @@ class StoreRefused(StoreError):  # noqa: N818
     """A retry is of no use; the message has the remedy."""
 
     reason = "refused"
+
+
+class ObjectRefused(StoreRefused):
+    """The store refuses this object, by a reason that says nothing of others."""
 
 
 class StoreConflict(StoreError):  # noqa: N818

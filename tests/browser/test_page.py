@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from camera_process import CameraProcess
 from playwright.sync_api import Browser, Page, Request, expect
-from reporting import MOMENT, ReportedNode, ReportedStorage, links, recorded, report
+from reporting import HELD, MOMENT, ReportedNode, ReportedStorage, links, recorded, report
 from running_node import RunningNode
 
 from edgecam.web.server import PageServer
@@ -168,6 +168,19 @@ def test_recording_and_a_bucket_that_is_away_are_shown(browser: Browser, tmp_pat
         f"The bucket takes no chunks, they wait in the spool (15.4 MB of 10.0 GB used): {message}"
     )
     context.close()
+    server.stop()
+
+
+def test_object_that_the_bucket_refuses_is_shown_and_why(browser: Browser, tmp_path: Path) -> None:
+    storage = ReportedStorage(refused=(HELD,), refused_count=3)
+    server = PageServer(ReportedNode(tmp_path, recorded("lobby")), 0, storage=storage)
+    server.start()
+    page = browser.new_page()
+    page.goto(f"http://localhost:{server.port}/")
+    expect(page.locator("#storage")).to_have_text(
+        f"The bucket refuses status/gate.json and 2 more: {HELD.message}", timeout=TIMEOUT_MS
+    )
+    page.close()
     server.stop()
 
 

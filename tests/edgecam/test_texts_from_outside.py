@@ -14,7 +14,7 @@ import pytest
 
 from edgecam.bucket.gcs_errors import explain
 from edgecam.bucket.http_client import Response
-from edgecam.bucket.s3_requests import parsed_error
+from edgecam.bucket.s3_errors import parsed_error
 from edgecam.clock import SystemClock
 from edgecam.config.camera import Camera
 from edgecam.credentials.logins import Logins

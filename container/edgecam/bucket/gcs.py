@@ -164,23 +164,28 @@ class GcsBucket:
 
     def _receipt(self, upload: ChunkUpload, response: Response, rate_limit: RateLimit) -> Receipt:
         """The receipt in the response to an upload or to its last part."""
-        if response.status == _PRECONDITION_FAILED:
-            return self._compare_existing(upload, rate_limit)
         if gcs_errors.is_about_checksum(response):
             check(upload)
             raise StoreUnavailable(f"{self.uri}: {upload.name} arrived damaged, though the file is not")
         if response.status not in _CREATED:
-            refusal = self._requests.explained(response, f"storing {upload.name}")
-            # A login that may create but not replace can get 403 in place of 412 for an object that exists.
-            if isinstance(refusal, StoreRefused) and response.status == _FORBIDDEN:
-                return self._compare_existing(upload, rate_limit, otherwise=refusal)
-            raise refusal
+            return self._not_created(upload, response, rate_limit)
         receipt = self._parsed(upload.name, response)
         if receipt.crc32c != upload.crc32c:
             raise ChunkDamaged(
                 f"{self.uri}: {upload.name} was stored with crc32c {receipt.crc32c}, expected {upload.crc32c}"
             )
         return receipt
+
+    def _not_created(self, upload: ChunkUpload, response: Response, rate_limit: RateLimit) -> Receipt:
+        """The object may be there already; else raises what `response` stands for."""
+        if response.status == _PRECONDITION_FAILED and gcs_errors.is_precondition(response):
+            return self._compare_existing(upload, rate_limit)
+        refusal = self._requests.explained(response, f"storing {upload.name}")
+        # A login that may create but not replace can get 403 in place of 412 for an object that exists, and
+        # other services than Google's give a 412 no reason.
+        if response.status in (_FORBIDDEN, _PRECONDITION_FAILED) and isinstance(refusal, StoreRefused):
+            return self._compare_existing(upload, rate_limit, otherwise=refusal)
+        raise refusal
 
     def _compare_existing(
         self, upload: ChunkUpload, rate_limit: RateLimit, *, otherwise: StoreError | None = None

@@ -16,7 +16,8 @@ from edgecam.bucket import crc32c as checksum
 from edgecam.bucket.chunk_source import check, opened
 from edgecam.bucket.http_client import PIECE_BYTES, Response
 from edgecam.bucket.interface import ChunkUpload, RateLimit, Receipt, Session
-from edgecam.bucket.s3_requests import S3Requests, element, parsed_error
+from edgecam.bucket.s3_errors import element, parsed_error
+from edgecam.bucket.s3_requests import S3Requests
 from edgecam.bucket.s3_upload import S3Upload, SavedParts
 from edgecam.clock import Clock
 from edgecam.config.storage import Upload

@@ -8,8 +8,6 @@ is in a signed header, and S3 compares it.
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 from botocore.session import Session as AwsSession
 
+from edgecam.bucket import s3_errors
 from edgecam.bucket.http_client import Body, HttpClient, Response
 from edgecam.bucket.interface import RateLimit
 from edgecam.clock import Clock
@@ -25,15 +24,6 @@ from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
 from edgecam.redaction import SECRETS
 
 DEFAULT_REGION = "us-east-1"
-_PASSING = {
-    "RequestTimeout",
-    "SlowDown",
-    "ThrottlingException",
-    "RequestLimitExceeded",
-    "ConditionalRequestConflict",
-    "OperationAborted",
-    "InternalError",
-}
 _LONGEST_MESSAGE = 300
 
 
@@ -110,28 +100,18 @@ class S3Requests:
 
     def explained(self, response: Response, what: str) -> StoreError:
         """The error that `response` stands for; `what` was tried, as "storing NAME"."""
-        code, message = parsed_error(response)
-        begin = f"{self._uri}: {what} was answered {response.status} ({message})"
-        if response.status in (408, 409, 429) or response.status >= 500 or code in _PASSING:
-            return StoreUnavailable(begin, retry_after_s=self._http.retry_after_s(response))
-        return StoreRefused(f"{begin}; {self._advice(response)}")
+        return s3_errors.explain(
+            response,
+            uri=self._uri,
+            bucket=self._bucket,
+            region=self._region,
+            what=what,
+            retry_after_s=self._http.retry_after_s(response),
+        )
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
-
-    def _advice(self, response: Response) -> str:
-        elsewhere = response.headers.get("x-amz-bucket-region")
-        if elsewhere and elsewhere != self._region:
-            return f"the bucket is in {elsewhere}: set AWS_REGION to that"
-        if response.status in (401, 403):
-            return (
-                f"grant s3:PutObject and s3:GetObject on arn:aws:s3:::{self._bucket}/* to the core's role, "
-                "and check the core's clock"
-            )
-        if response.status == 404:
-            return f"make bucket {self._bucket}, or correct `bucket` in the node configuration"
-        return f"correct `bucket` (now {self._bucket}) in the node configuration, or report this as an error"
 
     def _login(self) -> Any:
         try:
@@ -149,18 +129,3 @@ class S3Requests:
             f"{self._uri}: expected AWS credentials, found none; on a core let the recipe depend on "
             "aws.greengrass.TokenExchangeService"
         )
-
-
-def parsed_error(response: Response) -> tuple[str, str]:
-    """S3's error code and its message, fit for a log. Responses to HEAD have neither."""
-    text = response.body.decode(errors="replace")
-    code = element(text, "Code") or ""
-    message = element(text, "Message") or ""
-    shown = " ".join(f"{code}: {message}".split()) if code or message else "without a message"
-    return code, SECRETS.shown(shown, _LONGEST_MESSAGE)
-
-
-def element(text: str, name: str) -> str | None:
-    """The text of the first XML element `name`; S3's responses are flat enough for that."""
-    found = re.search(rf"<{name}>([^<]*)</{name}>", text)
-    return html.unescape(found[1]) if found else None

@@ -14,6 +14,7 @@ from edgecam.status.reports import (
     CameraReport,
     CameraState,
     DecodeMode,
+    IdentityReport,
     Links,
     StorageReporter,
 )
@@ -110,15 +111,18 @@ def registry(
     reports: Callable[[], Sequence[CameraReport]],
     storage: StorageReporter | None = None,
     links: Callable[[], Links] | None = None,
+    identity: Callable[[], IdentityReport] | None = None,
 ) -> CollectorRegistry:
-    """A registry of its own with the cameras, spool, upload and brokers where there are any, and the process'
-    processor time and memory."""
+    """A registry of its own with the cameras, spool, upload, brokers and the nucleus where there are any, and
+    the process' processor time and memory."""
     own = CollectorRegistry(auto_describe=False)
     own.register(CameraCollector(reports))
     if storage is not None:
         own.register(StorageCollector(storage))
     if links is not None:
         own.register(BrokerCollector(links))
+    if identity is not None:
+        own.register(IdentityCollector(identity))
     ProcessCollector(registry=own)
     return own
 
@@ -166,3 +170,27 @@ class BrokerCollector(Collector):
                 sent.add_metric([camera_id, broker], link.sent_total)
                 reconnects.add_metric([camera_id, broker], link.reconnects_total)
         yield from (connected, sent, reconnects)
+
+
+class IdentityCollector(Collector):
+    """What the nucleus gave the node, as a metric; absent where the node needs none of it.
+
+    Args:
+        identity: Asked once a scrape.
+    """
+
+    def __init__(self, identity: Callable[[], IdentityReport]) -> None:
+        self._identity = identity
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing, as the others."""
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        report = self._identity()
+        if report.is_needed:
+            yield GaugeMetricFamily(
+                "edgecam_nucleus_accepts",
+                "1 while the token and credentials' port that the nucleus gave the node are good, else 0.",
+                value=int(report.reason is None),
+            )

@@ -116,6 +116,21 @@ class SpoolReport:
 
 
 @dataclass(frozen=True)
+class RefusedObject:
+    """An object that the bucket refuses while it may take others.
+
+    Attributes:
+        name: Of the object, below the bucket's prefix.
+        since: When it was first refused, UTC.
+        message: A sentence for a person about it, redacted: the store's own words, and what to do.
+    """
+
+    name: str
+    since: datetime
+    message: str
+
+
+@dataclass(frozen=True)
 class UploadReport:
     """The way to the bucket at one moment.
 
@@ -125,6 +140,8 @@ class UploadReport:
         retries_total: Attempts that failed, since the node started.
         reason: One word for what is wrong now (`StoreError.reason`), or None.
         message: A sentence for a person about it, redacted, or None.
+        refused: The first few objects that are refused while others may be stored.
+        refused_count: How many there are.
     """
 
     stored_chunks_total: Mapping[str, int]
@@ -132,6 +149,8 @@ class UploadReport:
     retries_total: int
     reason: str | None
     message: str | None
+    refused: tuple[RefusedObject, ...] = ()
+    refused_count: int = 0
 
 
 class StorageReporter(Protocol):
@@ -214,3 +233,18 @@ class LinkReport:
 
 Links = Mapping[str, Mapping[str, LinkReport]]
 """How the connections are doing, by the broker's name (`aws-iot`, `cloud-iot`), then by camera id."""
+
+
+@dataclass(frozen=True)
+class IdentityReport:
+    """What the nucleus gave the node at its start, at one moment.
+
+    Attributes:
+        is_needed: Whether the node needs any of it.
+        reason: One word for what is no longer accepted, or None.
+        message: A sentence for a person about it, redacted, and when the node ends for it; or None.
+    """
+
+    is_needed: bool
+    reason: str | None = None
+    message: str | None = None

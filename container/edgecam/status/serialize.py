@@ -127,6 +127,11 @@ def storage_values(spool: SpoolReport, upload: UploadReport) -> dict[str, Any]:
         "retries_total": upload.retries_total,
         "reason": upload.reason,
         "message": upload.message,
+        "refused_count": upload.refused_count,
+        "refused": [
+            {"object": each.name, "since": utc_text(each.since), "message": each.message}
+            for each in upload.refused
+        ],
     }
 
 
@@ -153,4 +158,8 @@ def trouble_of(spool: SpoolReport, upload: UploadReport) -> list[dict[str, Any]]
         )
     if upload.reason not in (None, "unavailable"):
         troubles.append({"bucket": upload.reason, "message": upload.message})
+    troubles += [{"object": each.name, "message": each.message} for each in upload.refused]
+    if upload.refused_count > len(upload.refused):
+        message = f"the bucket refuses {upload.refused_count} objects, of which the first are named"
+        troubles.append({"objects": upload.refused_count, "message": message})
     return troubles

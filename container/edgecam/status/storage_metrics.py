@@ -126,6 +126,17 @@ def _upload(upload: UploadReport) -> Iterator[Metric]:
         "1 while the bucket takes what it is sent, else 0.",
         value=int(upload.reason is None),
     )
+    yield GaugeMetricFamily(
+        "edgecam_objects_refused",
+        "Objects that the bucket refuses and that wait alone.",
+        value=upload.refused_count,
+    )
+    refused = GaugeMetricFamily(
+        "edgecam_object_refused", "1 for the first few of them, by name.", labels=["object"]
+    )
+    for each in upload.refused:
+        refused.add_metric([each.name], 1)
+    yield refused
 
 
 def _counter(name: str, text: str, values: Mapping[str, float]) -> Metric:

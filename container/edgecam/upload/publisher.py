@@ -17,12 +17,15 @@ nothing has, so that its age shows whether the core lives. One JSON object:
                    "chunks_waiting": 2, "chunks_lost": 0, "chunks_quarantined": 0, "waiting_bytes": 10485760,
                    "oldest_waiting": "…Z" or null} or null,
      "storage": {"spool_bytes": 10485760, "spool_limit_bytes": 10000000000, "spool_free_bytes": 70000000000,
-                 "spool_full": false, "retries_total": 0, "reason": null, "message": null},
+                 "spool_full": false, "retries_total": 0, "reason": null, "message": null,
+                 "refused_count": 0, "refused": [{"object": "status/gate.json", "since": "…Z",
+                                                  "message": "a sentence"}, …]},
      "edgecam_version": "0.1.0", "written_at": "2026-01-01T12:00:05.000Z", "every_s": 60.0}
 
 `state` is one of connecting, connected, stalled, disconnected; a node that ends leaves `disconnected` behind.
-`storage` is the whole node's. A reader takes a core for offline when `written_at` is older than twice
-`every_s`."""
+`storage` is the whole node's; `refused` names the first few objects that the bucket refuses (a hold, say)
+while it may take others: each waits alone. A reader takes a core for offline when `written_at` is older than
+twice `every_s`."""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ from edgecam.bucket.interface import Bucket, RateLimit
 from edgecam.clock import Clock, utc_text
 from edgecam.codecs.jpeg import LONGEST_BYTES
 from edgecam.config import storage as config_store
-from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
+from edgecam.errors import ObjectRefused, StoreError, StoreRefused, StoreUnavailable
 from edgecam.folder import read_file
 from edgecam.log import hide_values
 from edgecam.status.outage import FAULT_REASON, Lines, OutageLog, OutagePolicy
@@ -52,6 +55,7 @@ from edgecam.status.serialize import (
     change_key_of,
     storage_values,
 )
+from edgecam.upload.refused import RefusedObjects
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +64,8 @@ POLL_PERIOD_S = 0.5
 _FIRST_DELAY_S = 2.0
 _LONGEST_DELAY_S = 60.0
 _REFUSED_DELAY_S = 60.0  # a person has to act first
+_MOST_IN_A_ROW = 4
+"""So many objects are refused one after the other before all wait: it may be the login, or the bucket."""
 _QUICK_S = 0.25
 _REST = 3.0
 """After an object that took longer than `_QUICK_S` the publisher pauses `_REST` times as long: on a slow link
@@ -112,6 +118,7 @@ class Publisher:
         frame_path: Of a camera's `frame.jpg`.
         spool_report: The state of the spool.
         upload_report: The state of the uploads.
+        refused: Gets the objects that are refused while others may be stored.
         clock: Time.
     """
 
@@ -126,6 +133,7 @@ class Publisher:
         frame_path: Callable[[str], Path],
         spool_report: Callable[[], SpoolReport],
         upload_report: Callable[[], UploadReport],
+        refused: RefusedObjects,
         clock: Clock,
     ) -> None:
         self._bucket = bucket
@@ -136,6 +144,8 @@ class Publisher:
         self._frame_path = frame_path
         self._spool_report = spool_report
         self._upload_report = upload_report
+        self._refused = refused
+        self._refusals_in_a_row = 0
         self._clock = clock
         self._written: dict[str, _Written] = {}
         self._outages = OutageLog(_OUTAGES, log)
@@ -184,24 +194,31 @@ class Publisher:
                 due.name, due.content, content_type=due.content_type, rate_limit=self._rate_limit
             )
         except StoreError as error:
-            return self._failed(error)
+            return self._failed(due.name, error)
         now_s = self._clock.monotonic_s()
         due.is_done(now_s)
+        self._refused.settled(due.name)
+        self._refusals_in_a_row = 0
         self._outages.recovered(now_s)
         self._backoff.reset()
         took_s = now_s - begun_s
         return _REST * took_s if took_s > _QUICK_S else 0.0
 
-    def _failed(self, error: StoreError) -> float:
+    def _failed(self, name: str, error: StoreError) -> float:
+        """The object `name` could not be written; seconds until the next poll."""
         if self._ending.is_set():
             return 0.0
-        if self._upload_report().reason is None:  # else the uploader logs it
-            self._outages.failed(error, self._clock.monotonic_s())
-        delay_s = self._backoff.after_failure()
+        reason = self._upload_report().reason
         if isinstance(error, StoreRefused):
-            delay_s = jittered(_REFUSED_DELAY_S, self._random)
+            if reason == StoreRefused.reason and not isinstance(error, ObjectRefused):
+                return jittered(_REFUSED_DELAY_S, self._random)  # the bucket refuses chunks as well
+            self._refused.refused(name, error)
+            self._refusals_in_a_row += 1
+            return 0.0 if self._refusals_in_a_row < _MOST_IN_A_ROW else self._backoff.after_failure()
+        if reason is None:  # else the uploader logs it
+            self._outages.failed(error, self._clock.monotonic_s())
         asked_s = error.retry_after_s if isinstance(error, StoreUnavailable) else None
-        return max(delay_s, asked_s or 0.0)
+        return max(self._backoff.after_failure(), asked_s or 0.0)
 
     def _due(self) -> _Object | None:
         """Status before pictures, since it is small; within each the camera that has waited longest."""
@@ -209,11 +226,13 @@ class Publisher:
         reports = self._reports()
         if self._status.enabled:
             for report in sorted(reports, key=lambda each: self._of(each).status_s or 0.0):
-                if self._is_status_due(report, now_s):
+                if not self._refused.waits(_status_name(report)) and self._is_status_due(report, now_s):
                     return self._status_object(report)
         if self._latest.enabled:
             for report in sorted(reports, key=self._latest_rank):
-                if self._is_latest_due(report, now_s) and (picture := self._picture_object(report)):
+                if self._refused.waits(_latest_name(report)) or not self._is_latest_due(report, now_s):
+                    continue
+                if picture := self._picture_object(report):
                     return picture
         return None
 
@@ -243,7 +262,7 @@ class Publisher:
             written.status_s, written.change_key = now_s, change_key
 
         content = self._status_text(report).encode()
-        return _Object(f"status/{report.camera_id}.json", content, "application/json", is_done)
+        return _Object(_status_name(report), content, "application/json", is_done)
 
     def _picture_object(self, report: CameraReport) -> _Object | None:
         written, sequence = self._of(report), report.frame.sequence if report.frame else 0
@@ -258,7 +277,7 @@ class Publisher:
             return None  # just removed for being stale, or the camera has gone
         if not content.startswith(_JPEG_BEGINS):
             return None
-        return _Object(f"latest/{report.camera_id}.jpg", content, "image/jpeg", is_done)
+        return _Object(_latest_name(report), content, "image/jpeg", is_done)
 
     def _status_text(self, report: CameraReport) -> str:
         spool, upload = self._spool_report(), self._upload_report()
@@ -272,6 +291,7 @@ class Publisher:
         return json.dumps(hide_values(document), ensure_ascii=False) + "\n"
 
     def _publish_final_states(self) -> None:
+        refused = 0
         for report in self._reports():
             status_s = self._of(report).status_s
             now_s = self._clock.monotonic_s()
@@ -286,7 +306,17 @@ class Publisher:
                 )
             except StoreError as error:
                 log.debug("%s: %s", last.name, error)
-                return
+                refused += 1
+                if not isinstance(error, StoreRefused) or refused == _MOST_IN_A_ROW:
+                    return
 
     def _of(self, report: CameraReport) -> _Written:
         return self._written.setdefault(report.camera_id, _Written())
+
+
+def _status_name(report: CameraReport) -> str:
+    return f"status/{report.camera_id}.json"
+
+
+def _latest_name(report: CameraReport) -> str:
+    return f"latest/{report.camera_id}.jpg"

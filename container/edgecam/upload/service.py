@@ -18,6 +18,7 @@ from edgecam.spool.spool import Recover, Spool
 from edgecam.status.reports import CameraReport, SpoolReport, UploadReport
 from edgecam.upload.publisher import Publisher
 from edgecam.upload.rate_limit import RateLimiter
+from edgecam.upload.refused import RefusedObjects
 from edgecam.upload.uploader import Uploader
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,10 @@ class UploadService:
         )
         self._publisher: Publisher | None = None
         self._spool = Spool(config.spool, clock=self._clock, recover=recover)
-        self._uploader = Uploader(self._spool, self._bucket, self._limiter, config.upload, clock=self._clock)
+        self._refused = RefusedObjects(self._clock)
+        self._uploader = Uploader(
+            self._spool, self._bucket, self._limiter, config.upload, clock=self._clock, refused=self._refused
+        )
 
     @property
     def chunks(self) -> ChunkSink:
@@ -104,6 +108,7 @@ class UploadService:
             frame_path=node.frame_path,
             spool_report=self.spool_report,
             upload_report=self.upload_report,
+            refused=self._refused,
             clock=self._clock,
         )
         self._publisher.start()

@@ -29,6 +29,7 @@ from edgecam.spool.spool import PendingChunk, Spool
 from edgecam.status.outage import FAULT_REASON, Lines, OutageLog, OutagePolicy
 from edgecam.status.reports import UploadReport
 from edgecam.upload.rate_limit import RateLimiter
+from edgecam.upload.refused import RefusedObjects
 from edgecam.upload.retry import FIRST_DELAY_S, RetryPolicy
 from edgecam.upload.scheduler import Schedule
 
@@ -82,6 +83,7 @@ class Uploader:
         limiter: How fast.
         settings: How many at a time, and in which order.
         clock: Time.
+        refused: Gets the chunks that are refused while others may be stored.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Uploader:
         settings: config_store.Upload,
         *,
         clock: Clock,
+        refused: RefusedObjects,
     ) -> None:
         self._spool = spool
         self._bucket = bucket
@@ -99,7 +102,10 @@ class Uploader:
         self._clock = clock
         self._lock = threading.Lock()  # guards all that follows, held for moments
         self._schedule = Schedule(order=settings.order, backlog_share=settings.backlog_share)
-        self._retry_policy = RetryPolicy[PendingChunk]()
+        self._retry_policy = RetryPolicy[PendingChunk](group_of=lambda pending: pending.chunk.camera_id)
+        self._refused = refused
+        self._refusals_total = 0  # of chunks while others were stored
+        self._suspects: dict[PendingChunk, StoreError] = {}  # refused when nothing else had been stored since
         self._outages = OutageLog(OUTAGES, log, detail=self._waiting_text)
         self._stored = _Stored()
         self._under_way: set[PendingChunk] = set()
@@ -143,12 +149,15 @@ class Uploader:
         """The state of the uploads."""
         with self._lock:
             outage = self._outages.outage
+            refused, refused_count = self._refused.report()
             return UploadReport(
                 stored_chunks_total=dict(self._stored.chunks),
                 stored_bytes_total=dict(self._stored.size_bytes),
-                retries_total=self._outages.failures_total,
+                retries_total=self._outages.failures_total + self._refusals_total,
                 reason=outage.reason if outage else None,
                 message=outage.message if outage else None,
+                refused=refused,
+                refused_count=refused_count,
             )
 
     @property
@@ -200,7 +209,9 @@ class Uploader:
 
     def _chosen(self, now_s: float) -> PendingChunk | None:
         skip = self._under_way | self._retry_policy.excluded(now_s)
-        for turn in self._schedule.turns(self._spool.cameras()):
+        held, doubtful = self._retry_policy.held(now_s), self._retry_policy.doubtful
+        turns = self._schedule.turns([each for each in self._spool.cameras() if each not in held])
+        for turn in sorted(turns, key=lambda each: each.camera_id in doubtful):
             pending = self._spool.next_chunk(turn.camera_id, turn.order, skip=skip)
             if pending is not None:
                 self._schedule.took(turn, pending.size_bytes)
@@ -210,7 +221,7 @@ class Uploader:
                 continue
             if self._spool.claim(failed):
                 return failed
-            self._retry_policy.forget(failed)  # evicted meanwhile
+            self._forget(failed)  # evicted meanwhile
         return None
 
     def _upload(self, pending: PendingChunk) -> None:
@@ -246,7 +257,7 @@ class Uploader:
             return
         if not pending.path.exists():
             with self._lock:
-                self._retry_policy.forget(pending)  # evicted, and counted by the spool
+                self._forget(pending)  # evicted, and counted by the spool
         elif isinstance(error, StoreConflict):
             with self._lock:
                 self._retry_policy.succeeded(pending)  # the store has answered
@@ -278,7 +289,13 @@ class Uploader:
             self._defer(pending)
             return
         with self._lock:
-            self._retry_policy.forget(pending)
+            self._forget(pending)
+
+    def _forget(self, pending: PendingChunk) -> None:
+        """It will not be sent; the lock is held."""
+        self._retry_policy.forget(pending)
+        self._suspects.pop(pending, None)
+        self._refused.settled(pending.chunk.name)
 
     def _defer(self, pending: PendingChunk) -> None:
         with self._lock:
@@ -292,12 +309,22 @@ class Uploader:
             self._limiter.hold(min(error.retry_after_s, LONGEST_ASKED_DELAY_S))
         with self._lock:
             now_s = self._clock.monotonic_s()
-            self._retry_policy.failed(pending, error, now_s)
+            if not self._retry_policy.failed(pending, error, now_s):
+                self._refusals_total += 1
+                self._refused.refused(pending.chunk.name, error)
+                return
             self._outages.failed(error, now_s)
+            if isinstance(error, StoreRefused):
+                self._suspects[pending] = error
 
     def _note_stored(self, pending: PendingChunk, receipt: Receipt) -> None:
         with self._lock:
             self._retry_policy.succeeded(pending)
+            self._suspects.pop(pending, None)
+            self._refused.settled(pending.chunk.name)
+            for suspect, error in self._suspects.items():  # it was about them, since this one is stored
+                self._refused.refused(suspect.chunk.name, error)
+            self._suspects.clear()
             self._stored.chunks[pending.chunk.camera_id] += 1
             self._stored.size_bytes[pending.chunk.camera_id] += receipt.size_bytes
             self._outages.recovered(self._clock.monotonic_s())

@@ -91,12 +91,20 @@ function showBrokers(line, brokers, now) {
 function showStorage(storage) {
   const line = byId("storage");
   const problem = storage === null ? "" : storage.spool_full ? "The spool is full" : storage.reason ? "The bucket takes no chunks, they wait in the spool" : "";
-  line.hidden = !problem;
-  if (!problem) return;
+  const refused = storage === null ? "" : refusedText(storage);
+  line.hidden = !problem && !refused;
+  if (line.hidden) return;
   const used = `${bytes(storage.spool_bytes)} of ${bytes(storage.spool_limit_bytes)} used`;
-  const text = `${problem} (${used})${storage.message ? `: ${storage.message}` : ""}`;
+  const text = problem ? `${problem} (${used})${storage.message ? `: ${storage.message}` : ""}` : refused;
   if (line.textContent !== text) line.textContent = text; // read aloud on change only
   line.className = storage.spool_full || storage.reason !== "unavailable" ? "bad" : "";
+}
+
+// Objects that the bucket refuses while it takes others, such as one under hold.
+function refusedText({ refused, refused_count: count }) {
+  if (!count) return "";
+  const more = count > 1 ? ` and ${count - 1} more` : "";
+  return `The bucket refuses ${refused[0].object}${more}: ${refused[0].message}`;
 }
 
 function bytes(number) {

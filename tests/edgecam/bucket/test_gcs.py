@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -20,8 +20,9 @@ from edgecam.bucket.google_auth import Anonymous
 from edgecam.bucket.http_client import HttpClient, Response
 from edgecam.bucket.interface import ChunkUpload, Receipt
 from edgecam.clock import SystemClock
-from edgecam.errors import SessionLost, StoreConflict, StoreRefused, StoreUnavailable
+from edgecam.errors import ObjectRefused, SessionLost, StoreConflict, StoreRefused, StoreUnavailable
 from sandbox.gcs.faults import Fault, Kind
+from sandbox.gcs.restrictions import CONSTRAINT, KEY, Restrictions
 from sandbox.gcs.server import BUCKET, EmbeddedGcs
 
 MB = 1024**2
@@ -197,6 +198,74 @@ def test_refusal_says_which_right_to_grant_to_whom_on_what(
         put(bucket, chunk(tmp_path, MB), session)
     assert BUCKET in str(caught.value)
     assert "uploader@example.iam.gserviceaccount.com" in str(caught.value)
+
+
+STATUS = "status/lobby.json"
+
+
+def hold(restrictions: Restrictions) -> None:
+    restrictions.hold(STATUS)
+
+
+@pytest.mark.parametrize(
+    ("forbid", "words", "advice", "kind"),
+    [
+        (hold, "under active Temporary hold", "release the hold", ObjectRefused),
+        (Restrictions.retain, "retention policy or object retention", "latest.enabled", ObjectRefused),
+        (Restrictions.requester_pays, "no user project provided", "turn off requester pays", StoreRefused),
+        (Restrictions.disable_key, KEY, "put the Cloud KMS key", StoreRefused),
+        (Restrictions.constrain, CONSTRAINT, "policy of the Google organisation", StoreRefused),
+        (lambda it: it.deny("status/"), "storage.objects.create", "roles/storage.objectUser", StoreRefused),
+    ],
+)
+def test_refusal_has_the_services_words_and_the_advice_for_its_reason(
+    gcs: EmbeddedGcs,
+    bucket: GcsBucket,
+    forbid: Callable[[Restrictions], None],
+    words: str,
+    advice: str,
+    kind: type[StoreRefused],
+) -> None:
+    bucket.put_bytes(STATUS, b"{}", content_type="application/json", rate_limit=UnlimitedRate())
+    forbid(gcs.restrictions)
+    with pytest.raises(StoreRefused) as caught:
+        bucket.put_bytes(STATUS, b"[]", content_type="application/json", rate_limit=UnlimitedRate())
+    assert type(caught.value) is kind
+    assert words in str(caught.value)
+    assert advice in str(caught.value)
+    assert ("objectUser" in str(caught.value)) == ("objectUser" in advice)
+
+
+@pytest.mark.parametrize("size_bytes", [MB, 3 * MB])
+def test_precondition_of_an_organisations_policy_is_no_object_that_exists(
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession, size_bytes: int
+) -> None:
+    gcs.restrictions.constrain()
+    with pytest.raises(StoreRefused, match="policy of the Google organisation") as caught:
+        put(bucket, chunk(tmp_path, size_bytes), session)
+    assert CONSTRAINT in str(caught.value)
+
+
+def test_precondition_without_a_reason_is_a_refusal_where_no_object_is_there(
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
+) -> None:
+    gcs.faults.inject(Fault(Kind.STATUS, status=412))
+    path = chunk(tmp_path, MB)
+    with pytest.raises(StoreRefused, match="This fault was asked for"):
+        put(bucket, path, session)
+    gcs.faults.heal()
+    put(bucket, path, session)
+    gcs.faults.inject(Fault(Kind.STATUS, status=412))
+    assert put(bucket, path, session).existed
+
+
+def test_chunk_under_hold_is_done_since_it_is_there(
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
+) -> None:
+    path = chunk(tmp_path, MB)
+    put(bucket, path, session)
+    gcs.restrictions.hold(NAME)
+    assert put(bucket, path, session).existed
 
 
 def test_bucket_that_does_not_exist_is_reported(

@@ -3,66 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from node_process import NodeProcess
 from nucleus_socket import THING, NucleusSocket
 
 from sandbox.ports import free_port
 
 Eventually = Callable[..., Any]
 BALL = f"edgecam/{THING}/ball/state"
-
-
-class NodeProcess:
-    """`edgecam run`, as a nucleus starts it."""
-
-    def __init__(self, folder: Path, nucleus: NucleusSocket, **settings: Any) -> None:
-        self.port = free_port()
-        self._document = {
-            "cameras": [{"id": "ball", "uri": "test://?pattern=ball&fps=10", "frames": {"max_fps": 5}}],
-            "data_dir": str(folder / "frames"),
-            "aws_iot": {"enabled": True},
-            "http": {"port": self.port},
-        } | settings
-        self._environment = (
-            dict(os.environ) | nucleus.environment | {"EDGECAM_NODE": json.dumps(self._document)}
-        )
-        self._log = folder / "run.log"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "edgecam", "run"], stderr=log, env=self._environment
-            )
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """The exit code."""
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(20)
-
-    def brokers_away(self) -> list[dict[str, Any]]:
-        """What /healthz says of them; empty while it does not answer."""
-        try:
-            with urllib.request.urlopen(f"http://localhost:{self.port}/healthz", timeout=5) as answer:
-                answer_values: dict[str, Any] = json.load(answer)
-        except OSError:
-            return []  # 503 while there is no picture yet is one as well
-        away: list[dict[str, Any]] = answer_values["brokers_away"]
-        return away
-
-    def log(self) -> str:
-        return self._log.read_text()
 
 
 @pytest.fixture
@@ -77,14 +32,12 @@ def node(tmp_path: Path, nucleus: NucleusSocket) -> Iterator[Callable[..., NodeP
     made: list[NodeProcess] = []
 
     def make(**settings: Any) -> NodeProcess:
-        made.append(NodeProcess(tmp_path, nucleus, **settings))
+        made.append(NodeProcess(tmp_path, nucleus.environment, **settings))
         return made[-1]
 
     yield make
     for each in made:
-        if each.process is not None and each.process.poll() is None:
-            each.process.kill()
-            each.process.wait()
+        each.kill()
 
 
 def published_states(nucleus: NucleusSocket) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecam.status.last_run import LastShutdown, RunMarker, marker_in
+from edgecam.status.last_run import LastShutdown, RunMarker, SelfRestart, marker_in
 
 
 @pytest.fixture
@@ -33,6 +33,43 @@ def test_start_after_a_kill_says_so_and_the_one_after_that_does_not(path: Path) 
     assert second.begin() is LastShutdown.UNCLEAN
     second.end()
     assert RunMarker(path).begin() is LastShutdown.CLEAN
+
+
+def test_end_by_the_nodes_own_decision_is_known_to_every_later_start(path: Path) -> None:
+    first = RunMarker(path)
+    first.begin()
+    assert first.restart is None
+    noted = SelfRestart("b-1", 12.5, 2)
+    assert first.note_restart(noted)
+    first.end()
+    for _ in range(2):
+        later = RunMarker(path)
+        later.begin()
+        assert later.restart == noted
+    folder = path.parent
+    path.unlink()
+    folder.rmdir()
+    folder.write_bytes(b"no folder")
+    assert not first.note_restart(noted)
+
+
+@pytest.mark.parametrize(
+    "restart",
+    [
+        "null",
+        "[]",
+        "{}",
+        '{"boot_id": 1, "at_s": 2.0, "in_a_row": 1}',
+        '{"boot_id": "b", "at_s": "2", "in_a_row": 1}',
+        '{"boot_id": "b", "at_s": 2.0, "in_a_row": 0}',
+    ],
+)
+def test_end_that_somebody_else_wrote_is_none(path: Path, restart: str) -> None:
+    path.parent.mkdir()
+    path.write_text(f'{{"node": "ended", "restart": {restart}}}')
+    marker = RunMarker(path)
+    assert marker.begin() is LastShutdown.CLEAN
+    assert marker.restart is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"node": "asleep"}', b"\xff\xfe"])

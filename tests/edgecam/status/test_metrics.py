@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
-from reporting import MOMENT, ReportedNode, ReportedStorage, away, links, recorded, report
+from reporting import HELD, MOMENT, ReportedNode, ReportedStorage, away, links, recorded, report
 
 from edgecam import __version__
 from edgecam.status import metrics
@@ -83,6 +83,13 @@ def test_recording_spool_and_upload_are_metrics_where_something_is_recorded(tmp_
 def test_bucket_that_is_away_and_a_full_spool_are_metrics(tmp_path: Path) -> None:
     found = samples(ReportedNode(tmp_path), ReportedStorage(is_full=True, reason="unavailable"))
     assert (found[("edgecam_bucket_reachable",)], found[("edgecam_spool_full",)]) == (0, 1)
+
+
+def test_objects_that_are_refused_are_metrics_and_the_first_of_them_named(tmp_path: Path) -> None:
+    storage = ReportedStorage(refused=(HELD,), refused_count=31)
+    text = metrics.text(metrics.registry(ReportedNode(tmp_path).reports, storage)).decode()
+    assert "edgecam_objects_refused 31.0" in text
+    assert 'edgecam_object_refused{object="status/gate.json"} 1.0' in text
 
 
 def test_each_broker_and_camera_has_its_connection_as_metrics(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from edgecam import __version__
 from edgecam.bucket.interface import ChunkUpload, RateLimit, Receipt
 from edgecam.config.storage import Latest, StatusObjects
-from edgecam.errors import StoreError, StoreRefused, StoreUnavailable
+from edgecam.errors import ObjectRefused, StoreError, StoreRefused, StoreUnavailable
 from edgecam.redaction import SECRETS
 from edgecam.status.reports import (
     CameraReport,
@@ -31,6 +31,7 @@ from edgecam.status.reports import (
 )
 from edgecam.upload.publisher import Publisher
 from edgecam.upload.rate_limit import RateLimiter
+from edgecam.upload.refused import RefusedObjects
 from sandbox.clocks import BEGINNING, ManualClock
 
 JPEG = b"\xff\xd8 a picture \xff\xd9"
@@ -51,8 +52,10 @@ class RecordingBucket:
     clock: ManualClock
     uri: str = "file:///nowhere"
     puts: list[Written] = field(default_factory=list)
+    refusals: list[float] = field(default_factory=list)
     tries: int = 0
     error: StoreError | None = None
+    refused: dict[str, StoreError] = field(default_factory=dict)
     takes_s: float = 0.0
 
     def put_bytes(self, name: str, content: bytes, *, content_type: str, rate_limit: RateLimit) -> None:
@@ -60,8 +63,9 @@ class RecordingBucket:
         rate_limit.request()
         rate_limit.send(len(content))
         self.clock.advance(self.takes_s)
-        if self.error is not None:
-            raise self.error
+        if error := self.refused.get(name, self.error):
+            self.refusals.append(self.clock.monotonic_s())
+            raise error
         self.puts.append(Written(name, content, content_type, self.clock.monotonic_s()))
 
     def put_file(self, upload: ChunkUpload, **_: Any) -> Receipt:
@@ -94,7 +98,7 @@ class Watched(ManualClock):
 
 @dataclass
 class Node:
-    """A node with one camera."""
+    """A node with one camera, and others that do the same."""
 
     folder: Path
     clock: Watched
@@ -105,6 +109,10 @@ class Node:
     status: StatusObjects = field(default_factory=lambda: StatusObjects(every_s=60))
     stop_s: float = 4.0
     asked_at: tuple[int, ...] = ()
+    others: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.refused = RefusedObjects(self.clock)
 
     def new_picture(self, content: bytes = JPEG) -> None:
         self.folder.joinpath("frame.jpg").write_bytes(content)
@@ -120,7 +128,7 @@ class Node:
             self.report = replace(
                 self.report, frame=replace(self.report.frame, sequence=self.report.frame.sequence + 1)
             )
-        return (self.report,)
+        return (self.report, *(replace(self.report, camera_id=each) for each in self.others))
 
     def run(self, until_s: float) -> None:
         """Publish until then, and stop."""
@@ -134,6 +142,7 @@ class Node:
             frame_path=lambda _: self.folder / "frame.jpg",
             spool_report=lambda: spool,
             upload_report=lambda: self.upload,
+            refused=self.refused,
             clock=self.clock,
         )
         for second in self.asked_at:
@@ -277,6 +286,52 @@ def test_nothing_is_logged_of_a_store_that_the_uploads_complain_about(
     node.run(until_s=600)
     assert node.bucket.tries <= 15
     assert caplog.records == []
+
+
+def test_an_object_that_is_refused_waits_alone_and_is_named(
+    node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = "status/lobby.json"
+    node.others = ("gate",)
+    node.bucket.refused = {held: ObjectRefused("gs://b: found 403 (under active hold); release the hold")}
+    node.status = StatusObjects(every_s=10)
+    node.new_picture()
+    node.clock.each_second = {590: lambda: shown.append(node.refused.report())}
+    shown: list[Any] = []
+    node.run(until_s=600)
+    assert node.bucket.of(held) == []
+    gaps = [after - before for before, after in itertools.pairwise(node.bucket.refusals)]
+    assert all(gap >= 45 for gap in gaps[:-1])  # but for the last words
+    for name, every_s in (("status/gate.json", 10), ("latest/gate.jpg", 5), ("latest/lobby.jpg", 5)):
+        times = [put.at_s for put in node.bucket.of(name)]
+        assert max(after - before for before, after in itertools.pairwise(times)) < every_s + 2, name
+    (named, count), *_ = shown
+    assert ([each.name for each in named], count) == ([held], 1)
+    assert "under active hold" in named[0].message
+    assert [entry.levelno for entry in caplog.records] == [logging.ERROR]
+
+
+def test_a_store_that_refuses_everything_is_not_asked_for_one_object_after_the_other(node: Node) -> None:
+    node.others = tuple(f"c{number}" for number in range(50))
+    node.bucket.error = StoreRefused("no token is given")
+    node.run(until_s=300)
+    assert node.bucket.tries <= 20
+
+
+def test_a_refused_object_keeps_no_other_from_its_last_words(node: Node) -> None:
+    node.others = ("gate", "yard")
+    node.bucket.refused = {"status/lobby.json": ObjectRefused("held")}
+    node.run(until_s=5)
+    for name in ("status/gate.json", "status/yard.json"):
+        assert parsed(node.bucket.of(name)[-1])["state"] == "disconnected"
+
+
+def test_an_object_that_was_refused_is_written_when_it_is_taken_again(node: Node) -> None:
+    node.bucket.refused = {"status/lobby.json": ObjectRefused("held")}
+    node.clock.each_second = {100: node.bucket.refused.clear}
+    node.run(until_s=500)
+    assert node.bucket.of("status/lobby.json")[0].at_s < 100 + 1.2 * 120
+    assert node.refused.report() == ((), 0)
 
 
 def test_a_store_that_asks_to_be_left_alone_is(node: Node) -> None:

@@ -7,13 +7,14 @@ from random import Random
 
 import pytest
 
-from edgecam.errors import ChunkDamaged, StoreError, StoreRefused, StoreUnavailable
+from edgecam.errors import ChunkDamaged, ObjectRefused, StoreError, StoreRefused, StoreUnavailable
 from edgecam.upload.retry import (
     FIRST_DELAY_S,
     LONGEST_ASKED_DELAY_S,
     LONGEST_DELAY_S,
     LONGEST_OBJECT_DELAY_S,
     LONGEST_REFUSED_DELAY_S,
+    MOST_REFUSED_IN_A_ROW,
     MOST_REMEMBERED,
     SECOND_LOOK_S,
     RetryPolicy,
@@ -21,13 +22,14 @@ from edgecam.upload.retry import (
 
 AWAY = StoreUnavailable("expected an answer, found 503")
 REFUSED = StoreRefused("expected the right to write, found 403")
+UNDER_HOLD = ObjectRefused("expected no hold, found one")
 
 
 class Store:
     """A policy with a clock, given the outcome of attempts."""
 
     def __init__(self) -> None:
-        self.policy = RetryPolicy[str](Random(1))
+        self.policy = RetryPolicy[str](Random(1), group_of=lambda name: name.partition("/")[0])
         self.now_s = 1000.0
 
     def attempt(self, name: str, error: StoreError | None, *, takes_s: float = 0.1) -> float:
@@ -178,3 +180,68 @@ def test_what_is_remembered_of_failures_is_bounded() -> None:
     store = Store()
     store.attempts(MOST_REMEMBERED + 50, AWAY)
     assert len(store.policy.excluded(store.now_s)) == MOST_REMEMBERED
+
+
+def test_an_object_under_hold_keeps_nobody_waiting_and_waits_longer_and_longer() -> None:
+    store, waits = Store(), []
+    for _ in range(6):
+        assert store.attempt("c/held", UNDER_HOLD) == 0
+        assert store.policy.excluded(store.now_s) == {"c/held"}
+        waits.append(store.policy.next_due_s(store.now_s))
+        store.now_s += waits[-1] + 1
+        assert store.policy.due(store.now_s) == ("c/held",)
+    assert 45 < waits[0] < waits[2] < waits[4] <= 1.2 * LONGEST_OBJECT_DELAY_S
+    assert not store.policy.is_down
+
+
+def test_an_object_that_is_refused_while_others_are_stored_keeps_nobody_waiting_again() -> None:
+    store = Store()
+    assert store.attempt("c/refused", REFUSED) == SECOND_LOOK_S
+    store.attempt("c/1", None)
+    store.now_s += 3600
+    assert store.attempt("c/refused", REFUSED) == 0
+    assert not store.policy.is_down
+
+
+def test_a_group_that_is_refused_while_others_are_stored_waits_as_a_whole() -> None:
+    store = Store()
+    store.now_s += store.attempt("c/1", REFUSED)
+    assert store.policy.doubtful == {"c"}
+    store.attempt("d/1", None)
+    assert store.policy.doubtful == frozenset()
+    waits = []
+    for number in range(2, 8):
+        assert store.attempt(f"c/{number}", REFUSED) == 0
+        assert store.policy.held(store.now_s) == {"c"}
+        assert store.policy.due(store.now_s + 1) == ()
+        begun_s = store.now_s
+        while store.policy.held(store.now_s):
+            assert 0 < store.policy.next_due_s(store.now_s) < math.inf
+            store.now_s += store.policy.next_due_s(store.now_s)
+        waits.append(store.now_s - begun_s)
+    assert 45 < waits[0] < 75
+    assert 0.8 * LONGEST_REFUSED_DELAY_S <= waits[-1] <= 1.2 * LONGEST_REFUSED_DELAY_S
+    store.attempt("c/8", None)
+    assert store.policy.held(store.now_s) == frozenset()
+    assert store.attempt("c/9", REFUSED) == SECOND_LOOK_S
+
+
+def test_thousands_of_objects_that_are_each_refused_are_not_sent_over_and_over() -> None:
+    store, sent = Store(), 0
+    while store.now_s < 1000 + 3600:
+        if store.policy.held(store.now_s):
+            store.now_s += 1
+            continue
+        store.attempt(f"c/{sent}", UNDER_HOLD, takes_s=0.01)
+        sent += 1
+    assert MOST_REFUSED_IN_A_ROW <= sent < MOST_REFUSED_IN_A_ROW + 25
+
+
+def test_a_store_that_refuses_all_is_asked_rarely_also_where_one_group_was_refused_before() -> None:
+    store = Store()
+    store.now_s += store.attempt("c/1", REFUSED)
+    store.attempt("d/1", None)
+    assert store.attempt("d/2", REFUSED) == SECOND_LOOK_S
+    store.now_s += SECOND_LOOK_S
+    assert store.attempt("e/1", REFUSED) > SECOND_LOOK_S
+    assert store.policy.is_down

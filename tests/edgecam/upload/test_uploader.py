@@ -19,9 +19,17 @@ from edgecam.chunk import Chunk
 from edgecam.config import storage as config_store
 from edgecam.config.recording import ChunkFormat
 from edgecam.config.storage import MB, Order
-from edgecam.errors import ChunkDamaged, SessionLost, SpoolError, StoreRefused, StoreUnavailable
+from edgecam.errors import (
+    ChunkDamaged,
+    ObjectRefused,
+    SessionLost,
+    SpoolError,
+    StoreRefused,
+    StoreUnavailable,
+)
 from edgecam.spool.spool import Spool
 from edgecam.upload.rate_limit import RateLimiter
+from edgecam.upload.refused import RefusedObjects
 from edgecam.upload.uploader import Uploader
 from sandbox.clocks import BEGINNING, FastClock
 
@@ -81,11 +89,20 @@ class Rig:
         self.spool = Spool(spool, clock=self.clock)
         self.bucket = UnreliableBucket(folder / "bucket")
         self.limiter = RateLimiter(requests_per_s=1000, bytes_per_s=10**9, clock=self.clock)
-        self.uploader = Uploader(
-            self.spool, self.bucket, self.limiter, config_store.Upload(**settings), clock=self.clock
-        )
+        self.uploader = self.new_uploader(**settings)
         self.spool.open()
         self._recorded: Counter[str] = Counter()
+
+    def new_uploader(self, **settings: Any) -> Uploader:
+        """One on the same spool."""
+        return Uploader(
+            self.spool,
+            self.bucket,
+            self.limiter,
+            config_store.Upload(**settings),
+            clock=self.clock,
+            refused=RefusedObjects(self.clock),
+        )
 
     def record(self, camera_id: str = "lobby", count: int = 1, size_bytes: int = 2000) -> list[str]:
         """The names of that many new chunks in a row."""
@@ -224,6 +241,54 @@ def test_refusal_is_logged_once_with_what_to_do_and_recovery_too(
     assert sum("storing again" in record.getMessage() for record in caplog.records) == 1
 
 
+def test_a_chunk_that_is_refused_alone_stays_in_the_spool_is_named_and_keeps_nobody_waiting(
+    rig: Callable[..., Rig], eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "edgecam.upload")
+    it = rig(order=Order.OLDEST, concurrency=1)
+    held, *others = it.record(count=5)
+    error = ObjectRefused("gs://b: found 403 (under active Temporary hold); release the hold")
+    it.bucket.fails = lambda name: error if name == held else None
+    it.uploader.start()
+    eventually(lambda: it.bucket.names() == set(others))
+    eventually(lambda: it.bucket.attempts.count(held) >= 3)
+    assert it.pending() == 1
+    report = it.uploader.report()
+    assert (report.reason, report.refused_count) == (None, 1)
+    assert [each.name for each in report.refused] == [held]
+    assert "under active Temporary hold" in report.refused[0].message
+    others += it.record(count=2)
+    eventually(lambda: it.bucket.names() == set(others))
+    severe = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(severe) == 1
+    assert held in severe[0]
+    it.bucket.fails = lambda _: None
+    eventually(lambda: it.pending() == 0)
+    eventually(lambda: it.uploader.report().refused == ())
+    assert any("refuses no object any more" in record.getMessage() for record in caplog.records)
+
+
+def test_a_camera_whose_chunks_are_all_refused_keeps_no_other_waiting(
+    rig: Callable[..., Rig], eventually: Eventually
+) -> None:
+    it = rig(concurrency=1)
+    gate = it.record("gate", count=40)
+    lobby: list[str] = it.record("lobby", count=3)
+    it.bucket.fails = lambda name: StoreRefused("found 403") if name in gate else None
+    it.uploader.start()
+    eventually(lambda: it.bucket.names() == set(lobby))
+    for _ in range(5):
+        lobby.extend(it.record("lobby", count=3))
+        eventually(lambda: it.bucket.names() == set(lobby))
+    assert it.uploader.report().reason is None
+    assert {each.name for each in it.uploader.report().refused} <= set(gate)
+    assert it.uploader.report().refused_count >= 1
+    assert len(it.spool.pending("gate")) == 40
+    it.bucket.fails = lambda _: None
+    eventually(lambda: it.pending() == 0)
+    eventually(lambda: it.uploader.report().refused_count == 0)
+
+
 def test_a_name_that_is_taken_by_something_else_is_quarantined_and_logged(
     rig: Callable[..., Rig], eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -356,7 +421,7 @@ def test_a_stop_does_not_wait_for_a_store_that_is_down(
 def test_a_stop_breaks_off_an_upload_that_waits_for_its_turn_and_keeps_the_chunk(tmp_path: Path) -> None:
     it = Rig(tmp_path)
     it.limiter = RateLimiter(requests_per_s=1000, bytes_per_s=1, clock=it.clock)
-    uploader = Uploader(it.spool, it.bucket, it.limiter, config_store.Upload(), clock=it.clock)
+    uploader = it.new_uploader()
     it.record()
     uploader.start()
     assert not uploader.finish(timeout_s=0.3 * SPEED)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reporting import MOMENT, ReportedNode, ReportedStorage, away, links, recorded, report
+from reporting import HELD, MOMENT, ReportedNode, ReportedStorage, away, links, recorded, report
 
 from edgecam.clock import SystemClock
 from edgecam.errors import InstallationError
@@ -311,6 +311,18 @@ def test_full_spool_and_bucket_that_refuses_are_unhealthy(
     status, document = served(ReportedNode(tmp_path, recorded()), storage, "/healthz")
     assert status == 503
     assert reason.items() <= document["reasons"][0].items()
+
+
+def test_objects_that_are_refused_are_unhealthy_and_the_first_of_them_named(tmp_path: Path) -> None:
+    storage = ReportedStorage(refused=(HELD,), refused_count=31)
+    status, document = served(ReportedNode(tmp_path, recorded()), storage, "/healthz")
+    assert status == 503
+    assert document["reasons"][0] == {"object": HELD.name, "message": HELD.message}
+    assert document["reasons"][1]["objects"] == 31
+    _, document = served(ReportedNode(tmp_path, recorded()), storage, "/cameras")
+    assert document["storage"]["refused_count"] == 31
+    named = {"object": HELD.name, "since": "2026-11-21T09:45:35.123Z", "message": HELD.message}
+    assert document["storage"]["refused"] == [named]
 
 
 def test_recording_in_trouble_is_unhealthy_and_says_why(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from edgecam.status.reports import (
     LinkReport,
     Links,
     RecordingReport,
+    RefusedObject,
     SpooledReport,
     SpoolReport,
     UploadReport,
@@ -85,21 +86,39 @@ def recorded(camera_id: str = "lobby", problem: str | None = None) -> CameraRepo
     return report(camera_id, recording=RecordingReport(12, 60_000_000, 1, problem, MOMENT, reason))
 
 
+HELD = RefusedObject("status/gate.json", MOMENT, "gs://b: found 403 (under active hold); release the hold")
+
+
 class ReportedStorage:
     """Spool and upload as a test sets them: 3 chunks wait, 2 were evicted, 7 stored."""
 
     def __init__(
-        self, *, is_full: bool = False, reason: str | None = None, message: str | None = None
+        self,
+        *,
+        is_full: bool = False,
+        reason: str | None = None,
+        message: str | None = None,
+        refused: tuple[RefusedObject, ...] = (),
+        refused_count: int = 0,
     ) -> None:
         self._is_full = is_full
         self._reason, self._message = reason, message
+        self._refused, self._refused_count = refused, refused_count
 
     def spool_report(self) -> SpoolReport:
         waiting = SpooledReport(3, 15_000_000, MOMENT, 2, 0, 1)
         return SpoolReport({"lobby": waiting}, 15_400_000, 10_000_000_000, 50_000_000_000, self._is_full)
 
     def upload_report(self) -> UploadReport:
-        return UploadReport({"lobby": 7}, {"lobby": 35_000_000}, 4, self._reason, self._message)
+        return UploadReport(
+            {"lobby": 7},
+            {"lobby": 35_000_000},
+            4,
+            self._reason,
+            self._message,
+            self._refused,
+            self._refused_count,
+        )
 
 
 def links() -> Links:
