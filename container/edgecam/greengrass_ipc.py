@@ -24,6 +24,8 @@ TIMEOUT_S = 4.0  # the nucleus is on this machine; a secret with refresh=True is
 _LAST_WORD_S = 1.0  # a node that ends by a fault must not be held up by a nucleus that hangs
 
 RUNNING, ERRORED = "RUNNING", "ERRORED"
+TOKEN_REFUSED = "refused"  # noqa: S105 - a word for reports
+"""The reason where the nucleus does not know the token."""
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +134,16 @@ def address(environment: Mapping[str, str]) -> tuple[str, str] | None:
     """Path of the socket, and token; None where no nucleus has started this process."""
     path, token = environment.get(SOCKET_VARIABLE), environment.get(TOKEN_VARIABLE)
     return (path, token) if path and token else None
+
+
+def refuses_token(error: BaseException) -> bool:
+    """Whether a failure to connect means that the nucleus does not know the token.
+
+    The classic one says so. Nucleus Lite closes the connection without a word ("Requested svcuid not
+    registered" is in its log alone).
+    """
+    is_closed = getattr(error, "name", None) == "AWS_IO_SOCKET_CLOSED"
+    return is_closed or type(error).__name__ == "AccessDeniedError"
 
 
 def report_errored(environment: Mapping[str, str]) -> None:

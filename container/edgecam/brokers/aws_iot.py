@@ -27,10 +27,12 @@ from edgecam.greengrass_ipc import (
     RUNNING,
     SOCKET_VARIABLE,
     THING_VARIABLE,
+    TOKEN_REFUSED,
     TOKEN_VARIABLE,
     Nucleus,
     address,
     problem,
+    refuses_token,
 )
 from edgecam.status.outage import FAULT_REASON, Lines, OutageLog, OutagePolicy
 from edgecam.status.reports import LinkReport
@@ -43,7 +45,8 @@ LOOK_EVERY_S = 0.5
 _FIRST_DELAY_S = 1.0
 _LONGEST_DELAY_S = 30.0
 _REFUSED_DELAY_S = 60.0  # a person has to act first
-_REFUSALS = frozenset({"unauthorized", "refused", "no-nucleus"})
+_TOKEN_REFUSED_DELAY_S = 10.0  # the node ends when it lasts (`node/restart_policy.py`): tried twice before
+_REFUSALS = frozenset({"unauthorized", "no-nucleus"})
 _OUTAGES = OutagePolicy(
     lines=Lines("AWS IoT Core takes no states", "states go to AWS IoT Core again"),
     reason_of=lambda error: error.reason if isinstance(error, BrokerError) else FAULT_REASON,
@@ -183,6 +186,8 @@ class AwsIotTransport:
         try:
             nucleus.__enter__()
         except Exception as error:  # the SDK's errors share no root below Exception
+            if refuses_token(error):
+                raise _token_refused(where[0]) from error
             raise _broker_error(error, f"the nucleus' socket {where[0]}") from error
         self._nucleus = nucleus
         self._connections += 1
@@ -224,6 +229,8 @@ class AwsIotTransport:
             self._since = self._clock.now()
         outage = self._outages.failed(error, self._clock.monotonic_s())
         delay_s = self._backoff.after_failure()
+        if outage.reason == TOKEN_REFUSED:
+            return _TOKEN_REFUSED_DELAY_S
         return _REFUSED_DELAY_S if outage.reason in _REFUSALS else delay_s
 
     def _publish_final_states(self) -> None:
@@ -258,6 +265,14 @@ def _say_running(nucleus: Nucleus) -> None:
         log.debug("the nucleus: expected it to take %s, found %s", RUNNING, problem(error))
 
 
+def _token_refused(path: str) -> BrokerError:
+    return BrokerError(
+        f"the nucleus' socket {path}: expected it to know this component's token ({TOKEN_VARIABLE}), found "
+        "it refused. It was given by an earlier start of the nucleus: a new start of the component gets one",
+        reason=TOKEN_REFUSED,
+    )
+
+
 def _broker_error(error: Exception, what: str) -> BrokerError:
     """What the SDK raised, as an error of ours with what to do."""
     match type(error).__name__:
@@ -267,12 +282,6 @@ def _broker_error(error: Exception, what: str) -> BrokerError:
                 f"configuration needs accessControl, as the recipe has it: {ACCESS_SERVICE} with the "
                 f"operation {ACCESS_OPERATION} and the resource {topic_of('+', '+')}",
                 reason="unauthorized",
-            )
-        case "AccessDeniedError":
-            return BrokerError(
-                f"{what}: expected it to know this component's token ({TOKEN_VARIABLE}), found it refused. "
-                "It is of an earlier start: let the nucleus start the component again",
-                reason="refused",
             )
         case "ServiceError":
             return BrokerError(

@@ -14,12 +14,13 @@ from edgecam.brokers.state_document import NodeStates
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.node import NodeConfig
 from edgecam.credentials.logins import Logins
-from edgecam.errors import InstallationError
-from edgecam.greengrass_ipc import report_errored
+from edgecam.errors import InstallationError, NucleusError
+from edgecam.greengrass_ipc import TOKEN_REFUSED, report_errored
 from edgecam.log import setup
 from edgecam.node.control import Control
 from edgecam.node.node import Node
-from edgecam.node.transports import Transports
+from edgecam.node.nucleus_identity import IdentityWatch, Needs, Signs
+from edgecam.node.transports import AWS_IOT, Transports
 from edgecam.status.last_run import SPOOL_MARKER, RunMarker, marker_in
 from edgecam.web.server import PageServer
 
@@ -34,6 +35,9 @@ _LAST_STATES_S = 1.5
 device may publish two states in one, and a way to the broker and back."""
 _LAST_UPLOADS_S = 2.0
 """What a recording node may take beyond that, to send what is just finished; the rest waits in the spool."""
+
+_LOGIN_REASONS = frozenset({"credentials", "unauthorized", "key"})
+"""Of a camera or its device: a secret may be what cannot be had."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +54,8 @@ def run(config: NodeConfig, *, timeout_s: float | None = None) -> int:
     Raises:
         InstallationError: the page's port is taken, GStreamer is missing, or this edgecam cannot record.
         SpoolError: the spool cannot be used.
+        NucleusError: only another start gets a token or credentials that the nucleus accepts; all has ended
+            as on SIGTERM.
     """
     heap.configure()
     handler = setup(config.log)
@@ -63,6 +69,8 @@ def run(config: NodeConfig, *, timeout_s: float | None = None) -> int:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a second Ctrl-C does not wait
         running.stop()
+        if running.fault is not None:
+            raise running.fault
     except Exception:
         report_errored(os.environ)
         raise
@@ -92,8 +100,22 @@ class _Running:
         self._transports = Transports(
             config, states=self._states, control=control, environment=os.environ, clock=self._clock
         )
+        self.fault: NucleusError | None = None
+        self._identity = IdentityWatch(
+            Needs.of(config, os.environ),
+            Signs(self._is_failing, self._is_token_refused),
+            marker=self._marker,
+            end=self._end,
+            clock=self._clock,
+        )
         self._page = (
-            PageServer(self._node, config.http.port, storage=self._storage, links=self._transports.reports)
+            PageServer(
+                self._node,
+                config.http.port,
+                storage=self._storage,
+                links=self._transports.reports,
+                identity=self._identity.report,
+            )
             if config.http.enabled
             else None
         )
@@ -114,6 +136,7 @@ class _Running:
             storage.start(self._node)
         self._logins.start(self._node.reconnect)
         self._transports.start()
+        self._identity.start()
         if self._page is not None:
             self._page.start()
 
@@ -124,6 +147,7 @@ class _Running:
         last_moment = threading.Timer(last_moment_s, _give_up, (last_moment_s,))
         last_moment.daemon = True
         last_moment.start()
+        self._identity.stop()
         self._logins.stop()
         self._node.stop(timeout_s=_STOP_TIMEOUT_S)
         self._transports.stop(timeout_s=_LAST_STATES_S)
@@ -133,6 +157,24 @@ class _Running:
         if self._page is not None:
             self._page.stop()
         last_moment.cancel()
+
+    def _is_failing(self) -> bool:
+        """Whether anything fails that AWS credentials may be for: uploads, logins of cameras, brokers."""
+        if self._storage is not None and self._storage.upload_report().reason is not None:
+            return True
+        if any(report.reason in _LOGIN_REASONS for report in self._node.reports()):
+            return True
+        links = self._transports.reports().values()
+        return any(link.reason in _LOGIN_REASONS for cameras in links for link in cameras.values())
+
+    def _is_token_refused(self) -> bool:
+        links = self._transports.reports().get(AWS_IOT, {}).values()
+        return any(link.reason == TOKEN_REFUSED for link in links)
+
+    def _end(self, fault: NucleusError) -> None:
+        """End as on SIGTERM, and say why. Called from a thread of the node's own."""
+        self.fault = fault
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 
 def _awaited_end(timeout_s: float | None) -> str:

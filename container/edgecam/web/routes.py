@@ -5,7 +5,8 @@
 /cameras/<id>/frame.jpg     the newest picture; 503 and why, when there is none
 /healthz                    200 when every camera delivers, is recorded where it is to be, and no chunk is
                             in danger, else 503 with the reasons; brokers that are away are named and change
-                            nothing, since no restart of the node could repair that
+                            nothing, since no restart of the node could repair that. A token or credentials
+                            that the nucleus no longer accepts are a reason: the node ends for them
 /metrics                    for Prometheus
 """
 
@@ -27,7 +28,7 @@ from edgecam.codecs.jpeg import LONGEST_BYTES
 from edgecam.folder import read_file
 from edgecam.log import hide_values
 from edgecam.status import metrics
-from edgecam.status.reports import CameraReport, Links, StorageReporter
+from edgecam.status.reports import CameraReport, IdentityReport, Links, StorageReporter
 from edgecam.status.serialize import (
     broker_values,
     brokers_away,
@@ -76,12 +77,14 @@ class Routes:
         clock: Clock,
         storage: StorageReporter | None = None,
         links: Callable[[], Links] | None = None,
+        identity: Callable[[], IdentityReport] | None = None,
     ) -> None:
         self._node = node
         self._clock = clock
         self._storage = storage
         self._links = links or _nobody
-        self._registry = metrics.registry(node.reports, storage, self._links)
+        self._identity = identity or _unneeded
+        self._registry = metrics.registry(node.reports, storage, self._links, self._identity)
         self._static = {path: _static(name, kind) for path, (name, kind) in _STATIC.items()}
 
     def response(self, path: str) -> Response:
@@ -121,6 +124,9 @@ class Routes:
         reasons += recordings_in_trouble(reports)
         if self._storage is not None:
             reasons += trouble_of(self._storage.spool_report(), self._storage.upload_report())
+        identity = self._identity()
+        if identity.reason is not None:
+            reasons.append({"nucleus": identity.reason, "message": identity.message})
         status = HTTPStatus.SERVICE_UNAVAILABLE if reasons or not reports else HTTPStatus.OK
         healthy = status is HTTPStatus.OK
         away = brokers_away(self._links())
@@ -150,6 +156,10 @@ class Routes:
 
 def _nobody() -> Links:
     return {}
+
+
+def _unneeded() -> IdentityReport:
+    return IdentityReport(is_needed=False)
 
 
 def failure(status: HTTPStatus, text: str) -> Response:

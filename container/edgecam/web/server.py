@@ -18,7 +18,7 @@ from typing import Any
 from edgecam.clock import Clock, SystemClock
 from edgecam.errors import InstallationError
 from edgecam.redaction import one_line
-from edgecam.status.reports import Links, StorageReporter
+from edgecam.status.reports import IdentityReport, Links, StorageReporter
 from edgecam.web.connections import MOST_HEAD_BYTES, Connections
 from edgecam.web.replies import Reply
 from edgecam.web.routes import (
@@ -60,6 +60,8 @@ class PageServer:
         port: TCP port; 0 lets the system choose (see `port`).
         clock: Time.
         storage: Knows spool and upload, where something is recorded.
+        links: How the connections to brokers are doing.
+        identity: What the nucleus no longer accepts.
 
     Raises:
         InstallationError: the port cannot be had; the message says what to do.
@@ -73,9 +75,10 @@ class PageServer:
         clock: Clock | None = None,
         storage: StorageReporter | None = None,
         links: Callable[[], Links] | None = None,
+        identity: Callable[[], IdentityReport] | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        routes = Routes(node, clock, storage, links)
+        routes = Routes(node, clock, storage, links, identity)
         refusal = f"431 expected a request's head of at most {MOST_HEAD_BYTES} bytes\n".encode()
         try:
             self._connections = Connections(

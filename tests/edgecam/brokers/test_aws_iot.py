@@ -24,6 +24,7 @@ from edgecam.greengrass_ipc import (
     RUNNING,
     SOCKET_VARIABLE,
     THING_VARIABLE,
+    TOKEN_REFUSED,
     TOKEN_VARIABLE,
     report_errored,
 )
@@ -41,6 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgecam.brokers.aws_iot._FIRST_DELAY_S", 0.05)
     monkeypatch.setattr("edgecam.brokers.aws_iot._LONGEST_DELAY_S", 0.05)
     monkeypatch.setattr("edgecam.brokers.aws_iot._REFUSED_DELAY_S", 0.05)
+    monkeypatch.setattr("edgecam.brokers.aws_iot._TOKEN_REFUSED_DELAY_S", 0.05)
     monkeypatch.setattr("edgecam.brokers.aws_iot.LOOK_EVERY_S", 0.05)
 
 
@@ -210,6 +212,19 @@ def test_nucleus_that_stops_answering_is_left_for_a_new_connection(
     eventually(lambda: nucleus.connections >= 2)
     nucleus.never_answers = False
     eventually(lambda: publishing.link().is_connected and publishing.link().sent_total)
+
+
+def test_connection_that_is_closed_on_the_token_is_a_token_that_nobody_knows(
+    publish: Callable[..., Publishing], tmp_path: Path, eventually: Eventually
+) -> None:
+    lite = NucleusSocket(tmp_path / "lite.socket", hangs_up=True)
+    publishing = publish(lite.environment)
+    eventually(lambda: lite.published)
+    lite.forget()
+    eventually(lambda: publishing.link().reason == TOKEN_REFUSED)
+    assert "a new start of the component" in (publishing.link().message or "")
+    lite.close()
+    eventually(lambda: publishing.link().reason == "no-socket")
 
 
 def test_stale_token_of_the_component_is_named_and_not_shown(

@@ -78,6 +78,7 @@ LANES = (
     Lane("recordings", 90, tests=("integration/test_recorded_cameras.py",)),
     Lane("attempts", 85, tests=("edgecam/test_attempts.py",)),
     Lane("probe", 50, tests=("integration/test_probe_cameras.py",)),
+    Lane("dead daemons", 230, tests=("integration/test_dead_daemons.py",)),
     Lane("soak", 42, tests=("integration/test_soak.py",)),
     Lane("cloud iot", 40, tests=("integration/test_cloud_iot.py",)),
     Lane("fleet command", 40, tests=("fleet/test_command.py",)),

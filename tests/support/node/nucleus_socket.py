@@ -32,6 +32,7 @@ class NucleusSocket:
         error: When set, the model name of the error that every request is answered with.
         is_offline: Refuse to refresh, as a secret manager without network does.
         never_answers: Accept connections and say nothing to requests.
+        hangs_up: Close the connection of an unknown token without a word, as Nucleus Lite does.
 
     Attributes:
         asked: The requests for secrets.
@@ -49,7 +50,9 @@ class NucleusSocket:
         error: str | None = None,
         is_offline: bool = False,
         never_answers: bool = False,
+        hangs_up: bool = False,
     ) -> None:
+        self._hangs_up = hangs_up
         self._path = path
         self._token = token
         self._secrets = secrets or {}
@@ -74,7 +77,13 @@ class NucleusSocket:
 
     def begin(self) -> None:
         """Listen; also after `close`, as a nucleus that was started again."""
-        self._server = IpcServer(self._path, knows=self._knows, answer=self._answer)
+        self._server = IpcServer(self._path, knows=self._knows, answer=self._answer, hangs_up=self._hangs_up)
+
+    def forget(self) -> None:
+        """Know the token no more, and give another from now on, as ggipcd when it was started again."""
+        self._token += "+"
+        if self._server is not None:
+            self._server.disconnect()
 
     def close(self) -> None:
         """End every connection; the socket goes."""

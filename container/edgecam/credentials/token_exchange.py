@@ -1,0 +1,87 @@
+"""The nucleus' token exchange service: is it there, and does it still know this component's token?
+
+It listens on a port of the core that it chooses at its own start, and gives AWS credentials for the token
+that the nucleus gave this component. Both are passed as variables when the component starts; when the service
+or the nucleus starts again on its own, they stay dead for the rest of the component's life.
+
+Read in the sources: Nucleus Lite answers 404 to a token that it does not know, the classic nucleus 403; the
+latter passes on the status of AWS IoT as well, where a role alias may be missing or forbidden. So a refusal
+is taken for the token's only if a token that nobody was ever given gets the very same answer.
+"""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import socket
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+URI_VARIABLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+TOKEN_VARIABLE = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105 - the name of a variable, not its value
+KEY_VARIABLE = "AWS_ACCESS_KEY_ID"
+"""The AWS SDK takes credentials in variables before it asks the service."""
+
+_TIMEOUT_S = 5.0
+_MOST_BYTES = 4096  # an answer with credentials has two thousand
+_DIGITS = "0123456789abcdef"
+_REFUSALS = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+
+
+class TokenExchange(NamedTuple):
+    """Where the service was when this component was started, and the token for it."""
+
+    uri: str
+    token: str
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> TokenExchange | None:
+        """By the variables; None where the AWS SDK asks no such service."""
+        uri, token = environment.get(URI_VARIABLE), environment.get(TOKEN_VARIABLE)
+        return cls(uri, token) if uri and token and not environment.get(KEY_VARIABLE) else None
+
+    def is_refused(self) -> bool:
+        """Whether nobody listens at the port. A service that is slow, and anything else that goes wrong, says
+        nothing."""
+        try:
+            socket.create_connection(_place(self.uri), timeout=_TIMEOUT_S).close()
+        except ConnectionRefusedError:
+            return True
+        except (OSError, ValueError):  # no address at all, or no answer
+            return False
+        return False
+
+    def is_token_refused(self) -> bool:
+        """Whether the service knows the token no more than one that was made up just now."""
+        own = self._answer(self.token)
+        if own is None or own.status not in _REFUSALS:
+            return False
+        # Of the same length: another one is a bad request to Nucleus Lite.
+        unknown = "".join(secrets.choice(_DIGITS) for _ in self.token)
+        return self._answer(unknown) == own
+
+    def _answer(self, token: str) -> _Answer | None:
+        try:
+            connection = http.client.HTTPConnection(*_place(self.uri), timeout=_TIMEOUT_S)
+        except ValueError:
+            return None
+        try:
+            connection.request("GET", urlsplit(self.uri).path or "/", headers={"Authorization": token})
+            response = connection.getresponse()
+            return _Answer(response.status, response.read(_MOST_BYTES))
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        finally:
+            connection.close()
+
+
+class _Answer(NamedTuple):
+    status: int
+    body: bytes
+
+
+def _place(uri: str) -> tuple[str, int]:
+    parts = urlsplit(uri)
+    return parts.hostname or "localhost", parts.port or http.client.HTTP_PORT

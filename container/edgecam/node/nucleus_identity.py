@@ -1,0 +1,210 @@
+"""Does the nucleus still accept what it gave the node at its start? If not, the node ends to get another.
+
+A component gets a token (`SVCUID`) and the address of the token exchange service in its environment. On
+Nucleus Lite both die with a daemon: ggipcd keeps the tokens in its memory, and the service comes back on
+another port. Nothing in the node can repair that, and nothing else would notice for most of an hour, while
+AWS credentials are cached.
+
+Only nodes that need either are watched. Looking costs a connection to a port of this machine every few
+seconds; the token is tried only while something that depends on it fails.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecam import greengrass_ipc
+from edgecam.backoff import doubled_s
+from edgecam.clock import Clock
+from edgecam.config.node import NodeConfig
+from edgecam.config.storage import GoogleLogin
+from edgecam.credentials.token_exchange import URI_VARIABLE, TokenExchange
+from edgecam.errors import NucleusError
+from edgecam.node.restart_policy import RestartPolicy
+from edgecam.status.last_run import RunMarker
+from edgecam.status.outage import Lines, Outage, OutageLog, OutagePolicy
+from edgecam.status.reports import IdentityReport
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 5.0
+_TRY_TOKEN_S, _LONGEST_TRY_TOKEN_S = 60.0, 900.0
+"""Between two tries, doubled while something fails and it is not the token's fault: on Nucleus Lite each try
+with a token that is known costs a request to AWS IoT."""
+CREDENTIALS_DEAD, TOKEN_DEAD = "credentials-port", "token"
+"""The reasons, for health and metrics."""
+_OUTAGES = OutagePolicy(
+    lines=Lines(
+        "what the nucleus gave this start of the node is no longer accepted",
+        "the nucleus accepts it again after %(lasted_s).0f s",
+    ),
+)
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the node needs of the nucleus.
+
+    Attributes:
+        exchange: For AWS credentials; None where the node needs none of them.
+        token: Whether it publishes through the nucleus' socket.
+    """
+
+    exchange: TokenExchange | None
+    token: bool
+
+    @classmethod
+    def of(cls, config: NodeConfig, environment: Mapping[str, str]) -> Needs:
+        """By the configuration; nothing where no nucleus has started the node."""
+        if greengrass_ipc.address(environment) is None:
+            return cls(None, token=False)
+        bucket = config.bucket or ""
+        federated = bucket.startswith("gs://") and config.google.way is GoogleLogin.FEDERATION
+        needs_credentials = bool(config.secret_arns()) or bucket.startswith("s3://") or federated
+        exchange = TokenExchange.of(environment) if needs_credentials else None
+        return cls(exchange, token=config.aws_iot.enabled)
+
+    def __bool__(self) -> bool:
+        """Whether it needs anything."""
+        return self.exchange is not None or self.token
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What the rest of the node knows. Each is asked from the watch's thread, cheap.
+
+    Attributes:
+        is_failing: Whether anything fails that AWS credentials are for.
+        is_token_refused: Whether the nucleus' socket has refused the token.
+    """
+
+    is_failing: Callable[[], bool]
+    is_token_refused: Callable[[], bool]
+
+
+class IdentityWatch:
+    """Looks every few seconds, on a thread of its own.
+
+    Args:
+        needs: What to look at.
+        signs: What the rest of the node knows.
+        marker: Where the next start finds how this one ended.
+        end: Called once, with the reason, when the node is to end; must not block.
+        clock: Time.
+        boot_id: Of the kernel's start; default the machine's.
+    """
+
+    def __init__(
+        self,
+        needs: Needs,
+        signs: Signs,
+        *,
+        marker: RunMarker,
+        end: Callable[[NucleusError], None],
+        clock: Clock,
+        boot_id: str | None = None,
+    ) -> None:
+        self._needs = needs
+        self._signs = signs
+        self._marker = marker
+        self._end = end
+        self._clock = clock
+        self._boot_id = _boot_id() if boot_id is None else boot_id
+        self._policy = RestartPolicy(clock.monotonic_s(), self._boot_id, None)
+        self._outages = OutageLog(_OUTAGES, log)
+        self._next_try_s = float("-inf")
+        self._tries = 0
+        self._is_token_dead = False
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="nucleus", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look, once `marker` has begun; returns at once."""
+        self._policy = RestartPolicy(self._clock.monotonic_s(), self._boot_id, self._marker.restart)
+        if self._needs:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more. Does not wait for a look that is under way."""
+        self._ending.set()
+
+    def report(self) -> IdentityReport:
+        """What is no longer accepted, and when the node ends for it."""
+        outage = self._outages.outage
+        if outage is None:
+            return IdentityReport(bool(self._needs))
+        return IdentityReport(bool(self._needs), outage.reason, outage.message)
+
+    def _run(self) -> None:
+        while not self._clock.wait(self._ending, LOOK_EVERY_S):
+            try:
+                fault = self._fault()
+            except Exception:
+                log.exception("the nucleus: expected to look at what it accepts, found a fault of ours")
+                continue
+            if self._is_over(fault):
+                return
+
+    def _is_over(self, fault: Outage | None) -> bool:
+        """Note what was found; whether the node is to end for it."""
+        now_s = self._clock.monotonic_s()
+        if fault is None:
+            self._policy.well(now_s)
+            self._outages.recovered(now_s)
+            return False
+        ends_in_s = self._policy.ends_in_s(now_s)
+        when = "now" if ends_in_s <= 0 else f"in {ends_in_s:.0f} s, if this lasts,"
+        message = f"{fault.message}. The node ends {when} to be started with what holds now"
+        self._outages.lasts(Outage(fault.reason, message), now_s)
+        if ends_in_s > 0:
+            return False
+        if not self._marker.note_restart(self._policy.this_end(now_s)):
+            self._policy.not_noted()
+            if self._policy.ends_in_s(now_s) > 0:
+                return False
+        self._end(NucleusError(fault.message))
+        return True
+
+    def _fault(self) -> Outage | None:
+        """What is dead, if anything is."""
+        exchange = self._needs.exchange
+        if exchange is not None and exchange.is_refused():
+            message = (
+                f"{URI_VARIABLE}: expected the nucleus' token exchange service at {exchange.uri}, found the "
+                "connection refused: it listens at another port since it was started again"
+            )
+            return Outage(CREDENTIALS_DEAD, message)
+        if self._is_token_refused():
+            message = (
+                f"{greengrass_ipc.TOKEN_VARIABLE}: expected the nucleus to know the token that it gave this "
+                "node, found it refused: it was given by an earlier start of the nucleus"
+            )
+            return Outage(TOKEN_DEAD, message)
+        return None
+
+    def _is_token_refused(self) -> bool:
+        if self._needs.token and self._signs.is_token_refused():
+            return True
+        exchange, now_s = self._needs.exchange, self._clock.monotonic_s()
+        if exchange is None:
+            return False
+        if not self._is_token_dead and not self._signs.is_failing():
+            self._tries, self._next_try_s = 0, now_s
+        elif now_s >= self._next_try_s:
+            self._is_token_dead = exchange.is_token_refused()
+            self._tries = 1 if self._is_token_dead else self._tries + 1
+            pause_s = doubled_s(self._tries, first_s=_TRY_TOKEN_S, longest_s=_LONGEST_TRY_TOKEN_S)
+            self._next_try_s = now_s + pause_s
+        return self._is_token_dead
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
