@@ -66,6 +66,7 @@ LANES = (
     Lane("image 1", 200, tests=(f"{IN_IMAGE}[frames]", "image/test_program_in_image.py")),
     Lane("image 2", 140, tests=(f"{IN_IMAGE}[recordings]", "image/test_uploader_image.py")),
     Lane("image 3", 150, folder="image/", fixtures=frozenset({"tarball", "image", "uploader_image"})),
+    Lane("lite node", 150, tests=("sandbox/core/test_lite_node.py",)),
     Lane("sandbox", 120, folder="sandbox/", fixtures=frozenset({"embedded_aws"})),
     Lane("faults", 90, tests=("integration/faults/",)),
     Lane("recipes", 80, folder="recipes/", fixtures=frozenset({"image"})),
