@@ -6,6 +6,7 @@ was started, in the reverse order, and returns what it found left over.
 
 from __future__ import annotations
 
+import functools
 import json
 import secrets
 import subprocess
@@ -114,6 +115,10 @@ class System:
             port=settings.aws_port, folder=settings.folder, iot_port=settings.aws_iot_port
         )
         self._stops += [aws.stop, lambda: images.forget(aws.url)]
+        if settings.component_prefix != fleet.COMPONENT_PREFIX:
+            # Nobody will come by this name again, and supersede them.
+            for container in settings.containers:
+                self._stops.append(functools.partial(images.forget_kept, container))
         for core in self.settings.cores:
             aws.client("iot").create_thing(thingName=core.thing)
         answer = aws.client("secretsmanager").create_secret(

@@ -72,7 +72,7 @@ PARTS = {
 OPTIONAL_ROOMS_FILE = "optional-rooms.txt"
 """In the build context: the rooms of the program that not every image holds, for the smoke test."""
 
-SOURCE_SUFFIXES = frozenset({".py", ".typed", ".html", ".css", ".js", ".json", ".svg", ".png", ".ico"})
+SOURCE_SUFFIXES = frozenset({".py", ".sh", ".typed", ".html", ".css", ".js", ".json", ".svg", ".png", ".ico"})
 """What of the program's folder enters the image. What editors and the interpreter leave ends otherwise."""
 
 

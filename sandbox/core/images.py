@@ -86,6 +86,12 @@ def remove(image: str) -> None:
     _docker("image", "rm", image)
 
 
+def forget_kept(container: str) -> None:
+    """Take the names from the images that the component with this container keeps for itself."""
+    for name in (f"edgecam/kept:{container}", f"edgecam/kept:{container}.old"):
+        _docker("image", "rm", "--no-prune", name)
+
+
 def forget(url: str) -> None:
     """Take the names of the embedded AWS at `url` from the images that were pushed to it or pulled from it.
 

@@ -15,8 +15,14 @@ from fleet.settings.names import DEFAULT_COMPONENT_PREFIX
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
-MAX_RECIPE_BYTES = 16_000
-"""Quota of AWS IoT Greengrass v2 for a recipe, as bytes."""
+MAX_RECIPE_BYTES = 8_196
+"""Of the file that nucleus lite 2.6.0 reads; the quota of AWS IoT Greengrass v2 is 16,000."""
+
+MAX_ENCODED_BYTES = 16_384
+"""Of the recipe in base64, as the service sends it to nucleus lite."""
+
+ADDED_BYTES = {"s3": 180, "docker": 80}
+"""What the service adds to an artifact, by its URI: digest and algorithm, permissions, `Unarchive`."""
 
 NUCLEUS_ARCHITECTURES = {"amd64": "amd64", "arm64": "aarch64"}
 """Docker's words for a processor, and a nucleus' words."""
@@ -28,8 +34,8 @@ _VERSION_NUMBERS = 1_000_000
 
 _LONGEST_VERSION = "1.999999.999999"
 _LONGEST_BUCKET_NAME = 63
-_LONGEST_REPOSITORY = 200
-"""Of a repository with its registry; CloudFormation makes names of half that length."""
+_LONGEST_REPOSITORY = 140
+"""Of a repository with its registry, at most 54, and what CloudFormation makes of the stack's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +84,13 @@ class Recipe:
     def render(self, *, version: str, bucket: str) -> str:
         """The recipe as JSON; its manifest is repeated for each artifact.
 
-        Comments are for who reads the file: with both architectures they would not fit into a recipe.
+        Comments and indentation are for who reads the file: a core's recipe has to be small.
         """
         template = yaml.safe_load((RECIPES / f"{self.variant}.yaml").read_text(encoding="utf-8"))
         (manifest,) = template.pop("Manifests")
         for step in manifest["Lifecycle"].values():
             if "Script" in step:
-                step["Script"] = _without_comments(step["Script"])
+                step["Script"] = _condensed(step["Script"])
         known = {
             "COMPONENT_NAME": self.name,
             "COMPONENT_VERSION": version,
@@ -93,10 +99,11 @@ class Recipe:
         }
         recipe = _filled(template, known)
         if not all(artifact.key for artifact in self.artifacts):
-            # Pulls `docker:` artifacts, with credentials of the token exchange service.
+            # Pulls `docker:` artifacts, with credentials of the token exchange service. SOFT as that one: on
+            # nucleus lite a HARD dependency ends the component with what it depends on, and for good.
             recipe["ComponentDependencies"][DOCKER_MANAGER] = {
                 "VersionRequirement": ">=2.0.0",
-                "DependencyType": "HARD",
+                "DependencyType": "SOFT",
             }
         recipe["Manifests"] = [
             _filled(manifest, {**known, **_artifact_values(artifact, bucket)}) for artifact in self.artifacts
@@ -107,15 +114,23 @@ class Recipe:
         """Expect that the recipe fits, however long the names are that CloudFormation fills in.
 
         Raises:
-            ValueError: it may have more than `MAX_RECIPE_BYTES`.
+            ValueError: it may be larger than nucleus lite takes.
         """
         longest = self._named("r" * _LONGEST_REPOSITORY).render(
             version=_LONGEST_VERSION, bucket="b" * _LONGEST_BUCKET_NAME
         )
-        if (size_bytes := len(longest.encode())) > MAX_RECIPE_BYTES:
-            raise ValueError(
-                f"recipe of {self.name}: expected at most {MAX_RECIPE_BYTES} bytes, found {size_bytes}"
-            )
+        size_bytes = len(longest.encode())
+        size_bytes += sum(ADDED_BYTES["s3" if each.key else "docker"] for each in self.artifacts)
+        for expected, found, what in (
+            (MAX_RECIPE_BYTES, size_bytes, "bytes"),
+            (MAX_ENCODED_BYTES, -(-size_bytes // 3) * 4, "bytes in base64"),
+        ):
+            if found > expected:
+                raise ValueError(
+                    f"recipe of {self.name}: expected at most {expected} {what}, which is all that nucleus "
+                    f"lite takes, found {found}; choose a shorter aws.component_prefix, or leave one "
+                    "architecture out of image.architectures"
+                )
 
     def _named(self, repository: str) -> Recipe:
         return replace(self, artifacts=[artifact.named(repository) for artifact in self.artifacts])
@@ -144,19 +159,17 @@ def content_version(recipe: str, image_hashes: Iterable[str]) -> str:
 
 def _artifact_values(artifact: Artifact, bucket: str) -> dict[str, str]:
     return {
-        "ARCHITECTURE": artifact.architecture,
         "NUCLEUS_ARCHITECTURE": NUCLEUS_ARCHITECTURES[artifact.architecture],
         "IMAGE": artifact.image,
-        "REPOSITORY": artifact.image.rpartition(":" if artifact.key else "@")[0],
         "ARCHIVE": f"{{artifacts:path}}/{artifact.key.rpartition('/')[2]}" if artifact.key else "",
         "ARTIFACT_URI": f"s3://{bucket}/{artifact.key}" if artifact.key else f"docker:{artifact.image}",
     }
 
 
-def _without_comments(script: str) -> str:
-    """The script without the lines that are comments or empty."""
-    lines = (line for line in script.splitlines() if line.strip() and not line.lstrip().startswith("#"))
-    return "".join(f"{line}\n" for line in lines)
+def _condensed(script: str) -> str:
+    """The script without indentation and the lines that are comments or empty."""
+    lines = (line.strip() for line in script.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
 
 
 def _filled(value: Any, known: Mapping[str, str]) -> Any:

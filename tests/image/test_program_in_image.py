@@ -6,11 +6,14 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from image_node import LOCKED_DOWN, Node, cameras, give, me, running, wait_for
 from stranger import UID, Stranger
+
+from edgecam.launch.start_script import start_script
 
 STOP_LIMIT_S = 5.0  # promised to the nucleus, which kills after 15
 
@@ -30,6 +33,11 @@ def test_folder_that_another_user_made_first_is_refused_in_words(image: str, str
     with running(image, stranger.folder / "frames", "test://?pattern=ball", user="65532:65532") as node:
         wait_for(lambda: f"/frames belongs to user {UID}" in node.said(), node, "a refusal")
     assert list((stranger.folder / "frames" / "camera").iterdir()) == []
+
+
+def test_image_holds_the_script_that_starts_it(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = run("edgecam", "start-script")
+    assert (done.returncode, done.stdout) == (0, start_script())
 
 
 def test_a_stop_during_a_camera_outage_is_clean_too(image: str, frames: Path) -> None:

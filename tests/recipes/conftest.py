@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
-from recipe_image import PROGRAM, TestImage, docker
+from docker_door import DockerDoor
+from recipe_image import PROGRAM, TestImage, docker, settings_word
+from recipe_scripts import WAIT_S, Running
 
 from container.image.base import ensure_base_image
 from container.image.inputs import DEFAULT_BASE_IMAGE, FRAME_GRABBER, VARIANTS
+from edgecam.launch.start_script import start_script
 from stacks.greengrass.recipe import Artifact, Recipe
 
-PULLED = f"{'0' * 12}.dkr.ecr.{'r' * 14}.amazonaws.com/{'i' * 128}@sha256:{'0' * 64}"
+PULLED = f"{'0' * 12}.dkr.ecr.{'r' * 14}.amazonaws.com/{'i' * 90}@sha256:{'0' * 64}"
 """An image in a repository, with a name as long as they get."""
 
 
@@ -57,7 +62,7 @@ def recipe(variant: str, request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def lifecycle() -> dict[str, str]:
-    """Step → script, of the frame grabber: the uploader's differ in the seconds that they grant, no more."""
+    """Step → script, of the frame grabber: the uploader's are the same."""
     steps = rendered(FRAME_GRABBER, "amd64")["Manifests"][0]["Lifecycle"]
     return {step: steps[step]["Script"] for step in ("install", "run", "shutdown")}
 
@@ -76,9 +81,10 @@ def image(architecture: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     name = f"edgecam/{variant}:one"
     (folder / "edgecam").write_text(PROGRAM)
     (folder / "edgecam").chmod(0o755)
+    (folder / "start.sh").write_text(start_script())
     (folder / "Dockerfile").write_text(
-        f"FROM {DEFAULT_BASE_IMAGE}\nCOPY edgecam /usr/bin/edgecam\nLABEL edgecam.variant={variant}\n"
-        "USER 65532:65532\n"
+        f"FROM {DEFAULT_BASE_IMAGE}\nCOPY edgecam /usr/bin/edgecam\nCOPY start.sh /\n"
+        f"LABEL edgecam.variant={variant}\nUSER 65532:65532\n"
     )
     ensure_base_image(DEFAULT_BASE_IMAGE, architecture, architecture)
     docker("build", "--quiet", "--tag", name, str(folder))
@@ -88,3 +94,62 @@ def image(architecture: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     subprocess.run(["docker", "rm", "--force", f"edgecam-{variant}"], capture_output=True, check=False)
     for left in docker("image", "ls", "--quiet", "--filter", f"label=edgecam.variant={variant}").split():
         subprocess.run(["docker", "image", "rm", "--force", left], capture_output=True, check=False)
+
+
+@pytest.fixture
+def environment(image: TestImage) -> dict[str, str]:
+    """What Setenv gives the scripts; the plan asks for nothing."""
+    return {
+        "PATH": os.environ["PATH"],
+        "EDGECAM_IMAGE": image.name,
+        "EDGECAM_VARIANT": image.variant,
+        "EDGECAM_CONTAINER": image.container,
+        "EDGECAM_ARCHIVE": str(image.archive),
+        "EDGECAM_SETTINGS": settings_word(""),
+    }
+
+
+@pytest.fixture
+def shell() -> Sequence[str]:
+    """The command of `/bin/sh`; tests where it matters ask for each of `SHELLS`."""
+    return ("sh",)
+
+
+@pytest.fixture
+def starts(
+    image: TestImage, lifecycle: dict[str, str], tmp_path: Path, shell: Sequence[str]
+) -> Iterator[Any]:
+    """A function that starts the run script, in one and the same work folder."""
+    started: list[Running] = []
+
+    def start(environment: dict[str, str], **identity: Any) -> Running:
+        started.append(Running(lifecycle["run"], environment, tmp_path, shell, **identity))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.process.terminate()
+        running.process.wait(WAIT_S)
+    subprocess.run(["docker", "rm", "--force", image.container], capture_output=True, check=False)
+    image.forget_kept()
+
+
+@pytest.fixture
+def run(starts: Any) -> Any:
+    """A function that starts the run script and waits until the container runs."""
+
+    def start(environment: dict[str, str], **identity: Any) -> Running:
+        running: Running = starts(environment, **identity)
+        running.until_ready()
+        return running
+
+    return start
+
+
+@pytest.fixture
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerDoor]:
+    """A way to the engine that is closed."""
+    # Short: the path of a socket has 108 bytes.
+    found = DockerDoor(tmp_path_factory.mktemp("d"))
+    yield found
+    found.close()

@@ -103,9 +103,11 @@ def _parser() -> ArgumentParser:
     frame.add_argument("output", metavar="OUT.jpg", help="where the picture goes; - is standard output")
     frame.set_defaults(command=_frame)
 
-    plan = commands.add_parser("launch-plan", help="for the recipe: how docker has to run this image")
+    start = commands.add_parser("start-script", help="for the recipe: the shell script that starts the node")
+    start.set_defaults(command=_start_script)
+    plan = commands.add_parser("launch-plan", help="for the start script: how docker has to run this image")
     plan.set_defaults(command=_launch_plan)
-    own = commands.add_parser("own", help="for the recipe: give a folder to the user that the node runs as")
+    own = commands.add_parser("own", help="for the start script: give a folder to the node's user")
     own.add_argument("folder", type=Path, metavar="DIR")
     own.add_argument("user", metavar="UID:GID")
     own.set_defaults(command=_own)
@@ -201,6 +203,14 @@ def _frame(options: argparse.Namespace) -> int:
         raise InstallationError(
             f"OUT.jpg: expected a file that can be written, found: {error.strerror}"
         ) from None
+    return DONE
+
+
+def _start_script(_: argparse.Namespace) -> int:
+    from edgecam.launch.start_script import start_script
+
+    # As it is: what evaluates it must get the text of the image, and no secret is in it.
+    sys.stdout.write(start_script())
     return DONE
 
 

@@ -1,6 +1,6 @@
 """How a core starts the container: a plan that a plain POSIX shell can read, made inside the image.
 
-A core has no JSON parser, so the recipe's script first runs `edgecam launch-plan`, which turns the component
+A core has no JSON parser, so the start script first runs `edgecam launch-plan`, which turns the component
 configuration into lines: `dir=/path`, a folder to be made, `arg=…`, one argument of `docker run`, and
 `program=exec` where another program is to run in place of the node. A file named by the configuration is
 mounted at the same path, so that a configuration works inside the container as it was written.

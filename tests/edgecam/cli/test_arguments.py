@@ -44,6 +44,7 @@ def said(*command: str, **variables: str) -> tuple[int, str]:
         *(["probe", "rtsp://127.0.0.1:9/x", "--username", "u", "--password-file"], ["frame", "test://", "-"]),
         *(["probe", "rtsp://127.0.0.1:9/x", "--username", "u", "--password-env"], ["frame"]),
         *(["probe", "rtsps://127.0.0.1:9/x", "--ca-file"], ["launch-plan"], ["own", "/nowhere"], ["exec"]),
+        ["start-script"],
     ],
     ids=" ".join,
 )

@@ -285,6 +285,13 @@ def test_launch_plan_prints_nothing_when_the_configuration_is_wrong() -> None:
     assert len(done.stderr.splitlines()) == 2
 
 
+def test_start_script_is_the_file_that_one_reads_whatever_is_configured() -> None:
+    done = edgecam("start-script", EDGECAM_NODE="$(reboot)", EDGECAM_SETTINGS="; reboot")
+    assert done.returncode == 0
+    tree = Path(__file__).resolve().parents[3]
+    assert done.stdout == (tree / "container/edgecam/launch/start.sh").read_text()
+
+
 def test_launch_plan_goes_to_standard_output() -> None:
     node = json.dumps({"cameras": [{"id": "a", "uri": "test://"}]})
     done = edgecam("launch-plan", EDGECAM_NODE=node, EDGECAM_DATA_DIR="/srv/frames")

@@ -55,6 +55,11 @@ def test_plan_of_the_default_configuration_is_complete_and_small() -> None:
     ]
 
 
+@pytest.mark.parametrize("given", [{"EDGECAM_ENTRYPOINT": "gst-launch-1.0"}, {"EDGECAM_COMMAND": '["sh"]'}])
+def test_plan_names_the_command_that_runs_another_program(given: dict[str, str]) -> None:
+    assert plan_from_environment(environment(**given))[-1] == "program=exec"
+
+
 def test_no_value_of_a_variable_stands_in_the_plan() -> None:
     secret_looking = environment() | {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "token-1", "SVCUID": "uid-1"}
     lines = plan_from_environment(secret_looking)

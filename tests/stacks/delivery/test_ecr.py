@@ -127,7 +127,7 @@ def test_recipe_names_each_image_by_the_digest_that_arrived(stack: dict[str, Any
         assert ".dkr.ecr." in repository
         environment = manifest["Lifecycle"]["Setenv"]
         assert environment["EDGECAM_IMAGE"] == f"{repository}@{digest}"
-        assert environment["EDGECAM_REPOSITORY"] == repository
+        assert environment["EDGECAM_IMAGE"].partition("@")[0] == repository
         assert environment["EDGECAM_ARCHIVE"] == ""
 
 
@@ -137,7 +137,7 @@ def test_recipe_depends_on_what_pulls_images_and_on_what_lets_it(stack: dict[str
         "aws.greengrass.DockerApplicationManager",
         "aws.greengrass.TokenExchangeService",
     ]
-    assert {entry["DependencyType"] for entry in dependencies.values()} == {"HARD"}
+    assert {entry["DependencyType"] for entry in dependencies.values()} == {"SOFT"}
 
 
 def test_recipe_of_a_tarball_does_not(recorded: Templates) -> None:

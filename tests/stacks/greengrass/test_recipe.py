@@ -111,5 +111,16 @@ def test_recipe_that_would_be_too_large_is_refused(monkeypatch: pytest.MonkeyPat
     both = recipe_of(artifact("amd64"), artifact("arm64"))
     both.check_size()
     monkeypatch.setattr("stacks.greengrass.recipe.MAX_RECIPE_BYTES", 1_000)
-    with pytest.raises(ValueError, match=f"recipe of {NAME}: expected at most 1000 bytes, found"):
+    with pytest.raises(
+        ValueError, match=f"recipe of {NAME}: expected at most 1000 bytes, .*choose a shorter"
+    ):
         both.check_size()
+
+
+def test_recipe_whose_components_name_leaves_no_room_is_refused() -> None:
+    both = recipe_of(artifact("amd64"), artifact("arm64"))
+    named = replace(both, name=f"{'com.acme.' * 20}frame-grabber")
+    with pytest.raises(
+        ValueError, match=r"all that nucleus lite takes, found 8\d{3}; choose a shorter aws.co"
+    ):
+        named.check_size()
