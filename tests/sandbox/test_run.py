@@ -97,6 +97,13 @@ def test_port_that_is_none_is_refused(port: str) -> None:
         settings_from({"AWS_PORT": port})
 
 
+def test_nucleus_and_its_shell_are_chosen_by_their_names() -> None:
+    found = settings_from({"NUCLEUS": "lite-2.6.0", "NUCLEUS_SHELL": "dash"}).character
+    assert (found.nucleus, found.shell) == ("lite-2.6.0", "dash")
+    with pytest.raises(StartError, match=r"one of classic, lite-2\.6\.0, lite-newest"):
+        settings_from({"NUCLEUS": "lite"})
+
+
 def test_folder_with_files_of_others_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(StartError, match="not the sandbox's"):

@@ -75,6 +75,8 @@ def _document(answer: Mapping[str, Any], group: str, created: datetime) -> dict[
     return {
         "deploymentId": answer["deploymentId"],
         "deploymentName": answer.get("deploymentName", ""),
+        "targetArn": f"{GROUP_PREFIX}{group}",
+        "requiredCapabilities": [],
         "creationTimestamp": int(created.timestamp() * 1000),
         "configurationArn": f"arn:aws:greengrass:{REGION}:{ACCOUNT}:configuration:{configuration}",
         "components": {name: _component(entry) for name, entry in (answer.get("components") or {}).items()},

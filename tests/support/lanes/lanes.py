@@ -67,6 +67,8 @@ LANES = (
     Lane("image 2", 140, tests=(f"{IN_IMAGE}[recordings]", "image/test_uploader_image.py")),
     Lane("image 3", 150, folder="image/", fixtures=frozenset({"tarball", "image", "uploader_image"})),
     Lane("lite node", 150, tests=("sandbox/core/test_lite_node.py",)),
+    # Each of its tests starts a core: beside the rest of its folder, with an embedded AWS of its own.
+    Lane("lite", 100, tests=("sandbox/core/test_lite.py",)),
     Lane("sandbox", 120, folder="sandbox/", fixtures=frozenset({"embedded_aws"})),
     Lane("faults", 90, tests=("integration/faults/",)),
     Lane("recipes", 80, folder="recipes/", fixtures=frozenset({"image"})),
