@@ -8,12 +8,12 @@ AWS IoT verifies and hands to IAM. A site of a thing is that name; a group is th
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from edgecam.config.secret_ids import is_arn, is_whole_arn, secret_name
 from edgecam.errors import Mistake
 from fleet.settings.fleet import Fleet
 from fleet.settings.site import Site
@@ -35,7 +35,7 @@ class Grant:
     """Secrets, and who may read them.
 
     Attributes:
-        secrets: Their ARNs, as the sites name them.
+        secrets: Their ARNs or names, as the sites name them.
         cores: Names and patterns of things; empty where only the name of a group is known.
         but_not: Names that match a pattern and belong elsewhere.
     """
@@ -60,7 +60,7 @@ class Grant:
     @property
     def size_bytes(self) -> int:
         """What its statement takes of a policy."""
-        resources = [exact_secret(arn) for arn in self.secrets]
+        resources = [exact_secret(each, _LONGEST_BEGINNING) for each in self.secrets]
         return len(json.dumps([self.conditions, resources])) + len(_FRAME)
 
     def halves(self) -> tuple[Grant, Grant]:
@@ -79,20 +79,31 @@ class Grant:
 _FRAME = '{"Action":"secretsmanager:GetSecretValue","Condition":,"Effect":"Allow","Resource":},'
 
 
-def exact_secret(arn: str) -> str:
+_LONGEST_BEGINNING = "arn:aws-us-gov:secretsmanager:ap-southeast-1:123456789012:secret:"
+"""Of the ARN of a secret that is known by its name, where the length alone is asked for."""
+
+
+def exact_secret(secret_id: str, own: str) -> str:
     """The secret as a resource of an IAM policy.
 
-    Secrets Manager adds a hyphen and six random characters to a secret's name. An ARN without them is
-    completed with six question marks, as its documentation asks for; a whole one stays exactly as it is.
+    Secrets Manager adds a hyphen and six random characters to a secret's name. A name, and an ARN without
+    them, are completed with six question marks, as its documentation asks for; a whole ARN stays exactly as
+    it is.
+
+    Args:
+        secret_id: Its ARN or name.
+        own: How the ARNs of the secrets of the fleet's own account and Region begin, up to the name.
     """
-    return arn if re.search(r"-[A-Za-z0-9]{6}$", arn) else f"{arn}-??????"
+    if is_whole_arn(secret_id):
+        return secret_id
+    return f"{secret_id if is_arn(secret_id) else own + secret_id}-??????"
 
 
 def grants_of(fleet: Fleet) -> list[Grant]:
     """What the cores' role has to allow secret by secret; sites with the same secrets are one grant."""
     readers: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for site in fleet.sites.values():
-        if (secrets := site.secret_arns()) and not _named_by_thing(fleet, site):
+        if (secrets := site.secret_ids()) and not _named_by_thing(fleet, site):
             readers.setdefault(secrets, []).append(cores_of(fleet, site))
     return [_grant(fleet, secrets, cores) for secrets, cores in sorted(readers.items())]
 
@@ -120,7 +131,7 @@ def cores_of(fleet: Fleet, site: Site) -> tuple[str, ...]:
 
 def open_sites(fleet: Fleet) -> list[str]:
     """Sites whose camera secrets every core may read, since their cores are not known."""
-    return [name for name, site in fleet.sites.items() if site.secret_arns() and not cores_of(fleet, site)]
+    return [name for name, site in fleet.sites.items() if site.secret_ids() and not cores_of(fleet, site)]
 
 
 def mistakes_of_secrets(fleet: Fleet) -> Iterator[Mistake]:
@@ -133,10 +144,6 @@ def mistakes_of_secrets(fleet: Fleet) -> Iterator[Mistake]:
             f"{count} policies",
         )
     for name, site in fleet.sites.items():
-        for secret in site.secret_arns():
-            if not secret.startswith("arn:"):
-                expected = "the ARN of a secret, which the cores' role is let read"
-                yield Mistake(f"sites.{name}", expected, f'the name "{secret}"')
         if _named_by_thing(fleet, site):
             yield from _elsewhere(fleet, name, site)
 
@@ -144,8 +151,8 @@ def mistakes_of_secrets(fleet: Fleet) -> Iterator[Mistake]:
 def _elsewhere(fleet: Fleet, name: str, site: Site) -> Iterator[Mistake]:
     """Secrets of other names: the core would be refused when it runs."""
     beginning = str(fleet.aws.camera_secrets).removesuffix("*").replace(THING, str(site.thing))
-    for arn in site.secret_arns():
-        found = arn.rpartition(":secret:")[2]
+    for secret in site.secret_ids():
+        found = secret_name(secret)
         if not found.startswith(beginning):
             expected = f"secrets of this site to be named {beginning}…, as aws.camera_secrets says"
             yield Mistake(f"sites.{name}", expected, found)

@@ -48,8 +48,10 @@ def test_the_mistake_of_the_readme_reads_as_it_says(tmp_path: Path) -> None:
     beginning, _, end = quoted.group(3).partition("…")
     example = blocks("yaml")[0]
     path = tmp_path / "fleet.yaml"
-    path.write_text(example.replace("{decode: keyframes,", "{max_fpss: 1, decode: keyframes,"))
-    with pytest.raises(Exception, match="max_fpss") as caught:
+    path.write_text(
+        example.replace("frames: {decode: keyframes,", "max_fps: 1\n        frames: {decode: keyframes,")
+    )
+    with pytest.raises(Exception, match=r"frames\.max_fps\?") as caught:
         load_fleet(path)
     assert str(caught.value).startswith(beginning)
     assert str(caught.value).endswith(end.strip())

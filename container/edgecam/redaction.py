@@ -10,6 +10,7 @@ import html
 import json
 import re
 import threading
+from collections.abc import Sequence
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
@@ -38,6 +39,11 @@ _WHOLE_URI = re.compile(rf"^([a-zA-Z][a-zA-Z0-9+.-]*)(://[^/@:\[]*:{_NO_PORT}.*@
 _PARAMETER = re.compile(
     r"((?:\b|[_-])(?:password|passwd|passphrase|pwd|pass|pw|token|secret|auth|apikey|api_key)\s*=\s*)"
     r"(\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|[^&\s;,/\"']+)",
+    re.IGNORECASE,
+)
+# --password VALUE, in two arguments of a program.
+_OPTION = re.compile(
+    r"--?(?:[\w-]*[_-])?(?:password|passwd|passphrase|pwd|pass|pw|token|secret|apikey|api[_-]key)",
     re.IGNORECASE,
 )
 # The private key of a device, whole or cut off, and the JSON Web Token that it signs.
@@ -71,6 +77,14 @@ def holds_password(uri: str) -> bool:
     whole = _WHOLE_URI.search(uri)
     userinfos = [whole.group(2)] if whole is not None else _userinfos(uri)
     return any(":" in userinfo.removeprefix("://") for userinfo in userinfos) or bool(_PARAMETER.search(uri))
+
+
+def holds_password_argument(arguments: Sequence[str]) -> bool:
+    """Whether a program's `arguments` carry a password: as in a URI, or behind an option of that name."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return any(holds_password(each) for each in arguments) or any(
+        _OPTION.fullmatch(option) and value and not value.startswith("-") for option, value in pairs
+    )
 
 
 def _userinfos(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from fleet.bucket_parts import mistakes_of_parts
 from fleet.camera_secrets import mistakes_of_secrets
 from fleet.checks.cores import mistakes_of_cores
 from fleet.checks.devices import mistakes_of_devices, mistakes_of_registry, mistakes_of_same_devices
+from fleet.checks.pipelines import mistakes_of_pipelines
 from fleet.checks.placement import mistakes_of_placement
 from fleet.checks.sites import (
     mistakes_of_core_files,
@@ -27,6 +28,7 @@ def mistakes_of(fleet: Fleet) -> list[Mistake]:
         mistakes_of_output_names(fleet.sites),
         mistakes_of_core_files(fleet.sites),
         mistakes_of_own_names(fleet),
+        mistakes_of_pipelines(fleet.sites),
         mistakes_of_other_variants(fleet.sites),
         mistakes_of_unused_bucket(fleet),
         mistakes_of_parts(fleet),

@@ -58,7 +58,9 @@ def mistakes_of_other_variants(sites: Mapping[str, Site]) -> Iterator[Mistake]:
     for name, site in sites.items():
         if site.variant == FRAME_GRABBER:
             for path in _uploader_settings(site):
-                expected = f"it only with variant: {GCS_UPLOADER}, which records and uploads"
+                # Without the bucket, the next look would ask for it.
+                bucket = " and a bucket" if path.startswith("cameras") and site.bucket is None else ""
+                expected = f"it only with variant: {GCS_UPLOADER}{bucket}, which records and uploads"
                 yield Mistake(f"sites.{name}.{path}", expected, f"variant: {FRAME_GRABBER}")
         elif not any(camera.recording.enabled for camera in site.cameras):
             yield Mistake(

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgecam.config.secret_ids import is_arn, is_secret_id, is_whole_arn, secret_name
 from edgecam.redaction import HIDDEN, redact
 from fleet.command.site_states import SiteState, States
 
 _VALUE_LENGTH = 60
-_SECRET_ARN = re.compile(
-    r"arn:[a-z-]+:secretsmanager:[^:]+:\d{12}:secret:([A-Za-z0-9/_+=.@-]+?)(-[A-Za-z0-9]{6})?"
-)
+_RANDOM_LENGTH = 7  # a hyphen and six characters, which Secrets Manager adds to a name
 _SECRET_KEY = re.compile(r"pass|pwd|secret|token|key|credential", re.IGNORECASE)
 _NAMES_ONLY = re.compile(r"^cameras\.[^.]+\.(credentials|device\.key)\.(username|\w*_?(file|env))$")
 """Settings of a camera that name a secret, and do not hold it."""
@@ -128,19 +127,19 @@ def _change(path: str, old: Any, new: Any) -> Change:
 
 def shown_value(path: str, value: Any) -> str:
     """`value` as it may be printed: secrets by their names, nothing that looks like one."""
-    if _SECRET_KEY.search(path) and not _NAMES_ONLY.search(path) and not _is_arn(value):
+    if _SECRET_KEY.search(path) and not _NAMES_ONLY.search(path) and not _is_secret_id(value):
         return HIDDEN
     text = redact(json.dumps(_by_name(value), ensure_ascii=False)) if not isinstance(value, str) else ""
     text = text or redact(str(_by_name(value)))
     return text if len(text) <= _VALUE_LENGTH else f"{text[:_VALUE_LENGTH]}…"
 
 
-def _is_arn(value: Any) -> bool:
+def _is_secret_id(value: Any) -> bool:
     if isinstance(value, list):
-        return all(map(_is_arn, value))
+        return all(map(_is_secret_id, value))
     if isinstance(value, dict):
-        return all(map(_is_arn, value.values()))
-    return isinstance(value, str) and _SECRET_ARN.fullmatch(value) is not None
+        return all(map(_is_secret_id, value.values()))
+    return isinstance(value, str) and is_secret_id(value)
 
 
 def _by_name(value: Any) -> Any:
@@ -152,5 +151,7 @@ def _by_name(value: Any) -> Any:
         return named["arn"] if named.keys() == {"arn"} else named
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
-    match = _SECRET_ARN.fullmatch(value) if isinstance(value, str) else None
-    return f"secret {match[1]}" if match else value
+    if not isinstance(value, str) or not is_arn(value):
+        return value
+    name = secret_name(value)
+    return f"secret {name[:-_RANDOM_LENGTH] if is_whole_arn(value) else name}"

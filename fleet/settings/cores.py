@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from edgecam.config.forms import form
 from edgecam.config.validation import Model
 
 ALL_CORES = "edgecam-cores"
@@ -36,6 +37,10 @@ CorePattern = Annotated[str, AfterValidator(_name_or_pattern)]
 IotName = Annotated[str, AfterValidator(_alias)]
 GroupName = Annotated[str, AfterValidator(_group)]
 
+NucleusVersion = Annotated[
+    str, form(r"2\.\d{1,3}\.\d{1,3}", 'a version of the classic nucleus, such as "2.18.0"')
+]
+
 RetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
@@ -55,9 +60,8 @@ class Provisioning(Model):
         description="true lets a core register that has a certificate already, such as one that is installed "
         "again. Then anybody with a claim can become any core.",
     )
-    nucleus_version: str = Field(
+    nucleus_version: NucleusVersion = Field(
         default="2.18.0",
-        pattern=r"^2\.\d{1,3}\.\d{1,3}$",
         description="Of the classic nucleus, in the commands that install it.",
     )
     role_alias: IotName | None = Field(

@@ -53,6 +53,6 @@ class Fleet(Model):
         """Whether any camera is made a device."""
         return any(site.devices for site in self.sites.values())
 
-    def secret_arns(self) -> tuple[str, ...]:
+    def secret_ids(self) -> tuple[str, ...]:
         """The secrets that the sites' cameras name, sorted, each once."""
-        return tuple(sorted({arn for site in self.sites.values() for arn in site.secret_arns()}))
+        return tuple(sorted({each for site in self.sites.values() for each in site.secret_ids()}))

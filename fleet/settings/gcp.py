@@ -11,8 +11,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from edgecam.config.forms import Audience, ProjectId, ServiceAccount, form
+from edgecam.config.secret_ids import SecretId
 from edgecam.config.validation import Model
-from edgecam.config.values import AUDIENCE, PROJECT_ID, SECRET_ARN
 from fleet.settings.registry import Registry, embedded
 
 
@@ -34,25 +35,26 @@ def _member(text: str) -> str:
 
 
 GcsBucketName = Annotated[str, AfterValidator(_bucket_name)]
+Location = Annotated[
+    str, form(r"[A-Za-z]+(-[A-Za-z]+)?\d*", "where buckets may lie, such as EU or europe-west3")
+]
 Member = Annotated[str, AfterValidator(_member)]
 
 
 class Login(Model):
     """Who makes the bucket: the function's AWS role by federation, or a service account's key."""
 
-    audience: str | None = Field(
-        default=None, pattern=AUDIENCE, description="The full name of the workload identity provider."
+    audience: Audience | None = Field(
+        default=None, description="The full name of the workload identity provider."
     )
-    service_account: str | None = Field(
+    service_account: ServiceAccount | None = Field(
         default=None,
-        pattern=r"^[^@\s/]+@[^@\s/]+$",
         description="With audience: the service account to act as; default the federated identity itself.",
     )
-    secret: str | None = Field(
+    secret: SecretId | None = Field(
         default=None,
-        pattern=SECRET_ARN,
-        description="In place of audience: ARN of an AWS Secrets Manager secret that holds the JSON key of a "
-        "service account.",
+        description="In place of audience: ARN or name of an AWS Secrets Manager secret that holds the JSON "
+        "key of a service account.",
     )
 
     @model_validator(mode="after")
@@ -71,9 +73,8 @@ class RecordingBucket(Model):
     create: bool = Field(
         default=True, description="false: it exists, and nothing of it is touched or looked after."
     )
-    location: str | None = Field(
+    location: Location | None = Field(
         default=None,
-        pattern=r"^[A-Za-z]+(-[A-Za-z]+)?\d*$",
         description="Where recordings lie, such as `EU` or `europe-west3`; cannot be changed later. Required "
         "to create it.",
     )
@@ -117,9 +118,8 @@ class RecordingBucket(Model):
 class Gcp(Model):
     """The Google side: where recordings go, and where cameras are devices."""
 
-    project: str | None = Field(
+    project: ProjectId | None = Field(
         default=None,
-        pattern=PROJECT_ID,
         description="Id of the project of bucket and registry.",
     )
     login: Login | None = Field(

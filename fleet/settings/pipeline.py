@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from edgecam.config.forms import form
 from edgecam.config.validation import Model
 
 
@@ -30,6 +31,9 @@ Repository = Annotated[str, AfterValidator(_repository)]
 PlainName = Annotated[str, AfterValidator(_plain)]
 
 
+Qualifier = Annotated[str, form(r"[A-Za-z0-9_-]{1,10}", "1 to 10 letters, digits, hyphens and underscores")]
+
+
 class Pipeline(Model):
     """Who may deploy without a stored key: jobs of one repository, in one environment, on one branch."""
 
@@ -45,8 +49,7 @@ class Pipeline(Model):
         default=True,
         description="false: GitHub is an identity provider of the account already; an account has it once.",
     )
-    bootstrap_qualifier: str = Field(
+    bootstrap_qualifier: Qualifier = Field(
         default="hnb659fds",
-        pattern=r"^[A-Za-z0-9_-]{1,10}$",
         description="The qualifier that `cdk bootstrap` was run with.",
     )

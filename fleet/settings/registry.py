@@ -6,13 +6,26 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from edgecam.config.brokers import BridgeHost, CloudIot, StatePayload
+from edgecam.config.brokers import (
+    BridgeCaFile,
+    BridgeHost,
+    BridgePort,
+    BridgeTokenS,
+    Payload,
+    RegistryId,
+    RegistryRegion,
+    StateEveryS,
+    StatePayload,
+)
+from edgecam.config.forms import form
+from edgecam.config.hosts import parse_authority
+from edgecam.config.secret_ids import SecretId
 from edgecam.config.validation import Model
-from edgecam.config.values import MOST_COUNTED, SECRET_ARN, AbsolutePath
+from edgecam.config.values import MOST_COUNTED
 
 CLEARBLADE_REGIONS = ("asia-east1", "europe-west1", "us-central1")
 """Where ClearBlade IoT Core is (https://clearblade.atlassian.net/wiki/spaces/IC/pages/2203582552/Requirements)."""
@@ -22,39 +35,43 @@ def embedded(service: str) -> AfterValidator:
     """Check the address of an embedded service that replaces a provider; `service` names it."""
 
     def check(url: str) -> str:
-        if not re.fullmatch(r"http://(localhost|127\.0\.0\.1):\d{1,5}", url):
+        is_here = re.fullmatch(r"http://(localhost|127\.0\.0\.1):[^/?#@]*", url)
+        if is_here is None:
             raise ValueError(f"expected http://localhost:PORT: it is for {service}, which asks for no login")
+        parse_authority(url.removeprefix("http://"))
         return url
 
     return AfterValidator(check)
 
 
-def _as_for_a_node(name: str) -> Any:
-    """The default, the limits and the description that a node's own setting has."""
-    return CloudIot.model_fields[name]
+Topic = Annotated[
+    str,
+    form(
+        r"projects/[a-z0-9.:-]+/topics/[A-Za-z][A-Za-z0-9._~+%-]{2,254}",
+        "a topic of Pub/Sub, projects/PROJECT/topics/TOPIC",
+    ),
+]
 
 
 class Registry(Model):
     """The registry of the devices, and their keys."""
 
-    name: str = _as_for_a_node("registry")
-    region: str = _as_for_a_node("region")
+    name: RegistryId
+    region: RegistryRegion
     provider: Literal["clearblade", "google"] = Field(
         description="Whose API keeps the devices: ClearBlade IoT Core's, or Google's, whose own service "
         "ended in 2023."
     )
-    secret: str | None = Field(
+    secret: SecretId | None = Field(
         default=None,
-        pattern=SECRET_ARN,
-        description="With `clearblade`: ARN of an AWS Secrets Manager secret that holds the JSON of its "
-        "service account.",
+        description="With `clearblade`: ARN or name of an AWS Secrets Manager secret that holds the JSON of "
+        "its service account.",
     )
     create: bool = Field(
         default=True, description="false: the registry exists, and only devices are made in it."
     )
-    event_topic: str | None = Field(
+    event_topic: Topic | None = Field(
         default=None,
-        pattern=r"^projects/[a-z0-9.:-]+/topics/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$",
         description="Pub/Sub topic of the new registry, `projects/P/topics/T`, for what came of commands; "
         "without one, a device that publishes an event is disconnected.",
     )
@@ -83,11 +100,11 @@ class Registry(Model):
         default=None,
         description="The MQTT bridge of the nodes; default ClearBlade's of the region, none with `google`.",
     )
-    port: int = _as_for_a_node("port")
-    ca_file: AbsolutePath | None = _as_for_a_node("ca_file")
-    token_s: int = _as_for_a_node("token_s")
-    every_s: float = _as_for_a_node("every_s")
-    payload: StatePayload = _as_for_a_node("payload")
+    port: BridgePort = 8883
+    ca_file: BridgeCaFile = None
+    token_s: BridgeTokenS = 3600
+    every_s: StateEveryS = 60.0
+    payload: Payload = StatePayload.JSON
     endpoint: Annotated[str, embedded("an embedded Cloud IoT")] | None = Field(
         default=None,
         description="For tests: an embedded Cloud IoT, `http://localhost:PORT`, in place of the provider's.",
@@ -99,7 +116,8 @@ class Registry(Model):
             raise ValueError("expected secret only with provider: clearblade (gcp.login is Google's)")
         if self.provider == "clearblade" and self.secret is None and self.endpoint is None:
             raise ValueError(
-                "expected secret, the ARN of the secret that holds ClearBlade's service account, found none"
+                "expected secret, the ARN or name of the secret that holds ClearBlade's service account, "
+                "found none"
             )
         return self
 

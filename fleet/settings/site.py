@@ -6,16 +6,20 @@ Every mistake is found here, at synth, with the path of the setting, what was ex
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails
 
 from container.image.inputs import FRAME_GRABBER, GCS_UPLOADER
 from edgecam.config.brokers import DeviceId
 from edgecam.config.node import NodeConfig
+from edgecam.config.secret_ids import is_whole_arn
 from edgecam.config.validation import Model
 from edgecam.config.values import CameraId
 from edgecam.launch.docker_options import DockerOptions
+from edgecam.redaction import holds_password_argument
 from fleet.settings.gcp import Member
 from fleet.settings.names import ComponentName, PlainVersion, SiteName, ThingName
 from fleet.settings.rollout import Rollout
@@ -119,15 +123,31 @@ class Site(NodeConfig):
             )
         return site
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_go(cls, site: Any, validated: ModelWrapValidatorHandler[Self]) -> Self:
+        """What settings have to do with each other, beside what is wrong with single ones: pydantic would
+        ask for it when those are right."""
+        problems = list(_between_settings(site)) if isinstance(site, dict) else []
+        if not problems:
+            return validated(site)
+        found = [
+            InitErrorDetails(type="value_error", loc=(), input=site, ctx={"error": ValueError(problem)})
+            for problem in problems
+        ]
+        try:
+            validated(site)
+        except ValidationError as error:
+            found += [
+                InitErrorDetails(
+                    type=each["type"], loc=each["loc"], input=each["input"], ctx=each.get("ctx", {})
+                )
+                for each in error.errors(include_url=False)
+            ]
+        raise ValidationError.from_exception_data(cls.__name__, found)
+
     @model_validator(mode="after")
-    def _devices_of_one_core(self) -> Self:
-        if self.devices and self.thing is None:
-            raise ValueError(
-                "expected thing beside devices: true: every core of a group would be the same devices, and "
-                "of those only one can be connected"
-            )
-        if self.device_ids and not self.devices:
-            raise ValueError("expected device_ids only with devices: true")
+    def _devices_of_its_cameras(self) -> Self:
         unknown = self.device_ids.keys() - {camera.id for camera in self.cameras}
         if unknown:
             raise ValueError(
@@ -135,12 +155,15 @@ class Site(NodeConfig):
             )
         return self
 
-    @model_validator(mode="after")
-    def _one_target(self) -> Self:
-        target_of(self._named_targets)
-        if self.create_thing_group and self.thing_group is None:
-            raise ValueError("expected create_thing_group only with thing_group")
-        return self
+    @field_validator("entrypoint", "command")
+    @classmethod
+    def _no_password(cls, arguments: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if holds_password_argument([arguments] if isinstance(arguments, str) else arguments):
+            raise ValueError(
+                "expected arguments without a password, which everybody who reads the configuration would "
+                "see: a camera's belongs into its credentials, found one (***)"
+            )
+        return arguments
 
     @field_validator("components")
     @classmethod
@@ -169,9 +192,38 @@ class Site(NodeConfig):
         return _dump(self.docker)
 
     @property
+    def expects_bucket(self) -> bool:
+        """Without one, what is recorded has nowhere to go; that other variants do not record is a mistake of
+        its own."""
+        return self.variant == GCS_UPLOADER
+
+    @property
     def uses_secret_manager(self) -> bool:
         """Whether the cores get secrets through the Greengrass secret manager (Nucleus Lite has none)."""
-        return self.nucleus == "classic" and bool(self.secret_arns())
+        return self.nucleus == "classic" and bool(self.whole_secret_arns)
+
+    @property
+    def whole_secret_arns(self) -> tuple[str, ...]:
+        """The secrets that the nucleus' secret manager can fetch; the node itself asks for the others."""
+        return tuple(secret for secret in self.secret_ids() if is_whole_arn(secret))
+
+
+def _between_settings(site: dict[str, Any]) -> Iterator[str]:
+    """What is wrong between the settings of a site as they were written."""
+    named = {kind.setting: site.get(kind.setting) for kind in KINDS}
+    try:
+        target_of(named)
+    except ValueError as error:
+        yield str(error)
+    if site.get("create_thing_group") is True and named["thing_group"] is None:
+        yield "expected create_thing_group only with thing_group, found none"
+    if site.get("devices") is True and named["thing"] is None:
+        yield (
+            "expected thing beside devices: true: every core of a group would be the same devices, and of "
+            "those only one can be connected, found none"
+        )
+    if site.get("device_ids") and site.get("devices") is not True:
+        yield "expected device_ids only with devices: true, found no such setting"
 
 
 def _dump(model: Model) -> dict[str, Any]:

@@ -52,5 +52,6 @@ def target_of(named: Mapping[str, str | None]) -> Target:
     found = [kind(name) for kind in KINDS if (name := named[kind.setting]) is not None]
     if len(found) != 1:
         *others, last = (kind.setting for kind in KINDS)
-        raise ValueError(f"expected {', '.join(others)} or {last}, one of them")
+        written = " and ".join(kind.setting for kind in KINDS if named[kind.setting] is not None)
+        raise ValueError(f"expected {', '.join(others)} or {last}, one of them, found {written or 'none'}")
     return found[0]

@@ -6,10 +6,19 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from edgecam.config.forms import form
 from edgecam.config.storage import MOST_SPOOL_BYTES
 from edgecam.config.validation import Model
 from edgecam.config.values import MOST_COUNTED
 
+TopicArn = Annotated[
+    str,
+    form(
+        r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}",
+        "the ARN of an SNS topic, arn:aws:sns:REGION:ACCOUNT:NAME",
+    ),
+]
+MailAddress = Annotated[str, form(r"[^@\s]+@[^@\s]+\.[^@\s]+", "a mail address, such as cameras@example.com")]
 Count = Annotated[int, Field(ge=1, le=MOST_COUNTED)]
 
 
@@ -42,14 +51,12 @@ class Alarms(Model):
 class Watch(Model):
     """Alarms and a dashboard. Cameras are watched where `aws_iot: {enabled: true}` sends their states."""
 
-    topic: str | None = Field(
+    topic: TopicArn | None = Field(
         default=None,
-        pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}$",
         description="ARN of the SNS topic that is notified; it has to let CloudWatch publish.",
     )
-    email: str | None = Field(
+    email: MailAddress | None = Field(
         default=None,
-        pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
         description="In place of topic: an address, for a topic that is made. It gets a mail to confirm.",
     )
     every_min: int = Field(default=5, ge=1, le=60, description="Minutes between two runs over all cameras.")

@@ -55,7 +55,7 @@ class GcsBucket(Construct):
                 description="Makes the bucket of the recordings at Google, and sees to its settings.",
                 code=GCS_BUCKET.code,
                 timeout=_TIMEOUT,
-                statements=read_secrets(gcp.login.secret if gcp.login is not None else None),
+                statements=read_secrets(self, gcp.login.secret if gcp.login is not None else None),
                 environment={"STORAGE_EMULATOR_HOST": gcp.endpoint} if gcp.endpoint else None,
             ),
             packed=_packed(self),

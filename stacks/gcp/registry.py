@@ -73,7 +73,7 @@ class DeviceRegistry(Construct):
                 description="Makes the registry of the devices, the devices, and their keys.",
                 code=packed.code,
                 timeout=_TIMEOUT,
-                statements=[*read_secrets(login), _keys(self)],
+                statements=[*read_secrets(self, login), _keys(self)],
                 environment={"CLOUD_IOT_ENDPOINT": registry.endpoint} if registry.endpoint else None,
             ),
             packed=_packed(self, packed),

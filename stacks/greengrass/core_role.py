@@ -13,6 +13,7 @@ from constructs import Construct
 from fleet.camera_secrets import THING, Grant, exact_secret
 from fleet.devices import SECRETS
 from stacks.functions.nag import acknowledge_wildcard
+from stacks.functions.own_secrets import own_secrets
 from stacks.greengrass.core_policy import PLACEHOLDER, core_policy
 
 ROLE_ALIAS = "EdgecamCoreRoleAlias"
@@ -86,7 +87,7 @@ class CoreDeviceRole(Construct):
             statements = [
                 iam.PolicyStatement(
                     actions=["secretsmanager:GetSecretValue"],
-                    resources=[exact_secret(arn) for arn in grant.secrets],
+                    resources=[exact_secret(each, own_secrets(self)) for each in grant.secrets],
                     conditions=grant.conditions or None,
                 )
                 for grant in grants

@@ -97,8 +97,9 @@ def components_of(
 ) -> dict[str, dict[str, Any]]:
     """What runs on the cores of `site`: component → version, and what is merged into its configuration.
 
-    The secret manager gets the cameras' passwords, not the devices' keys: it takes whole ARNs only, and
-    theirs end in random characters. Nor is it missed: a core without network needs no token, and the manager
+    The secret manager gets those of the cameras' passwords whose whole ARNs are known, since it takes no
+    others (SecretManager.java of the component, VALID_SECRET_ARN_PATTERN), and not the devices' keys: theirs
+    end in random characters. Nor is it missed: a core without network needs no token, and the manager
     would put a copy on the core's disk.
     """
     components: dict[str, dict[str, Any]] = {
@@ -109,7 +110,7 @@ def components_of(
     if access := _access_control(site, configuration["node"], name):
         configuration["accessControl"] = access
     if site.uses_secret_manager:
-        arns = site.secret_arns()
+        arns = site.whole_secret_arns
         manager = components.setdefault(SECRET_MANAGER, {"version": SECRET_MANAGER_VERSION, "merge": {}})
         manager["merge"].setdefault("periodicRefreshIntervalMin", SECRET_REFRESH_MIN)
         others = manager["merge"].get("cloudSecrets", [])
@@ -140,7 +141,7 @@ def _access_control(site: Site, node: Mapping[str, Any], name: str) -> dict[str,
     """What is laid over the recipe's accessControl, which the reset has brought back."""
     access: dict[str, Any] = {}
     if site.uses_secret_manager:
-        access |= _may_read(name, site.secret_arns())
+        access |= _may_read(name, site.whole_secret_arns)
     if site.thing is not None and node.get("aws_iot", {}).get("enabled"):
         access |= _may_publish(name, site.thing)
     return access

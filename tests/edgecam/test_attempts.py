@@ -118,7 +118,7 @@ KINDS = [
     "file://{folder}/noise.mp4",
     "file://{folder}/broken.h264",
     "images://{folder}/none_%d.jpg",
-    "test://?pattern=none",
+    "pipeline:videotestsrc ! no-such-element",
     "pipeline:videotestsrc num-buffers=1 ! fakesink",
 ]
 
@@ -262,6 +262,22 @@ def test_what_comes_without_a_picture_is_bounded(
         error = failure(worker(tmp_path, hostile.uri, connect_timeout_s=60))
         assert isinstance(error, SourceFlooded)
         eventually(lambda: hostile.open_connections == 0)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:70000", "127.0.0.1:abc", "[fd00::21", "fd00::21:554", ""])
+def test_redirect_to_nowhere_is_the_cameras_fault(tmp_path: Path, address: str) -> None:
+    def redirect_to_nowhere(connection: CameraEnd) -> None:
+        while True:
+            request = connection.request()
+            if request.method == "DESCRIBE":
+                connection.answer(request, MOVED, [f"Location: rtsp://{address}/x"])
+            else:
+                connection.answer(request)
+
+    with HostileCamera(redirect_to_nowhere) as hostile:
+        fault = failure(worker(tmp_path, hostile.uri))
+    assert type(fault) is not SourceError
+    assert "unexpected fault" not in str(fault)
 
 
 def test_redirects_are_followed_a_few_times_only(tmp_path: Path) -> None:

@@ -183,16 +183,3 @@ def test_secrets_that_no_policies_have_room_for_ask_for_names_after_things(
         "fleet.yaml: aws.camera_secrets: expected names of secrets by the thing that reads them, such as "
         "cameras/{thing}/*: a role has room for 8 policies"
     )
-
-
-def test_secret_that_a_device_names_without_its_arn_is_refused_since_nobody_could_be_let_read_it(
-    write_fleet: Callable[[str], Path],
-) -> None:
-    where = "{project: our-project, region: us-central1, registry: cameras, host: bridge.example.com}"
-    camera = '{id: gate, uri: "rtsp://h/1", device: {key: {secret: our/key}}}'
-    fleet = f"sites: {{gate: {{thing: core, nucleus: lite, cloud_iot: {where}, cameras: [{camera}]}}}}"
-    for more in ("", "\naws: {camera_secrets: 'cameras/{thing}/*'}"):
-        assert mistakes(write_fleet(fleet + more))[0] == (
-            "fleet.yaml: sites.gate: expected the ARN of a secret, which the cores' role is let read, found the "
-            'name "our/key"'
-        )

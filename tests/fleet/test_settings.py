@@ -60,13 +60,12 @@ def test_commented_example_of_the_shipped_fleet_is_valid_too(write_fleet: Write)
         ("{}", "fleet.yaml: sites: expected a value, found nothing"),
         (
             SITE % ", thing_group: g",
-            "fleet.yaml: sites.lobby: expected thing or thing_group, one of them, found a mapping with the keys "
-            "thing, cameras, thing_group",
+            "fleet.yaml: sites.lobby: expected thing or thing_group, one of them, found thing and "
+            "thing_group",
         ),
         (
             SITE % ", create_thing_group: true",
-            "fleet.yaml: sites.lobby: expected create_thing_group only with thing_group, found a mapping with "
-            "the keys thing, cameras, create_thing_group",
+            "fleet.yaml: sites.lobby: expected create_thing_group only with thing_group, found none",
         ),
         (
             SITE % ", components: {aws.greengrass.Cli: 2.1}",
@@ -324,7 +323,7 @@ def test_secret_manager_is_for_classic_sites_with_secrets(write_fleet: Write) ->
         "lite": False,
         "open": False,
     }
-    assert fleet.secret_arns() == (secret,)
+    assert fleet.secret_ids() == (secret,)
 
 
 def test_fleet_is_named_by_context_or_lies_beside_the_app(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from container.image.elements import elements, listed
 from container.image.inputs import PROJECT
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -68,6 +69,11 @@ def test_every_element_the_program_needs_can_be_inspected(run: Run) -> None:
     asked = run("python3", "-c", _INSPECT_EACH, *ELEMENTS)
     assert asked.returncode == 0, asked.stderr
     assert asked.stdout.split() == []
+
+
+def test_elements_that_a_pipeline_may_name_are_those_of_the_image(run: Run) -> None:
+    """`docker run --rm IMAGE gst-inspect-1.0 | python -m container.image.elements` writes the list again."""
+    assert elements() == tuple(listed(run("gst-inspect-1.0").stdout))
 
 
 def test_inspecting_an_element_that_is_not_there_says_so(run: Run) -> None:

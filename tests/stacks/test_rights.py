@@ -106,9 +106,25 @@ def test_fleet_without_secrets_grants_no_secret(synthesize: Synthesize) -> None:
     assert ("secretsmanager:GetSecretValue",) not in rights(template, "CoresRole")
 
 
-def test_whole_secret_arn_is_granted_as_it_is_and_a_partial_one_with_its_six_characters() -> None:
-    assert exact_secret("arn:x:secret:gate-AbCdEf") == "arn:x:secret:gate-AbCdEf"
-    assert exact_secret("arn:x:secret:gate") == "arn:x:secret:gate-??????"
+def test_whole_secret_arn_is_granted_as_it_is_and_what_lacks_its_six_characters_with_them() -> None:
+    arn, own = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:gate", "arn:own:secret:"
+    assert exact_secret(f"{arn}-AbCdEf", own) == f"{arn}-AbCdEf"
+    assert exact_secret(arn, own) == f"{arn}-??????"
+    assert exact_secret("cameras/gate", own) == "arn:own:secret:cameras/gate-??????"
+    assert exact_secret("cameras/gate-AbCdEf", own) == "arn:own:secret:cameras/gate-AbCdEf-??????"
+
+
+def test_secret_that_is_known_by_its_name_is_granted_in_the_stacks_own_account(
+    synthesize: Synthesize,
+) -> None:
+    text = (
+        "sites: {a: {thing: core-a, cameras: "
+        '[{id: a, uri: "rtsp://h/1", credentials: {secret: cameras/gate}}]}}'
+    )
+    template = synthesize(text)["EdgecamFoundation"]
+    assert rights(template, "CoresRole")["secretsmanager:GetSecretValue",] == [
+        "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:cameras/gate-??????"
+    ]
 
 
 def test_copier_may_read_its_assets_only(copier: Rights) -> None:

@@ -51,7 +51,7 @@ def open_gcs(uri: str, rest: str, google: Google, upload: Upload, clock: Clock) 
 
     emulator = os.environ.get(EMULATOR_VARIABLE)
     origin = (emulator if "://" in emulator else f"http://{emulator}") if emulator else SERVICE
-    http = HttpClient(origin, stall_timeout_s=upload.stall_timeout_s, clock=clock)
+    http = HttpClient(origin, stall_timeout_s=upload.stall_timeout_s, clock=clock, named=EMULATOR_VARIABLE)
     login = open_login(google, clock=clock, emulated=bool(emulator))
     return GcsBucket(uri, rest, http=http, login=login, part_bytes=upload.part_bytes)
 

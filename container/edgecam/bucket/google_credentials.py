@@ -21,7 +21,7 @@ from google.oauth2 import service_account
 from edgecam.bucket.http_client import HttpClient
 from edgecam.clock import Clock
 from edgecam.config.storage import Google
-from edgecam.errors import StoreError
+from edgecam.errors import ConfigurationError, StoreError
 from edgecam.redaction import SECRETS
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -142,9 +142,12 @@ class AuthRequests(google_transport.Request):
         """See the base class."""
         parts = urlsplit(url)
         content = body.encode() if isinstance(body, str) else body or b""
-        http = HttpClient(
-            f"{parts.scheme}://{parts.netloc}", stall_timeout_s=timeout or _TIMEOUT_S, clock=self._clock
-        )
+        try:
+            http = HttpClient(
+                f"{parts.scheme}://{parts.netloc}", stall_timeout_s=timeout or _TIMEOUT_S, clock=self._clock
+            )
+        except ConfigurationError as error:  # of a key file's own token_uri
+            raise TransportError(str(error)) from error
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         try:
             response = http.request(

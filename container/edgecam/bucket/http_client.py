@@ -7,26 +7,26 @@ of 256 KiB from the file to the socket.
 
 from __future__ import annotations
 
-import base64
 import http.client
 import math
 import os
 import socket
 import ssl
 import threading
-import urllib.request
 from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache, partial
 from io import FileIO
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from edgecam.bucket.crc32c import Running
 from edgecam.bucket.http_connection import Body, Connection, Response
 from edgecam.bucket.interface import LONGEST_ASKED_DELAY_S, RateLimit
+from edgecam.bucket.proxy import Proxy, proxy_for
 from edgecam.clock import Clock
-from edgecam.errors import StoreRefused, StoreUnavailable
-from edgecam.redaction import SECRETS
+from edgecam.config.hosts import Address, parse_authority
+from edgecam.errors import ConfigurationError, Mistake, StoreRefused, StoreUnavailable
+from edgecam.redaction import SECRETS, redact
 
 __all__ = ["PIECE_BYTES", "Body", "HttpClient", "Response", "pieces"]
 
@@ -43,16 +43,21 @@ class HttpClient:
         origin: `https://HOST` or `http://HOST:PORT`.
         stall_timeout_s: Without a byte moving for this long, seconds, a request has failed.
         clock: For what `Retry-After` means.
+        named: The variable that has named `origin`, for errors.
+
+    Raises:
+        ConfigurationError: `origin` has another form.
     """
 
-    def __init__(self, origin: str, *, stall_timeout_s: float, clock: Clock) -> None:
-        parts = urlsplit(origin)
-        self.host = parts.hostname or ""
-        self._secure = parts.scheme == "https"
-        self._port = parts.port or (443 if self._secure else 80)
+    def __init__(self, origin: str, *, stall_timeout_s: float, clock: Clock, named: str = "address") -> None:
+        scheme, _, netloc = origin.rstrip("/").partition("://")
+        self._address = _expected_address(scheme, netloc, named)
+        self.host = self._address.in_uri
+        self._secure = scheme == "https"
+        self._port = self._address.port or (443 if self._secure else 80)
         self._stall_timeout_s = stall_timeout_s
         self._clock = clock
-        self._proxy = _proxy(parts.scheme, parts.netloc)
+        self._proxy = cache(partial(proxy_for, scheme, netloc))  # what it raises is not kept
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._context: ssl.SSLContext | None = None
@@ -79,14 +84,17 @@ class HttpClient:
 
         Raises:
             StoreUnavailable: no response came, however much was sent.
-            StoreRefused: the service is not who it should be.
+            StoreRefused: the service is not who it should be, or the proxy is none.
         """
+        proxy = self._proxy()
         connection = self._take()
         while True:
             reused = connection is not None
-            connection = connection or self._new()
+            connection = connection or self._new(proxy)
             try:
-                response = connection.ask(method, self._target(target), headers, length, body, rate_limit)
+                response = connection.ask(
+                    method, self._target(target, proxy), headers, length, body, rate_limit
+                )
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 # Stale keep-alive: the service may just have closed an idle connection, no failure.
@@ -135,17 +143,17 @@ class HttpClient:
         with self._lock:
             self._idle.append(connection)
 
-    def _new(self) -> Connection:
-        host, port = (self._proxy.hostname or "", self._proxy.port or 80) if self._proxy else (self.host, 0)
+    def _new(self, proxy: Proxy | None) -> Connection:
+        first, port = (proxy.address, proxy.port) if proxy else (self._address, self._port)
         connection = Connection(
-            host, port or self._port, self._stall_timeout_s, self._clock, self._trust(), self.host
+            first.host, port, self._stall_timeout_s, self._clock, self._trust(), self._address.host
         )
-        if self._proxy and self._secure:
-            connection.set_tunnel(self.host, self._port, headers=_proxy_login(self._proxy))
+        if proxy and self._secure:
+            connection.lead_to(self._address, self._port, proxy.login)
         return connection
 
-    def _target(self, target: str) -> str:
-        if self._proxy and not self._secure:
+    def _target(self, target: str, proxy: Proxy | None) -> str:
+        if proxy and not self._secure:
             return f"http://{self.host}:{self._port}{target}"
         return target
 
@@ -170,15 +178,21 @@ class HttpClient:
         return StoreUnavailable(f"{self.host}: {SECRETS.shown(message)}")
 
 
+def _expected_address(scheme: str, netloc: str, named: str) -> Address:
+    problem = ""
+    try:
+        if scheme in ("http", "https"):
+            return parse_authority(netloc)
+    except ValueError as error:
+        problem = f" ({error})"
+    mistake = Mistake(
+        named, f"http://HOST:PORT or https://HOST:PORT{problem}", redact(f"{scheme}://{netloc}")
+    )
+    raise ConfigurationError([mistake])
+
+
 def _is_stall(error: Exception) -> bool:
     return isinstance(error, TimeoutError)
-
-
-def _proxy_login(proxy: SplitResult) -> dict[str, str]:
-    if not proxy.username:
-        return {}
-    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
 
 
 def pieces(file: FileIO, start: int, length: int, running: Running | None = None) -> Iterator[bytes]:
@@ -195,12 +209,3 @@ def pieces(file: FileIO, start: int, length: int, running: Running | None = None
         start += len(piece)
         length -= len(piece)
         yield piece
-
-
-def _proxy(scheme: str, netloc: str) -> SplitResult | None:
-    """The proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name (a nucleus sets them)."""
-    proxies = urllib.request.getproxies()
-    uri = proxies.get(scheme) or proxies.get("all")
-    if not uri or urllib.request.proxy_bypass(netloc):
-        return None
-    return urlsplit(uri if "://" in uri else f"http://{uri}")

@@ -14,6 +14,7 @@ from edgecam import __version__
 from edgecam.bucket.interface import RateLimit
 from edgecam.bucket.stall_timeout import StallTimeoutSocket
 from edgecam.clock import Clock
+from edgecam.config.hosts import Address
 
 _LONGEST_RESPONSE_BYTES = 1024 * 1024
 
@@ -61,6 +62,13 @@ class Connection(http.client.HTTPConnection):
                 raise
         self._socket = StallTimeoutSocket(raw, self._stall_timeout_s, self._clock)
         self.sock = cast(socket.socket, self._socket)
+
+    def lead_to(self, address: Address, port: int, login: Mapping[str, str]) -> None:
+        """What it connects to is a proxy, which leads to this address."""
+        self.set_tunnel(address.host, port, headers=dict(login))
+        # Older Pythons, that of Debian 12 among them, ask for an IPv6 address without its brackets, and
+        # set_tunnel takes away those that it is given.
+        self._tunnel_host = address.in_uri
 
     def is_quiet(self) -> bool:
         """Whether an idle connection can be used again."""

@@ -74,7 +74,9 @@ class S3Requests:
             environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
         )
         self._place = place_of(bucket, self._region, endpoint)
-        self._http = HttpClient(self._place.origin, stall_timeout_s=stall_timeout_s, clock=clock)
+        self._http = HttpClient(
+            self._place.origin, stall_timeout_s=stall_timeout_s, clock=clock, named="AWS_ENDPOINT_URL(_S3)"
+        )
         self._session = AwsSession()
         self._credentials: Any = None
 

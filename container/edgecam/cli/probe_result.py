@@ -7,9 +7,8 @@ import textwrap
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import yaml
-
 from edgecam.config.camera import Frames
+from edgecam.config.document import yaml_text
 from edgecam.log import hide_values
 
 _AUDIO = {
@@ -86,7 +85,7 @@ class ProbeResult:
         if self.notes:
             lines += ["", *(f"note: {note}" for note in self.notes)]
         if self.suggestion is not None:
-            entry = yaml.safe_dump([self.suggestion], sort_keys=False, allow_unicode=True, width=1000)
+            entry = yaml_text([self.suggestion])
             lines += ["", "for fleet.yaml, under cameras:", "", textwrap.indent(entry.rstrip(), "  ")]
         return "\n".join(lines)
 

@@ -17,6 +17,7 @@ from edgecam.cloud_iot.faults import ConnectionErrors
 from edgecam.cloud_iot.key_source import MIN_REFRESH_S
 from edgecam.cloud_iot.tls import TrustStore
 from edgecam.config.brokers import CloudIot
+from edgecam.config.hosts import parse_host
 from edgecam.config.runtime import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ class BridgeConnection:
         """
         client = self._client = self._new_client(token, timeout_s)
         try:
-            client.connect(self._config.host, self._config.port, keepalive=self._limits.keepalive_s)
+            host = parse_host(self._config.host).host
+            client.connect(host, self._config.port, keepalive=self._limits.keepalive_s)
         except (OSError, UnicodeError) as error:  # the latter: a host that cannot be put into a question
             if isinstance(error, ssl.SSLCertVerificationError):
                 self._trust.forget()

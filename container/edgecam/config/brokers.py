@@ -8,8 +8,11 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from edgecam.config.forms import ProjectId, Variable, form
+from edgecam.config.hosts import Host
+from edgecam.config.secret_ids import SecretId
 from edgecam.config.validation import Model
-from edgecam.config.values import PROJECT_ID, SECRET, AbsolutePath
+from edgecam.config.values import AbsolutePath, EveryS, Port, TokenS
 
 
 def is_device_id(text: str) -> bool:
@@ -28,8 +31,6 @@ DeviceId = Annotated[str, AfterValidator(_device_id)]
 
 
 def _bridge_host(host: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", host):
-        raise ValueError("expected the name of a host, such as europe-west1-mqtt.clearblade.com")
     if host.rstrip(".").lower() == "mqtt.googleapis.com":
         # What every guide to the protocol names; trying it for ever would help nobody.
         raise ValueError(
@@ -39,7 +40,7 @@ def _bridge_host(host: str) -> str:
     return host
 
 
-BridgeHost = Annotated[str, AfterValidator(_bridge_host)]
+BridgeHost = Annotated[Host, AfterValidator(_bridge_host)]
 
 
 class StatePayload(StrEnum):
@@ -49,18 +50,45 @@ class StatePayload(StrEnum):
     WORD = "word"
 
 
+RegistryId = Annotated[
+    str,
+    form(r"[a-zA-Z][a-zA-Z0-9._+~%-]{2,254}", "3 to 255 letters, digits and . _ + ~ % -, a letter first"),
+    Field(description="Id of the registry of the devices."),
+]
+RegistryRegion = Annotated[
+    str,
+    form(r"[a-z]+-[a-z]+\d+", "the name of a region at Google, such as europe-west1"),
+    Field(description="Where the registry is: `europe-west1`."),
+]
+BridgePort = Annotated[Port, Field(description="8883, or 443 where only that gets out.")]
+BridgeCaFile = Annotated[
+    AbsolutePath | None,
+    Field(description="PEM file of who signed the bridge's certificate; default the system's."),
+]
+BridgeTokenS = Annotated[
+    TokenS,
+    Field(description="How long a token is valid, seconds; the node connects again before it ends."),
+]
+StateEveryS = Annotated[
+    EveryS,
+    Field(description="A state is published again after this many seconds, and at once when it changes."),
+]
+Payload = Annotated[
+    StatePayload,
+    Field(description="`json`, or `word`: the state alone (`connected`), as GCStreamer sent it."),
+]
+
+
 class DeviceKey(Model):
     """Where the private key of a device is: one of these."""
 
-    secret: str | None = Field(
+    secret: SecretId | None = Field(
         default=None,
-        pattern=SECRET,
         description="ARN or name of an AWS Secrets Manager secret, as the stack EdgecamCloudIot makes it.",
     )
     file: AbsolutePath | None = Field(default=None, description="PEM file on the core.")
-    env: str | None = Field(
+    env: Variable | None = Field(
         default=None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="Environment variable of the node that holds the PEM text (not on Greengrass).",
     )
 
@@ -83,32 +111,15 @@ class Device(Model):
 class CloudIot(Model):
     """A registry of Cloud IoT Core's protocol, at Google's successors or anywhere else."""
 
-    project: str = Field(pattern=PROJECT_ID, description="Id of the project.")
-    region: str = Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="Where the registry is: `europe-west1`.")
-    registry: str = Field(
-        pattern=r"^[a-zA-Z][a-zA-Z0-9._+~%-]{2,254}$", description="Id of the registry of the devices."
-    )
+    project: ProjectId = Field(description="Id of the project.")
+    region: RegistryRegion
+    registry: RegistryId
     host: BridgeHost = Field(description="The MQTT bridge, such as `europe-west1-mqtt.clearblade.com`.")
-    port: int = Field(default=8883, ge=1, le=65535, description="8883, or 443 where only that gets out.")
-    ca_file: AbsolutePath | None = Field(
-        default=None, description="PEM file of who signed the bridge's certificate; default the system's."
-    )
-    token_s: int = Field(
-        default=3600,
-        ge=5,
-        le=86_400,
-        description="How long a token is valid, seconds; the node connects again before it ends.",
-    )
-    every_s: float = Field(
-        default=60.0,
-        ge=1,
-        le=3600,
-        description="A state is published again after this many seconds, and at once when it changes.",
-    )
-    payload: StatePayload = Field(
-        default=StatePayload.JSON,
-        description="`json`, or `word`: the state alone (`connected`), as GCStreamer sent it.",
-    )
+    port: BridgePort = 8883
+    ca_file: BridgeCaFile = None
+    token_s: BridgeTokenS = 3600
+    every_s: StateEveryS = 60.0
+    payload: Payload = StatePayload.JSON
 
     def device_name(self, device_id: str) -> str:
         """The full name of a device, which is its client id at the bridge as well
@@ -121,9 +132,4 @@ class AwsIot(Model):
     """AWS IoT Core, by way of the Greengrass nucleus: `edgecam/<thing>/<camera>/state`."""
 
     enabled: bool = Field(default=False, description="true publishes there.")
-    every_s: float = Field(
-        default=60.0,
-        ge=1,
-        le=3600,
-        description="A state is published again after this many seconds, and at once when it changes.",
-    )
+    every_s: StateEveryS = 60.0

@@ -16,10 +16,14 @@ from edgecam.config.brokers import (
     Device,
     is_device_id,
 )
+from edgecam.config.forms import Variable
+from edgecam.config.queries import query_of
 from edgecam.config.recording import Recording
 from edgecam.config.schemes import Scheme, prefixes_where, scheme_of
+from edgecam.config.secret_ids import SecretId
+from edgecam.config.uris import expect_uri
 from edgecam.config.validation import Model
-from edgecam.config.values import SECRET_ARN, AbsolutePath, CameraId
+from edgecam.config.values import AbsolutePath, CameraId, VisibleText
 from edgecam.redaction import holds_password
 
 DEFAULT_STALE_AFTER_S = 5.0
@@ -53,18 +57,17 @@ class FileMode(StrEnum):
 class Credentials(Model):
     """The login at a camera: a secret, or a user name and where the password is."""
 
-    secret: str | None = Field(
+    secret: SecretId | None = Field(
         default=None,
-        pattern=SECRET_ARN,
-        description="ARN of an AWS Secrets Manager secret: a JSON object with username and password.",
+        description="A secret in AWS Secrets Manager, a JSON object with username and password: its ARN, or "
+        "its name with a slash in it, such as `cameras/lobby`.",
     )
-    username: str | None = Field(default=None, min_length=1, description="User name at the camera.")
+    username: VisibleText | None = Field(default=None, min_length=1, description="User name at the camera.")
     password_file: AbsolutePath | None = Field(
         default=None, description="File on the core whose first line is the password."
     )
-    password_env: str | None = Field(
+    password_env: Variable | None = Field(
         default=None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="Environment variable of the node that holds the password (not on Greengrass).",
     )
 
@@ -224,20 +227,18 @@ class Camera(Model):
 
     @field_validator("uri")
     @classmethod
-    def _known_source(cls, uri: str) -> str:
-        scheme_of(uri)
-        if "\n" in uri or "\0" in uri:
-            raise ValueError("expected one line")
+    def _no_password(cls, uri: str) -> str:
+        if holds_password(uri):
+            raise ValueError(
+                "expected a URI without a password: give it as credentials: {secret: <name or ARN in Secrets "
+                "Manager>} or {username: …, password_file: …}"
+            )
         return uri
 
     @field_validator("uri")
     @classmethod
-    def _no_password(cls, uri: str) -> str:
-        if holds_password(uri):
-            raise ValueError(
-                "expected a URI without a password: give it as credentials: {secret: <Secrets Manager ARN>} "
-                "or {username: …, password_file: …}"
-            )
+    def _known_source(cls, uri: str) -> str:
+        expect_uri(uri)
         return uri
 
     @model_validator(mode="after")
@@ -279,6 +280,11 @@ class Camera(Model):
     def source_path(self) -> str:
         """The path in its `uri`, where that names a file, a pipe or numbered pictures."""
         return self.scheme.path_in(self.uri)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The settings behind the `?` of its `uri`, where the scheme has some."""
+        return query_of(self.uri, self.scheme.query) if self.scheme.query else {}
 
     @property
     def device_id(self) -> str:

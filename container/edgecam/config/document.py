@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from edgecam.config.scalars import KeyTwice, NotAsTyped, PlainScalars, mistakes_in, where
 from edgecam.errors import ConfigurationError, Mistake
 
 MOST_BYTES = 20_000_000
@@ -20,59 +20,23 @@ MOST_VALUES = 2_000_000
 """Values with what aliases repeat: several times 20,000 sites'. Eleven lines of nine aliases hold 10^10."""
 
 _LONGEST_KEY = 80  # of one that is named in a message
-_MOST_BITS = 256  # what cannot be written out in decimals (0xFFF…, 1:0:0:…) is no number of a setting
 
 
-class _KeysOnce:
-    """Refuses a key that stands twice in one mapping: YAML would silently take the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.tag != "tag:yaml.org,2002:merge" and isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise _KeyTwice(problem=key.value, problem_mark=key.start_mark)
-                seen.add(key.value)
-        found: dict[Hashable, Any] = super().construct_mapping(node, deep)  # type: ignore[misc]
-        return found
-
-
-class _Loader(_KeysOnce, yaml.SafeLoader):
+class _Loader(PlainScalars, yaml.SafeLoader):
     """PyYAML's own, for its exact messages."""
 
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _FastLoader(_KeysOnce, _Base):  # type: ignore[misc]
+class _FastLoader(PlainScalars, _Base):  # type: ignore[misc]
     """The same with libyaml's parser, where it is there: 2,000 sites take one second in place of five."""
 
 
-def _checked(kind: str) -> Any:
-    """PyYAML's constructor of `kind`, which names the line of a value that cannot be one (5,000 digits, the
-    30th of February)."""
-    construct = yaml.SafeLoader.yaml_constructors[f"tag:yaml.org,2002:{kind}"]
+class _Dumper(yaml.SafeDumper):
+    """Puts into quotes what would be read otherwise than it is typed: by others, or by us."""
 
-    def constructed(loader: Any, node: yaml.ScalarNode) -> object:
-        try:
-            value = construct(loader, node)
-            if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-                raise OverflowError
-            return value
-        except (ValueError, OverflowError, AttributeError, KeyError):
-            problem = f"a value that is no {kind}"
-            raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark) from None
-
-    return constructed
-
-
-for _kind in ("bool", "int", "float", "timestamp"):
-    for _loader in (_Loader, _FastLoader):
-        _loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _checked(_kind))
-
-
-class _KeyTwice(yaml.MarkedYAMLError):
-    """`problem` is the key, `problem_mark` where it stands for the second time."""
+    yaml_implicit_resolvers = PlainScalars.yaml_implicit_resolvers
 
 
 class _Beyond(Exception):  # noqa: N818 - becomes a ConfigurationError, which knows the file
@@ -80,7 +44,7 @@ class _Beyond(Exception):  # noqa: N818 - becomes a ConfigurationError, which kn
 
     def __init__(self, expected: str, found: str, mark: Any) -> None:
         super().__init__()
-        self.mistake = Mistake("", expected, f"{found} at {_where(mark)}")
+        self.mistake = Mistake("", expected, f"{found} {where(mark)}")
 
 
 def read_text(path: Path) -> str:
@@ -102,24 +66,29 @@ def parse_document(text: str, *, name: str) -> object:
 
     Raises:
         ConfigurationError: when it is neither, or would exhaust stack or memory (`MOST_DEEP`, `MOST_VALUES`,
-            an alias within what it names); the message names line and column, not the content.
+            an alias within what it names), or holds what is read otherwise than it is typed (`scalars`); the
+            message names line and column.
     """
     try:
         return _loaded(text)
+    except NotAsTyped:
+        raise ConfigurationError(mistakes_in(_composed(text)), document=name) from None
     except _Beyond as beyond:
         raise ConfigurationError([beyond.mistake], document=name) from None
     except yaml.MarkedYAMLError as error:
         expected, found = "YAML or JSON", error.problem or "something else"
-        if isinstance(error, _KeyTwice):
+        if isinstance(error, KeyTwice):
             expected, found = "each key once", f'"{str(error.problem)[:_LONGEST_KEY]}" again'
-        where = _where(error.problem_mark)
-        raise ConfigurationError([Mistake("", expected, f"{found} at {where}")], document=name) from None
+        found = f"{found} {where(error.problem_mark)}"
+        raise ConfigurationError([Mistake("", expected, found)], document=name) from None
     except yaml.YAMLError:
         raise ConfigurationError([Mistake("", "YAML or JSON", "unreadable text")], document=name) from None
 
 
-def _where(mark: Any) -> str:
-    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the document"
+def yaml_text(value: object) -> str:
+    """Plain values as YAML, which `parse_document` reads as they are."""
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    return text
 
 
 def _loaded(text: str) -> object:
@@ -129,6 +98,13 @@ def _loaded(text: str) -> object:
     except yaml.YAMLError:
         _measure(text, _Loader)
         return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+
+
+def _composed(text: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(text, _FastLoader)
+    except yaml.YAMLError:
+        return yaml.compose(text, _Loader)
 
 
 def _measure(text: str, loader: Any) -> None:

@@ -19,7 +19,7 @@ from edgecam.config.storage import (
     Upload,
 )
 from edgecam.config.validation import Model
-from edgecam.config.values import AbsolutePath
+from edgecam.config.values import AbsolutePath, Port
 
 DEFAULT_DATA_DIR = "/dev/shm/edgecam"  # noqa: S108 - the RAM disk: a frame a second must not wear out an SD card
 
@@ -33,7 +33,7 @@ class Http(Model):
     """The page, health and metrics, on 127.0.0.1 only."""
 
     enabled: bool = Field(default=True, description="false opens no port.")
-    port: int = Field(default=8642, ge=1, le=65535, description="TCP port on 127.0.0.1.")
+    port: Port = Field(default=8642, description="TCP port on 127.0.0.1.")
 
 
 class Log(Model):
@@ -86,7 +86,7 @@ class NodeConfig(Model):
     @model_validator(mode="after")
     def _fits_the_bucket(self) -> Self:
         for index, camera in enumerate(self.cameras):
-            if camera.recording.enabled and self.bucket is None:
+            if camera.recording.enabled and self.bucket is None and self.expects_bucket:
                 raise ValueError(
                     f"expected bucket, since cameras[{index}] ({camera.id}) is recorded, found none"
                 )
@@ -107,11 +107,16 @@ class NodeConfig(Model):
         _refuse_twins("device.id", ((index, camera.device_id) for index, camera in devices))
         return self
 
-    def secret_arns(self) -> tuple[str, ...]:
-        """The secrets that this node's cameras and devices name, sorted, each once."""
+    @property
+    def expects_bucket(self) -> bool:
+        """Whether what is recorded has to have a bucket to go to."""
+        return True
+
+    def secret_ids(self) -> tuple[str, ...]:
+        """The secrets that this node's cameras and devices name, by ARN or name, sorted, each once."""
         named = {camera.credentials.secret for camera in self.cameras if camera.credentials is not None}
         named |= {camera.device.key.secret for camera in self.cameras if camera.device is not None}
-        return tuple(sorted(arn for arn in named if arn is not None))
+        return tuple(sorted(each for each in named if each is not None))
 
 
 def _refuse_twins(field: str, values: Iterable[tuple[int, str]]) -> None:

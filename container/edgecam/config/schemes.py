@@ -5,10 +5,12 @@ A source is a row here, a class in `sources`, its elements in the image and a te
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from urllib.parse import unquote, urlsplit
+
+from edgecam.config.queries import QuerySetting, pattern, pixels, rate
 
 
 class Form(StrEnum):
@@ -16,7 +18,7 @@ class Form(StrEnum):
 
     HOST_PATH = "//HOST/PATH"
     ABSOLUTE_PATH = "/// and an absolute path"
-    QUERY = "// and what follows"
+    QUERY = "// and settings behind a ?, or nothing"
     DESCRIPTION = "a gst-launch description after"
 
 
@@ -45,6 +47,7 @@ class Scheme:
         is_percent_encoded: Whether a % in its path encodes a character (RFC 3986, 2.1); else it belongs to
             the number in a file's name.
         mounts: What a container needs for it.
+        query: The settings behind the `?`; empty where there are none of ours.
         default_port: TCP port where the uri has none; None without a network.
     """
 
@@ -58,6 +61,7 @@ class Scheme:
     is_fed_from_outside: bool = False
     is_percent_encoded: bool = True
     mounts: Mounts = Mounts.NOTHING
+    query: Mapping[str, QuerySetting] = field(default_factory=dict)
     default_port: int | None = None
 
     @property
@@ -110,6 +114,7 @@ IMAGES = Scheme(
     example="images:///path/seq_%06d.jpg?fps=5",
     meaning="numbered pictures, again and again; a file that is no whole picture is left out and logged",
     is_percent_encoded=False,
+    query={"fps": QuerySetting("5", rate)},
     mounts=Mounts.READ_FOLDER,
 )
 TEST = Scheme(
@@ -118,6 +123,12 @@ TEST = Scheme(
     example="test://?pattern=ball",
     meaning="a synthetic picture (`width`, `height`, `fps` as well)",
     is_encoded=False,
+    query={
+        "pattern": QuerySetting("ball", pattern),
+        "width": QuerySetting("640", pixels("width")),
+        "height": QuerySetting("360", pixels("height")),
+        "fps": QuerySetting("15", rate),
+    },
 )
 PIPELINE = Scheme(
     name="pipeline",
@@ -153,7 +164,9 @@ def scheme_of(uri: str) -> Scheme:
             raise ValueError(f"expected {scheme.form} {scheme.prefix}")
         return scheme
     if not rest.startswith("//"):
-        raise ValueError(f"expected {scheme.name}:{Form.QUERY}")
+        raise ValueError(f"expected {scheme.name}:// and what follows")
+    if scheme.form is Form.QUERY and rest != "//" and not rest.startswith("//?"):
+        raise ValueError(f"expected {scheme.name}:{scheme.form}")
     has_host = not rest.startswith("///") and rest != "//"
     if (scheme.form is Form.HOST_PATH and not has_host) or (
         scheme.form is Form.ABSOLUTE_PATH and not rest.startswith("///")

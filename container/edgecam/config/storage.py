@@ -8,8 +8,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from edgecam.config.forms import Audience, ServiceAccount
 from edgecam.config.validation import Model
-from edgecam.config.values import AUDIENCE, AbsolutePath
+from edgecam.config.values import AbsolutePath, EveryS, expect_visible
 
 MB = 1_000_000
 GB = 1_000_000_000
@@ -28,6 +29,7 @@ _BUCKET_URI = re.compile(rf"(gs|s3)://{_NAME}{_PREFIX}|file:///[^/\0\n][^\0\n]*"
 def _bucket_uri(text: str) -> str:
     if not _BUCKET_URI.fullmatch(text) or "/../" in f"{text}/":
         raise ValueError("expected gs://BUCKET, s3://BUCKET or file:///FOLDER, with or without /PREFIX")
+    expect_visible(text)
     return text.rstrip("/")
 
 
@@ -126,14 +128,12 @@ class Google(Model):
         description="`auto`, `federation` (workload identity federation of the core's AWS role), "
         "`service-account` (a key file) or `application-default`.",
     )
-    audience: str | None = Field(
+    audience: Audience | None = Field(
         default=None,
-        pattern=AUDIENCE,
         description="For federation: the full name of the workload identity provider.",
     )
-    service_account: str | None = Field(
+    service_account: ServiceAccount | None = Field(
         default=None,
-        pattern=r"^[^@\s/]+@[^@\s/]+$",
         description="For federation: the service account to act as; default the federated identity itself.",
     )
     credentials_file: AbsolutePath | None = Field(
@@ -166,16 +166,14 @@ class Latest(Model):
     """The newest picture of each camera as the object `latest/<camera>.jpg`."""
 
     enabled: bool = Field(default=True, description="false keeps the pictures on the core.")
-    every_s: float = Field(default=5.0, ge=1, le=3600, description="Seconds between two of them, at least.")
+    every_s: EveryS = Field(default=5.0, description="Seconds between two of them, at least.")
 
 
 class StatusObjects(Model):
     """What each camera is doing, as the object `status/<camera>.json`."""
 
     enabled: bool = Field(default=True, description="false writes none.")
-    every_s: float = Field(
+    every_s: EveryS = Field(
         default=60.0,
-        ge=1,
-        le=3600,
         description="Seconds between two when nothing changes; a change of state is written at once.",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edgecam.config.setting_names import hint_for, is_union_tag, keys_at
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.redaction import HIDDEN, SECRETS, one_line, redact
 
@@ -79,13 +79,15 @@ def found_text(path: Sequence[str | int], value: object) -> str:
 
 
 def _mistake(model: type[BaseModel], details: Any, at: Sequence[str | int]) -> Mistake:
-    location = (*at, *(part for part in details["loc"] if not _is_union_tag(part)))
+    location = (*at, *(part for part in details["loc"] if not is_union_tag(part)))
     kind, value = details["type"], details["input"]
     path = path_text(location)
     if kind == "missing":
         return Mistake(path, "a value", "nothing")
     if kind == "extra_forbidden":
         return Mistake(path, _known_keys(model, details["loc"]), "an unknown key")
+    if kind == "string_type" and isinstance(value, (int, float)):
+        return _not_in_quotes(location, value)
     message: str = details["msg"].removeprefix("Value error, ")
     if message.startswith("expected "):
         # Our own validators write the expectation, and what was found where the input does not show it.
@@ -99,33 +101,18 @@ def _mistake(model: type[BaseModel], details: Any, at: Sequence[str | int]) -> M
     return Mistake(path, redact(expected), found_text(location, value))
 
 
-def _is_union_tag(part: str | int) -> bool:
-    """pydantic puts the class of a union's member into the path; a user's document has no such key."""
-    return isinstance(part, str) and part[:1].isupper()
+def _not_in_quotes(location: Sequence[str | int], value: float) -> Mistake:
+    """YAML takes a number, or `true`, for something else than a text."""
+    kind = "" if isinstance(value, bool) else "the number "
+    shown = found_text(location, value)
+    if HIDDEN in shown:
+        return Mistake(path_text(location), "a text in quotes", shown)
+    # Of a number with a dot it is not known how it was typed: 2.10 is 2.1.
+    example = f': "{shown}"' if isinstance(value, int) else ""
+    return Mistake(path_text(location), f"a text in quotes{example}", f"{kind}{shown}")
 
 
 def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> str:
-    keys = _keys_at(model, location[:-1])
-    close = difflib.get_close_matches(str(location[-1]), keys, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    return f"one of the keys {', '.join(keys)}{hint}" if keys else "no such key"
-
-
-def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    current: list[type[BaseModel]] = [model]
-    for part in location:
-        if isinstance(part, int):
-            continue
-        if _is_union_tag(part):
-            current = [inner for inner in current if inner.__name__ == part] or current
-            continue
-        fields = [inner.model_fields[part] for inner in current if part in inner.model_fields]
-        # A key of a mapping (a site's name, say) is no field: its values are what the annotation named.
-        current = [found for field in fields for found in _models_in(field.annotation)] or current
-    return sorted({field.alias or name for inner in current for name, field in inner.model_fields.items()})
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [found for part in getattr(annotation, "__args__", ()) for found in _models_in(part)]
+    keys = keys_at(model, location[:-1])
+    hint = hint_for(model, location)
+    return f"one of the keys {', '.join(keys)}{hint}" if keys else f"no such key{hint}"

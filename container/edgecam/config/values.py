@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
-SECRET_ARN = r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+$"  # noqa: S105 - a form
-"""A secret in AWS Secrets Manager, with or without the six characters that end its name."""
-
-SECRET = SECRET_ARN.replace("arn:", "(arn:", 1).replace(":secret:", ":secret:)?", 1)
-"""The same, or its name alone: then it is in the account and the Region of who asks."""
-
-AUDIENCE = (
-    r"^//iam\.googleapis\.com/projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+"
-    r"/providers/[a-z0-9-]+$"
-)
-"""The full name of a workload identity provider at Google."""
-
-PROJECT_ID = r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$"
-"""A project at Google; older ones have the domain of their owner before a colon."""
+from edgecam.config.hosts import MOST_PORT
 
 MOST_COUNTED = 1_000_000
 """Of cores, cameras, keys or losses that a setting counts: a hundred times the largest fleet."""
 
 
+Port = Annotated[int, Field(ge=1, le=MOST_PORT)]
+"""A TCP port."""
+
+TokenS = Annotated[int, Field(ge=5, le=86_400)]
+"""How long a device's token is valid, seconds."""
+
+EveryS = Annotated[float, Field(ge=1, le=3600)]
+"""Between two of what is sent again and again, seconds."""
+
+
+def expect_visible(text: str, but: str = "") -> None:
+    """Expect characters that a reader sees where they stand.
+
+    Raises:
+        ValueError: one is a control character, of no width, or a blank of a kind of its own; or a blank
+            begins or ends the text.
+    """
+    if text != text.strip(" "):
+        raise ValueError("expected no blank at the beginning or end")
+    if text.isprintable():
+        return
+    for number, character in enumerate(text, start=1):
+        if not character.isprintable() and character not in but:
+            name = unicodedata.name(character, "a control character")
+            raise ValueError(
+                f"expected characters that can be seen, found U+{ord(character):04X} ({name.lower()}) as "
+                f"character {number}"
+            )
+
+
 def _absolute(path: str) -> str:
-    if not path.startswith("/") or ".." in PurePosixPath(path).parts or "\n" in path or "\0" in path:
+    if not path.startswith("/") or ".." in PurePosixPath(path).parts:
         raise ValueError("expected an absolute path without ..")
+    expect_visible(path)
     return path
 
 
@@ -43,3 +62,11 @@ def _camera_id(text: str) -> str:
 
 
 CameraId = Annotated[str, AfterValidator(_camera_id)]
+
+
+def _visible(text: str) -> str:
+    expect_visible(text)
+    return text
+
+
+VisibleText = Annotated[str, AfterValidator(_visible)]

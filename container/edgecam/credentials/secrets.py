@@ -14,6 +14,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from edgecam.config.secret_ids import secret_region
 from edgecam.errors import CredentialsError
 from edgecam.greengrass_ipc import (
     SOCKET_VARIABLE,
@@ -46,11 +47,11 @@ class SecretSource:
         self._lock = threading.Lock()
         self._clients: dict[str | None, Any] = {}
 
-    def fetch(self, arn: str, *, latest: bool = False) -> str:
-        """The text of the secret `arn`.
+    def fetch(self, secret_id: str, *, latest: bool = False) -> str:
+        """The text of a secret.
 
         Args:
-            arn: The secret's ARN; or its name, in the account and the Region of this core.
+            secret_id: Its ARN, or its name where it is in the core's own account and Region.
             latest: Ask past the nucleus' own cache, where it can.
 
         Raises:
@@ -62,30 +63,30 @@ class SecretSource:
             ("AWS Secrets Manager", self._from_cloud),
         ):
             try:
-                return _measured(fetch(arn, latest))
+                return _measured(fetch(secret_id, latest))
             except _Unavailable as reason:
-                _log.debug("secret %s: not from %s: %s", arn, way, reason)
+                _log.debug("secret %s: not from %s: %s", secret_id, way, reason)
                 tried.append(f"{way}: {reason}")
         raise CredentialsError(
-            f"secret {arn}: expected its value, found none. Tried {'; '.join(tried)}. "
+            f"secret {secret_id}: expected its value, found none. Tried {'; '.join(tried)}. "
             "Grant secretsmanager:GetSecretValue on it to the core's role, and check the core's network"
         )
 
-    def _from_nucleus(self, arn: str, latest: bool) -> str:
+    def _from_nucleus(self, secret_id: str, latest: bool) -> str:
         if (where := address(self._environment)) is None:
             raise _Unavailable(f"{SOCKET_VARIABLE} and {TOKEN_VARIABLE} are not both set")
         try:
             with Nucleus(*where) as nucleus:  # a short one: a secret is asked for once an hour
-                text = _ask(nucleus, arn, latest)
+                text = _ask(nucleus, secret_id, latest)
         except Exception as error:  # the SDK's errors share no root below Exception
             raise _Unavailable(problem(error)) from None
         if text is None:
             raise _Unavailable("it answered without text")
         return text
 
-    def _from_cloud(self, arn: str, latest: bool) -> str:  # noqa: ARG002 - it is always the latest
+    def _from_cloud(self, secret_id: str, latest: bool) -> str:  # noqa: ARG002 - it is always the latest
         try:
-            answer = self._client(self._region_of(arn)).get_secret_value(SecretId=arn)
+            answer = self._client(self._region_of(secret_id)).get_secret_value(SecretId=secret_id)
         except Exception as error:  # botocore builds the classes of its errors at run time
             raise _Unavailable(problem(error)) from None
         text = answer.get("SecretString")
@@ -93,11 +94,10 @@ class SecretSource:
             raise _Unavailable("it holds binary data, expected text")
         return text
 
-    def _region_of(self, arn: str) -> str | None:
-        """None where botocore finds it by itself, in AWS_REGION or in a file of the user's."""
-        if arn.startswith("arn:"):
-            return arn.split(":")[3]
-        return self._environment.get("AWS_REGION") or self._environment.get("AWS_DEFAULT_REGION")
+    def _region_of(self, secret_id: str) -> str | None:
+        """None where botocore finds it by itself, in a file of the user's."""
+        in_environment = map(self._environment.get, ("AWS_REGION", "AWS_DEFAULT_REGION"))
+        return secret_region(secret_id) or next(filter(None, in_environment), None)
 
     def _client(self, region: str | None) -> Any:
         """The client for the secret's own Region: a core may be in another."""
@@ -128,13 +128,13 @@ def _measured(text: str) -> str:
     return text
 
 
-def _ask(nucleus: Nucleus, arn: str, latest: bool) -> str | None:
+def _ask(nucleus: Nucleus, secret_id: str, latest: bool) -> str | None:
     """The text of the secret; the nucleus' copy when the latest cannot be had."""
     try:
         # A secret manager that is too old to know `refresh` ignores it.
-        return nucleus.secret(arn, refresh=True if latest else None)
+        return nucleus.secret(secret_id, refresh=True if latest else None)
     except Exception as error:
         if not latest:
             raise
-        _log.debug("secret %s: the nucleus could not refresh it: %s", arn, problem(error))
-        return nucleus.secret(arn, refresh=None)
+        _log.debug("secret %s: the nucleus could not refresh it: %s", secret_id, problem(error))
+        return nucleus.secret(secret_id, refresh=None)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
+from edgecam.config.forms import form
 from edgecam.config.validation import Model
 from edgecam.config.values import AbsolutePath
 
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 _LEAST_MEMORY = 64 * 1024**2  # one camera decoding 1080p needs about 75 MB; below this not even Python starts
+
+
+Network = Annotated[
+    str, form(r"[a-zA-Z0-9][a-zA-Z0-9_.:-]*", "host, bridge, or the name of another network of Docker's")
+]
 
 
 class Mount(Model):
@@ -65,9 +71,8 @@ class DockerOptions(Model):
     cpus: float | None = Field(
         default=None, gt=0, le=1024, description="Most processor time, in cores; default no limit."
     )
-    network: str = Field(
+    network: Network = Field(
         default="host",
-        pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.:-]*$",
         description="`host`, `bridge` or the name of a network; only with `host` does the core reach the "
         "page and the node the nucleus.",
     )

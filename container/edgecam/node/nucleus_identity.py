@@ -65,7 +65,7 @@ class Needs:
             return cls(None, token=False)
         bucket = config.bucket or ""
         federated = bucket.startswith("gs://") and config.google.way is GoogleLogin.FEDERATION
-        needs_credentials = bool(config.secret_arns()) or bucket.startswith("s3://") or federated
+        needs_credentials = bool(config.secret_ids()) or bucket.startswith("s3://") or federated
         exchange = TokenExchange.of(environment) if needs_credentials else None
         return cls(exchange, token=config.aws_iot.enabled)
 

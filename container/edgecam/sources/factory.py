@@ -32,7 +32,6 @@ def source_for(camera: Camera, login: Login | None = None) -> Source:
     """The source that `camera.uri` names.
 
     Raises:
-        SourceUnsupported: the uri has a mistake that only its source can see (an unknown pattern, a wrong
-            rate).
+        SourceNotFound: the uri names numbered pictures, and there are none.
     """
     return SOURCES[camera.scheme.name](camera, login)

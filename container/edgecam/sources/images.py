@@ -6,10 +6,11 @@ import logging
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from edgecam.clock import NS_PER_S
 from edgecam.config.camera import Camera
+from edgecam.config.queries import rate
+from edgecam.config.uris import numbered_path
 from edgecam.credentials.login import Login
 from edgecam.errors import SourceNotFound, SourceUnsupported
 from edgecam.gstreamer.gst import (
@@ -21,11 +22,8 @@ from edgecam.gstreamer.gst import (
 )
 from edgecam.sources.base import Source
 from edgecam.sources.picture_file import read_picture
-from edgecam.sources.query import query_of, rate
 
 log = logging.getLogger(__name__)
-
-_NUMBER = re.compile(r"%0?(\d*)d")
 
 
 class ImagesSource(Source):
@@ -33,9 +31,7 @@ class ImagesSource(Source):
 
     def __init__(self, camera: Camera, login: Login | None = None) -> None:
         super().__init__(camera, login)
-        query = query_of(camera, self.name, {"fps": "5"})
-        fps = rate(self.name, query["fps"])
-        self._period_ns = round(NS_PER_S / fps)
+        self._period_ns = round(NS_PER_S / rate(camera.query["fps"]))
         self._files = numbered_files(self.name, camera.source_path)
         self._max_pixels = camera.frames.max_pixels
         self._is_png = self._files[0].suffix.lower() == ".png"
@@ -103,22 +99,18 @@ def numbered_files(name: str, pattern: str) -> list[Path]:
 
     Raises:
         SourceNotFound: no file has such a name.
-        SourceUnsupported: the pattern has no number, or names neither JPEG nor PNG.
+        ValueError: the pattern has no number, or names neither JPEG nor PNG.
     """
-    path = Path(unquote(pattern) if not _NUMBER.search(pattern) else pattern)
-    number = _NUMBER.search(path.name)
-    if number is None or path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
-        raise SourceUnsupported(
-            f"{name}: expected a path such as /folder/seq_%06d.jpg or .png, found {pattern!r}"
-        )
+    path, number = numbered_path(pattern)
+    folder = Path(path.parent)
     before, after = path.name[: number.start()], path.name[number.end() :]
     digits = f"\\d{{{int(number.group(1) or 1)},}}"
     shape = re.compile(f"{re.escape(before)}({digits}){re.escape(after)}")
     try:
-        matches = [(shape.fullmatch(file.name), file) for file in path.parent.iterdir()]
+        matches = [(shape.fullmatch(file.name), file) for file in folder.iterdir()]
     except OSError as error:
-        raise SourceNotFound(f"{name}: expected the folder {path.parent}, found {error.strerror}") from None
+        raise SourceNotFound(f"{name}: expected the folder {folder}, found {error.strerror}") from None
     found = sorted((int(match.group(1)), file) for match, file in matches if match)
     if not found:
-        raise SourceNotFound(f"{name}: expected numbered pictures {path.name} in {path.parent}, found none")
+        raise SourceNotFound(f"{name}: expected numbered pictures {path.name} in {folder}, found none")
     return [file for _, file in found]

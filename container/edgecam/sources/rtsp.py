@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from edgecam.codecs.video import CODECS, by_rtp_name
 from edgecam.config.camera import Camera
+from edgecam.config.hosts import Address, authority_of
 from edgecam.credentials.login import Login
 from edgecam.errors import (
     SourceError,
@@ -60,6 +61,7 @@ class RtspSource(Source):
         super().__init__(camera, login)
         self._camera = camera
         self._url = urlsplit(camera.uri)
+        self._address = authority_of(camera.uri)
         self._login = self._login or self._login_in_uri()
         self._is_selected = False
         self._has_data = False
@@ -99,14 +101,14 @@ class RtspSource(Source):
 
     @property
     def _host(self) -> str:
-        return self._url.hostname or ""
+        return self._address.host
 
     @property
     def _port(self) -> int:
-        return self._port_in(self._url)
+        return self._port_at(self._address)
 
-    def _port_in(self, url: SplitResult) -> int:
-        return url.port or self._camera.scheme.default_port or 0
+    def _port_at(self, address: Address) -> int:
+        return address.port or self._camera.scheme.default_port or 0
 
     def _login_in_uri(self) -> Login | None:
         if self._url.username is None:
@@ -159,13 +161,19 @@ class RtspSource(Source):
 
         rtspsrc follows every redirect, wherever it leads, and logs in there when it is asked to.
         """
-        target = urlsplit(rtsp.get_property("location"))
-        if (target.scheme, target.hostname) != (self._url.scheme, self._url.hostname):
+        scheme, _, target = rtsp.get_property("location").partition("://")
+        try:
+            address = authority_of(f"//{target}")
+        except ValueError:
+            raise SourceRedirected(
+                f"{self.name}: expected a redirect to a host and port, found one to something else"
+            ) from None
+        if (scheme, address.host.lower()) != (self._url.scheme, self._host.lower()):
             raise SourceRedirected(
                 f"{self.name}: expected a redirect to stay at the same host and as well protected, "
-                f"found one to {target.scheme}://{target.hostname}; give the address that it leads to as uri"
+                f"found one to {scheme}://{address.in_uri}; give the address that it leads to as uri"
             )
-        connections = self._sockets.about_to_send(self._port_in(target))
+        connections = self._sockets.about_to_send(self._port_at(address))
         if connections > 1 + _REDIRECTS_LIMIT:
             raise SourceRedirected(
                 f"{self.name}: expected at most {_REDIRECTS_LIMIT} redirects, found that they go on"

@@ -85,6 +85,20 @@ def test_classic_site_with_secrets_gets_the_secret_manager_with_exactly_these(te
     assert rule["resources"] == [SECRET]
 
 
+@pytest.mark.parametrize("secret", ["cameras/gate", SECRET.rpartition("-")[0]])
+def test_secret_whose_random_characters_are_not_known_is_none_of_the_secret_managers(
+    synthesize: Synthesize, secret: str
+) -> None:
+    """It would leave it out with a warning, and refuse the node that asks for it."""
+    templates = synthesize(
+        "sites: {a: {thing: core-a, cameras: "
+        f'[{{id: a, uri: "rtsp://h/1", credentials: {{secret: "{secret}"}}}}]}}}}'
+    )
+    deployment = deployments(templates)["edgecam a"]
+    assert list(deployment["Components"]) == [COMPONENT]
+    assert merged(deployment)["node"]["cameras"][0]["credentials"] == {"secret": secret}
+
+
 @pytest.mark.parametrize("site", ["lobby", "yard"])
 def test_site_without_secrets_or_on_lite_gets_no_secret_manager(templates: Templates, site: str) -> None:
     deployment = deployments(templates)[f"edgecam {site}"]
