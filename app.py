@@ -6,6 +6,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from stacks.prerequisites import check_prerequisites
+
+check_prerequisites()
+
 import aws_cdk as cdk
 
 from container.image.inputs import FRAME_GRABBER, GCS_UPLOADER

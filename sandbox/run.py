@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from edgecam.cli.terminal import adapt_output
 from sandbox import preflight
 from sandbox.aws.clients import ACCOUNT, REGION
 from sandbox.aws.environment import REPOSITORY
@@ -58,6 +59,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """Run the sandbox; the exit code."""
+    adapt_output()
     once = environ.get("ONCE", "") not in ("", "0")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from container.image.inputs import PROJECT, generated_files, input_files
+from container.image.source_files import source_content
 
 PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "timeout", "retries")
 """What of this machine's pip configuration also holds inside a build."""
@@ -25,7 +26,7 @@ def write_context(folder: Path, variant: str, project: Path = PROJECT) -> None:
     for name, source in input_files(variant, project):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        target.write_bytes(source_content(source))
     for name, text in generated_files(variant, project).items():
         (folder / name).write_text(text, encoding="utf-8")
     write_network_settings(folder / "network", os.environ)

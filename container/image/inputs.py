@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from container.image.source_files import is_source, source_content
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 DEFAULT_BASE_IMAGE = "debian:trixie-slim"
@@ -72,9 +74,6 @@ PARTS = {
 OPTIONAL_ROOMS_FILE = "optional-rooms.txt"
 """In the build context: the rooms of the program that not every image holds, for the smoke test."""
 
-SOURCE_SUFFIXES = frozenset({".py", ".sh", ".typed", ".html", ".css", ".js", ".json", ".svg", ".png", ".ico"})
-"""What of the program's folder enters the image. What editors and the interpreter leave ends otherwise."""
-
 
 def image_hash(
     variant: str,
@@ -85,7 +84,8 @@ def image_hash(
 ) -> str:
     """Return the SHA-256, in hex, over everything that decides what is in the image.
 
-    Neither modes nor times nor the order of the file system count, so it is the same on every machine.
+    Neither modes nor times nor line ends nor the order of the file system count, so it is the same on every
+    machine.
 
     Raises:
         ValueError: `variant` or `architecture` is not one that can be built.
@@ -97,7 +97,7 @@ def image_hash(
         digest.update(_framed(part.encode()))
     for name, path in input_files(variant, project):
         digest.update(_framed(name.encode()))
-        digest.update(_framed(path.read_bytes()))
+        digest.update(_framed(source_content(path)))
     return digest.hexdigest()
 
 
@@ -143,8 +143,7 @@ def input_files(variant: str, project: Path = PROJECT) -> Iterator[tuple[str, Pa
     folders |= {room: part.folder for part in parts for room in part.rooms}
     for path in (container / "edgecam").rglob("*"):
         relative = path.relative_to(container / "edgecam")
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
-        if path.suffix not in SOURCE_SUFFIXES or hidden or not path.is_file():
+        if not is_source(relative) or not path.is_file():
             continue
         folder = folders.get(relative.parts[0], PARTS[FRAME_GRABBER].folder)
         if folder:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecam.cli.arguments import ArgumentParser
+from edgecam.cli.terminal import adapt_output
 from edgecam.errors import EdgecamError
 from fleet.command.changes import changes_between
 from fleet.command.tables import changes_table, table
@@ -29,6 +30,7 @@ from fleet.stack_placement import place_of
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns 1 when the fleet has mistakes, or something cannot be had."""
+    adapt_output()
     options = _parser().parse_args(arguments)
     try:
         sys.stdout.write(options.run(options))

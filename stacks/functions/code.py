@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from container.image.source_files import is_source, source_content
 
 HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
 
@@ -41,14 +42,15 @@ class FunctionCode:
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield the name within the code, and the path, of each module, ordered by name."""
         for path in sorted([*HANDLERS.glob("*.py"), *(HANDLERS / self.room).glob("*.py")]):
-            yield path.relative_to(HANDLERS.parent).as_posix(), path
+            if is_source(path.relative_to(HANDLERS)):
+                yield path.relative_to(HANDLERS.parent).as_posix(), path
 
     def write(self, folder: Path) -> None:
         """Write all of it below `folder`."""
         for name, path in self.files():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+            target.write_bytes(source_content(path))
         for name, values in self.data.items():
             text = json.dumps(values, indent=0)
             (folder / HANDLERS.name / self.room / name).write_text(text, encoding="utf-8")

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from container.image.inputs import requirements_of
+from container.image.source_files import source_content
 from stacks.functions.code import FunctionCode
 from stacks.functions.runtime import PROTOBUF_4_PYTHON, PYTHON_VERSION
 
@@ -120,7 +121,7 @@ def content_hash(function: Function = GCS_BUCKET) -> str:
     for part in (function.python, PLATFORM, function.requirements()):
         digest.update(f"{len(part)}:{part}".encode())
     for name, path in function.code.files():
-        content = path.read_bytes()
+        content = source_content(path)
         digest.update(f"{len(name)}:{name}{len(content)}:".encode() + content)
     return digest.hexdigest()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from edgecam import __version__
 from edgecam.cli.arguments import NOT_REPEATED, WRONG, ArgumentParser
 from edgecam.cli.ingest import add_arguments, is_asked_for
+from edgecam.cli.terminal import adapt_output
 from edgecam.config.load import NODE_VARIABLE, load_environment, load_file
 from edgecam.config.node import Log, NodeConfig
 from edgecam.config.schemes import SCHEMES
@@ -46,6 +47,7 @@ _LOGIN_HINT = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    adapt_output()
     options = _parser().parse_args(arguments)
     try:
         code: int = options.command(options)
