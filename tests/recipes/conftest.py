@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from docker_door import DockerDoor
+from docker_relay import DockerRelay
 from recipe_image import PROGRAM, TestImage, docker, settings_word
 from recipe_scripts import WAIT_S, Running
 
@@ -147,9 +147,8 @@ def run(starts: Any) -> Any:
 
 
 @pytest.fixture
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerDoor]:
-    """A way to the engine that is closed."""
-    # Short: the path of a socket has 108 bytes.
-    found = DockerDoor(tmp_path_factory.mktemp("d"))
-    yield found
-    found.close()
+def engine() -> Iterator[DockerRelay]:
+    """A way to the engine, which is away at first."""
+    with DockerRelay() as relay:
+        relay.leave()
+        yield relay

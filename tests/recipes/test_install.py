@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from docker_door import DockerDoor
+from docker_relay import DockerRelay
 from recipe_image import TestImage, docker
 from recipe_scripts import SHELLS, Running, run_to_end
 
@@ -54,13 +54,13 @@ def test_install_says_when_docker_is_absent(
 
 
 def test_install_says_when_the_daemon_never_answers(
-    lifecycle: dict[str, str], environment: dict[str, str], door: DockerDoor
+    lifecycle: dict[str, str], environment: dict[str, str], engine: DockerRelay
 ) -> None:
-    done = run_to_end(sooner(lifecycle["install"], at_120=1), {**environment, "DOCKER_HOST": door.host})
+    done = run_to_end(sooner(lifecycle["install"], at_120=1), {**environment, "DOCKER_HOST": engine.address})
     assert done.returncode == 1
     waiting, given_up = done.stderr.splitlines()
     assert waiting.startswith("edgecam: Waiting for Docker: ")
-    assert door.host in waiting
+    assert engine.address in waiting
     assert given_up == (
         "edgecam: Docker's daemon does not answer. Start it with 'systemctl enable --now docker', "
         "then deploy again."
@@ -72,13 +72,13 @@ def test_install_waits_for_a_daemon_that_is_away_for_a_while(
     lifecycle: dict[str, str],
     environment: dict[str, str],
     image: TestImage,
-    door: DockerDoor,
+    engine: DockerRelay,
     tmp_path: Path,
     shell: Sequence[str],
 ) -> None:
-    running = Running(lifecycle["install"], {**environment, "DOCKER_HOST": door.host}, tmp_path, shell)
+    running = Running(lifecycle["install"], {**environment, "DOCKER_HOST": engine.address}, tmp_path, shell)
     running.until_said("Waiting for Docker: ")
-    door.open()
+    engine.return_()
     assert running.process.wait(60) == 0
     assert running.output().endswith(f"edgecam: The image {image.name} is on this core.\n")
 

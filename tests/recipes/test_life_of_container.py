@@ -7,7 +7,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from docker_door import DockerDoor
+from docker_relay import DockerRelay
 from recipe_image import TestImage, docker, settings_word
 from recipe_scripts import SHELLS, WAIT_S, run_to_end
 
@@ -86,12 +86,12 @@ def test_script_that_a_killed_nucleus_has_left_gives_way_to_the_next(
 @EACH_SHELL
 @pytest.mark.parametrize("delivery", ["s3", "ecr"])
 def test_docker_that_is_away_at_the_start_is_waited_for_and_named(
-    starts: Any, environment: dict[str, str], door: DockerDoor, delivery: str
+    starts: Any, environment: dict[str, str], engine: DockerRelay, delivery: str
 ) -> None:
     archive = {} if delivery == "s3" else {"EDGECAM_ARCHIVE": ""}
-    running = starts({**environment, **archive, "DOCKER_HOST": door.host})
+    running = starts({**environment, **archive, "DOCKER_HOST": engine.address})
     running.until_said("edgecam: Waiting for Docker: ")
-    door.open()
+    engine.return_()
     running.until_ready()
     assert "has gone" not in running.output()
     assert "Loading" not in running.output()
@@ -99,14 +99,14 @@ def test_docker_that_is_away_at_the_start_is_waited_for_and_named(
 
 @EACH_SHELL
 def test_docker_that_goes_while_the_container_runs_is_waited_for(
-    run: Any, environment: dict[str, str], door: DockerDoor, image: TestImage
+    run: Any, environment: dict[str, str], engine: DockerRelay, image: TestImage
 ) -> None:
-    door.open()
-    running = run({**environment, "DOCKER_HOST": door.host})
+    engine.return_()
+    running = run({**environment, "DOCKER_HOST": engine.address})
     before = container_id(image)
-    door.close()
+    engine.leave()
     running.until_said("edgecam: Waiting for Docker: ")
-    door.open()
+    engine.return_()
     running.until_ready(times=2)
     assert container_id(image) != before
 

@@ -71,7 +71,7 @@ LANES = (
     Lane("lite", 100, tests=("sandbox/core/test_lite.py",)),
     Lane("sandbox", 120, folder="sandbox/", fixtures=frozenset({"embedded_aws"})),
     Lane("faults", 90, tests=("integration/faults/",)),
-    Lane("recipes", 80, folder="recipes/", fixtures=frozenset({"image"})),
+    Lane("recipes", 170, folder="recipes/", fixtures=frozenset({"image"})),
     Lane("fuzz", 60, tests=("fuzz/",)),
     Lane("browser", 40, folder="browser/", fixtures=frozenset({"browser"})),
     # Modules that are long without sharing anything.
