@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from camera_process import CameraProcess
 from playwright.sync_api import Browser, Page, Request, expect
-from reporting import HELD, MOMENT, ReportedNode, ReportedStorage, links, recorded, report
+from reporting import DEAD_TOKEN, HELD, MOMENT, ReportedNode, ReportedStorage, links, recorded, report
 from running_node import RunningNode
 
 from edgecam.web.server import PageServer
@@ -180,6 +180,16 @@ def test_object_that_the_bucket_refuses_is_shown_and_why(browser: Browser, tmp_p
     expect(page.locator("#storage")).to_have_text(
         f"The bucket refuses status/gate.json and 2 more: {HELD.message}", timeout=TIMEOUT_MS
     )
+    page.close()
+    server.stop()
+
+
+def test_token_that_the_nucleus_no_longer_accepts_is_shown(browser: Browser, tmp_path: Path) -> None:
+    server = PageServer(ReportedNode(tmp_path, report()), 0, identity=lambda: DEAD_TOKEN)
+    server.start()
+    page = browser.new_page()
+    page.goto(f"http://localhost:{server.port}/")
+    expect(page.locator("#storage")).to_have_text(str(DEAD_TOKEN.message), timeout=TIMEOUT_MS)
     page.close()
     server.stop()
 

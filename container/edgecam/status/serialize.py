@@ -11,6 +11,7 @@ from edgecam.clock import utc_text
 from edgecam.status.reports import (
     CameraReport,
     CameraState,
+    IdentityReport,
     LinkReport,
     Links,
     SpooledReport,
@@ -133,6 +134,13 @@ def storage_values(spool: SpoolReport, upload: UploadReport) -> dict[str, Any]:
             for each in upload.refused
         ],
     }
+
+
+def identity_values(identity: IdentityReport) -> dict[str, Any] | None:
+    """What the nucleus no longer accepts; None where all is well."""
+    if identity.reason is None:
+        return None
+    return {"nucleus": identity.reason, "message": identity.message}
 
 
 def recordings_in_trouble(reports: Iterable[CameraReport]) -> list[dict[str, Any]]:

@@ -88,16 +88,18 @@ function showBrokers(line, brokers, now) {
   line.replaceChildren("brokers:", ...spans);
 }
 
-function showStorage(storage) {
+// What the node as a whole suffers from: the nucleus no longer accepts it, or its bucket or spool is in trouble.
+function showStorage(storage, identity) {
   const line = byId("storage");
   const problem = storage === null ? "" : storage.spool_full ? "The spool is full" : storage.reason ? "The bucket takes no chunks, they wait in the spool" : "";
   const refused = storage === null ? "" : refusedText(storage);
-  line.hidden = !problem && !refused;
+  line.hidden = !problem && !refused && identity === null;
   if (line.hidden) return;
-  const used = `${bytes(storage.spool_bytes)} of ${bytes(storage.spool_limit_bytes)} used`;
-  const text = problem ? `${problem} (${used})${storage.message ? `: ${storage.message}` : ""}` : refused;
+  const used = storage === null ? "" : `${bytes(storage.spool_bytes)} of ${bytes(storage.spool_limit_bytes)} used`;
+  const stored = problem ? `${problem} (${used})${storage.message ? `: ${storage.message}` : ""}` : refused;
+  const text = identity === null ? stored : identity.message;
   if (line.textContent !== text) line.textContent = text; // read aloud on change only
-  line.className = storage.spool_full || storage.reason !== "unavailable" ? "bad" : "";
+  line.className = identity !== null || storage.spool_full || storage.reason !== "unavailable" ? "bad" : "";
 }
 
 // Objects that the bucket refuses while it takes others, such as one under hold.
@@ -166,11 +168,11 @@ async function round() {
   try {
     const answer = await ask("/cameras");
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const { cameras, storage, time, version } = await answer.json();
+    const { cameras, storage, identity, time, version } = await answer.json();
     complain("");
     byId("version").textContent = `edgecam ${version}`;
     cameras.forEach((report) => show(report, Date.parse(time)));
-    showStorage(storage);
+    showStorage(storage, identity);
     summarise(cameras);
     cameras.forEach((report) => void refresh(report)); // not awaited: a slow picture holds up no other
   } catch (error) {

@@ -33,6 +33,7 @@ from edgecam.status.serialize import (
     broker_values,
     brokers_away,
     camera_values,
+    identity_values,
     recordings_in_trouble,
     storage_values,
     trouble_of,
@@ -115,6 +116,7 @@ class Routes:
                 for report in reports
             ],
             "storage": storage_values(spool, upload) if spool and upload else None,
+            "identity": identity_values(self._identity()),
         }
         return _json(HTTPStatus.OK, document)
 
@@ -124,9 +126,8 @@ class Routes:
         reasons += recordings_in_trouble(reports)
         if self._storage is not None:
             reasons += trouble_of(self._storage.spool_report(), self._storage.upload_report())
-        identity = self._identity()
-        if identity.reason is not None:
-            reasons.append({"nucleus": identity.reason, "message": identity.message})
+        if identity := identity_values(self._identity()):
+            reasons.append(identity)
         status = HTTPStatus.SERVICE_UNAVAILABLE if reasons or not reports else HTTPStatus.OK
         healthy = status is HTTPStatus.OK
         away = brokers_away(self._links())

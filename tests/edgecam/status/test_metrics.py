@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
-from reporting import HELD, MOMENT, ReportedNode, ReportedStorage, away, links, recorded, report
+from reporting import DEAD_TOKEN, HELD, MOMENT, ReportedNode, ReportedStorage, away, links, recorded, report
 
 from edgecam import __version__
 from edgecam.status import metrics
-from edgecam.status.reports import CameraState, DecodeMode
+from edgecam.status.reports import CameraState, DecodeMode, IdentityReport
 
 
 def samples(node: ReportedNode, storage: ReportedStorage | None = None) -> dict[tuple[str, ...], float]:
@@ -90,6 +90,15 @@ def test_objects_that_are_refused_are_metrics_and_the_first_of_them_named(tmp_pa
     text = metrics.text(metrics.registry(ReportedNode(tmp_path).reports, storage)).decode()
     assert "edgecam_objects_refused 31.0" in text
     assert 'edgecam_object_refused{object="status/gate.json"} 1.0' in text
+
+
+def test_token_that_the_nucleus_no_longer_accepts_is_a_metric_where_the_node_needs_it(tmp_path: Path) -> None:
+    node = ReportedNode(tmp_path, report())
+    for identity, value in ((DEAD_TOKEN, "0.0"), (IdentityReport(is_needed=True), "1.0")):
+        text = metrics.text(metrics.registry(node.reports, identity=lambda found=identity: found)).decode()
+        assert f"edgecam_nucleus_accepts {value}" in text
+    unneeded = metrics.registry(node.reports, identity=lambda: IdentityReport(is_needed=False))
+    assert b"edgecam_nucleus_accepts" not in metrics.text(unneeded)
 
 
 def test_each_broker_and_camera_has_its_connection_as_metrics(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reporting import HELD, MOMENT, ReportedNode, ReportedStorage, away, links, recorded, report
+from reporting import DEAD_TOKEN, HELD, MOMENT, ReportedNode, ReportedStorage, away, links, recorded, report
 
 from edgecam.clock import SystemClock
 from edgecam.errors import InstallationError
 from edgecam.redaction import SECRETS
-from edgecam.status.reports import CameraState
+from edgecam.status.reports import CameraState, IdentityReport
 from edgecam.web.routes import Routes
 from edgecam.web.server import PageServer
 
@@ -260,9 +260,17 @@ def test_nonsense_is_answered_with_an_error_and_no_echo(server: PageServer) -> N
     assert b"<script>" not in answer
 
 
-def served(node: ReportedNode, storage: ReportedStorage, path: str) -> tuple[int, dict[str, Any]]:
+ACCEPTED = IdentityReport(is_needed=True)
+
+
+def served(
+    node: ReportedNode,
+    storage: ReportedStorage | None,
+    path: str,
+    identity: IdentityReport = ACCEPTED,
+) -> tuple[int, dict[str, Any]]:
     """What a node with spool and upload answers."""
-    server = PageServer(node, 0, storage=storage)
+    server = PageServer(node, 0, storage=storage, identity=lambda: identity)
     server.start()
     try:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
@@ -323,6 +331,16 @@ def test_objects_that_are_refused_are_unhealthy_and_the_first_of_them_named(tmp_
     assert document["storage"]["refused_count"] == 31
     named = {"object": HELD.name, "since": "2026-11-21T09:45:35.123Z", "message": HELD.message}
     assert document["storage"]["refused"] == [named]
+
+
+def test_token_that_the_nucleus_no_longer_accepts_is_unhealthy_and_shown(tmp_path: Path) -> None:
+    node = ReportedNode(tmp_path, report())
+    assert served(node, None, "/healthz")[0] == 200
+    assert served(node, None, "/cameras")[1]["identity"] is None
+    named = {"nucleus": "token", "message": DEAD_TOKEN.message}
+    status, document = served(node, None, "/healthz", DEAD_TOKEN)
+    assert (status, document["reasons"]) == (503, [named])
+    assert served(node, None, "/cameras", DEAD_TOKEN)[1]["identity"] == named
 
 
 def test_recording_in_trouble_is_unhealthy_and_says_why(tmp_path: Path) -> None:

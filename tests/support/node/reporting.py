@@ -13,6 +13,7 @@ from edgecam.status.reports import (
     CameraState,
     DecodeMode,
     FrameInfo,
+    IdentityReport,
     LinkReport,
     Links,
     RecordingReport,
@@ -87,6 +88,9 @@ def recorded(camera_id: str = "lobby", problem: str | None = None) -> CameraRepo
 
 
 HELD = RefusedObject("status/gate.json", MOMENT, "gs://b: found 403 (under active hold); release the hold")
+
+
+DEAD_TOKEN = IdentityReport(True, "token", "SVCUID: found it refused. The node ends in 30 s")
 
 
 class ReportedStorage:
