@@ -32,7 +32,7 @@ def group_place_of(site: Site, site_stacks: int | None) -> str:
     """The same for its thing group, which has nothing to do with the variant and outlives a renamed site."""
     if site_stacks is None or site.stack == MAIN:
         return MAIN
-    return shard_of(site.thing_group or "", site_stacks)
+    return shard_of(site.made_group or "", site_stacks)
 
 
 def shard_of(name: str, count: int) -> str:

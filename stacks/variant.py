@@ -52,9 +52,10 @@ class VariantStack(cdk.Stack):
         self.deployments = {
             name: further.deploy(name, site, self.component) for name, site in fleet.sites_of(variant).items()
         }
-        further.remove_with_stack(fleet.sites_of(variant), self.deployments)
+        removing = further.remove_with_stack(fleet.sites_of(variant), self.deployments)
+        further.go_back(fleet.sites_of(variant), self.deployments, removing)
         if fleet.waves:
-            Waves(self, "Waves", fleet=fleet, deployments=self.deployments)
+            Waves(self, "Waves", fleet=fleet, deployments=self.deployments, removing=removing)
 
     def deploy_after(self, needed: IDependable) -> None:
         """No site is deployed before `needed` is there."""

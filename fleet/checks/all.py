@@ -11,6 +11,7 @@ from fleet.checks.pipelines import mistakes_of_pipelines
 from fleet.checks.placement import mistakes_of_placement
 from fleet.checks.sites import (
     mistakes_of_core_files,
+    mistakes_of_groups_of_one,
     mistakes_of_other_variants,
     mistakes_of_output_names,
     mistakes_of_own_names,
@@ -25,6 +26,7 @@ def mistakes_of(fleet: Fleet) -> list[Mistake]:
     """Every mistake of a fleet whose settings are right one by one."""
     checks = (
         mistakes_of_targets(fleet.sites),
+        mistakes_of_groups_of_one(fleet.sites),
         mistakes_of_output_names(fleet.sites),
         mistakes_of_core_files(fleet.sites),
         mistakes_of_own_names(fleet),

@@ -9,7 +9,10 @@ from edgecam.errors import Mistake
 from edgecam.launch.paths import mistakes_on_core
 from fleet.settings.fleet import Fleet
 from fleet.settings.site import Site
-from fleet.settings.target import Target
+from fleet.settings.target import OWN_GROUP, GroupOfOne
+
+MOST_NAME_CHARACTERS = 128
+"""Of a thing group's name (AWS IoT's API reference, CreateThingGroup)."""
 
 _UPLOADERS_OWN = ("bucket", "writers", "spool", "upload", "google", "latest", "status")
 """Settings of a node without a meaning where nothing is recorded."""
@@ -17,9 +20,10 @@ _UPLOADERS_OWN = ("bucket", "writers", "spool", "upload", "google", "latest", "s
 
 def mistakes_of_targets(sites: Mapping[str, Site]) -> Iterator[Mistake]:
     """Two deployments to one target would replace each other at every deploy."""
-    first: dict[Target, str] = {}
+    first: dict[str, str] = {}
     for name, site in sites.items():
-        owner = first.setdefault(site.target, name)
+        owners = [first.setdefault(claimed, name) for claimed in _claims(site)]
+        owner = next((owner for owner in owners if owner != name), name)
         if owner == name:
             continue
         expected, found = "a target that no other site has", f"which is also the target of sites.{owner}"
@@ -27,6 +31,23 @@ def mistakes_of_targets(sites: Mapping[str, Site]) -> Iterator[Mistake]:
             expected += f" ({GCS_UPLOADER} contains the {FRAME_GRABBER}: one site with all cameras does both)"
             found += f", a {sites[owner].variant}"
         yield Mistake(f"sites.{name}.{site.target.setting}", expected, f'"{site.target.name}", {found}')
+
+
+def _claims(site: Site) -> set[str]:
+    """What no other site may have: its target, and its core, which any nucleus is one target of."""
+    return {str(site.target)} | ({f"thing/{site.thing}"} if site.thing is not None else set())
+
+
+def mistakes_of_groups_of_one(sites: Mapping[str, Site]) -> Iterator[Mistake]:
+    """AWS IoT would refuse the name in the middle of a deployment."""
+    most = MOST_NAME_CHARACTERS - len(OWN_GROUP)
+    for name, site in sites.items():
+        if isinstance(site.target, GroupOfOne) and len(site.target.name) > most:
+            expected = (
+                f"at most {most} characters with nucleus: lite, whose thing group is named "
+                f"{OWN_GROUP}… (or thing_group, with a group of your own)"
+            )
+            yield Mistake(f"sites.{name}.thing", expected, f"{len(site.target.name)} characters")
 
 
 def mistakes_of_output_names(sites: Mapping[str, Site]) -> Iterator[Mistake]:

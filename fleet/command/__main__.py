@@ -1,4 +1,4 @@
-"""`edgecam-fleet check | list | diff`."""
+"""`edgecam-fleet check | list | recipe | diff`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from edgecam.cli.arguments import ArgumentParser
 from edgecam.cli.terminal import adapt_output
 from edgecam.errors import EdgecamError
 from fleet.command.changes import changes_between
+from fleet.command.local_recipe import local_recipe
 from fleet.command.tables import changes_table, table
 from fleet.command.templates import (
     PROJECT,
@@ -22,6 +23,7 @@ from fleet.command.templates import (
     deployed,
     revision,
     synthesized,
+    templates_of,
 )
 from fleet.load import fleet_of, load_fleet
 from fleet.reading.files import FleetDocument, read_fleet
@@ -53,6 +55,7 @@ def _parser() -> ArgumentParser:
     for name, run, text in (
         ("check", _check, "look for mistakes; needs no AWS"),
         ("list", _list, "all sites: target, variant, cameras, stack, file; needs no AWS"),
+        ("recipe", _recipe, "a site's component to try on a core by hand, without a deploy; needs no AWS"),
         (
             "diff",
             _diff,
@@ -61,6 +64,15 @@ def _parser() -> ArgumentParser:
     ):
         command = commands.add_parser(name, parents=[every], help=text, description=text)
         command.set_defaults(run=run)
+        if run is _recipe:
+            command.add_argument("site", metavar="SITE", help="a site of the fleet file")
+            command.add_argument(
+                "--into",
+                type=Path,
+                default=Path("build/local"),
+                metavar="FOLDER",
+                help="where recipe and image are to lie (default: %(default)s)",
+            )
     other = command.add_mutually_exclusive_group()
     other.add_argument("--git", metavar="REVISION", help="compare with the fleet of a git revision")
     other.add_argument("--file", type=Path, metavar="FLEET", help="compare with another fleet file")
@@ -105,6 +117,18 @@ def _sites(document: FleetDocument) -> list[dict[str, Any]]:
         }
         for name, site in fleet.sites.items()
     ]
+
+
+def _recipe(options: argparse.Namespace) -> str:
+    fleet = load_fleet(options.fleet)  # reports its mistakes before anything is waited for
+    (templates,) = templates_of(Tree(options.fleet))
+    found = local_recipe(fleet, options.site, templates)
+    if options.json:
+        return _json_text(found.recipe)
+    folder = options.into.absolute()
+    path = found.write(folder)
+    commands = found.commands(folder, variant=fleet.sites[options.site].variant, base=fleet.image.base)
+    return f"{path}\n{commands}"
 
 
 def _diff(options: argparse.Namespace) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from container.image.inputs import VARIANTS
 from fleet.devices import SECRETS
+from fleet.settings.target import thing_of
 
 Template = Mapping[str, Any]
 
@@ -61,15 +62,15 @@ class SiteState:
 States = dict[str, SiteState]
 
 Devices = Mapping[tuple[str, str], tuple[str, str]]
-"""By target and camera: its device, and in which stack that is."""
+"""By core and camera: its device, and in which stack that is."""
 
 
-def states_in(folder: Path) -> States:
-    """The sites of a cloud assembly."""
-    return states_of(
-        (path.name.removesuffix(".template.json"), json.loads(path.read_text(encoding="utf-8")))
+def templates_in(folder: Path) -> dict[str, Template]:
+    """The templates of a cloud assembly, by stack."""
+    return {
+        path.name.removesuffix(".template.json"): json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("*.template.json"))
-    )
+    }
 
 
 def states_of(templates: Iterable[tuple[str, Template]]) -> States:
@@ -93,11 +94,11 @@ def states_of(templates: Iterable[tuple[str, Template]]) -> States:
 
 
 def _devices(found: Iterable[tuple[str, Mapping[str, Any]]]) -> Devices:
-    """By the name of the secret with the key, `edgecam/devices/CORE/CAMERA/key`."""
+    """By core and camera, from the name of the secret with the key, `edgecam/devices/CORE/CAMERA/key`."""
     devices: dict[tuple[str, str], tuple[str, str]] = {}
     for stack, properties in found:
         core, camera, _ = properties["Secret"].removeprefix(f"{SECRETS}/").rsplit("/", 2)
-        devices[f"thing/{core}", camera] = (properties["Device"], stack)
+        devices[core, camera] = (properties["Device"], stack)
     return devices
 
 
@@ -110,15 +111,16 @@ def _state(
 ) -> SiteState:
     name = properties["DeploymentName"].removeprefix(_NAME)
     components = properties.get("Components", {})
-    own = next((name for name in components if name.rpartition(".")[2] in VARIANTS), "")
-    configuration = _merge(components.get(own, {}))
-    target = _text(properties["TargetArn"]).rpartition(":")[2]
+    own = own_component(components)
+    configuration = merge_of(components.get(own, {}))
+    target = text_of(properties["TargetArn"]).rpartition(":")[2]
+    core = thing_of(target) or ""
     camera_ids = frozenset(camera["id"] for camera in configuration.get("node", {}).get("cameras", []))
     return SiteState(
         name=name,
         target=target,
         variant=own.rpartition(".")[2],
-        version=_text(components.get(own, {}).get("ComponentVersion", "")),
+        version=text_of(components.get(own, {}).get("ComponentVersion", "")),
         stack=stack,
         group_stack=groups.get(target, ""),
         leaves_cores=name in leaving,
@@ -133,7 +135,7 @@ def _state(
             },
             **dict(_flat({"rollout": {**properties.get("DeploymentPolicies", {}), **_jobs(properties)}})),
         },
-        devices=dict(devices[target, camera] for camera in camera_ids if (target, camera) in devices),
+        devices=dict(devices[core, camera] for camera in camera_ids if (core, camera) in devices),
     )
 
 
@@ -147,8 +149,8 @@ def _as_settings(configuration: Mapping[str, Any]) -> dict[str, Any]:
 
 def _extra(name: str, components: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     path = f"components.{name}"
-    yield f"{path}.version", _text(components[name].get("ComponentVersion", ""))
-    yield from _flat(_merge(components[name]), f"{path}.merge")
+    yield f"{path}.version", text_of(components[name].get("ComponentVersion", ""))
+    yield from _flat(merge_of(components[name]), f"{path}.merge")
 
 
 def _jobs(properties: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -156,8 +158,28 @@ def _jobs(properties: Mapping[str, Any]) -> Mapping[str, Any]:
     return jobs
 
 
-def _merge(component: Mapping[str, Any]) -> dict[str, Any]:
-    text = _text(component.get("ConfigurationUpdate", {}).get("Merge", "{}"))
+def deployment_of(site: str, templates: Mapping[str, Template]) -> Mapping[str, Any]:
+    """The properties of a site's deployment.
+
+    Raises:
+        KeyError: the templates have none.
+    """
+    for template in templates.values():
+        for resource in template.get("Resources", {}).values():
+            properties: Mapping[str, Any] = resource.get("Properties", {})
+            if resource["Type"] == _DEPLOYMENT and properties.get("DeploymentName") == f"{_NAME}{site}":
+                return properties
+    raise KeyError(site)
+
+
+def own_component(components: Iterable[str]) -> str:
+    """Which of a deployment's components is ours; empty where none is."""
+    return next((name for name in components if name.rpartition(".")[2] in VARIANTS), "")
+
+
+def merge_of(component: Mapping[str, Any]) -> dict[str, Any]:
+    """What a deployment merges into a component's configuration."""
+    text = text_of(component.get("ConfigurationUpdate", {}).get("Merge", "{}"))
     merge: dict[str, Any] = json.loads(text)
     return merge
 
@@ -172,13 +194,13 @@ def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]
             yield below, each
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """A text of a template; values that CloudFormation fills in are between braces."""
     if not isinstance(value, Mapping):
         return str(value)
     ((function, argument),) = value.items()
     if function == "Fn::Join":
-        return str(argument[0]).join(map(_text, argument[1]))
+        return str(argument[0]).join(map(text_of, argument[1]))
     if function == "Fn::Sub" and isinstance(argument, str):
         return argument
     return f"${{{re.sub('[^A-Za-z0-9:.]', '', str(argument))}}}"

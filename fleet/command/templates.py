@@ -19,8 +19,8 @@ from edgecam.errors import EdgecamError
 from fleet.command.site_states import (
     States,
     Template,
-    states_in,
     states_of,
+    templates_in,
 )
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,16 @@ class Tree:
 
 
 def synthesized(*trees: Tree) -> list[States]:
-    """The sites of each tree's templates; trees are worked on side by side.
+    """The sites of each tree's templates.
+
+    Raises:
+        EdgecamError: the fleet has mistakes; with the program's messages.
+    """
+    return [states_of(templates.items()) for templates in templates_of(*trees)]
+
+
+def templates_of(*trees: Tree) -> list[dict[str, Template]]:
+    """Each tree's templates, by stack; trees are worked on side by side.
 
     Raises:
         EdgecamError: the fleet has mistakes; with the program's messages.
@@ -54,7 +63,7 @@ def synthesized(*trees: Tree) -> list[States]:
         for (tree, _, process), errors in zip(running, errors_of, strict=True):
             if process.returncode != 0:
                 raise EdgecamError(errors.strip() or f"{tree.project}/app.py ended with {process.returncode}")
-        return [states_in(out) for _, out, _ in running]
+        return [templates_in(out) for _, out, _ in running]
 
 
 def _synth(tree: Tree, out: Path) -> subprocess.Popen[str]:

@@ -53,7 +53,8 @@ class Provisioning(Model):
     things: dict[GroupName, tuple[CorePattern, ...]] = Field(
         default={},
         description="Which cores may register, by the thing group that they come into: names, or patterns "
-        f"such as `lobby-core-*`. The things of sites may in any case, and come into `{ALL_CORES}`.",
+        f"such as `lobby-core-*`. The things of sites may in any case, and come into `{ALL_CORES}`, each "
+        "with Nucleus Lite into a group of its own.",
     )
     replace_certificates: bool = Field(
         default=False,

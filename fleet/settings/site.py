@@ -23,7 +23,7 @@ from edgecam.redaction import holds_password_argument
 from fleet.settings.gcp import Member
 from fleet.settings.names import ComponentName, PlainVersion, SiteName, ThingName
 from fleet.settings.rollout import Rollout
-from fleet.settings.target import KINDS, Target, target_of
+from fleet.settings.target import KINDS, GroupOfOne, Target, Thing, target_of
 
 SECRET_MANAGER = "aws.greengrass.SecretManager"  # noqa: S105 - a component's name
 TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
@@ -63,7 +63,9 @@ class Site(NodeConfig):
         default=False, description="true creates the thing group; else it exists already."
     )
     nucleus: Literal["classic", "lite"] = Field(
-        default="classic", description="Which nucleus the cores run: decides how camera secrets get there."
+        default="classic",
+        description="Which nucleus the cores run: decides how camera secrets get there, how a `thing` is "
+        "deployed to, and who goes back from a version that fails.",
     )
     docker: DockerOptions = Field(default=DockerOptions(), description="How the container runs.")
     entrypoint: str = Field(
@@ -175,7 +177,15 @@ class Site(NodeConfig):
     @property
     def target(self) -> Target:
         """What the site is deployed to."""
-        return target_of(self._named_targets)
+        named = target_of(self._named_targets)
+        return GroupOfOne(named.name) if isinstance(named, Thing) and self.nucleus == "lite" else named
+
+    @property
+    def made_group(self) -> str | None:
+        """The name of the thing group that is made for the site; None where there is none to make."""
+        if isinstance(self.target, GroupOfOne):
+            return self.target.group
+        return self.thing_group if self.create_thing_group else None
 
     @property
     def _named_targets(self) -> dict[str, str | None]:

@@ -34,13 +34,53 @@ class ThingGroup:
         return f"thinggroup/{self.name}"
 
 
-Target = Thing | ThingGroup
+@dataclass(frozen=True)
+class GroupOfOne:
+    """One core device with Nucleus Lite, deployed to through a thing group that has it alone.
 
-KINDS: tuple[type[Target], ...] = (Thing, ThingGroup)
+    A deployment to a thing travels by a shadow, which Nucleus Lite does not read: it knows IoT Jobs only,
+    and those Greengrass makes for thing groups.
+    """
+
+    setting: ClassVar[str] = "thing"
+
+    name: str
+    """Of the thing."""
+
+    @property
+    def group(self) -> str:
+        """The name of its thing group."""
+        return group_of_one(self.name)
+
+    def __str__(self) -> str:
+        """As AWS IoT names it at the end of an ARN, `thinggroup/NAME`."""
+        return f"thinggroup/{self.group}"
+
+
+Target = Thing | ThingGroup | GroupOfOne
+
+KINDS: tuple[type[Thing | ThingGroup], ...] = (Thing, ThingGroup)
 """Every kind of target, in the order in which messages name their settings."""
 
 
-def target_of(named: Mapping[str, str | None]) -> Target:
+OWN_GROUP = "edgecam-core-"
+"""How the name of a thing group of one begins; the name of its thing follows."""
+
+
+def group_of_one(thing: str) -> str:
+    """The name of the thing group that has this thing alone."""
+    return f"{OWN_GROUP}{thing}"
+
+
+def thing_of(target: str) -> str | None:
+    """The thing of a target that is one core, as its text has it; None for a group of any size."""
+    kind, _, name = target.partition("/")
+    if kind == "thing":
+        return name
+    return name.removeprefix(OWN_GROUP) if name.startswith(OWN_GROUP) else None
+
+
+def target_of(named: Mapping[str, str | None]) -> Thing | ThingGroup:
     """The target of a site.
 
     Args:

@@ -54,6 +54,7 @@ class Deployment:
     name: str
     components: Mapping[str, Wanted]
     rolls_back: bool
+    canceled: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,8 @@ class Cloud:
 
     def deployments(self) -> list[Deployment]:
         """The deployments that this core is to run together, newest first."""
-        return [self._deployment(entry.deployment_id) for entry in self.effective()]
+        found = [self._deployment(entry.deployment_id) for entry in self.effective()]
+        return [deployment for deployment in found if not deployment.canceled]
 
     def effective(self) -> list[EffectiveDeployment]:
         """The newest deployment of each of this core's targets, newest first."""
@@ -209,6 +211,7 @@ class Cloud:
             name=answer.get("deploymentName", ""),
             components={name: _wanted(entry) for name, entry in (answer.get("components") or {}).items()},
             rolls_back=policies.get("failureHandlingPolicy", "ROLLBACK") == "ROLLBACK",
+            canceled=answer["deploymentStatus"] == "CANCELED",
         )
 
 

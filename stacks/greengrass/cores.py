@@ -63,7 +63,9 @@ def _role_alias(fleet: Fleet) -> str | None:
 
 def known_cores(fleet: Fleet) -> dict[str, str]:
     """Which cores may register: names or patterns, and the thing group of each."""
-    known = {site.thing: ALL_CORES for site in fleet.sites.values() if site.thing is not None}
+    known = {
+        site.thing: site.made_group or ALL_CORES for site in fleet.sites.values() if site.thing is not None
+    }
     if fleet.cores.provisioning is not None:
         for group, names in fleet.cores.provisioning.things.items():
             known |= dict.fromkeys(names, group)

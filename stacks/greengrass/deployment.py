@@ -14,6 +14,7 @@ from edgecam.brokers.topics import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
 from fleet.settings.cores import CoreLogs
 from fleet.settings.rollout import Rollout
 from fleet.settings.site import SECRET_MANAGER, Site
+from fleet.settings.target import Thing
 from stacks.greengrass.component import Component
 from stacks.greengrass.core_logs import log_component
 
@@ -81,7 +82,7 @@ class SiteDeployment(Construct):
             self._warn_when_large(name, site, json.dumps(components))
 
     def _warn_when_large(self, name: str, site: Site, document: str) -> None:
-        kind = site.target.setting
+        kind = "thing" if isinstance(site.target, Thing) else "thing_group"
         size, limit = len(document.encode()), DOCUMENT_LIMITS_BYTES[kind]
         if size > limit:
             cdk.Annotations.of(self).add_warning_v2(

@@ -16,6 +16,7 @@ from aws_cdk import aws_iot as iot
 from constructs import Construct
 
 from fleet.settings.cores import ALL_CORES, Provisioning
+from fleet.settings.target import OWN_GROUP
 from stacks.functions.code import FunctionCode
 from stacks.functions.custom_resource_function import FunctionSpec
 from stacks.functions.nag import acknowledge_wildcard
@@ -96,7 +97,7 @@ class FleetProvisioning(Construct):
             if iot_policy is not None
             else {"PolicyDocument": in_template(core_policy_of(self, role_alias), "ThingName")}
         )
-        self._template(hook, self._role(sorted({ALL_CORES, *known.values()}), iot_policy), policy)
+        self._template(hook, self._role(_groups_of(known), iot_policy), policy)
         self._claim_policy()
         registration = Registration(
             region=cdk.Stack.of(self).region,
@@ -157,7 +158,8 @@ class FleetProvisioning(Construct):
             description="Lets AWS IoT make things and certificates of cores that register.",
         )
         made = [_iot_arn(self, "thing", "*"), _iot_arn(self, "cert", "*")]
-        exact = [_iot_arn(self, "thinggroup", group) for group in groups]
+        made += [_iot_arn(self, "thinggroup", group) for group in groups if group.endswith("*")]
+        exact = [_iot_arn(self, "thinggroup", group) for group in groups if not group.endswith("*")]
         if iot_policy is None:
             made.append(_iot_arn(self, "policy", "*"))
         else:
@@ -179,8 +181,8 @@ class FleetProvisioning(Construct):
             acknowledge_wildcard(
                 rights,
                 resource,
-                "Things, certificates and their policies (AWS IoT names a policy after its content) are "
-                "known when they register.",
+                "Things, their groups of one, certificates and policies (AWS IoT names a policy after its "
+                "content) are known when they register.",
             )
         acknowledge_wildcard(
             rights,
@@ -277,6 +279,12 @@ _READS = [
 ]
 """Of the managed policy AWSIoTThingsRegistration, what this template may ask for. AWS does not document which
 step needs which right: reads are left as there, writes are for our resources."""
+
+
+def _groups_of(known: Mapping[str, str]) -> list[str]:
+    """The groups that cores come into; those of one core each by their pattern, since they are many."""
+    groups = {f"{OWN_GROUP}*" if group.startswith(OWN_GROUP) else group for group in known.values()}
+    return sorted({ALL_CORES, *groups})
 
 
 def _iot_arn(scope: Construct, kind: str, name: str) -> str:

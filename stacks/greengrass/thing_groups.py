@@ -1,15 +1,27 @@
-"""The thing groups that sites ask for."""
+"""The thing groups of sites: those that ask for one, and cores with Nucleus Lite, which have one each."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
 from fleet.settings.fleet import Fleet
+from fleet.settings.target import OWN_GROUP, GroupOfOne, group_of_one
 from fleet.stack_placement import MAIN, group_place_of
+from stacks.functions.code import FunctionCode
+from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
+from stacks.functions.nag import acknowledge_wildcard
+
+_TIMEOUT = cdk.Duration.minutes(10)
+"""Hundreds of things join within a minute; AWS IoT may slow it down."""
+
+_NAMED_THINGS = 40
+"""Most that are named one by one; a role's policies may have 10,240 characters in all."""
 
 
 def make_thing_groups(foundation: cdk.Stack, fleet: Fleet, **stack: Any) -> list[cdk.Stack]:
@@ -17,15 +29,16 @@ def make_thing_groups(foundation: cdk.Stack, fleet: Fleet, **stack: Any) -> list
 
     Args:
         foundation: The stack of a small fleet's groups.
-        fleet: The groups are those of sites with `create_thing_group`.
+        fleet: The groups are those of sites with `create_thing_group`, and of things with Nucleus Lite.
         stack: What further stacks are made with.
 
     Returns:
         The stacks beside the foundation.
     """
     stacks = {MAIN: foundation}
+    alone: dict[str, dict[str, iot.CfnThingGroup]] = {}
     for site in fleet.sites.values():
-        if not site.create_thing_group:
+        if site.made_group is None:
             continue
         place = group_place_of(site, fleet.aws.site_stacks)
         if place not in stacks:
@@ -33,5 +46,80 @@ def make_thing_groups(foundation: cdk.Stack, fleet: Fleet, **stack: Any) -> list
             stacks[place] = cdk.Stack(
                 cast("Construct", foundation.node.scope), name, description="edgecam: thing groups", **stack
             )
-        iot.CfnThingGroup(stacks[place], f"ThingGroup-{site.thing_group}", thing_group_name=site.thing_group)
+        group = iot.CfnThingGroup(
+            stacks[place], f"ThingGroup-{site.made_group}", thing_group_name=site.made_group
+        )
+        if isinstance(site.target, GroupOfOne):
+            alone.setdefault(place, {})[site.target.name] = group
+    for place, groups in alone.items():
+        GroupMembers(stacks[place], "GroupMembers", groups=groups)
     return [found for place, found in stacks.items() if place != MAIN]
+
+
+class GroupMembers(Construct):
+    """Things in groups of one: CloudFormation knows groups, but not who is in them.
+
+    A thing that is not there yet is made, so that its core, whenever and however it registers, is in its
+    group already.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, groups: Mapping[str, iot.CfnThingGroup]
+    ) -> None:
+        """Let each thing, by its name, join its group."""
+        super().__init__(scope, construct_id)
+        function = HandlerFunction(
+            self,
+            "Joiner",
+            FunctionSpec(
+                description="Puts things into the thing groups that have them alone.",
+                code=FunctionCode(module="greengrass.group_members"),
+                timeout=_TIMEOUT,
+                statements=join_groups_of_one(self, groups),
+            ),
+        )
+        acknowledge_groups_of_one(function.policy, groups)
+        resource = cdk.CustomResource(
+            self,
+            "Members",
+            resource_type="Custom::EdgecamGroupMembers",
+            service_token=function.function.attr_arn,
+            service_timeout=_TIMEOUT,
+            properties={"GroupPrefix": OWN_GROUP, "Things": sorted(groups)},
+        )
+        resource.node.add_dependency(function, *groups.values())
+
+
+def join_groups_of_one(
+    scope: Construct, things: Collection[str], *, makes_groups: bool = False
+) -> list[iam.PolicyStatement]:
+    """Let a function make `things`, and put them into their groups of one; with `makes_groups` those too."""
+    names = [_iot_arn(scope, "thing", thing) for thing in _named(things)]
+    groups = [_iot_arn(scope, "thinggroup", group_of_one(thing)) for thing in _named(things)]
+    statements = [
+        iam.PolicyStatement(sid="MakeThings", actions=["iot:CreateThing"], resources=names),
+        iam.PolicyStatement(
+            sid="JoinGroups", actions=["iot:AddThingToThingGroup"], resources=[*names, *groups]
+        ),
+    ]
+    if makes_groups:
+        actions = ["iot:CreateThingGroup", "iot:DeleteThingGroup"]
+        statements.append(iam.PolicyStatement(sid="MakeGroups", actions=actions, resources=groups))
+    return statements
+
+
+def acknowledge_groups_of_one(policy: iam.Policy, things: Collection[str]) -> None:
+    """Acknowledge the wildcards of `policy`, which has these statements."""
+    if _named(things) == ["*"]:
+        for kind, name in (("thing", "*"), ("thinggroup", group_of_one("*"))):
+            acknowledge_wildcard(
+                policy, _iot_arn(policy, kind, name), "More cores than a role's policies have room for."
+            )
+
+
+def _named(things: Collection[str]) -> list[str]:
+    return sorted(things) if len(things) <= _NAMED_THINGS else ["*"]
+
+
+def _iot_arn(scope: Construct, kind: str, name: str) -> str:
+    return cdk.Stack.of(scope).format_arn(service="iot", resource=kind, resource_name=name)

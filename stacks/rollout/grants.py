@@ -13,7 +13,9 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from fleet.settings.site import Site
+from fleet.settings.target import GroupOfOne
 from stacks.functions.nag import acknowledge_wildcard
+from stacks.greengrass.thing_groups import acknowledge_groups_of_one, join_groups_of_one
 
 _NAMED_TARGETS = 40
 """Most that are named one by one; a role's policies may have 10,240 characters in all."""
@@ -23,11 +25,7 @@ _ALL_TARGETS = {"thing/*", "thinggroup/*"}
 
 def follow_deployments(scope: Construct, sites: Collection[Site]) -> list[iam.PolicyStatement]:
     """Let a function see the deployments of `sites`, and their outcome on each core."""
-    targets = _targets(sites)
-    # Which things are in a group shows at run time only.
-    things = {target for target in targets if target.startswith("thing/")}
-    cores = {"*"} if things != targets else {target.removeprefix("thing/") for target in things}
-    groups = targets - things
+    cores, groups = _cores(sites), {target for target in _targets(sites) if target.startswith("thinggroup/")}
     statements = [
         # Takes no resource.
         iam.PolicyStatement(sid="ListDeployments", actions=["greengrass:ListDeployments"], resources=["*"]),
@@ -92,13 +90,24 @@ def deploy_to(scope: Construct, sites: Collection[Site]) -> list[iam.PolicyState
     return statements
 
 
+def make_groups_of_one(scope: Construct, sites: Collection[Site]) -> list[iam.PolicyStatement]:
+    """Let a function make and remove the groups of those of `sites` that are one core with Nucleus Lite."""
+    alone = _alone(sites)
+    return join_groups_of_one(scope, alone, makes_groups=True) if alone else []
+
+
+def acknowledge_made_groups(policy: iam.Policy, sites: Collection[Site]) -> None:
+    """Acknowledge the wildcards of `make_groups_of_one`."""
+    acknowledge_groups_of_one(policy, _alone(sites))
+
+
 def acknowledge_rights(policy: iam.Policy, sites: Collection[Site]) -> None:
     """Acknowledge the wildcards of `policy`, which is made of these statements."""
     scope, targets = policy, _targets(sites)
     acknowledge_wildcard(policy, "*", "CreateDeployment and ListDeployments take no resource.")
     for arn in (_greengrass_arn(scope, "deployments", "*"), *_iot_arns(scope, {"job/*"})):
         acknowledge_wildcard(policy, arn, "Greengrass makes up the ids of deployments and of their jobs.")
-    if any(not target.startswith("thing/") for target in targets):
+    if _cores(sites) == {"*"}:
         for arn in (_greengrass_arn(scope, "coreDevices", "*"), *_iot_arns(scope, {"thing/*"})):
             acknowledge_wildcard(policy, arn, "Which cores are in a thing group shows at run time only.")
     if targets == _ALL_TARGETS:
@@ -106,8 +115,21 @@ def acknowledge_rights(policy: iam.Policy, sites: Collection[Site]) -> None:
         acknowledge_wildcard(policy, arn, "More targets than a role's policies have room for.")
 
 
+def _alone(sites: Collection[Site]) -> set[str]:
+    """Things that are in a group of one."""
+    return {site.target.name for site in sites if isinstance(site.target, GroupOfOne)}
+
+
 def _targets(sites: Collection[Site]) -> set[str]:
     return {str(site.target) for site in sites} if len(sites) <= _NAMED_TARGETS else set(_ALL_TARGETS)
+
+
+def _cores(sites: Collection[Site]) -> set[str]:
+    """Names of the cores; all where they are too many, or in a group: who is in it shows at run time only."""
+    things = {site.thing for site in sites if site.thing is not None}
+    if len(sites) > _NAMED_TARGETS or any(site.thing is None for site in sites):
+        return {"*"}
+    return things
 
 
 def _greengrass_arn(scope: Construct, kind: str, name: str) -> str:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import aws_cdk as cdk
 from constructs import Construct
 
 from fleet.settings.site import Site
+from fleet.settings.target import GroupOfOne
 from stacks.functions.code import FunctionCode
 from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.greengrass.deployment import SiteDeployment
-from stacks.rollout.grants import acknowledge_rights, deploy_to, follow_deployments
+from stacks.rollout.grants import (
+    acknowledge_made_groups,
+    acknowledge_rights,
+    deploy_to,
+    follow_deployments,
+    make_groups_of_one,
+)
 
 _TIMEOUT = cdk.Duration.minutes(15)
 """Longer than the handler waits for cores."""
 
 
 class Removals(Construct):
-    """A custom resource for each site, which deploys a revision without our components when the site goes."""
+    """A custom resource for each site, which deploys a revision without our components when the site goes.
+
+    Attributes:
+        resources: By the site's name.
+    """
 
     def __init__(
         self,
@@ -37,10 +48,16 @@ class Removals(Construct):
                 description="Takes components from the cores of a site before its deployment is deleted.",
                 code=FunctionCode(module="greengrass.removal"),
                 timeout=_TIMEOUT,
-                statements=[*follow_deployments(self, sites.values()), *deploy_to(self, sites.values())],
+                statements=[
+                    *follow_deployments(self, sites.values()),
+                    *deploy_to(self, sites.values()),
+                    *make_groups_of_one(self, sites.values()),
+                ],
             ),
         )
         acknowledge_rights(function.policy, sites.values())
+        acknowledge_made_groups(function.policy, sites.values())
+        self.resources: dict[str, cdk.CustomResource] = {}
         for name, site in sites.items():
             deployment = deployments[name].deployment
             resource = cdk.CustomResource(
@@ -54,6 +71,18 @@ class Removals(Construct):
                     "TargetArn": deployment.target_arn,
                     "DeploymentId": deployment.attr_deployment_id,
                     "Keep": sorted(site.components),
+                    **({"OnlyThing": site.thing} if isinstance(site.target, GroupOfOne) else {}),
                 },
             )
             resource.node.add_dependency(function)
+            self.resources[name] = resource
+
+
+def end_before(
+    gate: cdk.CustomResource, removing: Mapping[str, cdk.CustomResource], names: Iterable[str]
+) -> None:
+    """`gate`, which takes back what it has deployed to these sites, ends before their removal begins.
+
+    Side by side it would take the removal for its own.
+    """
+    gate.node.add_dependency(*(removing[name] for name in names if name in removing))

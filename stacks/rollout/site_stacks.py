@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import aws_cdk as cdk
@@ -12,9 +12,11 @@ from fleet.devices import node_of
 from fleet.settings.fleet import Fleet
 from fleet.settings.site import Site
 from fleet.stack_placement import MAIN, place_of
+from fleet.wave_plan import waves_of
 from stacks.greengrass.component import Component
 from stacks.greengrass.deployment import SiteDeployment
-from stacks.rollout.removal import Removals
+from stacks.rollout.going_back import GoingBack, how_watched
+from stacks.rollout.removal import Removals, end_before
 
 
 class SiteStacks:
@@ -54,16 +56,49 @@ class SiteStacks:
             )
         return deployed
 
-    def remove_with_stack(self, sites: Mapping[str, Site], deployments: Mapping[str, SiteDeployment]) -> None:
-        """In each stack, what takes the components of its sites from the cores when they go, where asked."""
+    def remove_with_stack(
+        self, sites: Mapping[str, Site], deployments: Mapping[str, SiteDeployment]
+    ) -> dict[str, cdk.CustomResource]:
+        """In each stack, what takes the components of its sites from the cores when they go, where asked.
+
+        Returns:
+            What does so, by the site's name.
+        """
+        removing: dict[str, cdk.CustomResource] = {}
+        for stack, here in self._by_stack(sites, deployments):
+            if going := {name: site for name, site in here.items() if site.rollout.remove_on_destroy}:
+                removing |= Removals(stack, "Removals", sites=going, deployments=deployments).resources
+        return removing
+
+    def go_back(
+        self,
+        sites: Mapping[str, Site],
+        deployments: Mapping[str, SiteDeployment],
+        removing: Mapping[str, cdk.CustomResource],
+    ) -> None:
+        """In each stack, what lets its sites with Nucleus Lite go back, but for those in waves.
+
+        Behind waves, or a fleet could not be deployed as long as one of its cores is broken, a site goes back
+        alone; without them the stack rolls back and says why.
+        """
+        planned = waves_of(self._fleet)
+        unplanned = {name: site for name, site in sites.items() if name not in planned}
+        for stack, here in self._by_stack(unplanned, deployments):
+            if any(how_watched(site) != "no" for site in here.values()):
+                watching = GoingBack(
+                    stack,
+                    "GoingBack",
+                    sites=here,
+                    deployments=deployments,
+                    fails_stack=not self._fleet.waves,
+                )
+                end_before(watching.resource, removing, here)
+
+    def _by_stack(
+        self, sites: Mapping[str, Site], deployments: Mapping[str, SiteDeployment]
+    ) -> Iterator[tuple[cdk.Stack, dict[str, Site]]]:
         for stack in self._stacks.values():
-            going = {
-                name: site
-                for name, site in sites.items()
-                if site.rollout.remove_on_destroy and cdk.Stack.of(deployments[name]) is stack
-            }
-            if going:
-                Removals(stack, "Removals", sites=going, deployments=deployments)
+            yield stack, {name: sites[name] for name in sites if cdk.Stack.of(deployments[name]) is stack}
 
     def _new_stack(self, place: str) -> cdk.Stack:
         scope = cast("Construct", self._main.node.scope)

@@ -9,21 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from fleet.settings.fleet import Fleet
 from fleet.wave_plan import waves_of
-from stacks.functions.code import FunctionCode
-from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.greengrass.deployment import SiteDeployment
-from stacks.rollout.grants import acknowledge_rights, deploy_to, follow_deployments
-
-_CALL_TIMEOUT = cdk.Duration.minutes(15)
-"""Lambda's longest; the function calls itself again when a wave takes longer."""
-
-_WAVE_TIMEOUT = cdk.Duration.hours(1)
-"""The longest that CloudFormation waits for a custom resource, and more than `within_min` may be."""
+from stacks.rollout.removal import end_before
+from stacks.rollout.waiting_function import RESOURCE_TIMEOUT, make_waiting_function, property_of
 
 
 class Waves(Construct):
@@ -35,7 +27,13 @@ class Waves(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, fleet: Fleet, deployments: Mapping[str, SiteDeployment]
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        fleet: Fleet,
+        deployments: Mapping[str, SiteDeployment],
+        removing: Mapping[str, cdk.CustomResource],
     ) -> None:
         """Put the deployments in order.
 
@@ -44,6 +42,7 @@ class Waves(Construct):
             construct_id: The construct's id.
             fleet: Whose `waves` are the order.
             deployments: Of all sites of the variant, by their names.
+            removing: What takes components from the cores of sites that go, likewise.
         """
         super().__init__(scope, construct_id)
         self._fleet = fleet
@@ -51,11 +50,17 @@ class Waves(Construct):
         planned = {name: wave for name, wave in waves_of(fleet).items() if name in deployments}
         if not planned:
             return
-        self._function = self._make_function(list(planned))
+        self._function = make_waiting_function(
+            self,
+            description="Waits until a wave of sites runs its new deployment.",
+            module="greengrass.wave",
+            sites=[fleet.sites[name] for name in planned],
+        )
         for number in sorted(set(planned.values())):
             members = {name: deployments[name] for name, wave in planned.items() if wave == number}
             self._follow(members.values())
             self.gates[number] = self._gate(number, members)
+            end_before(self.gates[number], removing, members)
         self._follow(deployed for name, deployed in deployments.items() if name not in planned)
 
     def _follow(self, deployments: Iterable[SiteDeployment]) -> None:
@@ -67,26 +72,6 @@ class Waves(Construct):
             if cdk.Stack.of(deployed) is cdk.Stack.of(self):
                 deployed.deployment.node.add_dependency(gate)
 
-    def _make_function(self, names: list[str]) -> HandlerFunction:
-        sites = [self._fleet.sites[name] for name in names]
-        function = HandlerFunction(
-            self,
-            "Waiter",
-            FunctionSpec(
-                description="Waits until a wave of sites runs its new deployment.",
-                code=FunctionCode(module="greengrass.wave"),
-                timeout=_CALL_TIMEOUT,
-                statements=[*follow_deployments(self, sites), *deploy_to(self, sites)],
-            ),
-        )
-        acknowledge_rights(function.policy, sites)
-        # A policy of its own, since this one names the function, which is made after its rights.
-        again = iam.PolicyStatement(
-            sid="GoOnWaiting", actions=["lambda:InvokeFunction"], resources=[function.function.attr_arn]
-        )
-        self._goes_on = iam.Policy(self, "GoesOn", roles=[function.role], statements=[again])
-        return function
-
     def _gate(self, number: int, members: Mapping[str, SiteDeployment]) -> cdk.CustomResource:
         wave = self._fleet.waves[number]
         gate = cdk.CustomResource(
@@ -94,21 +79,14 @@ class Waves(Construct):
             f"Wave{number}",
             resource_type="Custom::EdgecamWave",
             service_token=self._function.function.attr_arn,
-            service_timeout=_WAVE_TIMEOUT,
+            service_timeout=RESOURCE_TIMEOUT,
             properties={
                 "Wave": str(number),
                 "Percent": f"{wave.percent:g}",
                 "AtLeast": str(wave.at_least),
                 "WithinMin": f"{wave.within_min:g}",
-                "Sites": [
-                    {
-                        "Name": name,
-                        "TargetArn": deployed.deployment.target_arn,
-                        "DeploymentId": deployed.deployment.attr_deployment_id,
-                    }
-                    for name, deployed in sorted(members.items())
-                ],
+                "Sites": [property_of(name, deployed) for name, deployed in sorted(members.items())],
             },
         )
-        gate.node.add_dependency(self._function, self._goes_on)
+        gate.node.add_dependency(self._function, self._function.goes_on)
         return gate

@@ -51,15 +51,15 @@ NEW = (
     .replace("yard: {thing: yard-core", "annex: {thing: annex-core")
 )
 TABLE = """\
-SITE   TARGET                  VARIANT        WHAT CHANGES
-annex  thing/annex-core        frame-grabber  new: frame-grabber VERSION, cameras 1
-gate   thing/gate-core         frame-grabber  cameras.gate.credentials.secret: secret gate → secret north-gate
-lobby  thinggroup/lobby-cores  frame-grabber  cameras.lift: rtsp://192.0.2.11/1 (taken out)
-                                              cameras.entrance.frames.max_fps: 2 → 5
-                                              cameras.entrance.frames.width: 640 (new)
-                                              components.aws.greengrass.Cli.version: 2.13.0 → 2.14.0
-                                              rollout.JobExecutionsRolloutConfig.MaximumPerMinute: 50 → 100
-yard   thing/yard-core         frame-grabber  removed: its deployment is deleted, its cores keep what they have
+SITE   TARGET                             VARIANT        WHAT CHANGES
+annex  thing/annex-core                   frame-grabber  new: frame-grabber VERSION, cameras 1
+gate   thinggroup/edgecam-core-gate-core  frame-grabber  cameras.gate.credentials.secret: secret gate → secret north-gate
+lobby  thinggroup/lobby-cores             frame-grabber  cameras.lift: rtsp://192.0.2.11/1 (taken out)
+                                                         cameras.entrance.frames.max_fps: 2 → 5
+                                                         cameras.entrance.frames.width: 640 (new)
+                                                         components.aws.greengrass.Cli.version: 2.13.0 → 2.14.0
+                                                         rollout.JobExecutionsRolloutConfig.MaximumPerMinute: 50 → 100
+yard   thing/yard-core                    frame-grabber  removed: its deployment is deleted, its cores keep what they have
 
 4 sites: 1 new, 2 changed, 1 removed
 """
@@ -135,11 +135,11 @@ def test_list_is_a_table_of_all_sites(run: Run, tmp_path: Path) -> None:
     code, text, errors = run("list", "--fleet", fleet)
     assert (code, errors) == (0, "")
     assert text == (
-        "SITE       TARGET                VARIANT        NUCLEUS  CAMERAS  TEMPLATE  STACK  FILE\n"
-        "hq         thinggroup/hq         frame-grabber  lite     1                  main   fleet.yaml\n"
-        "shop-0000  thing/shop-0000-core  frame-grabber  lite     4        shop      05     "
+        "SITE       TARGET                                  VARIANT        NUCLEUS  CAMERAS  TEMPLATE  STACK  FILE\n"
+        "hq         thinggroup/hq                           frame-grabber  lite     1                  main   fleet.yaml\n"
+        "shop-0000  thinggroup/edgecam-core-shop-0000-core  frame-grabber  lite     4        shop      05     "
         "sites/district-00.yaml\n"
-        "shop-0001  thing/shop-0001-core  frame-grabber  lite     4        shop      27     "
+        "shop-0001  thinggroup/edgecam-core-shop-0001-core  frame-grabber  lite     4        shop      27     "
         "sites/district-01.yaml\n"
     )
     first, *_ = json.loads(run("list", "--json", "--fleet", fleet)[1])
@@ -275,7 +275,7 @@ def test_diff_with_what_is_deployed_needs_no_more_than_reading_its_templates(
     code, text, errors = run("diff", "--fleet", tmp_path / "new.yaml")
     assert (code, errors) == (0, "")
     stacks = "EdgecamFrameGrabber-Sites-north → EdgecamFrameGrabber"
-    moved = f"same   thing/same-core         frame-grabber  stack: {stacks}"
+    moved = f"same   thing/same-core                    frame-grabber  stack: {stacks}"
     expected = (
         TABLE.replace("yard   ", f"{moved}\nyard   ").replace("4 sites", "5 sites").replace("2 ch", "3 ch")
     )
@@ -283,7 +283,7 @@ def test_diff_with_what_is_deployed_needs_no_more_than_reading_its_templates(
 
 
 def deploy(cloud: Any, fleet: Path) -> None:
-    """The deployments of a fleet's stacks, without what they depend on."""
+    """The deployments of a fleet's stacks and their groups, without what they depend on."""
     out = fleet.parent / "out"
     subprocess.run(
         [sys.executable, "app.py"],
@@ -296,11 +296,11 @@ def deploy(cloud: Any, fleet: Path) -> None:
         },
         check=True,
     )
-    for path in out.glob("*.template.json"):
+    for path in sorted(out.glob("*.template.json")):  # the foundation comes first
         resources = {
             name: {**resource, "DependsOn": []}
             for name, resource in json.loads(path.read_text())["Resources"].items()
-            if resource["Type"] == "AWS::GreengrassV2::Deployment"
+            if resource["Type"] in ("AWS::GreengrassV2::Deployment", "AWS::IoT::ThingGroup")
         }
         if resources:
             cloud.create_stack(

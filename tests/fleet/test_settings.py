@@ -255,6 +255,39 @@ def test_a_thing_and_a_group_of_the_same_name_are_two_targets(write_fleet: Write
     assert [str(site.target) for site in fleet.sites.values()] == ["thing/x", "thinggroup/x"]
 
 
+def test_thing_with_nucleus_lite_is_deployed_to_as_a_group_of_one(write_fleet: Write) -> None:
+    site = 'thing: x, cameras: [{id: a, uri: "test://"}]'
+    fleet = load_fleet(write_fleet(f"sites: {{north: {{{site}, nucleus: lite}}}}"))
+    assert str(fleet.sites["north"].target) == "thinggroup/edgecam-core-x"
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ("thing: x", 'sites.south.thing: expected a target that no other site has, found "x"'),
+        (
+            "thing_group: edgecam-core-x",
+            'sites.south.thing_group: expected a target that no other site has, found "edgecam-core-x"',
+        ),
+    ],
+)
+def test_core_is_of_one_site_whichever_nucleus_the_sites_say(
+    write_fleet: Write, other: str, found: str
+) -> None:
+    cameras = 'cameras: [{id: a, uri: "test://"}]'
+    text = f"sites: {{north: {{thing: x, nucleus: lite, {cameras}}}, south: {{{other}, {cameras}}}}}"
+    assert mistakes(write_fleet, text) == [f"fleet.yaml: {found}, which is also the target of sites.north"]
+
+
+def test_thing_with_nucleus_lite_leaves_room_for_the_name_of_its_group(write_fleet: Write) -> None:
+    text = 'sites: {{n: {{thing: {}, nucleus: lite, cameras: [{{id: a, uri: "test://"}}]}}}}'
+    load_fleet(write_fleet(text.format("x" * 115)))
+    assert mistakes(write_fleet, text.format("x" * 116)) == [
+        "fleet.yaml: sites.n.thing: expected at most 115 characters with nucleus: lite, whose thing group is "
+        "named edgecam-core-… (or thing_group, with a group of your own), found 116 characters"
+    ]
+
+
 def test_sites_whose_names_differ_by_hyphens_only_are_refused(write_fleet: Write) -> None:
     cameras = 'cameras: [{id: a, uri: "rtsp://h/1"}]'
     assert mistakes(

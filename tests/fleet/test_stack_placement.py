@@ -90,6 +90,10 @@ def test_full_site_stack_is_a_mistake_that_says_what_helps(tmp_path: Path) -> No
         "of another one, in new sites, "
         f'found {count} of variant frame-grabber in "{place}"'
         for place, count in (("00", 502), ("01", 498))
+    ] + [
+        "at most 450 thing groups made in one stack (of site_stacks a larger number, as long as nothing is "
+        f'deployed), found {count} in "{place}"'
+        for place, count in (("00", 528), ("01", 472))
     ]
 
 
@@ -108,5 +112,8 @@ def test_more_thing_groups_than_a_stack_holds_are_a_mistake(tmp_path: Path) -> N
             'thing: "{site}-core"', 'thing_group: "{site}"\n    create_thing_group: true\n    stack: "main"'
         )
     )
-    expected = 'expected at most 450 thing groups made in one stack, found 451 in "main"'
+    expected = (
+        "expected at most 450 thing groups made in one stack (of site_stacks a larger number, as long as nothing "
+        'is deployed), found 451 in "main"'
+    )
     assert any(expected in line for line in mistakes(path))

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from fleet.settings import target
-from fleet.settings.target import Thing, ThingGroup, target_of
+from fleet.settings.target import GroupOfOne, Target, Thing, ThingGroup, target_of, thing_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,19 @@ def test_each_kind_is_named_by_its_setting() -> None:
 
 def test_thing_and_group_of_the_same_name_are_two_targets() -> None:
     assert (str(Thing("x")), str(ThingGroup("x"))) == ("thing/x", "thinggroup/x")
+
+
+def test_thing_with_nucleus_lite_is_reached_through_a_group_of_its_own() -> None:
+    assert str(GroupOfOne("x")) == "thinggroup/edgecam-core-x"
+
+
+@pytest.mark.parametrize("target", [Thing("x"), GroupOfOne("x")])
+def test_target_of_one_core_names_it(target: Target) -> None:
+    assert thing_of(str(target)) == "x"
+
+
+def test_group_of_any_size_names_no_core() -> None:
+    assert thing_of(str(ThingGroup("x"))) is None
 
 
 @pytest.mark.parametrize("names", [("x", "y"), (None, None)])

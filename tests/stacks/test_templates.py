@@ -28,7 +28,9 @@ def test_frame_grabber_with_existing_bucket(synthesize: Synthesize, snapshot: Sn
 
 
 def test_existing_bucket_and_role_are_not_made_again(synthesize: Synthesize) -> None:
-    resources = synthesize(FLEET + EXISTING)["EdgecamFoundation"]["Resources"].values()
+    # A core with Nucleus Lite would have a function that lets it join its group.
+    text = FLEET.replace("    nucleus: lite\n", "") + EXISTING
+    resources = synthesize(text)["EdgecamFoundation"]["Resources"].values()
     assert {resource["Type"] for resource in resources} == {"AWS::IAM::Policy", "AWS::IoT::ThingGroup"}
 
 
@@ -58,7 +60,11 @@ def test_custom_resources_give_up_before_cloudformation_would(templates: Templat
         for resource in resources
         if resource["Type"].startswith("Custom::")
     }
-    assert timeouts == {"Custom::EdgecamArtifact": "600", "Custom::GreengrassComponentVersion": "600"}
+    assert timeouts == {
+        "Custom::EdgecamArtifact": "600",
+        "Custom::EdgecamGoingBack": "3600",
+        "Custom::GreengrassComponentVersion": "600",
+    }
 
 
 def test_outputs_name_bucket_component_version_and_deployments(templates: Templates) -> None:

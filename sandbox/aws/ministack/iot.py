@@ -119,6 +119,11 @@ def extend(prefix: str, handler: Handler) -> None:
     iot.handle_request = handle
 
 
+def group_exists(group_name: str) -> bool:
+    """Whether there is a thing group of this name."""
+    return group_name in iot._thing_groups
+
+
 def thing_groups_of(thing_name: str) -> list[str]:
     """Names of the thing groups that a thing is directly in; empty for an unknown thing."""
     thing = iot._things.get(thing_name)

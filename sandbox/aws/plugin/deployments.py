@@ -18,6 +18,7 @@ from sandbox.aws.plugin import components
 from sandbox.aws.plugin.failures import ConflictError, InvalidError, NotFoundError
 
 EXECUTION_STATUSES = ("QUEUED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "REJECTED")
+ENDED_STATUSES = ("SUCCEEDED", "FAILED", "REJECTED")
 PROVIDED_PREFIX = "aws."
 """Components of AWS itself are public, in every account; nobody registers them."""
 
@@ -147,13 +148,15 @@ def all_deployments() -> list[Deployment]:
 
 
 def effective_for(thing_name: str) -> list[Deployment]:
-    """What a core is asked to run: the newest deployment of its thing and of each of its groups."""
+    """The newest deployment of a core's thing and of each of its groups; of a canceled one, what it did."""
     targets = {host.arn("iot", f"thing/{thing_name}")}
     targets |= {host.arn("iot", f"thinggroup/{group}") for group in iot.thing_groups_of(thing_name)}
     return [
         entry
         for entry in all_deployments()
-        if entry.latest and entry.status != "CANCELED" and entry.target_arn in targets
+        if entry.latest
+        and entry.target_arn in targets
+        and (entry.status != "CANCELED" or thing_name in entry.executions)
     ]
 
 
@@ -166,12 +169,32 @@ def report(thing_name: str, deployment_id: str, status: str, reason: str) -> Non
     to_one_thing = deployment.target_arn == host.arn("iot", f"thing/{thing_name}")
     if to_one_thing and deployment.latest and status in ("SUCCEEDED", "FAILED", "REJECTED"):
         deployment.status = "COMPLETED" if status == "SUCCEEDED" else "FAILED"
+    if not to_one_thing and deployment.status == "ACTIVE" and _aborts(deployment):
+        deployment.status = "CANCELED"
+
+
+def _aborts(deployment: Deployment) -> bool:
+    """Whether too many cores have failed, as IoT Jobs judges by the job's abort criteria."""
+    job = deployment.request.get("iotJobConfiguration") or {}
+    ended = [each.status for each in deployment.executions.values() if each.status in ENDED_STATUSES]
+    for criterion in (job.get("abortConfig") or {}).get("criteriaList", []):
+        kinds = ENDED_STATUSES[1:] if criterion["failureType"] == "ALL" else (criterion["failureType"],)
+        failed = sum(status in kinds for status in ended)
+        enough = len(ended) >= int(criterion["minNumberOfExecutedThings"])
+        if enough and 100 * failed >= float(criterion["thresholdPercentage"]) * len(ended):
+            return True
+    return False
 
 
 def _check(request: dict[str, Any]) -> None:
     target = str(request.get("targetArn", ""))
     if not target.startswith((host.arn("iot", "thing/"), host.arn("iot", "thinggroup/"))):
         raise InvalidError(f"targetArn must be an ARN of a thing or a thing group here, found {target!r}")
+    kind, _, name = target.rpartition(":")[2].partition("/")
+    if kind == "thinggroup" and not iot.group_exists(name):
+        raise NotFoundError(
+            f"The thing group {name} does not exist", resourceId=name, resourceType="thinggroup"
+        )
     for name, wanted in (request.get("components") or {}).items():
         version = str(wanted.get("componentVersion", ""))
         found = components.exists(name, version)

@@ -15,6 +15,10 @@ SUCCEEDED = ("SUCCEEDED", "COMPLETED")
 FAILED = ("FAILED", "REJECTED", "TIMED_OUT", "CANCELED")
 WAITING = "QUEUED"
 
+_REASON_LENGTH = 600
+_NAMED = 5
+"""Of a core's reason, and of further cores, in a response that may have 1,000 characters."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoreState:
@@ -27,6 +31,22 @@ class CoreState:
     def ended(self) -> bool:
         """Whether nothing more comes from this core."""
         return self.status in SUCCEEDED + FAILED
+
+
+def failed_of(states: Mapping[str, CoreState]) -> dict[str, CoreState]:
+    """The cores on which the deployment has failed."""
+    return {name: state for name, state in states.items() if state.status in FAILED}
+
+
+def described(failed: Mapping[str, CoreState]) -> str:
+    """The first failure with its reason, and which other cores failed."""
+    (name, first), *others = failed.items()
+    # A reason begins with what broke and ends with what the core runs now: both are worth the space.
+    reason = first.reason.strip() or "the core gives no reason"
+    if len(reason) > _REASON_LENGTH:
+        reason = f"{reason[: _REASON_LENGTH // 2]} … {reason[-_REASON_LENGTH // 2 :]}"
+    also = f" (also {', '.join(other for other, _ in others[:_NAMED])})" if others else ""
+    return f"{name} {first.status}{also}: {reason}"
 
 
 class Cores:

@@ -5,17 +5,22 @@ deletes it, the target gets a new revision that has only what `Keep` names; a co
 deployments do not name. A target that obeys another deployment by then (of a site that was renamed, or of
 somebody else) is left alone.
 
+The thing group of a core with Nucleus Lite is made by the foundation, which is deployed first: when a site
+leaves the fleet, that group has gone by then. It is made again with its thing, for as long as this takes.
+
 The request waits a while for the cores, since what is deleted next may be the rights that they need. It does
 not fail when one is offline: the revision stays in force, and reaches that core when it is back, if it can
 still log in.
 
-Properties: Site, TargetArn, DeploymentId, Keep (names of components). No attributes.
+Properties: Site, TargetArn, DeploymentId, Keep (names of components), OnlyThing (that of a group of one). No
+attributes.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -27,6 +32,7 @@ from ..cloudformation import (
     respond,
 )
 from .core_states import SUCCEEDED, Cores
+from .group_members import join
 from .revisions import deploy_again, made_here, newest
 
 POLL_S = 3.0
@@ -51,11 +57,36 @@ def apply(
     """Do what CloudFormation asks for: nothing before the end."""
     if event["RequestType"] == "Delete":
         properties = event["ResourceProperties"]
-        revision = _deploy_remainder(event, greengrass)
-        if revision is not None:
-            cores = Cores(greengrass, iot, target_arn=properties["TargetArn"], deployment_id=revision)
-            _wait(properties["Site"], cores, now_s, sleep)
+        with _group_of_one(iot, properties["TargetArn"], properties.get("OnlyThing")):
+            revision = _deploy_remainder(event, greengrass)
+            if revision is not None:
+                cores = Cores(greengrass, iot, target_arn=properties["TargetArn"], deployment_id=revision)
+                _wait(properties["Site"], cores, now_s, sleep)
     return CloudFormationResponse(physical_id=_id(event))
+
+
+@contextmanager
+def _group_of_one(iot: Any, target_arn: str, thing: str | None) -> Iterator[None]:
+    """See that the group of `thing` is there; one that is made for this goes afterwards."""
+    group = target_arn.rpartition("/")[2]
+    made = thing is not None and not _exists(iot, group)
+    if thing is not None and made:
+        iot.create_thing_group(thingGroupName=group)
+        join(iot, thing, group)
+    try:
+        yield
+    finally:
+        if made:
+            # Else the foundation could not make it, should the site come back.
+            iot.delete_thing_group(thingGroupName=group)
+
+
+def _exists(iot: Any, group: str) -> bool:
+    try:
+        iot.describe_thing_group(thingGroupName=group)
+    except iot.exceptions.ResourceNotFoundException:
+        return False
+    return True
 
 
 def _deploy_remainder(event: Event, greengrass: Any) -> str | None:

@@ -15,6 +15,9 @@ from ..cloudformation import logger
 
 STACK_TAG = "edgecam:stack"
 
+_NAME_LENGTH = 256
+"""Of a deployment's name, in characters (Greengrass v2 API reference, CreateDeployment)."""
+
 _DOCUMENT = ("targetArn", "deploymentName", "components", "deploymentPolicies", "iotJobConfiguration")
 """Members of a deployment that CreateDeployment takes again."""
 
@@ -30,16 +33,39 @@ def newest(greengrass: Any, target_arn: str) -> str | None:
     return found[0] if found else None
 
 
+def before(greengrass: Any, target_arn: str, deployment_id: str) -> str | None:
+    """The id of the deployment that the target obeyed before the named one; None when it had none."""
+    pages = greengrass.get_paginator("list_deployments").paginate(targetArn=target_arn, historyFilter="ALL")
+    found = [entry for page in pages for entry in page["deployments"]]
+    since = next((each["creationTimestamp"] for each in found if each["deploymentId"] == deployment_id), None)
+    if since is None:
+        return None
+    older = [each for each in found if each["creationTimestamp"] < since]
+    newest_first = sorted(older, key=lambda each: each["creationTimestamp"], reverse=True)
+    return newest_first[0]["deploymentId"] if newest_first else None
+
+
 def deploy_again(
     greengrass: Any,
     deployment_id: str,
     *,
     stack: str,
+    name: str | None = None,
     choose: Callable[[Components], Components] = lambda components: components,
 ) -> str:
-    """A new deployment like the named one, with those of its components that `choose` picks; its id."""
+    """A new deployment like the named one, with those of its components that `choose` picks; its id.
+
+    Args:
+        greengrass: The client, of version 2.
+        deployment_id: The former one.
+        stack: Named by its tag.
+        name: In place of the former one's; cut to what a name may have, in one line of ASCII.
+        choose: What stays of its components.
+    """
     former = greengrass.get_deployment(deploymentId=deployment_id)
-    document = {name: former[name] for name in _DOCUMENT if former.get(name)}
+    document = {member: former[member] for member in _DOCUMENT if former.get(member)}
+    if name is not None:
+        document["deploymentName"] = " ".join(name.split()).encode("ascii", "replace").decode()[:_NAME_LENGTH]
     document["components"] = dict(choose(former.get("components") or {}))
     created: str = greengrass.create_deployment(**document, tags={STACK_TAG: stack})["deploymentId"]
     return created

@@ -73,6 +73,7 @@ def test_registering_role_changes_things_certificates_policies_and_the_groups_of
         f"{IOT}:cert/*",
         f"{IOT}:policy/*",
         f"{IOT}:thing/*",
+        f"{IOT}:thinggroup/edgecam-core-*",
         f"{IOT}:thinggroup/edgecam-cores",
         f"{IOT}:thinggroup/lobby-cores",
     ]
@@ -83,10 +84,10 @@ def test_registering_role_changes_things_certificates_policies_and_the_groups_of
 
 
 def test_only_aws_iot_takes_on_the_registering_role(template: dict[str, Any]) -> None:
-    services = [
+    services = {
         role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"]
         for role in of_type(template, "AWS::IAM::Role")
-    ]
+    }
     assert sorted(services) == ["credentials.iot.amazonaws.com", "iot.amazonaws.com", "lambda.amazonaws.com"]
 
 
@@ -112,8 +113,9 @@ def test_group_of_all_cores_is_made_unless_a_site_makes_it(synthesize: Synthesiz
         template = synthesize(fleet)["EdgecamFoundation"]
         return sorted(group["ThingGroupName"] for group in of_type(template, "AWS::IoT::ThingGroup"))
 
-    assert groups(EVERYTHING) == ["edgecam-cores", "lobby-cores"]
-    assert groups(EVERYTHING.replace("lobby-cores", "edgecam-cores")) == ["edgecam-cores"]
+    alone = ["edgecam-core-roof-core", "edgecam-core-yard-core"]
+    assert groups(EVERYTHING) == [*alone, "edgecam-cores", "lobby-cores"]
+    assert groups(EVERYTHING.replace("lobby-cores", "edgecam-cores")) == [*alone, "edgecam-cores"]
 
 
 def test_existing_role_alias_and_policy_are_used_by_name(existing: dict[str, Any]) -> None:
@@ -180,7 +182,7 @@ def test_log_manager_of_a_site_stays_as_the_site_says(write_fleet: Any) -> None:
 
 
 def test_fleet_that_asks_for_nothing_gets_nothing(synthesize: Synthesize) -> None:
-    template = synthesize(WATCHED_SITES)["EdgecamFoundation"]
+    template = synthesize(WATCHED_SITES.replace("    nucleus: lite\n", ""))["EdgecamFoundation"]
     types = {resource["Type"] for resource in template["Resources"].values()}
     assert not types & {"AWS::IoT::ProvisioningTemplate", "AWS::Lambda::Function", "AWS::Logs::LogGroup"}
 

@@ -45,7 +45,7 @@ def test_each_site_has_one_deployment_to_its_target(templates: Templates) -> Non
     assert {name: flat(found["TargetArn"]) for name, found in deployments(templates).items()} == {
         "edgecam lobby": f"{iot}:thinggroup/lobby-cores",
         "edgecam gate": f"{iot}:thing/gate-core",
-        "edgecam yard": f"{iot}:thing/yard-core",
+        "edgecam yard": f"{iot}:thinggroup/edgecam-core-yard-core",
     }
 
 

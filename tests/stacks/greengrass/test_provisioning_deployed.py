@@ -148,7 +148,17 @@ def test_thing_that_was_there_before_its_core_stays_in_its_groups(account: Accou
     account.iot.add_thing_to_thing_group(thingName="yard-core", thingGroupName="lobby-cores")
     kind, _, _ = registered(account, "yard-core")
     assert kind == "accepted"
-    assert sorted(groups_of(account, "yard-core")) == ["edgecam-cores", "lobby-cores"]
+    assert sorted(groups_of(account, "yard-core")) == ["edgecam-core-yard-core", "lobby-cores"]
+
+
+def test_core_with_nucleus_lite_is_in_its_own_group_before_it_registers_and_after_its_thing_was_deleted(
+    account: Account,
+) -> None:
+    (member,) = account.iot.list_things_in_thing_group(thingGroupName="edgecam-core-roof-core")["things"]
+    assert member == "roof-core"
+    account.iot.delete_thing(thingName="roof-core")
+    assert registered(account, "roof-core")[0] == "accepted"
+    assert groups_of(account, "roof-core") == ["edgecam-core-roof-core"]
 
 
 def test_core_cannot_choose_its_group(account: Account) -> None:

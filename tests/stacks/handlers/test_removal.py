@@ -104,6 +104,29 @@ def test_what_a_rollback_deployed_again_is_removed_as_well(rollout: Rollout) -> 
     assert rollout.newest(site["TargetArn"])["deploymentId"] not in (site["DeploymentId"], again)
 
 
+def test_group_of_one_that_the_foundation_has_deleted_is_there_for_the_removal(rollout: Rollout) -> None:
+    (thing,), site = rollout.group_site("hq", 1)
+    group = site["TargetArn"].rpartition("/")[2]
+    rollout.iot.delete_thing_group(thingGroupName=group)
+
+    def obeys() -> None:
+        effective = rollout.greengrass.list_effective_deployments(coreDeviceThingName=thing)
+        (found,) = effective["effectiveDeployments"]
+        assert found["deploymentId"] != site["DeploymentId"]
+        says(rollout, thing, site, "SUCCEEDED")()
+
+    assert apply(rollout, site, during=obeys, OnlyThing=thing) == removal.POLL_S
+    # The site may come back, and then the foundation makes the group.
+    with pytest.raises(rollout.iot.exceptions.ResourceNotFoundException):
+        rollout.iot.describe_thing_group(thingGroupName=group)
+
+
+def test_group_of_one_that_is_there_stays(rollout: Rollout) -> None:
+    (thing,), site = rollout.group_site("hq", 1)
+    apply(rollout, site, during=says(rollout, thing, site, "SUCCEEDED"), OnlyThing=thing)
+    assert rollout.iot.describe_thing_group(thingGroupName=site["TargetArn"].rpartition("/")[2])
+
+
 def test_deployment_that_is_gone_already_is_as_good_as_removed(rollout: Rollout) -> None:
     _, site = rollout.core_site("hq")
     rollout.greengrass.cancel_deployment(deploymentId=site["DeploymentId"])

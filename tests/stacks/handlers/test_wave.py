@@ -11,6 +11,8 @@ from rollout_events import Rollout
 
 from stacks.handlers.cloudformation import CloudFormationResponse, RequestFailed, ResponseDeferred
 from stacks.handlers.greengrass import wave
+from stacks.handlers.greengrass.rollback import fallback_id
+from stacks.handlers.greengrass.waiting import POLL_S, RESERVE_S, Clock, Surroundings
 
 Event = dict[str, Any]
 
@@ -27,7 +29,7 @@ class Time:
         self.now = 0.0
         self._script = list(script)
         self._left_s = left_s
-        self.clock = wave.Clock(now_s=lambda: self.now, left_s=self._left, sleep=self._sleep)
+        self.clock = Clock(now_s=lambda: self.now, left_s=self._left, sleep=self._sleep)
 
     def _left(self) -> float:
         return self._left_s - self.now
@@ -51,7 +53,13 @@ def apply(rollout: Rollout, event: Event, during: Time | None = None) -> CloudFo
     def continue_later(event: Event) -> None:
         pytest.fail(f"handed on {event}")
 
-    return wave.apply(event, rollout.greengrass, rollout.iot, continue_later, (during or Time()).clock)
+    return wave.apply(event, around(rollout, continue_later, (during or Time()).clock))
+
+
+def around(rollout: Rollout, continue_later: Callable[[Event], None], clock: Clock) -> Surroundings:
+    return Surroundings(
+        greengrass=rollout.greengrass, iot=rollout.iot, continue_later=continue_later, clock=clock
+    )
 
 
 def test_wave_is_done_when_its_core_has_succeeded(rollout: Rollout) -> None:
@@ -60,7 +68,7 @@ def test_wave_is_done_when_its_core_has_succeeded(rollout: Rollout) -> None:
         lambda: rollout.report(thing, site, "IN_PROGRESS"), lambda: rollout.report(thing, site, "SUCCEEDED")
     )
     assert apply(rollout, request(rollout, site), during).physical_id == "wave-0"
-    assert during.now == 2 * wave.POLL_S
+    assert during.now == 2 * POLL_S
 
 
 def test_core_that_fails_is_named_with_site_and_reason_at_once(rollout: Rollout) -> None:
@@ -91,7 +99,7 @@ def test_core_that_says_nothing_is_named_when_the_time_is_over(rollout: Rollout)
         RequestFailed, match=rf"^not within 1 min: wave 0, site hq: {thing} is QUEUED; 0 of 1 cores succeeded"
     ):
         apply(rollout, request(rollout, site), during)
-    assert during.now == pytest.approx(60, abs=wave.POLL_S)
+    assert during.now == pytest.approx(60, abs=POLL_S)
 
 
 def test_group_is_done_when_enough_of_its_cores_are(rollout: Rollout) -> None:
@@ -163,14 +171,45 @@ def test_wave_longer_than_a_call_goes_on_in_another_with_its_own_deadline(rollou
     thing, site = rollout.core_site("hq")
     handed: list[Event] = []
     event = request(rollout, site, WithinMin="10")
-    clock = Time(left_s=wave.RESERVE_S + 4 * wave.POLL_S).clock
+    clock = Time(left_s=RESERVE_S + 4 * POLL_S).clock
     with pytest.raises(ResponseDeferred):
-        wave.apply(event, rollout.greengrass, rollout.iot, handed.append, clock)
+        wave.apply(event, around(rollout, handed.append, clock))
     assert handed == [{**event, "WaitingSince": 0.0}]
     late = Time()
     late.now = 10 * 60
     with pytest.raises(RequestFailed, match=rf"not within 10 min: .*{thing} is QUEUED"):
         apply(rollout, handed[0], late)
+
+
+def test_wave_that_fails_gives_its_sites_what_they_had_with_the_reason(rollout: Rollout) -> None:
+    # The gate is new: CloudFormation's rollback would only delete it.
+    thing, former = rollout.core_site("hq")
+    other, other_former = rollout.core_site("annex")
+    sites = [
+        {**each, "DeploymentId": rollout.deploy(each["TargetArn"], {})} for each in (former, other_former)
+    ]
+    rollout.report(thing, sites[0], "FAILED", "cannot\ngo on")
+    rollout.report(other, sites[1], "SUCCEEDED")
+    with pytest.raises(RequestFailed):
+        apply(rollout, request(rollout, *sites))
+    for each in sites:
+        again = rollout.newest(each["TargetArn"])
+        assert again["components"] == rollout.components
+        name = f"edgecam {each['Name']} as before: wave 0, site hq: {thing} FAILED: cannot go on."
+        assert again["deploymentName"].startswith(name)
+
+
+def test_end_of_a_gate_whose_creation_failed_leaves_what_it_deployed_again(rollout: Rollout) -> None:
+    thing, former = rollout.core_site("hq")
+    new = {**former, "DeploymentId": rollout.deploy(former["TargetArn"], {})}
+    rollout.report(thing, new, "FAILED")
+    event = request(rollout, new)
+    with pytest.raises(RequestFailed):
+        apply(rollout, event)
+    again = rollout.newest(former["TargetArn"])["deploymentId"]
+    failed = fallback_id(event, "wave-0")
+    apply(rollout, {**event, "RequestType": "Delete", "PhysicalResourceId": failed})
+    assert rollout.newest(former["TargetArn"])["deploymentId"] == again
 
 
 def former_and_new(rollout: Rollout) -> tuple[str, Any, Event]:
@@ -187,6 +226,7 @@ def test_rollback_deploys_the_former_deployment_again(rollout: Rollout) -> None:
     again = rollout.newest(former["TargetArn"])
     assert again["deploymentId"] not in (former["DeploymentId"], rollout.ids[-1])
     assert again["components"] == rollout.components
+    assert again["deploymentName"].startswith("edgecam hq as before: the stack Edgecam-")
     # Asked twice, as a rollback that is continued may: it is done already.
     apply(rollout, event)
     assert rollout.newest(former["TargetArn"])["deploymentId"] == again["deploymentId"]

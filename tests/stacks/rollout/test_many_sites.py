@@ -1,4 +1,4 @@
-"""Two thousand sites, as a user synthesizes them: within the limits, and one more is one resource."""
+"""Two thousand sites, as a user synthesizes them: within the limits, and one more touches no other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 from fleets import FLEET, PROJECT, Synthesize, Templates
-from large_fleets import DEPLOYMENT, SITES, Assemblies, deployments, synth, templates
+from large_fleets import (
+    DEPLOYMENT,
+    GROUP,
+    SITES,
+    Assemblies,
+    deployments,
+    group_stacks,
+    synth,
+    templates,
+)
 
 from bench.many_sites import entry, write_fleet
 from edgecam.errors import EdgecamError
@@ -49,24 +58,28 @@ def test_every_site_has_its_deployment_in_stacks_within_the_limits(assemblies: A
         assert (assemblies.before / f"{name}.template.json").stat().st_size <= TEMPLATE_LIMIT_BYTES
 
 
-def test_one_more_site_is_one_more_resource_and_touches_no_other_template(assemblies: Assemblies) -> None:
+def test_one_more_site_is_a_deployment_and_a_group_and_touches_no_other_site(assemblies: Assemblies) -> None:
     before, after = templates(assemblies.before), templates(assemblies.after)
     assert before.keys() == after.keys()
-    (changed,) = [name for name in before if before[name] != after[name]]
-    added = {
-        key: value
-        for key, value in after[changed]["Resources"].items()
-        if before[changed]["Resources"].get(key) != value
-    }
-    (resource,) = added.values()
-    assert resource["Properties"]["DeploymentName"] == "edgecam shop-2000"
-    rest = {**after[changed], "Resources": {}}
-    assert rest == {**before[changed], "Resources": {}}
-    assert after[changed]["Resources"].items() >= before[changed]["Resources"].items()
+    (site_stack, _) = deployments(after)["shop-2000"]
+    (group_stack,) = group_stacks(after, "edgecam-core-shop-2000-core")
+    assert {name for name in before if before[name] != after[name]} == {site_stack, group_stack}
+    # What lists the sites, or the things, of its stack has one more; nothing else has changed.
+    assert differing(before[site_stack], after[site_stack]) == [DEPLOYMENT, "Custom::EdgecamGoingBack"]
+    assert differing(before[group_stack], after[group_stack]) == [GROUP, "Custom::EdgecamGroupMembers"]
     assert deployments(after).items() >= deployments(before).items()
 
 
-def test_cdk_diff_shows_that_one_resource(assemblies: Assemblies) -> None:
+def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """The types of the resources that differ; the rest of the templates is the same."""
+    assert {**after, "Resources": {}} == {**before, "Resources": {}}
+    assert before["Resources"].keys() <= after["Resources"].keys()
+    return sorted(
+        value["Type"] for key, value in after["Resources"].items() if before["Resources"].get(key) != value
+    )
+
+
+def test_cdk_diff_shows_that_deployment_and_who_watches_it(assemblies: Assemblies) -> None:
     stack, logical_id = deployments(templates(assemblies.after))["shop-2000"]
     done = subprocess.run(
         [
@@ -84,9 +97,9 @@ def test_cdk_diff_shows_that_one_resource(assemblies: Assemblies) -> None:
         check=True,
     )
     lines = (done.stdout + done.stderr).splitlines()
-    assert [line.strip() for line in lines if line.startswith("[")] == [
-        f"[+] {DEPLOYMENT} Site-shop-2000/Deployment {logical_id}"
-    ]
+    added, changed = [line.strip() for line in lines if line.startswith("[")]
+    assert added == f"[+] {DEPLOYMENT} Site-shop-2000/Deployment {logical_id}"
+    assert changed.startswith("[~] Custom::EdgecamGoingBack GoingBack/Sites ")
 
 
 def test_site_stacks_are_deployed_after_the_component_and_its_foundation(assemblies: Assemblies) -> None:
@@ -130,7 +143,10 @@ def test_thing_group_of_a_large_fleet_is_made_beside_the_foundation(synthesize: 
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::IoT::ThingGroup"
     ]
-    assert made == [(f"EdgecamFoundation-Groups-{shard_of('lobby-cores', 4)}", "lobby-cores")]
+    assert sorted(made, key=lambda each: each[1]) == [
+        (f"EdgecamFoundation-Groups-{shard_of(group, 4)}", group)
+        for group in ("edgecam-core-yard-core", "lobby-cores")
+    ]
 
 
 def test_template_that_is_too_large_is_named_with_its_largest_sites(tmp_path: Path) -> None:

@@ -176,5 +176,5 @@ def test_sites_that_are_not_watched_are_named_at_synth(
     assert fleet.watch is not None
     stack = WatchStack(cdk.App(), "EdgecamWatch", fleet=fleet, watch=fleet.watch)
     (found,) = Annotations.from_stack(stack).find_info("*", Match.any_value())
-    assert str(found.entry.data).startswith("1 of 3 sites are not watched")
+    assert str(found.entry.data).startswith("2 of 4 sites are not watched")
     assert "yard" in str(found.entry.data)

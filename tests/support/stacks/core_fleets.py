@@ -15,6 +15,11 @@ sites:
     nucleus: lite
     cameras:
       - {id: yard, uri: "rtsp://192.0.2.30/1"}
+  roof:
+    thing: roof-core
+    nucleus: lite
+    cameras:
+      - {id: roof, uri: "rtsp://192.0.2.31/1"}
   dock:
     variant: gcs-uploader
     thing: dock-core

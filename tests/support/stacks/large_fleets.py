@@ -14,6 +14,7 @@ from fleets import PROJECT, Templates
 SITES = 2000
 
 DEPLOYMENT = "AWS::GreengrassV2::Deployment"
+GROUP = "AWS::IoT::ThingGroup"
 
 
 class Assemblies(NamedTuple):
@@ -53,3 +54,13 @@ def deployments(found: Templates) -> dict[str, tuple[str, str]]:
         for logical_id, resource in template["Resources"].items()
         if resource["Type"] == DEPLOYMENT
     }
+
+
+def group_stacks(found: Templates, group: str) -> list[str]:
+    """The stacks that make a thing group."""
+    return [
+        stack
+        for stack, template in found.items()
+        for resource in template["Resources"].values()
+        if resource["Type"] == GROUP and resource["Properties"]["ThingGroupName"] == group
+    ]

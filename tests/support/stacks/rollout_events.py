@@ -52,9 +52,9 @@ class Rollout:
         self.iot.add_thing_to_thing_group(thingGroupName=group, thingName=thing)
         return thing
 
-    def deploy(self, target_arn: str, components: dict[str, Any]) -> str:
+    def deploy(self, target_arn: str, components: dict[str, Any], **more: Any) -> str:
         """The id of a new deployment."""
-        created = self.greengrass.create_deployment(targetArn=target_arn, components=components)
+        created = self.greengrass.create_deployment(targetArn=target_arn, components=components, **more)
         self.ids.append(created["deploymentId"])
         return self.ids[-1]
 
