@@ -53,14 +53,15 @@ class TokenExchange(NamedTuple):
             return False
         return False
 
-    def is_token_refused(self) -> bool:
-        """Whether the service knows the token no more than one that was made up just now."""
+    def takes_token(self) -> bool:
+        """False where the service knows the token no more than one that was made up just now; a service that
+        does not answer, or fails in another way, says nothing of the token."""
         own = self._answer(self.token)
         if own is None or own.status not in _REFUSALS:
-            return False
+            return True
         # Of the same length: another one is a bad request to Nucleus Lite.
         unknown = "".join(secrets.choice(_DIGITS) for _ in self.token)
-        return self._answer(unknown) == own
+        return self._answer(unknown) != own
 
     def _answer(self, token: str) -> _Answer | None:
         try:
@@ -75,6 +76,16 @@ class TokenExchange(NamedTuple):
             return None
         finally:
             connection.close()
+
+
+def has_other_credentials() -> bool:
+    """Whether the AWS SDK finds credentials without the service: in a file, or from the machine (EC2)."""
+    from botocore.session import Session
+
+    try:
+        return Session().get_credentials() is not None
+    except Exception:  # its errors share no root with those of the ways that it tries
+        return False
 
 
 class _Answer(NamedTuple):

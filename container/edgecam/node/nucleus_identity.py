@@ -22,7 +22,12 @@ from edgecam.backoff import doubled_s
 from edgecam.clock import Clock
 from edgecam.config.node import NodeConfig
 from edgecam.config.storage import GoogleLogin
-from edgecam.credentials.token_exchange import URI_VARIABLE, TokenExchange
+from edgecam.credentials.token_exchange import (
+    KEY_VARIABLE,
+    URI_VARIABLE,
+    TokenExchange,
+    has_other_credentials,
+)
 from edgecam.errors import NucleusError
 from edgecam.node.restart_policy import RestartPolicy
 from edgecam.status.last_run import RunMarker
@@ -51,12 +56,15 @@ class Needs:
     """What the node needs of the nucleus.
 
     Attributes:
-        exchange: For AWS credentials; None where the node needs none of them.
+        exchange: For AWS credentials; None where the node needs none of them, or has not been passed it.
         token: Whether it publishes through the nucleus' socket.
+        lacks_exchange: Whether it needs AWS credentials and has not been passed where they are: the service
+            was started after it, since nothing waits for a SOFT dependency.
     """
 
     exchange: TokenExchange | None
     token: bool
+    lacks_exchange: bool = False
 
     @classmethod
     def of(cls, config: NodeConfig, environment: Mapping[str, str]) -> Needs:
@@ -66,12 +74,14 @@ class Needs:
         bucket = config.bucket or ""
         federated = bucket.startswith("gs://") and config.google.way is GoogleLogin.FEDERATION
         needs_credentials = bool(config.secret_ids()) or bucket.startswith("s3://") or federated
-        exchange = TokenExchange.of(environment) if needs_credentials else None
-        return cls(exchange, token=config.aws_iot.enabled)
+        if not needs_credentials:
+            return cls(None, token=config.aws_iot.enabled)
+        is_passed = bool(environment.get(URI_VARIABLE) or environment.get(KEY_VARIABLE))
+        return cls(TokenExchange.of(environment), config.aws_iot.enabled, lacks_exchange=not is_passed)
 
     def __bool__(self) -> bool:
         """Whether it needs anything."""
-        return self.exchange is not None or self.token
+        return self.exchange is not None or self.token or self.lacks_exchange
 
 
 @dataclass(frozen=True)
@@ -119,7 +129,7 @@ class IdentityWatch:
         self._outages = OutageLog(_OUTAGES, log)
         self._next_try_s = float("-inf")
         self._tries = 0
-        self._is_token_dead = False
+        self._is_known_useless = False
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nucleus", daemon=True)
 
@@ -172,35 +182,40 @@ class IdentityWatch:
 
     def _fault(self) -> Outage | None:
         """What is dead, if anything is."""
-        exchange = self._needs.exchange
-        if exchange is not None and exchange.is_refused():
+        needs, variable = self._needs, greengrass_ipc.TOKEN_VARIABLE
+        if needs.exchange is not None and needs.exchange.is_refused():
             message = (
-                f"{URI_VARIABLE}: expected the nucleus' token exchange service at {exchange.uri}, found the "
-                "connection refused: it listens at another port since it was started again"
+                f"{URI_VARIABLE}: expected the nucleus' token exchange service at {needs.exchange.uri}, "
+                "found the connection refused: it listens at another port since it was started again"
             )
             return Outage(CREDENTIALS_DEAD, message)
-        if self._is_token_refused():
+        if needs.lacks_exchange and self._is_useless(has_other_credentials):
             message = (
-                f"{greengrass_ipc.TOKEN_VARIABLE}: expected the nucleus to know the token that it gave this "
-                "node, found it refused: it was given by an earlier start of the nucleus"
+                f"{URI_VARIABLE}: expected the nucleus to pass it, found it missing: the token exchange "
+                "service was started after this node"
+            )
+            return Outage(CREDENTIALS_DEAD, message)
+        is_refused = needs.token and self._signs.is_token_refused()
+        if is_refused or (needs.exchange is not None and self._is_useless(needs.exchange.takes_token)):
+            message = (
+                f"{variable}: expected the nucleus to know the token that it gave this node, found it "
+                "refused: it was given by an earlier start of the nucleus"
             )
             return Outage(TOKEN_DEAD, message)
         return None
 
-    def _is_token_refused(self) -> bool:
-        if self._needs.token and self._signs.is_token_refused():
-            return True
-        exchange, now_s = self._needs.exchange, self._clock.monotonic_s()
-        if exchange is None:
-            return False
-        if not self._is_token_dead and not self._signs.is_failing():
+    def _is_useless(self, is_useful: Callable[[], bool]) -> bool:
+        """Whether what was passed for AWS credentials is of no use: tried while something fails, ever more
+        seldom while that is not why."""
+        now_s = self._clock.monotonic_s()
+        if not self._is_known_useless and not self._signs.is_failing():
             self._tries, self._next_try_s = 0, now_s
         elif now_s >= self._next_try_s:
-            self._is_token_dead = exchange.is_token_refused()
-            self._tries = 1 if self._is_token_dead else self._tries + 1
+            self._is_known_useless = not is_useful()
+            self._tries = 1 if self._is_known_useless else self._tries + 1
             pause_s = doubled_s(self._tries, first_s=_TRY_TOKEN_S, longest_s=_LONGEST_TRY_TOKEN_S)
             self._next_try_s = now_s + pause_s
-        return self._is_token_dead
+        return self._is_known_useless
 
 
 def _boot_id() -> str:

@@ -26,6 +26,7 @@ CREDENTIALS = {URI_VARIABLE: "http://localhost:1/", TOKEN_VARIABLE: "0123456789a
 NUCLEUS = {SOCKET_VARIABLE: "/ipc.socket", SVCUID: "0123456789abcdef"} | CREDENTIALS
 EXCHANGE = TokenExchange("http://localhost:1/", "0123456789abcdef")
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:door-AbCdEf"
+PUBLISHES = Needs(None, token=True)
 PROVIDER = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/cores/providers/aws"
 FEDERATION = {"google": {"audience": PROVIDER}}
 
@@ -55,6 +56,24 @@ def test_node_is_watched_for_what_it_needs_and_nothing_else(
     assert bool(expected) == (expected != Needs(None, token=False))
 
 
+def test_node_that_was_passed_no_address_of_the_credentials_it_needs_ends_when_something_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "absent"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    passed = {SOCKET_VARIABLE: "/ipc.socket", SVCUID: "0123456789abcdef"}
+    found = needs(passed, bucket="s3://recordings")
+    assert found == Needs(None, token=False, lacks_exchange=True)
+    for is_failing, ends in ((False, 0), (True, 1)):
+        watch = Watch(tmp_path / str(is_failing))
+        watch.run(for_s=120, needs=found, is_failing=is_failing)
+        assert len(watch.ends) == ends
+    (tmp_path / "absent").write_text("[default]\naws_access_key_id = AKID\naws_secret_access_key = x\n")
+    watch.run(for_s=2 * NEXT_END_S, needs=found, is_failing=True)
+    assert len(watch.ends) == 1
+
+
 def test_node_that_no_nucleus_has_started_is_not_watched() -> None:
     assert not needs(CREDENTIALS, bucket="s3://recordings", aws_iot={"enabled": True})
 
@@ -79,11 +98,11 @@ class Watch:
         self.is_token_refused = True
         self.ends: list[float] = []
 
-    def run(self, for_s: float) -> IdentityWatch:
+    def run(self, for_s: float, needs: Needs = PUBLISHES, *, is_failing: bool = False) -> IdentityWatch:
         self.marker.begin()
         watch = IdentityWatch(
-            Needs(None, token=True),
-            Signs(is_failing=lambda: False, is_token_refused=lambda: self.is_token_refused),
+            needs,
+            Signs(is_failing=lambda: is_failing, is_token_refused=lambda: self.is_token_refused),
             marker=self.marker,
             end=self._end,
             clock=self.clock,
@@ -97,7 +116,7 @@ class Watch:
         return watch
 
     def _end(self, fault: NucleusError) -> None:
-        assert "expected the nucleus to know the token" in str(fault)
+        assert ": expected the nucleus to " in str(fault)
         self.ends.append(self.clock.monotonic_s())
 
 
@@ -158,3 +177,19 @@ def test_port_that_refuses_is_named_with_its_variable(tmp_path: Path) -> None:
     assert ends[0].startswith(f"{URI_VARIABLE}: expected")
     assert uri in ends[0]
     assert watch.report().reason == "credentials-port"
+
+
+def test_node_that_needs_nothing_of_the_nucleus_is_not_looked_at(tmp_path: Path) -> None:
+    asked: list[str] = []
+    watch = IdentityWatch(
+        Needs(None, token=False),
+        Signs(is_failing=lambda: bool(asked.append("failing")), is_token_refused=lambda: True),
+        marker=RunMarker(tmp_path / "node.json"),
+        end=lambda fault: asked.append(str(fault)),
+        clock=ManualClock(),
+    )
+    watch.start()
+    assert not [each for each in threading.enumerate() if each.name == "nucleus"]
+    assert not watch.report().is_needed
+    watch.stop()
+    assert asked == []
