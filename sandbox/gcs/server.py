@@ -7,6 +7,7 @@ with EmbeddedGcs(folder=tmp_path) as gcs:
     gcs.up()
     gcs.restrictions.hold("status/lobby.json")
     gcs.objects()
+    gcs.organisation.locations = frozenset({"eu"})      # what its policies refuse from now on
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from sandbox.gcs.bucket_semantics import GcsService
 from sandbox.gcs.certificate import Certificate
 from sandbox.gcs.faults import Faults
 from sandbox.gcs.http_server import GcsHttpServer
+from sandbox.gcs.organisation import Organisation
 from sandbox.gcs.restrictions import Restrictions
-from sandbox.gcs.semantics import GcsSemantics
 from sandbox.gcs.traffic import Traffic
 from sandbox.ports import check_free, free_port
 from sandbox.stoppable import Stoppable
@@ -72,7 +74,8 @@ class EmbeddedGcs(Stoppable):
         self.restrictions = Restrictions()
         self.traffic = Traffic()
         self.certificate = Certificate.make(folder) if tls else None
-        self._service = GcsSemantics(folder, buckets, self.restrictions)
+        self.organisation = Organisation()
+        self._service = GcsService(folder, buckets, self.restrictions, self.organisation)
         self._http_server: GcsHttpServer | None = None
         self.up()
 

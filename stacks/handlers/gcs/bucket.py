@@ -35,16 +35,8 @@ from ..cloudformation import (
 from ..ownership import OWNER_LABEL, owner_of
 from .bucket_settings import Desired, reconcile
 from .client import client_for
+from .refusals import explained
 from .writers import reconcile_writers
-
-_ADVICE = {
-    400: "see gcp in fleet.yaml",
-    401: "see gcp.login in fleet.yaml",
-    403: "the login needs the role of design/google-side.md; a bucket that is somebody else's, another name",
-    404: "see gcp.project in fleet.yaml",
-    412: "somebody else changed the bucket at this moment: deploy again",
-    429: "deploy again in a minute",
-}
 
 
 def handler(event: Event, context: Any) -> None:
@@ -171,6 +163,4 @@ def _explained(desired: Desired) -> Iterator[None]:
             f"gcp.bucket.name. Google says: {error.message}"
         ) from error
     except GoogleAPICallError as error:
-        code = int(error.code or 0)
-        advice = _ADVICE.get(code, "deploy again; if it stays so, Google's status page may say more")
-        raise RequestFailed(f"Google refuses {desired.uri} ({code} {error.message}): {advice}") from error
+        raise RequestFailed(explained(desired.uri, int(error.code or 0), str(error.message))) from error

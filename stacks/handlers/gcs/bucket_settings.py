@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +86,7 @@ def reconcile(bucket: Bucket, desired: Desired, owner: str) -> list[str]:
     changed = _set_plain(bucket, desired) + _set_access(bucket)
     rules = [dict(rule) for rule in bucket.lifecycle_rules]
     kept = [rule for rule in rules if not _is_ours(rule)]
-    if sorted(map(repr, rules)) != sorted(map(repr, [*kept, *desired.rules()])):
+    if sorted(map(_value, rules)) != sorted(map(_value, [*kept, *desired.rules()])):
         bucket.lifecycle_rules = [*kept, *desired.rules()]
         changed.append("lifecycle")
     if bucket.labels.get(OWNER_LABEL) != owner:
@@ -119,6 +120,11 @@ def _set_access(bucket: Bucket) -> list[str]:
         access.public_access_prevention = PUBLIC_ACCESS_PREVENTION_ENFORCED
         changed.append("public access prevention")
     return changed
+
+
+def _value(rule: Rule) -> str:
+    """A rule's text that only its values decide: Google answers with keys in an order of its own."""
+    return json.dumps(rule, sort_keys=True)
 
 
 def _is_ours(rule: Rule) -> bool:

@@ -11,6 +11,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Bucket, Client
 from json_api import refusal, serving
 
+from sandbox.gcs.organisation import Organisation
 from sandbox.gcs.server import EmbeddedGcs
 from stacks.handlers.cloudformation import RequestFailed
 from stacks.handlers.gcs import bucket as gcs_bucket
@@ -41,12 +42,19 @@ def google(store: EmbeddedGcs) -> Client:
 
 
 @pytest.fixture
+def organisation(store: EmbeddedGcs) -> Iterator[Organisation]:
+    """That of the store; what a test forbids holds for this test."""
+    yield store.organisation
+    vars(store.organisation).update(vars(Organisation()))
+
+
+@pytest.fixture
 def name() -> str:
     return f"recordings-{uuid.uuid4().hex[:8]}"
 
 
 def request(name: str, kind: str = "Create", *, stack: str = STACK, **properties: Any) -> Event:
-    """As CloudFormation sends it; the embedded store knows one location."""
+    """As CloudFormation sends it."""
     event = {
         "RequestType": kind,
         "StackId": stack,
@@ -94,24 +102,15 @@ def test_new_bucket_has_every_setting(google: Client, name: str) -> None:
     assert rules(bucket) == [NEARLINE, {"action": {"type": "Delete"}, "condition": {"age": 90}}]
 
 
-def test_new_bucket_is_whole_from_its_first_moment() -> None:
-    # The embedded store overlooks what comes with the request that makes a bucket; Google does not.
-    with serving(
-        {
-            "GET /b/whole": [refusal(404, "no such bucket")],
-            "POST /b": [(200, {"name": "whole", "location": "US", "metageneration": "1"})],
-            "PATCH /b/whole": [(200, {})],
-        }
-    ) as api:
-        apply(request("whole", Writers=[]), client_of(api.url))
-    (made,) = [asked.body for asked in api.asked if asked.method == "POST"]
-    assert made["location"] == "us"
-    assert made["iamConfiguration"]["publicAccessPrevention"] == "enforced"
-    assert made["iamConfiguration"]["uniformBucketLevelAccess"] == {"enabled": True}
-    assert made["lifecycle"] == {"rule": [NEARLINE]}
-    assert int(made["softDeletePolicy"]["retentionDurationSeconds"]) == 0
-    assert OWNER_LABEL in made["labels"]
-    assert not [asked.path for asked in api.asked if "iam" in asked.path]  # nobody writes, nobody looks
+def test_new_bucket_is_whole_from_its_first_moment(store: EmbeddedGcs, google: Client, name: str) -> None:
+    store.traffic.clear()
+    apply(request(name, Writers=[]), google)
+    bucket = google.get_bucket(name)
+    assert bucket.metageneration == 1
+    assert bucket.iam_configuration.public_access_prevention == "enforced"
+    assert bucket.labels[OWNER_LABEL] == owner_of({"StackId": STACK})
+    # Nobody writes, nobody looks at who does.
+    assert not [seen.path for seen in store.traffic.requests if "iam" in seen.path]
 
 
 def test_repeated_request_finds_the_bucket_of_the_first(google: Client, name: str) -> None:
@@ -283,9 +282,12 @@ def test_writers_that_are_taken_out_lose_their_rights(google: Client, name: str)
     assert bindings(google.get_bucket(name)) == []
 
 
-def test_bucket_made_by_a_request_that_then_fails_is_removed_again(google: Client, name: str) -> None:
-    with pytest.raises(RequestFailed, match="lies in US, and a bucket cannot move to EU"):
-        apply(request(name, Location="EU"), google)
+def test_bucket_made_by_a_request_that_then_fails_is_removed_again(
+    google: Client, name: str, organisation: Organisation
+) -> None:
+    organisation.own_members_only = True
+    with pytest.raises(RequestFailed, match="members of its own domains only"):
+        apply(request(name), google)
     assert google.lookup_bucket(name) is None
 
 
@@ -294,6 +296,79 @@ def test_bucket_that_was_there_before_a_failure_stays(google: Client, name: str)
     with pytest.raises(RequestFailed, match="cannot move"):
         apply(request(name, "Update", Location="EU"), google)
     assert google.lookup_bucket(name) is not None
+
+
+FORBIDDEN: dict[str, tuple[dict[str, Any], str]] = {
+    "location": (
+        {"locations": frozenset({"europe-west3"})},
+        r"\(412 .*'us' violates .*\): a policy of your organisation allows buckets in other locations only: "
+        r"set gcp\.bucket\.location",
+    ),
+    "soft delete": (
+        {"soft_delete_s": frozenset({604_800})},
+        r"asks for soft delete, which edgecam switches off.*: have 0 seconds allowed for this project, or "
+        r"make the bucket as the policy asks for it and set gcp\.bucket\.create: false",
+    ),
+    "key": ({"wants_key": True}, r"asks for buckets that a key of yours encrypts.*--default-encryption-key"),
+    "members": (
+        {"own_members_only": True},
+        r"a workload identity pool is none: have the pool's project allowed",
+    ),
+    "perimeter": (
+        {"has_perimeter": True},
+        r"\(403 .*\): a perimeter of VPC Service Controls keeps the function out: have an ingress rule",
+    ),
+    "billing": (
+        {"has_billing": False},
+        r"no billing account that works: link one \(gcloud billing projects link",
+    ),
+}
+"""What an organisation forbids, and what the stack's events say of it."""
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_what_the_organisation_forbids_is_named_with_what_to_do(
+    what: str, google: Client, name: str, organisation: Organisation
+) -> None:
+    forbidden, said = FORBIDDEN[what]
+    vars(organisation).update(forbidden)
+    with pytest.raises(RequestFailed, match=said) as caught:
+        apply(request(name), google)
+    # CloudFormation shows this much, and the remedy comes last.
+    assert len(str(caught.value)) <= 1_000
+
+
+def test_constraint_that_nobody_thought_of_is_named_as_one() -> None:
+    words = "Request violates constraint 'constraints/custom.bucketsHaveLabels'"
+    with (
+        serving({"GET /b/b-1": [refusal(404, "none")], "POST /b": [refusal(412, words)]}) as api,
+        pytest.raises(RequestFailed, match=r"organisation, custom\.bucketsHaveLabels, forbids it: have this"),
+    ):
+        apply(request("b-1"), client_of(api.url))
+
+
+def test_change_by_somebody_else_at_the_same_moment_is_named_as_one(
+    store: EmbeddedGcs, google: Client, name: str
+) -> None:
+    apply(request(name), google)
+
+    class Slow(Client):
+        """Somebody else changes the bucket between its look and its change."""
+
+        def lookup_bucket(self, *arguments: Any, **options: Any) -> Any:
+            found = super().lookup_bucket(*arguments, **options)
+            other = google.get_bucket(name)
+            other.labels = {**other.labels, "by": "somebody"}
+            other.patch()
+            return found
+
+    slow = Slow(
+        project="our-project",
+        credentials=AnonymousCredentials(),
+        client_options={"api_endpoint": store.url},
+    )
+    with pytest.raises(RequestFailed, match=r"\(412 .*\): somebody else changed the bucket at this moment"):
+        apply(request(name, "Update", NearlineAfterDays="40"), slow)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,11 @@ def test_bucket_is_made_reconciled_and_removed_with_its_stack(
     assert google.lookup_bucket(name) is None
 
 
-def test_rollback_leaves_nothing_behind(stack: Callable[..., str], google: Client, name: str) -> None:
+def test_rollback_leaves_nothing_behind(
+    stack: Callable[..., str], google: Client, name: str, store: EmbeddedGcs
+) -> None:
+    # The first bucket has no writers; the second is made, and then its writers are refused.
+    store.organisation.own_members_only = True
     fails = {
         "Type": "Custom::EdgecamGcsBucket",
         "DependsOn": "Bucket",
@@ -117,7 +121,8 @@ def test_rollback_leaves_nothing_behind(stack: Callable[..., str], google: Clien
             "ServiceTimeout": "60",
             "Bucket": f"{name}-elsewhere",
             "Project": "our-project",
-            "Location": "EU",  # not where the embedded store puts it
+            "Location": "EU",
+            "Writers": ["serviceAccount:uploader@our-project.iam.gserviceaccount.com"],
             "StorageClass": "STANDARD",
             "DeleteWithStack": "true",
         },
@@ -125,6 +130,7 @@ def test_rollback_leaves_nothing_behind(stack: Callable[..., str], google: Clien
     assert stack("create", name, {"Fails": fails}) == "ROLLBACK_COMPLETE"
     assert google.lookup_bucket(name) is None
     assert google.lookup_bucket(f"{name}-elsewhere") is None
+    store.organisation.own_members_only = False
 
 
 def test_recordings_outlive_the_stack(stack: Callable[..., str], google: Client, name: str) -> None:

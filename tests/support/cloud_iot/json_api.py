@@ -68,6 +68,8 @@ def serving(answers: dict[str, list[tuple[int, dict[str, Any]]]]) -> Iterator[Js
     with JsonApi(answers) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
