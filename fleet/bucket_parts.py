@@ -28,13 +28,13 @@ class Part:
 
 def shared_prefixes(fleet: Fleet) -> list[str]:
     """Of the sites that leave it to `gcp.bucket.writers`, each once."""
-    return sorted({prefix for prefix, site in _sites(fleet) if not site.writers})
+    return sorted({prefix for prefix, site in _sites(fleet).values() if not site.writers})
 
 
 def own_parts(fleet: Fleet) -> list[Part]:
     """Of the sites with `writers`, those with the same prefix together."""
     found: dict[str, set[str]] = {}
-    for prefix, site in _sites(fleet):
+    for prefix, site in _sites(fleet).values():
         if site.writers:
             found.setdefault(prefix, set()).update(site.writers)
     return [Part(prefix=prefix, writers=tuple(sorted(found[prefix]))) for prefix in sorted(found)]
@@ -43,15 +43,24 @@ def own_parts(fleet: Fleet) -> list[Part]:
 def shares_everything(fleet: Fleet) -> bool:
     """Whether one site's writers can reach what another one stores."""
     settings = fleet.gcp.bucket if fleet.gcp is not None else None
-    return settings is not None and bool(settings.writers) and len(list(_sites(fleet))) > 1
+    return settings is not None and bool(settings.writers) and len(_sites(fleet)) > 1
+
+
+def sites_without_writers(fleet: Fleet) -> list[str]:
+    """Sites that store in a bucket which is made, and whose cores nobody lets in there."""
+    settings = fleet.gcp.bucket if fleet.gcp is not None else None
+    # An embedded store asks for no login.
+    if fleet.gcp is None or settings is None or not settings.create or settings.writers or fleet.gcp.endpoint:
+        return []
+    return [name for name, (_, site) in _sites(fleet).items() if not site.writers]
 
 
 def mistakes_of_parts(fleet: Fleet) -> Iterator[Mistake]:
     """Parts that overlap, or too many."""
-    prefixes = {prefix for prefix, _ in _sites(fleet)}
-    inside = {id(site) for _, site in _sites(fleet)}
+    inside = _sites(fleet)
+    prefixes = {prefix for prefix, _ in inside.values()}
     for name, site in fleet.sites.items():
-        if site.writers and id(site) not in inside:
+        if site.writers and name not in inside:
             yield Mistake(f"sites.{name}.writers", "them only for a site that stores in gcp.bucket", "them")
     for part in own_parts(fleet):
         others = sorted(other for other in prefixes if other != part.prefix and _is_below(other, part.prefix))
@@ -70,14 +79,17 @@ def mistakes_of_parts(fleet: Fleet) -> Iterator[Mistake]:
         )
 
 
-def _sites(fleet: Fleet) -> Iterator[tuple[str, Site]]:
+def _sites(fleet: Fleet) -> dict[str, tuple[str, Site]]:
+    """The sites that store in `gcp.bucket`, by name, each with its prefix there."""
     if fleet.gcp is None or fleet.gcp.bucket is None:
-        return
-    for site in fleet.sites.values():
+        return {}
+    found = {}
+    for site_name, site in fleet.sites.items():
         if site.bucket is not None and site.bucket.startswith("gs://"):
             name, _, prefix = site.bucket.removeprefix("gs://").partition("/")
             if name == fleet.gcp.bucket.name:
-                yield prefix.rstrip("/"), site
+                found[site_name] = (prefix.rstrip("/"), site)
+    return found
 
 
 def _is_below(prefix: str, other: str) -> bool:

@@ -9,7 +9,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from container.image.inputs import GCS_UPLOADER
-from fleet.bucket_parts import own_parts, shared_prefixes, shares_everything
+from fleet.bucket_parts import own_parts, shared_prefixes, shares_everything, sites_without_writers
 from fleet.settings.fleet import Fleet
 from stacks.gcp.bucket import GcsBucket
 from stacks.variant import VariantStack
@@ -46,6 +46,7 @@ class GcsUploaderStack(VariantStack):
             parts=own_parts(fleet),
             # A new version for the cores is an occasion to see whether their bucket still is as it should be.
             checked_with=self.component.version,
+            secret_keys=fleet.aws.secret_keys,
         )
         self.deploy_after(bucket.resource)
         if shares_everything(fleet):
@@ -53,6 +54,13 @@ class GcsUploaderStack(VariantStack):
                 "edgecam:shared-bucket",
                 "gcp.bucket.writers: each of them may read what every site stores, and replace "
                 "every site's latest/ and status/. Say writers at the sites, each for its own part.",
+            )
+        if found := sites_without_writers(fleet):
+            cdk.Annotations.of(self).add_warning_v2(
+                "edgecam:nobody-writes",
+                f"sites {', '.join(found)}: nobody may store what they record in gs://{settings.name}. Say "
+                "writers at each site, the identities of its cores at Google (design/google-side.md has "
+                "them), or in gcp.bucket.writers. A right that was given by hand is not seen here.",
             )
         cdk.CfnOutput(
             self,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgecam.cli.main import main
+from fleet.bucket_parts import sites_without_writers
 from fleet.load import load_fleet
 from tools.settings_table import with_tables
 
@@ -38,6 +39,13 @@ def test_the_fleets_of_the_readme_are_valid(tmp_path: Path) -> None:
         {"warehouse"},
         {"berlin-1", "berlin-2", "hamburg-1"},
     ]
+
+
+def test_every_core_of_the_readme_may_store_what_it_records(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    for example in blocks("yaml"):
+        path.write_text(example)
+        assert sites_without_writers(load_fleet(path)) == []
 
 
 def test_the_mistake_of_the_readme_reads_as_it_says(tmp_path: Path) -> None:

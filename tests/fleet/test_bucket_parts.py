@@ -10,7 +10,7 @@ import pytest
 from fleets import GCP, POOL, RECORDED, Synthesize, of_type
 
 from edgecam.errors import ConfigurationError
-from fleet.bucket_parts import MOST_PARTS
+from fleet.bucket_parts import MOST_PARTS, sites_without_writers
 from fleet.load import load_fleet
 
 CORE = f"principal:{POOL}/subject/Role/0123"
@@ -105,3 +105,22 @@ def test_writers_of_everything_are_warned_about_where_there_are_several_sites(
     stack = app.node.find_child("EdgecamGcsUploader")
     found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("gcp.bucket.writers"))
     assert bool(found) is warns
+
+
+def test_synth_warns_where_nobody_may_store_what_a_site_records(
+    warnings_of: Callable[[str], list[str]],
+) -> None:
+    sites = site("a", "our-recordings/a", CORE) + site("b", "our-recordings/b")
+    (found,) = [said for said in warnings_of(f"sites:\n{sites}{BUCKET}") if "nobody" in said]
+    assert found.startswith(
+        "sites b: nobody may store what they record in gs://our-recordings. Say writers at"
+    )
+
+
+def test_everybody_who_is_let_in_or_stores_elsewhere_is_no_reason_to_warn(write_fleet: Any) -> None:
+    for text in (
+        RECORDED,
+        RECORDED.replace("location: EU", "create: false").partition(", writers:")[0] + "}\n",
+        f"sites:\n{site('a', 'our-recordings/a', CORE)}{site('b', 'theirs')}{BUCKET}",
+    ):
+        assert sites_without_writers(load_fleet(write_fleet(text))) == []

@@ -48,7 +48,7 @@ LANES = (
         "stacks",
         210,
         # Each process that synthesizes by itself starts Node, and the session has an embedded AWS.
-        fixtures=frozenset({"synthesize", "assembly", "aws"}),
+        fixtures=frozenset({"synthesize", "assembly", "aws", "warnings_of"}),
         tests=(
             "edgecam/brokers/test_state_document.py::test_every_state_says_what_the_watch_selects",
             "fleet/test_bucket_parts.py",

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -46,7 +47,29 @@ def synthesize(write_fleet: Callable[[str], Path], tmp_path_factory: pytest.Temp
     return synthesize
 
 
+@pytest.fixture(scope="session")
+def warnings_of(
+    write_fleet: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], list[str]]:
+    """A function that says what synth warns of for a fleet's text."""
+
+    def warnings_of(text: str) -> list[str]:
+        assembly = _assembly(write_fleet(text), tmp_path_factory.mktemp("cdk.out"))
+        return [
+            str(message.entry.data)
+            for stack in assembly.stacks
+            for message in stack.messages
+            if message.level.name == "WARNING"
+        ]
+
+    return warnings_of
+
+
 def _templates(fleet: Path, outdir: Path) -> Templates:
+    return {stack.stack_name: stack.template for stack in _assembly(fleet, outdir).stacks}
+
+
+def _assembly(fleet: Path, outdir: Path) -> Any:
     # Imported here: it takes seconds, and tests of settings and handlers do without.
     import aws_cdk as cdk
     import cdk_nag
@@ -64,8 +87,7 @@ def _templates(fleet: Path, outdir: Path) -> Templates:
         mock.patch("stacks.gcp.registry.content_hash", return_value=pinned_hash("cloud-iot", "", "")),
     ):
         build(app, load_fleet(fleet))
-    assembly = app.synth()
-    return {stack.stack_name: stack.template for stack in assembly.stacks}
+    return app.synth()
 
 
 @pytest.fixture(scope="session")
