@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_logs
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from fleet.settings.cores import CoreLogs
+from stacks.functions.code import FunctionCode
+from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
+from stacks.functions.nag import acknowledge_wildcard
 
 LOG_MANAGER = "aws.greengrass.LogManager"
 LOG_MANAGER_VERSION = "2.3.10"
@@ -25,13 +28,17 @@ LOG_FORWARDER_VERSION = "2.1.0"
 FORWARDED = "/aws/greengrass/systemLogs"
 
 
+_TIMEOUT = cdk.Duration.minutes(5)
+
+
 class CoreLogGroups(Construct):
     """The log groups of the cores, with an end to what they keep. Cores would make them without one.
 
-    They outlive their stack, and must not be there before it: `cdk import` takes over those that are.
+    Their names are the nuclei's, and they outlive their stack: the next one finds them there, as one does
+    where a core was faster. A custom resource adopts them, which `AWS::Logs::LogGroup` cannot.
 
     Attributes:
-        arns: Of the groups.
+        arns: Of what is in the groups.
     """
 
     def __init__(
@@ -48,18 +55,57 @@ class CoreLogGroups(Construct):
         """
         super().__init__(scope, construct_id)
         region = cdk.Stack.of(self).region
-        names = {name: f"/aws/greengrass/UserComponent/{region}/{name}" for name in components}
+        names = [f"/aws/greengrass/UserComponent/{region}/{name}" for name in components]
         if components:
-            names["System"] = f"/aws/greengrass/GreengrassSystemComponent/{region}/System"
+            names.append(f"/aws/greengrass/GreengrassSystemComponent/{region}/System")
         if lite:
-            names["Forwarded"] = FORWARDED
-        groups = [
-            aws_logs.CfnLogGroup(self, name, log_group_name=group, retention_in_days=logs.retention_days)
-            for name, group in names.items()
-        ]
-        for group in groups:
-            group.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
-        self.arns: list[str] = [group.attr_arn for group in groups]
+            names.append(FORWARDED)
+        groups = [_group_arn(self, name) for name in names]
+        self.arns: list[str] = [f"{group}:*" for group in groups]
+        function = self._function([*groups, *self.arns])
+        resource = cdk.CustomResource(
+            self,
+            "Groups",
+            resource_type="Custom::EdgecamLogGroups",
+            service_token=function.function.attr_arn,
+            service_timeout=_TIMEOUT,
+            properties={"Names": names, "RetentionDays": str(logs.retention_days)},
+        )
+        resource.node.add_dependency(function)
+
+    def _function(self, groups: Sequence[str]) -> HandlerFunction:
+        function = HandlerFunction(
+            self,
+            "Keeper",
+            FunctionSpec(
+                description="Makes the log groups of the cores, and sets how long they keep a line.",
+                code=FunctionCode(module="greengrass.log_groups"),
+                timeout=_TIMEOUT,
+                statements=[
+                    iam.PolicyStatement(
+                        sid="KeepGroups",
+                        actions=["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
+                        resources=list(groups),
+                    )
+                ],
+            ),
+        )
+        for arn in self.arns:
+            acknowledge_wildcard(
+                function.policy,
+                arn,
+                "CloudWatch Logs ends the ARN of a group so, and checks actions on a group by it.",
+            )
+        return function
+
+
+def _group_arn(scope: Construct, name: str) -> str:
+    return cdk.Stack.of(scope).format_arn(
+        service="logs",
+        resource="log-group",
+        resource_name=name,
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )
 
 
 def log_component(logs: CoreLogs, *, nucleus: str, component: str) -> tuple[str, str, dict[str, Any]]:

@@ -37,6 +37,19 @@ def add_resource_type(resource: ResourceType) -> None:
     provisioners._REPLACING_PROPERTIES[resource.name] = resource.create_only
 
 
+def refuse_creation(type_name: str, reason: Callable[[Properties], str | None]) -> None:
+    """Let a resource that is created fail with the reason that there is; ministack overwrites what exists."""
+    handlers = provisioners._RESOURCE_HANDLERS[type_name]
+    original = handlers["create"]
+
+    def create(logical_id: str, properties: Properties, stack_name: str) -> Any:
+        if (why := reason(properties)) is not None:
+            raise ValueError(why)
+        return original(logical_id, properties, stack_name)
+
+    handlers["create"] = create
+
+
 def generated_name(stack_name: str, logical_id: str) -> str:
     """The name that CloudFormation gives to a resource without one."""
     return str(provisioners._physical_name(stack_name, logical_id))

@@ -16,6 +16,12 @@ from syrupy.assertion import SnapshotAssertion
 from fleet.load import load_fleet
 from fleet.settings.fleet import Fleet
 
+LOG_GROUPS = [
+    "/aws/greengrass/UserComponent/<AWS::Region>/com.edgecam.frame-grabber",
+    "/aws/greengrass/UserComponent/<AWS::Region>/com.edgecam.gcs-uploader",
+    "/aws/greengrass/GreengrassSystemComponent/<AWS::Region>/System",
+    "/aws/greengrass/systemLogs",
+]
 IOT = "arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>"
 
 
@@ -131,20 +137,20 @@ def test_existing_role_may_write_the_log_groups(existing: dict[str, Any], templa
     assert writes not in rights(template, "CoresRole")
 
 
-def test_log_groups_of_the_cores_end_and_outlive_the_stack(template: dict[str, Any]) -> None:
-    groups = {
-        flat(found["Properties"]["LogGroupName"]): found
-        for found in template["Resources"].values()
-        if found["Type"] == "AWS::Logs::LogGroup" and "LogGroupName" in found["Properties"]
+def test_log_groups_of_the_cores_have_an_end_to_what_they_keep(template: dict[str, Any]) -> None:
+    (groups,) = of_type(template, "Custom::EdgecamLogGroups")
+    assert list(map(flat, groups["Names"])) == LOG_GROUPS
+    assert groups["RetentionDays"] == "14"
+
+
+def test_function_may_make_and_limit_these_log_groups_only(template: dict[str, Any]) -> None:
+    logs = "arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group"
+    assert rights(template, "LogsKeeperRole") == {
+        ("logs:CreateLogStream", "logs:PutLogEvents"): ["<LogsKeeperLog.Arn>"],
+        ("logs:CreateLogGroup", "logs:PutRetentionPolicy"): sorted(
+            f"{logs}:{name}{end}" for name in LOG_GROUPS for end in ("", ":*")
+        ),
     }
-    assert sorted(groups) == [
-        "/aws/greengrass/GreengrassSystemComponent/<AWS::Region>/System",
-        "/aws/greengrass/UserComponent/<AWS::Region>/com.edgecam.frame-grabber",
-        "/aws/greengrass/UserComponent/<AWS::Region>/com.edgecam.gcs-uploader",
-        "/aws/greengrass/systemLogs",
-    ]
-    assert {found["Properties"]["RetentionInDays"] for found in groups.values()} == {14}
-    assert {found["DeletionPolicy"] for found in groups.values()} == {"Retain"}
 
 
 def test_logs_are_uploaded_by_what_each_nucleus_has(synthesize: Synthesize) -> None:

@@ -64,6 +64,13 @@ class DeployedStack:
         status = patiently(self._ended)
         assert status == "CREATE_COMPLETE", self._reasons()
 
+    def destroy(self) -> None:
+        """As `cdk destroy` does."""
+        (stack,) = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
+        self._cloudformation.delete_stack(StackName=self.name)
+        status = patiently(lambda: self._ended(stack["StackId"]))
+        assert status == "DELETE_COMPLETE", self._reasons(stack["StackId"])
+
     def output(self, name: str) -> str:
         """An output's value."""
         (stack,) = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
@@ -80,13 +87,13 @@ class DeployedStack:
         ]
         return str(found)
 
-    def _ended(self) -> str:
-        (stack,) = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
+    def _ended(self, stack_id: str = "") -> str:
+        (stack,) = self._cloudformation.describe_stacks(StackName=stack_id or self.name)["Stacks"]
         status: str = stack["StackStatus"]
         return status if status.endswith(ENDED) else ""
 
-    def _reasons(self) -> list[str]:
-        events = self._cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
+    def _reasons(self, stack_id: str = "") -> list[str]:
+        events = self._cloudformation.describe_stack_events(StackName=stack_id or self.name)["StackEvents"]
         return [event["ResourceStatusReason"] for event in events if "ResourceStatusReason" in event]
 
 
