@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgecam.config.secret_ids import is_arn
 from fleet.settings.fleet import Fleet
 
 _MOST_NAMED = 10
@@ -57,16 +58,15 @@ def _of_sites(fleet: Fleet) -> dict[str, list[str]]:
     """The secrets of cameras → the sites that name them."""
     found: dict[str, list[str]] = {}
     for name, site in fleet.sites.items():
-        for arn in site.secret_arns():
+        for arn in filter(is_arn, site.secret_ids()):
             found.setdefault(arn, []).append(name)
     return found
 
 
 def _of_logins(fleet: Fleet) -> Iterator[tuple[str, str]]:
-    """The settings of the Google side that name a secret, and it."""
+    """The settings of the Google side that name a secret by its ARN, and that."""
     if fleet.gcp is None:
         return
-    if fleet.gcp.login is not None and fleet.gcp.login.secret is not None:
-        yield "gcp.login.secret", fleet.gcp.login.secret
-    if fleet.gcp.registry is not None and fleet.gcp.registry.secret is not None:
-        yield "gcp.registry.secret", fleet.gcp.registry.secret
+    for name, settings in (("login", fleet.gcp.login), ("registry", fleet.gcp.registry)):
+        if settings is not None and settings.secret is not None and is_arn(settings.secret):
+            yield f"gcp.{name}.secret", settings.secret

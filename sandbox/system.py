@@ -209,7 +209,8 @@ class System:
         """
         core, character = core or self.settings.grabber, character or self.settings.character
         aws = self._embedded_aws()
-        aliases = aws.client("iot").list_role_aliases()["roleAliases"]
+        pages = aws.client("iot").get_paginator("list_role_aliases").paginate()
+        aliases = [alias for page in pages for alias in page["roleAliases"]]
         if len(aliases) != 1:
             raise StartError(f"The stacks should have made one role alias for cores, found {aliases}")
         device = enrol(aws, core.thing, self._core_policy(core.thing), core.root / "certificate")

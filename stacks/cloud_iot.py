@@ -40,7 +40,9 @@ class CloudIotStack(cdk.Stack):
         self._arguments = stack
         self._stacks: dict[str, cdk.Stack] = {MAIN: self}
         self._of_site: dict[str, cdk.Stack] = {}
-        registry = DeviceRegistry(self, "Devices", gcp=fleet.gcp, registry=settings)
+        registry = DeviceRegistry(
+            self, "Devices", gcp=fleet.gcp, registry=settings, secret_keys=fleet.aws.secret_keys
+        )
         versions = _versions(fleet)
         for device in devices_of(fleet):
             site = fleet.sites[device.site]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import aws_cdk as cdk
@@ -11,12 +12,16 @@ from constructs import Construct
 
 from container.image.inputs import VARIANTS
 from fleet.camera_secrets import open_sites, policies_of
+from fleet.foreign_secrets import foreign_secrets
 from fleet.settings.fleet import Fleet
 from stacks.delivery.artifact_store import ArtifactStore
 from stacks.delivery.image_repository import ImageRepository
 from stacks.greengrass.core_role import CoreDeviceRole
 from stacks.greengrass.cores import set_up_cores
 from stacks.greengrass.thing_groups import make_thing_groups
+
+_MOST_WARNINGS = 20
+"""About secrets of another account or Region."""
 
 
 class FoundationStack(cdk.Stack):
@@ -39,8 +44,9 @@ class FoundationStack(cdk.Stack):
         self.artifact_bucket: s3.IBucket = store.bucket
         cores = CoreDeviceRole(self, "Cores", existing=fleet.aws.token_exchange_role)
         for variant in VARIANTS:
-            cores.grant_artifacts(store.bucket.bucket_arn, variant)
+            cores.grant_artifacts(store.bucket.bucket_arn, variant, key=fleet.aws.artifact_key)
         self._grant_secrets(fleet, cores)
+        self._warn_of_foreign_secrets(fleet)
         if fleet.has_devices:
             cores.grant_own_devices()
         self.image_repository: ecr.IRepository | None = None
@@ -61,6 +67,8 @@ class FoundationStack(cdk.Stack):
         cores.grant_secrets(policies_of(fleet))
         if fleet.aws.camera_secrets is not None:
             cores.grant_own_secrets(fleet.aws.camera_secrets)
+        if fleet.aws.secret_keys and fleet.secret_ids():
+            cores.grant_secret_keys(fleet.aws.secret_keys)
         if found := open_sites(fleet):
             cdk.Annotations.of(self).add_warning_v2(
                 "edgecam:secrets-of-a-group",
@@ -68,6 +76,16 @@ class FoundationStack(cdk.Stack):
                 "of their thing groups are known. Say in cores.provisioning.things which cores the groups "
                 "have, by names or patterns, and only those may.",
             )
+
+    def _warn_of_foreign_secrets(self, fleet: Fleet) -> None:
+        # Where the settings name no account, the CDK's command line names that of the credentials.
+        account = fleet.aws.account or os.environ.get("CDK_DEFAULT_ACCOUNT")
+        region = fleet.aws.region or os.environ.get("CDK_DEFAULT_REGION")
+        found = foreign_secrets(fleet, account=account, region=region)
+        if len(found) > _MOST_WARNINGS:
+            found = [*found[:_MOST_WARNINGS], f"{len(found) - _MOST_WARNINGS} further secrets are foreign"]
+        for sentence in found:
+            cdk.Annotations.of(self).add_warning_v2("edgecam:foreign-secret", sentence)
 
     def _keep_bucket_known(self, bucket: s3.IBucket) -> None:
         """Export what stacks that deliver by bucket import, so that changing to `ecr` is one deploy.

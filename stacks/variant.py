@@ -40,7 +40,13 @@ class VariantStack(cdk.Stack):
         super().__init__(scope, construct_id, **stack)
         self.variant = variant
         delivery = (
-            by_bucket(self, variant=variant, image=fleet.image, bucket=artifact_bucket)
+            by_bucket(
+                self,
+                variant=variant,
+                image=fleet.image,
+                bucket=artifact_bucket,
+                key=fleet.aws.artifact_key,
+            )
             if image_repository is None
             else by_repository(self, variant=variant, image=fleet.image, repository=image_repository)
         )
@@ -78,6 +84,7 @@ class VariantStack(cdk.Stack):
                 known_bucket=fleet.aws.artifact_bucket,
             ),
             bucket_name=bucket.bucket_name,
+            key=fleet.aws.artifact_key,
         )
         component.resource.node.add_dependency(*delivery.needed)
         return component

@@ -12,6 +12,7 @@ from fleet.settings.names import (
     Account,
     Bucket,
     ComponentName,
+    KeyArn,
     Region,
     RoleName,
     SecretNames,
@@ -35,6 +36,11 @@ class Aws(Model):
         default=None,
         description="Existing bucket for artifacts, in the same Region; default a new one.",
     )
+    artifact_key: KeyArn | None = Field(
+        default=None,
+        description="With `artifact_bucket`: ARN of the KMS key of yours that encrypts it. Cores and "
+        "functions get the right to use it for artifacts; its key policy has to leave that to IAM.",
+    )
     token_exchange_role: RoleName | None = Field(
         default=None,
         description="Name of the role that the cores have already, such as `GreengrassV2TokenExchangeRole`; "
@@ -45,6 +51,12 @@ class Aws(Model):
         description="How the camera secrets of things are named, such as `cameras/{thing}/*`: each core may "
         "read what is named after its own thing. For many sites; default exactly those that its cameras "
         "name.",
+    )
+    secret_keys: tuple[KeyArn, ...] = Field(
+        default=(),
+        description="ARNs of the KMS keys of yours that encrypt secrets: of cameras, `gcp.login`, "
+        "`gcp.registry`. Who may read such a secret may decrypt it; the key policies have to leave that to "
+        "IAM.",
     )
     site_stacks: int | None = Field(
         default=None,
@@ -61,6 +73,14 @@ class Aws(Model):
     def _both_or_none(self) -> Self:
         if (self.account is None) != (self.region is None):
             raise ValueError("expected account and region together, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _key_of_a_bucket(self) -> Self:
+        if self.artifact_key is not None and self.artifact_bucket is None:
+            raise ValueError(
+                "expected artifact_key only with artifact_bucket, whose key it is (a new bucket has Amazon's)"
+            )
         return self
 
     @field_validator("component_prefix")

@@ -35,6 +35,14 @@ Region = Annotated[str, form(r"[a-z]{2}(-[a-z]+)+-\d", "the name of a Region, su
 
 Bucket = Annotated[str, form(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket")]
 
+KeyArn = Annotated[
+    str,
+    form(
+        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]{1,64}",
+        "the ARN of a KMS key, arn:aws:kms:REGION:ACCOUNT:key/ID (an alias gives no right)",
+    ),
+]
+
 RoleName = Annotated[str, form(r"[\w+=,.@-]{1,64}", "the name of an IAM role, not its ARN")]
 
 SecretNames = Annotated[

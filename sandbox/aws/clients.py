@@ -37,3 +37,9 @@ def client(service: str, url: str, credentials: Credentials = ACCOUNT_CREDENTIAL
         region_name=REGION,
         config=CONFIG,
     )
+
+
+def listed(client: Any, operation: str, **request: Any) -> list[dict[str, Any]]:
+    """All entries of a list, however many pages they come in."""
+    pages = client.get_paginator(operation).paginate(**request)
+    return list(pages.search(f"{pages.result_keys[0].expression}[]"))

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
+from sandbox.aws.clients import listed
 from sandbox.checks import frame_files as pictures
 from sandbox.checks import secret_leaks
 from sandbox.checks.recordings import RecordingChecks
@@ -142,12 +143,11 @@ class Checks:
         """What a deployment made: ids of the newest deployments and versions of the components."""
         assert self._system.aws is not None
         greengrass = self._system.aws.client("greengrassv2")
-        deployments = greengrass.list_deployments(historyFilter="LATEST_ONLY")["deployments"]
-        components = greengrass.list_components()["components"]
+        deployments = listed(greengrass, "list_deployments", historyFilter="LATEST_ONLY")
         versions = [
             f"{entry['componentName']} {version['componentVersion']}"
-            for entry in components
-            for version in greengrass.list_component_versions(arn=entry["arn"])["componentVersions"]
+            for entry in listed(greengrass, "list_components")
+            for version in listed(greengrass, "list_component_versions", arn=entry["arn"])
         ]
         return {
             "deployments": [entry["deploymentId"] for entry in deployments],

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import psutil
 
+from sandbox.aws.clients import listed
 from sandbox.fleet import BUCKET, DEVICES
 from sandbox.system import System
 
@@ -46,8 +47,7 @@ def private_keys(system: System) -> dict[str, str]:
     """A line of each device's private key that no other key has, by the name of its secret."""
     assert system.aws is not None
     manager = system.aws.client("secretsmanager")
-    pages = manager.get_paginator("list_secrets").paginate()
-    names = [entry["Name"] for page in pages for entry in page["SecretList"]]
+    names = [entry["Name"] for entry in listed(manager, "list_secrets")]
     return {
         name: _own_line(json.loads(manager.get_secret_value(SecretId=name)["SecretString"])["private_key"])
         for name in names
@@ -131,14 +131,14 @@ def _bucket(system: System) -> Iterator[tuple[str, str]]:
 def _cloud(system: System) -> Iterator[tuple[str, str]]:
     assert system.aws is not None
     greengrass = system.aws.client("greengrassv2")
-    for deployment in greengrass.list_deployments(historyFilter="ALL")["deployments"]:
+    for deployment in listed(greengrass, "list_deployments", historyFilter="ALL"):
         identifier = deployment["deploymentId"]
         yield f"deployment {identifier}", str(greengrass.get_deployment(deploymentId=identifier))
-    for component in greengrass.list_components()["components"]:
+    for component in listed(greengrass, "list_components"):
         arn = component["latestVersion"]["arn"]
         yield f"the recipe of {arn}", greengrass.get_component(arn=arn)["recipe"].decode()
     cloudformation = system.aws.client("cloudformation")
-    for stack in cloudformation.describe_stacks()["Stacks"]:
+    for stack in listed(cloudformation, "describe_stacks"):
         yield (
             f"the template of {stack['StackName']}",
             str(cloudformation.get_template(StackName=stack["StackName"])["TemplateBody"]),

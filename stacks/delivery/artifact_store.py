@@ -11,6 +11,7 @@ from constructs import Construct
 
 from stacks.functions.code import FunctionCode
 from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
+from stacks.functions.customer_keys import use_for_artifacts
 from stacks.functions.nag import acknowledge
 
 _COPY_TIMEOUT = cdk.Duration.minutes(10)
@@ -99,6 +100,7 @@ class ArtifactCopier(HandlerFunction):
         *,
         copies: Mapping[str, cdk.FileAssetLocation],
         bucket_arn: str,
+        key: str | None = None,
     ) -> None:
         """Make the function.
 
@@ -107,6 +109,7 @@ class ArtifactCopier(HandlerFunction):
             construct_id: The construct's id.
             copies: Key of each artifact → the asset that it is copied from.
             bucket_arn: The artifact bucket.
+            key: The KMS key of the user's that encrypts it.
         """
         super().__init__(
             scope,
@@ -115,7 +118,10 @@ class ArtifactCopier(HandlerFunction):
                 description="Copies component artifacts to the bucket from which cores fetch them.",
                 code=FunctionCode(module="greengrass.artifact"),
                 timeout=_COPY_TIMEOUT,
-                statements=_copy_statements(scope, copies, bucket_arn),
+                statements=[
+                    *_copy_statements(scope, copies, bucket_arn),
+                    *use_for_artifacts(key, bucket_arn, list(copies), writes=True),
+                ],
             ),
         )
 

@@ -23,8 +23,10 @@ class Delivery:
     needed: Sequence[IDependable]
 
 
-def by_bucket(scope: Construct, *, variant: str, image: Image, bucket: s3.IBucket) -> Delivery:
-    """Tarballs in the artifact bucket, one for each architecture."""
+def by_bucket(
+    scope: Construct, *, variant: str, image: Image, bucket: s3.IBucket, key: str | None = None
+) -> Delivery:
+    """Tarballs in the artifact bucket, one for each architecture; `key` of the user's encrypts them."""
     images = [
         ContainerImage(
             scope, f"Image-{architecture}", variant=variant, architecture=architecture, base=image.base
@@ -37,6 +39,7 @@ def by_bucket(scope: Construct, *, variant: str, image: Image, bucket: s3.IBucke
         "ArtifactCopier",
         copies={keys[image.architecture]: image.location for image in images},
         bucket_arn=bucket.bucket_arn,
+        key=key,
     )
     stored = [
         StoredArtifact(

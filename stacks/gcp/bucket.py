@@ -34,6 +34,7 @@ class GcsBucket(Construct):
         prefixes: Sequence[str],
         parts: Sequence[Part],
         checked_with: str,
+        secret_keys: Sequence[str] = (),
     ) -> None:
         """Make the bucket.
 
@@ -45,6 +46,7 @@ class GcsBucket(Construct):
             prefixes: Below which `bucket.writers` put their sites' objects, empty text for all of it.
             parts: Those of sites that have writers of their own.
             checked_with: What leads to a check of the bucket when it changes.
+            secret_keys: KMS keys of the user's that encrypt secrets.
         """
         super().__init__(scope, construct_id)
         region = cdk.Stack.of(self).region
@@ -55,7 +57,9 @@ class GcsBucket(Construct):
                 description="Makes the bucket of the recordings at Google, and sees to its settings.",
                 code=GCS_BUCKET.code,
                 timeout=_TIMEOUT,
-                statements=read_secrets(self, gcp.login.secret if gcp.login is not None else None),
+                statements=read_secrets(
+                    self, gcp.login.secret if gcp.login is not None else None, secret_keys
+                ),
                 environment={"STORAGE_EMULATOR_HOST": gcp.endpoint} if gcp.endpoint else None,
             ),
             packed=_packed(self),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,7 +47,15 @@ class DeviceRegistry(Construct):
         function: The function.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, gcp: Gcp, registry: Registry) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        gcp: Gcp,
+        registry: Registry,
+        secret_keys: Sequence[str] = (),
+    ) -> None:
         """Make the function and the registry.
 
         Args:
@@ -55,6 +63,7 @@ class DeviceRegistry(Construct):
             construct_id: The construct's id.
             gcp: The settings.
             registry: Those of the registry.
+            secret_keys: KMS keys of the user's that encrypt secrets.
         """
         super().__init__(scope, construct_id)
         self._gcp, self._settings = gcp, registry
@@ -73,7 +82,7 @@ class DeviceRegistry(Construct):
                 description="Makes the registry of the devices, the devices, and their keys.",
                 code=packed.code,
                 timeout=_TIMEOUT,
-                statements=[*read_secrets(self, login), _keys(self)],
+                statements=[*read_secrets(self, login, secret_keys), _keys(self)],
                 environment={"CLOUD_IOT_ENDPOINT": registry.endpoint} if registry.endpoint else None,
             ),
             packed=_packed(self, packed),

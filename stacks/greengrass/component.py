@@ -10,6 +10,7 @@ from constructs import Construct
 
 from stacks.functions.code import FunctionCode
 from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
+from stacks.functions.customer_keys import use_for_artifacts
 from stacks.functions.nag import acknowledge_wildcard
 from stacks.greengrass.recipe import Artifact, Recipe
 
@@ -30,7 +31,15 @@ class Component(Construct):
         version: Its version, known at synth, so that `cdk diff` shows it.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, recipe: Recipe, bucket_name: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        recipe: Recipe,
+        bucket_name: str,
+        key: str | None = None,
+    ) -> None:
         """Register the component.
 
         Args:
@@ -38,6 +47,7 @@ class Component(Construct):
             construct_id: The construct's id.
             recipe: What is registered.
             bucket_name: The artifact bucket, as CloudFormation will know it.
+            key: The KMS key of the user's that encrypts it.
 
         Raises:
             ValueError: the recipe is too large.
@@ -46,7 +56,7 @@ class Component(Construct):
         recipe.check_size()
         self.name = recipe.name
         self.version = recipe.version
-        registrar = self._registrar(recipe.artifacts, bucket_name)
+        registrar = self._registrar(recipe.artifacts, bucket_name, key)
         self.resource = cdk.CustomResource(
             self,
             "Version",
@@ -62,7 +72,7 @@ class Component(Construct):
         )
         self.resource.node.add_dependency(registrar)
 
-    def _registrar(self, artifacts: Sequence[Artifact], bucket_name: str) -> HandlerFunction:
+    def _registrar(self, artifacts: Sequence[Artifact], bucket_name: str, key: str | None) -> HandlerFunction:
         function = HandlerFunction(
             self,
             "Registrar",
@@ -70,7 +80,7 @@ class Component(Construct):
                 description="Registers versions of a Greengrass component.",
                 code=FunctionCode(module="greengrass.component_version"),
                 timeout=_REGISTRATION_TIMEOUT,
-                statements=_statements(self, self.name, bucket_name, artifacts),
+                statements=_statements(self, self.name, bucket_name, artifacts, key),
             ),
         )
         acknowledge_wildcard(
@@ -82,16 +92,11 @@ class Component(Construct):
 
 
 def _statements(
-    scope: Construct, name: str, bucket_name: str, artifacts: Sequence[Artifact]
+    scope: Construct, name: str, bucket_name: str, artifacts: Sequence[Artifact], key: str | None
 ) -> list[iam.PolicyStatement]:
     component = _component_arn(scope, name)
-    objects = [
-        cdk.Stack.of(scope).format_arn(
-            service="s3", region="", account="", resource=bucket_name, resource_name=artifact.key
-        )
-        for artifact in artifacts
-        if artifact.key
-    ]
+    bucket_arn = cdk.Stack.of(scope).format_arn(service="s3", region="", account="", resource=bucket_name)
+    keys = [artifact.key for artifact in artifacts if artifact.key]
     register = [
         iam.PolicyStatement(
             sid="RegisterVersions",
@@ -105,10 +110,13 @@ def _statements(
             resources=[component, f"{component}:versions:*"],
         ),
     ]
-    if not objects:
+    if not keys:
         return register
     # Greengrass reads the artifacts with the caller's rights, to write their digests into the recipe.
-    return [*register, iam.PolicyStatement(sid="ReadArtifacts", actions=["s3:GetObject"], resources=objects)]
+    read = iam.PolicyStatement(
+        sid="ReadArtifacts", actions=["s3:GetObject"], resources=[f"{bucket_arn}/{name}" for name in keys]
+    )
+    return [*register, read, *use_for_artifacts(key, bucket_arn, keys)]
 
 
 def _component_arn(scope: Construct, name: str) -> str:

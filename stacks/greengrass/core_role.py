@@ -12,6 +12,7 @@ from constructs import Construct
 
 from fleet.camera_secrets import THING, Grant, exact_secret
 from fleet.devices import SECRETS
+from stacks.functions.customer_keys import decrypt_secrets, use_for_artifacts
 from stacks.functions.nag import acknowledge_wildcard
 from stacks.functions.own_secrets import own_secrets
 from stacks.greengrass.core_policy import PLACEHOLDER, core_policy
@@ -42,8 +43,14 @@ class CoreDeviceRole(Construct):
             iam.Role.from_role_name(self, "Role", existing) if existing else self._new_role()
         )
 
-    def grant_artifacts(self, bucket_arn: str, prefix: str) -> None:
-        """Let cores fetch what lies below `prefix`. A nucleus asks for the bucket's Region first."""
+    def grant_artifacts(self, bucket_arn: str, prefix: str, *, key: str | None = None) -> None:
+        """Let cores fetch what lies below `prefix`. A nucleus asks for the bucket's Region first.
+
+        Args:
+            bucket_arn: The artifact bucket.
+            prefix: Of the objects' names.
+            key: The KMS key of the user's that encrypts the bucket.
+        """
         artifacts = f"{bucket_arn}/{prefix}/*"
         policy = iam.Policy(
             self,
@@ -52,6 +59,7 @@ class CoreDeviceRole(Construct):
             statements=[
                 _allow("FetchArtifacts", "s3:GetObject", [artifacts]),
                 _allow("FindBucket", "s3:GetBucketLocation", [bucket_arn]),
+                *use_for_artifacts(key, bucket_arn, [f"{prefix}/*"]),
             ],
         )
         acknowledge_wildcard(
@@ -99,20 +107,26 @@ class CoreDeviceRole(Construct):
                     self, f"CameraSecrets-{number + 1}", roles=[self.role], statements=statements
                 )
 
+    def grant_secret_keys(self, keys: Sequence[str]) -> None:
+        """Let cores decrypt the secrets that they may read."""
+        iam.Policy(self, "SecretKeys", roles=[self.role], statements=decrypt_secrets(keys))
+
     def grant_own_secrets(self, names: str) -> None:
         """Let each core read the secrets whose names have its own where `{thing}` is in `names`."""
         beginning, _, end = names.partition(THING)
         self._grant_own("OwnCameraSecrets", "ReadOwnCameraSecrets", beginning.rstrip("/"), end)
 
-    def grant_logs(self, group_arns: Sequence[str]) -> None:
-        """Let cores write these log groups; a new role may do that already."""
+    def grant_logs(self, arns: Sequence[str]) -> None:
+        """Let cores write what is in these log groups; a new role may do that already."""
         actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-        iam.Policy(
+        policy = iam.Policy(
             self,
             "Logs",
             roles=[self.role],
-            statements=[iam.PolicyStatement(sid="WriteLogs", actions=actions, resources=list(group_arns))],
+            statements=[iam.PolicyStatement(sid="WriteLogs", actions=actions, resources=list(arns))],
         )
+        for arn in arns:
+            acknowledge_wildcard(policy, arn, "A core names its streams by date and thing.")
 
     def grant_own_devices(self) -> None:
         """Let each core read the keys of its own devices, and of no other core's."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-import boto3
-from botocore.exceptions import ClientError
 from google.auth import aws
 from google.auth.credentials import Credentials
 from google.oauth2 import service_account
 
 from .cloudformation import RequestFailed
+from .secret_text import secret_text
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
@@ -45,12 +44,7 @@ def credentials_of(login: Mapping[str, str]) -> Credentials:
 
 
 def _from_secret(arn: str) -> Credentials:
-    # A secret may be in another Region than the stack; its ARN has the Region.
-    manager = boto3.client("secretsmanager", region_name=arn.split(":")[3])
-    try:
-        text = manager.get_secret_value(SecretId=arn)["SecretString"]
-    except (ClientError, KeyError) as error:
-        raise RequestFailed(f"gcp.login.secret: {arn} cannot be read as text: {error}") from error
+    text = secret_text(arn, "gcp.login.secret")
     try:
         key = json.loads(text)
         credentials: Credentials = service_account.Credentials.from_service_account_info(key, scopes=_SCOPES)

@@ -49,12 +49,18 @@ def follow_deployments(scope: Construct, sites: Collection[Site]) -> list[iam.Po
             actions=["iot:DescribeThing", "iot:GetThingShadow"],
             resources=_iot_arns(scope, {f"thing/{core}" for core in cores}),
         ),
+        # A core may be in groups of others as well, whose deployments are listed among its own.
+        iam.PolicyStatement(
+            sid="DescribeGroups",
+            actions=["iot:DescribeThingGroup"],
+            resources=_iot_arns(scope, {"thinggroup/*"}),
+        ),
     ]
     if groups:
         statements.append(
             iam.PolicyStatement(
                 sid="SeeGroups",
-                actions=["iot:DescribeThingGroup", "iot:ListThingsInThingGroup"],
+                actions=["iot:ListThingsInThingGroup"],
                 resources=_iot_arns(scope, groups),
             )
         )
@@ -103,16 +109,17 @@ def acknowledge_made_groups(policy: iam.Policy, sites: Collection[Site]) -> None
 
 def acknowledge_rights(policy: iam.Policy, sites: Collection[Site]) -> None:
     """Acknowledge the wildcards of `policy`, which is made of these statements."""
-    scope, targets = policy, _targets(sites)
+    scope = policy
     acknowledge_wildcard(policy, "*", "CreateDeployment and ListDeployments take no resource.")
     for arn in (_greengrass_arn(scope, "deployments", "*"), *_iot_arns(scope, {"job/*"})):
         acknowledge_wildcard(policy, arn, "Greengrass makes up the ids of deployments and of their jobs.")
+    (arn,) = _iot_arns(scope, {"thinggroup/*"})
+    acknowledge_wildcard(
+        policy, arn, "In which groups a core is shows at run time, and a policy has no room for many targets."
+    )
     if _cores(sites) == {"*"}:
         for arn in (_greengrass_arn(scope, "coreDevices", "*"), *_iot_arns(scope, {"thing/*"})):
             acknowledge_wildcard(policy, arn, "Which cores are in a thing group shows at run time only.")
-    if targets == _ALL_TARGETS:
-        (arn,) = _iot_arns(scope, {"thinggroup/*"})
-        acknowledge_wildcard(policy, arn, "More targets than a role's policies have room for.")
 
 
 def _alone(sites: Collection[Site]) -> set[str]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pytest
 
 from sandbox.aws import environment
-from sandbox.aws.clients import ACCOUNT, REGION
+from sandbox.aws.clients import ACCOUNT, REGION, listed
 from sandbox.aws.server import EmbeddedAws, client_environment
 from sandbox.aws.thing import Device, enrol
 from sandbox.ports import free_port
@@ -195,10 +195,8 @@ class CoreUnderTest:
         return str(answer["deploymentId"])
 
     def execution(self, deployment_id: str) -> dict[str, Any]:
-        answer = self.greengrass.list_effective_deployments(coreDeviceThingName=self.thing)
-        return next(
-            (entry for entry in answer["effectiveDeployments"] if entry["deploymentId"] == deployment_id), {}
-        )
+        found = listed(self.greengrass, "list_effective_deployments", coreDeviceThingName=self.thing)
+        return next((entry for entry in found if entry["deploymentId"] == deployment_id), {})
 
     def finished(self, deployment_id: str) -> dict[str, Any]:
         """The deployment's execution once it has succeeded or failed."""
@@ -220,10 +218,10 @@ class CoreUnderTest:
     def states(self) -> dict[str, str]:
         """The states of the components, as the cloud knows them."""
         try:
-            listed = self.greengrass.list_installed_components(coreDeviceThingName=self.thing)
+            found = listed(self.greengrass, "list_installed_components", coreDeviceThingName=self.thing)
         except self.greengrass.exceptions.ResourceNotFoundException:
             return {}
-        return {entry["componentName"]: entry["lifecycleState"] for entry in listed["installedComponents"]}
+        return {entry["componentName"]: entry["lifecycleState"] for entry in found}
 
 
 @pytest.fixture(name="recipe_text")

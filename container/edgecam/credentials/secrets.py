@@ -69,7 +69,8 @@ class SecretSource:
                 tried.append(f"{way}: {reason}")
         raise CredentialsError(
             f"secret {secret_id}: expected its value, found none. Tried {'; '.join(tried)}. "
-            "Grant secretsmanager:GetSecretValue on it to the core's role, and check the core's network"
+            "Grant secretsmanager:GetSecretValue on it to the core's role (and kms:Decrypt, where a key of "
+            "yours encrypts it: aws.secret_keys in fleet.yaml), and check the core's network"
         )
 
     def _from_nucleus(self, secret_id: str, latest: bool) -> str:

@@ -5,13 +5,64 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ministack.core import iam_actions, iam_evaluator  # type: ignore[import-not-found]
+from ministack.core import iam_actions, iam_evaluator, router  # type: ignore[import-not-found]
 from ministack.services import iam, sts  # type: ignore[import-not-found]
 
-from sandbox.aws.ministack.host import account_id, arn
+from sandbox.aws.ministack.host import account_id, arn, region
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Right:
+    """What a caller has to be allowed: an action, on a resource, under condition keys of the request."""
+
+    action: str
+    resource: str
+    keys: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def refusal(headers: Mapping[str, str], right: Right) -> str | None:
+    """Why IAM refuses who has signed a request; None where it allows."""
+    return _refusal(iam_evaluator.enforce, router.extract_access_key_id(dict(headers)), right)
+
+
+def ask_also(rights_behind: Callable[[str, str], Iterable[Right]]) -> None:
+    """Let actions of other services need rights as well, which `rights_behind(action, resource)` names."""
+    original = iam_evaluator.enforce
+
+    def enforce(
+        access_key: str, action: str, service: str, asked_region: str, *more: Any, **keyed: Any
+    ) -> Any:
+        denied = original(access_key, action, service, asked_region, *more, **keyed)
+        if denied is not None:
+            return denied
+        for right in rights_behind(action, keyed.get("resource_arn", "*")):
+            if (why := _refusal(original, access_key, right)) is not None:
+                return iam_evaluator.AuthError("AccessDenied", why)
+        return None
+
+    iam_evaluator.enforce = enforce
+
+
+def _refusal(enforce: Callable[..., Any], access_key: str, right: Right) -> str | None:
+    denied = enforce(
+        access_key,
+        right.action,
+        right.action.partition(":")[0],
+        region(),
+        resource_arn=right.resource,
+        service_context=dict(right.keys),
+    )
+    if denied is None:
+        return None
+    if isinstance(denied, iam_evaluator.AuthError):
+        return str(denied.message)
+    words = iam_actions.identity_denial_message(
+        right.action, denied.principal_arn, right.resource, denied.decision == "Deny"
+    )
+    return str(words)
 
 
 def name_resources(service: str, member: str, resource_of: Callable[[str], str]) -> None:

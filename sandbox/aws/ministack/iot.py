@@ -124,6 +124,18 @@ def group_exists(group_name: str) -> bool:
     return group_name in iot._thing_groups
 
 
+def change_answers(change: Callable[[str, str, dict[str, Any], Answer], Answer]) -> None:
+    """Let `change(method, path, query, answer)` make of each answer of the control plane what is sent."""
+    original: Handler = iot.handle_request
+
+    async def handle(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> Answer:
+        return change(method, path, query, await original(method, path, headers, body, query))
+
+    iot.handle_request = handle
+
+
 def thing_groups_of(thing_name: str) -> list[str]:
     """Names of the thing groups that a thing is directly in; empty for an unknown thing."""
     thing = iot._things.get(thing_name)

@@ -7,8 +7,11 @@ from sandbox.aws.plugin import (
     builds,
     device_https,
     ecr,
+    encryption,
     greengrass_api,
     greengrass_resources,
+    log_groups,
+    pages,
     policy_variables,
     role_aliases,
 )
@@ -22,11 +25,14 @@ def main() -> None:
     iot.listen_for_devices_on_loopback()
     ecr.install()
     builds.install()
+    encryption.install()
     policy_variables.install()
     role_aliases.install()
     device_https.install()
+    pages.install()
     greengrass_api.install()
     greengrass_resources.install()
+    log_groups.install()
     host.serve()
 
 

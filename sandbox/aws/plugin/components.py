@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,10 +75,14 @@ class ComponentVersion:
 _versions = host.scoped_store()
 
 
-def create(recipe_text: str, tags: dict[str, str] | None) -> ComponentVersion:
+def create(
+    recipe_text: str,
+    tags: dict[str, str] | None,
+    may_read: Callable[[str, str], bool] = lambda bucket, key: True,  # noqa: ARG005 - of the account
+) -> ComponentVersion:
     """Register a version; ConflictError when name and version exist, whatever their recipe."""
     recipe = recipes.parse(recipe_text)
-    problems = recipes.seal_artifacts(recipe)
+    problems = recipes.seal_artifacts(recipe, may_read)
     created = ComponentVersion(
         name=recipes.value(recipe, "ComponentName"),
         version=recipes.value(recipe, "ComponentVersion"),

@@ -147,6 +147,15 @@ def all_deployments() -> list[Deployment]:
     return sorted(_deployments.values(), key=lambda entry: entry.created_s, reverse=True)
 
 
+def listed(target_arn: str | None, *, latest_only: bool) -> list[Deployment]:
+    """Those of a target, or all; with `latest_only` the one that each target obeys."""
+    return [
+        entry
+        for entry in all_deployments()
+        if (target_arn is None or entry.target_arn == target_arn) and (entry.latest or not latest_only)
+    ]
+
+
 def effective_for(thing_name: str) -> list[Deployment]:
     """The newest deployment of a core's thing and of each of its groups; of a canceled one, what it did."""
     targets = {host.arn("iot", f"thing/{thing_name}")}

@@ -7,7 +7,6 @@ over MQTT: its platform, the states of its components, and how a deployment went
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 import time
@@ -18,10 +17,9 @@ from urllib.parse import unquote
 import yaml
 
 from sandbox.aws.ministack import host, iot
-from sandbox.aws.plugin import components, deployments
+from sandbox.aws.plugin import components, deployments, greengrass_rights, pages, recipes
 from sandbox.aws.plugin.failures import InvalidError, NotFoundError, ServiceError
 
-MAX_PAGE = 100
 Query = dict[str, Any]
 Body = dict[str, Any]
 Route = Callable[..., host.Answer]
@@ -33,14 +31,17 @@ async def handle(
     method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
 ) -> host.Answer:
     """Answer one request, errors in the service's own form."""
-    del headers
     try:
         request = json.loads(body) if body else {}
         decoded = unquote(path)
-        for route_method, pattern, route in _ROUTES:
+        for route_method, pattern, route, operation in _ROUTES:
             match = pattern.fullmatch(decoded)
             if match and method == route_method:
-                return route(request, query, **match.groupdict())
+                arguments = match.groupdict()
+                _check_rights(operation, headers, request, query, arguments)
+                if operation == "CreateComponentVersion":
+                    return route(request, query, may_read=greengrass_rights.artifact_reader(headers))
+                return route(request, query, **arguments)
         raise InvalidError(f"The embedded AWS has no Greengrass operation {method} {decoded}")
     except ServiceError as error:
         return error.answer()
@@ -48,21 +49,35 @@ async def handle(
         return InvalidError(f"The request's body is not JSON: {error}").answer()
 
 
-def _create_component(body: Body, query: Query) -> host.Answer:
+def _check_rights(
+    operation: str, headers: dict[str, str], body: Body, query: Query, arguments: dict[str, str]
+) -> None:
+    if not operation:
+        return
+    listed: list[deployments.Deployment] = []
+    if operation == "ListDeployments":
+        listed = _chosen(query)
+    elif operation == "ListEffectiveDeployments":
+        listed = deployments.effective_for(arguments["thing"])
+    greengrass_rights.check(headers, greengrass_rights.needed(operation, body, arguments, listed))
+
+
+def _chosen(query: Query) -> list[deployments.Deployment]:
+    latest_only = pages.first(query, "historyFilter", "LATEST_ONLY") == "LATEST_ONLY"
+    return deployments.listed(pages.first(query, "targetArn"), latest_only=latest_only)
+
+
+def _create_component(body: Body, query: Query, may_read: Callable[[str, str], bool]) -> host.Answer:
     del query
-    if "inlineRecipe" not in body:
-        raise InvalidError("inlineRecipe is missing; components from Lambda functions are not offered here")
-    try:
-        recipe_text = base64.b64decode(body["inlineRecipe"], validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise InvalidError(f"inlineRecipe must be base64 of UTF-8 text: {error}") from error
-    return host.answer_json(components.create(recipe_text, body.get("tags")).summary(), 201)
+    return host.answer_json(
+        components.create(recipes.text_of(body), body.get("tags"), may_read).summary(), 201
+    )
 
 
 def _list_components(body: Body, query: Query) -> host.Answer:
     del body
     newest: dict[str, components.ComponentVersion] = {}
-    if _first(query, "scope", "PRIVATE") == "PRIVATE":
+    if pages.first(query, "scope", "PRIVATE") == "PRIVATE":
         for version in components.all_versions():
             newest.setdefault(version.component_arn, version)
     return _page(
@@ -101,7 +116,7 @@ def _list_versions(body: Body, query: Query, arn: str) -> host.Answer:
 def _get_component(body: Body, query: Query, arn: str) -> host.Answer:
     del body
     found = components.get(arn)
-    output = _first(query, "recipeOutputFormat", "JSON")
+    output = pages.first(query, "recipeOutputFormat", "JSON")
     text = json.dumps(found.recipe) if output == "JSON" else yaml.safe_dump(found.recipe, sort_keys=False)
     recipe = base64.b64encode(text.encode()).decode()
     return host.answer_json({"recipeOutputFormat": output, "recipe": recipe, "tags": found.tags})
@@ -127,14 +142,7 @@ def _create_deployment(body: Body, query: Query) -> host.Answer:
 
 def _list_deployments(body: Body, query: Query) -> host.Answer:
     del body
-    target = _first(query, "targetArn")
-    latest_only = _first(query, "historyFilter", "LATEST_ONLY") == "LATEST_ONLY"
-    chosen = [
-        entry.summary()
-        for entry in deployments.all_deployments()
-        if (target is None or entry.target_arn == target) and (entry.latest or not latest_only)
-    ]
-    return _page("deployments", chosen, query)
+    return _page("deployments", [entry.summary() for entry in _chosen(query)], query)
 
 
 def _get_deployment(body: Body, query: Query, deployment_id: str) -> host.Answer:
@@ -156,9 +164,9 @@ def _delete_deployment(body: Body, query: Query, deployment_id: str) -> host.Ans
 
 def _list_cores(body: Body, query: Query) -> host.Answer:
     del body
-    group_arn = _first(query, "thingGroupArn")
+    group_arn = pages.first(query, "thingGroupArn")
     members = None if group_arn is None else iot.things_in_group(group_arn.rpartition("/")[2])
-    status = _first(query, "status")
+    status = pages.first(query, "status")
     listed = [
         {key: core[key] for key in core if key not in ("components", "coreVersion")}
         for core in _cores.values()
@@ -249,48 +257,48 @@ def _core(thing: str) -> dict[str, Any]:
     return core
 
 
-def _first(query: Query, key: str, default: str | None = None) -> str | None:
-    found = query.get(key)
-    return default if not found else str(found[0] if isinstance(found, list) else found)
-
-
 def _page(member: str, entries: list[dict[str, Any]], query: Query) -> host.Answer:
-    """One page of a listing; the token is the offset of the next."""
-    start = int(_first(query, "nextToken", "0") or 0)
-    size = min(int(_first(query, "maxResults", str(MAX_PAGE)) or MAX_PAGE), MAX_PAGE)
-    answer: dict[str, Any] = {member: entries[start : start + size]}
-    if start + size < len(entries):
-        answer["nextToken"] = str(start + size)
+    """One page of a listing."""
+    listed, following = pages.page(entries, query)
+    answer: dict[str, Any] = {member: listed}
+    if following is not None:
+        answer["nextToken"] = following
     return host.answer_json(answer)
 
 
-def _route(method: str, template: str, route: Route) -> tuple[str, re.Pattern[str], Route]:
+def _route(
+    method: str, template: str, route: Route, operation: str = ""
+) -> tuple[str, re.Pattern[str], Route, str]:
     pattern = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", template)
-    return method, re.compile(pattern), route
+    return method, re.compile(pattern), route, operation
 
 
 _V2 = "/greengrass/v2"
 _ROUTES = (
-    _route("POST", f"{_V2}/createComponentVersion", _create_component),
-    _route("GET", f"{_V2}/components", _list_components),
-    _route("GET", f"{_V2}/components/<arn>", _get_component),
-    _route("DELETE", f"{_V2}/components/<arn>", _delete_component),
-    _route("GET", f"{_V2}/components/<arn>/metadata", _describe_component),
-    _route("GET", f"{_V2}/components/<arn>/versions", _list_versions),
-    _route("POST", f"{_V2}/deployments", _create_deployment),
-    _route("GET", f"{_V2}/deployments", _list_deployments),
-    _route("GET", f"{_V2}/deployments/<deployment_id>", _get_deployment),
-    _route("DELETE", f"{_V2}/deployments/<deployment_id>", _delete_deployment),
-    _route("POST", f"{_V2}/deployments/<deployment_id>/cancel", _cancel_deployment),
-    _route("GET", f"{_V2}/coreDevices", _list_cores),
-    _route("GET", f"{_V2}/coreDevices/<thing>", _get_core),
-    _route("DELETE", f"{_V2}/coreDevices/<thing>", _delete_core),
-    _route("GET", f"{_V2}/coreDevices/<thing>/effectiveDeployments", _list_effective),
-    _route("GET", f"{_V2}/coreDevices/<thing>/installedComponents", _list_installed),
+    _route("POST", f"{_V2}/createComponentVersion", _create_component, "CreateComponentVersion"),
+    _route("GET", f"{_V2}/components", _list_components, "ListComponents"),
+    _route("GET", f"{_V2}/components/<arn>", _get_component, "GetComponent"),
+    _route("DELETE", f"{_V2}/components/<arn>", _delete_component, "DeleteComponent"),
+    _route("GET", f"{_V2}/components/<arn>/metadata", _describe_component, "DescribeComponent"),
+    _route("GET", f"{_V2}/components/<arn>/versions", _list_versions, "ListComponentVersions"),
+    _route("POST", f"{_V2}/deployments", _create_deployment, "CreateDeployment"),
+    _route("GET", f"{_V2}/deployments", _list_deployments, "ListDeployments"),
+    _route("GET", f"{_V2}/deployments/<deployment_id>", _get_deployment, "GetDeployment"),
+    _route("DELETE", f"{_V2}/deployments/<deployment_id>", _delete_deployment, "DeleteDeployment"),
+    _route("POST", f"{_V2}/deployments/<deployment_id>/cancel", _cancel_deployment, "CancelDeployment"),
+    _route("GET", f"{_V2}/coreDevices", _list_cores, "ListCoreDevices"),
+    _route("GET", f"{_V2}/coreDevices/<thing>", _get_core, "GetCoreDevice"),
+    _route("DELETE", f"{_V2}/coreDevices/<thing>", _delete_core, "DeleteCoreDevice"),
+    _route(
+        "GET", f"{_V2}/coreDevices/<thing>/effectiveDeployments", _list_effective, "ListEffectiveDeployments"
+    ),
+    _route(
+        "GET", f"{_V2}/coreDevices/<thing>/installedComponents", _list_installed, "ListInstalledComponents"
+    ),
     _route("PUT", f"{_V2}/coreDevices/<thing>/report", _report),
-    _route("GET", "/tags/<arn>", _list_tags),
-    _route("POST", "/tags/<arn>", _tag),
-    _route("DELETE", "/tags/<arn>", _untag),
+    _route("GET", "/tags/<arn>", _list_tags, "ListTagsForResource"),
+    _route("POST", "/tags/<arn>", _tag, "TagResource"),
+    _route("DELETE", "/tags/<arn>", _untag, "UntagResource"),
 )
 
 

@@ -7,9 +7,11 @@ without regard to case; devices may not (Nucleus Lite does not), so casing is th
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import json
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,6 +60,16 @@ def value(mapping: dict[str, Any], key: str, default: Any = None) -> Any:
     return default
 
 
+def text_of(request: Mapping[str, Any]) -> str:
+    """The recipe in a request to register it; InvalidError."""
+    if "inlineRecipe" not in request:
+        raise InvalidError("inlineRecipe is missing; components from Lambda functions are not offered here")
+    try:
+        return base64.b64decode(request["inlineRecipe"], validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise InvalidError(f"inlineRecipe must be base64 of UTF-8 text: {error}") from error
+
+
 def artifacts(recipe: dict[str, Any]) -> list[dict[str, Any]]:
     """The artifacts of all manifests, as they stand in the recipe (changing them changes the recipe)."""
     found: list[dict[str, Any]] = []
@@ -69,8 +81,12 @@ def artifacts(recipe: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def seal_artifacts(recipe: dict[str, Any]) -> dict[str, str]:
-    """Write the digest of every S3 artifact into the recipe, as the service does.
+def seal_artifacts(recipe: dict[str, Any], may_read: Callable[[str, str], bool]) -> dict[str, str]:
+    """Write the digest of every S3 artifact into the recipe, as the service does with its caller's rights.
+
+    Args:
+        recipe: Changed in place.
+        may_read: Whether the caller may read the object of this bucket and key.
 
     Returns what is wrong, by URI: the component version is then FAILED, not refused.
     """
@@ -80,9 +96,10 @@ def seal_artifacts(recipe: dict[str, Any]) -> dict[str, str]:
         address = urlsplit(uri)
         if address.scheme != "s3":
             continue
-        content = s3.object_bytes(address.netloc, address.path.lstrip("/"))
+        bucket, key = address.netloc, address.path.lstrip("/")
+        content = s3.object_bytes(bucket, key) if may_read(bucket, key) else None
         if content is None:
-            problems[uri] = "The specified S3 object does not exist or is not readable"
+            problems[uri] = "Specified artifact resource cannot be accessed"
             continue
         artifact["Digest"] = base64.b64encode(hashlib.sha256(content).digest()).decode()
         artifact["Algorithm"] = "SHA-256"

@@ -23,13 +23,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
-from botocore.exceptions import ClientError
 from clearblade.cloud import iot_v1
 from clearblade.cloud.iot_v1 import config_manager, devices, http_client, registry
 
 from ..cloudformation import RequestFailed
+from ..secret_text import secret_text
 from .api import (
     NOT_FOUND,
     UNREACHABLE,
@@ -138,12 +137,7 @@ def connected(
 
 def _account_of(login: Mapping[str, str]) -> dict[str, str]:
     arn = login["Secret"]
-    # A secret may be in another Region than the stack; its ARN has the Region.
-    manager = boto3.client("secretsmanager", region_name=arn.split(":")[3])
-    try:
-        text = manager.get_secret_value(SecretId=arn)["SecretString"]
-    except (ClientError, KeyError) as error:
-        raise RequestFailed(f"gcp.registry.secret: {arn} cannot be read as text: {error}") from error
+    text = secret_text(arn, "gcp.registry.secret")
     try:
         document = json.loads(text)
         return {key: str(document[key]) for key in _KEYS}

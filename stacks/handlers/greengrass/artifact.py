@@ -12,13 +12,16 @@ from __future__ import annotations
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from ..cloudformation import (
     CloudFormationResponse,
     Event,
+    RequestFailed,
     logger,
     respond,
 )
+from ..customer_keys import advice
 
 
 def handler(event: Event, context: Any) -> None:
@@ -27,7 +30,11 @@ def handler(event: Event, context: Any) -> None:
 
 
 def apply(event: Event, s3: Any) -> CloudFormationResponse:
-    """Do what CloudFormation asks for, with the S3 client `s3`."""
+    """Do what CloudFormation asks for, with the S3 client `s3`.
+
+    Raises:
+        RequestFailed: S3 refuses, with its words and the remedy.
+    """
     properties = event["ResourceProperties"]
     bucket, key = properties["Bucket"], properties["Key"]
     if event["RequestType"] == "Delete":
@@ -35,8 +42,13 @@ def apply(event: Event, s3: Any) -> CloudFormationResponse:
     elif _exists(s3, bucket, key):
         logger.info("%s is there already", _uri(event))
     else:
-        # In parts, side by side, without passing through here.
-        s3.copy({"Bucket": properties["SourceBucket"], "Key": properties["SourceKey"]}, bucket, key)
+        source = {"Bucket": properties["SourceBucket"], "Key": properties["SourceKey"]}
+        try:
+            # In parts, side by side, without passing through here.
+            s3.copy(source, bucket, key)
+        except ClientError as error:
+            remedy = advice(str(error), "aws.artifact_key")
+            raise RequestFailed(f"{_uri(event)} cannot be written: {error}{remedy}") from error
         logger.info("copied %s", _uri(event))
     return CloudFormationResponse(physical_id=_uri(event))
 

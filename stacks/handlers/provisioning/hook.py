@@ -90,7 +90,8 @@ def group_of(thing: str, known: dict[str, str]) -> str | None:
 
 def has_certificate(iot: Any, thing: str) -> bool:
     """Whether the thing has a certificate already."""
+    pages = iot.get_paginator("list_thing_principals").paginate(thingName=thing)
     try:
-        return bool(iot.list_thing_principals(thingName=thing)["principals"])
+        return any(page["principals"] for page in pages)
     except iot.exceptions.ResourceNotFoundException:
         return False

@@ -199,8 +199,20 @@ def handler(event, context):
     request = urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT")
     urllib.request.urlopen(request)
 """
+    component_arn = f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:{component_name}"
+    actions = [
+        f"greengrass:{name}" for name in ("CreateComponentVersion", "DescribeComponent", "TagResource")
+    ]
+    registers = {"Effect": "Allow", "Action": actions, "Resource": [component_arn, f"{component_arn}:*"]}
+    rights = {
+        "PolicyName": "Registers",
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": [registers]},
+    }
     resources = {
-        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST_LAMBDA}},
+        "Role": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {"AssumeRolePolicyDocument": TRUST_LAMBDA, "Policies": [rights]},
+        },
         "Function": {
             "Type": "AWS::Lambda::Function",
             "Properties": {
@@ -225,3 +237,12 @@ def handler(event, context):
     assert stack.output("State") == "DEPLOYABLE"
     tags = embedded_aws.client("greengrassv2").list_tags_for_resource(resourceArn=stack.output("Arn"))
     assert tags["tags"] == {"by": "lambda"}
+
+
+def test_log_group_that_exists_is_refused(stack: Stack, embedded_aws: EmbeddedAws) -> None:
+    name = f"/aws/greengrass/{stack.name}"
+    embedded_aws.client("logs").create_log_group(logGroupName=name)
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name}}
+    assert stack.deploy({"Group": group}) == "ROLLBACK_COMPLETE"
+    assert f'"/properties/LogGroupName":"{name}"' in stack.reasons()
+    assert embedded_aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]

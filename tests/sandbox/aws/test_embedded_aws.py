@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from sandbox.aws import environment
-from sandbox.aws.clients import ACCOUNT, REGION
+from sandbox.aws.clients import ACCOUNT, REGION, listed
 from sandbox.aws.server import EmbeddedAws
 from sandbox.errors import StartError
 from sandbox.ports import free_port
@@ -26,7 +26,7 @@ def test_role_alias_is_created_changed_listed_and_deleted(embedded_aws: Embedded
     iot.update_role_alias(roleAlias="alias", credentialDurationSeconds=900)
     described = iot.describe_role_alias(roleAlias="alias")["roleAliasDescription"]
     assert (described["roleArn"], described["credentialDurationSeconds"]) == (role, 900)
-    assert "alias" in iot.list_role_aliases()["roleAliases"]
+    assert "alias" in listed(iot, "list_role_aliases")
     iot.delete_role_alias(roleAlias="alias")
     with pytest.raises(iot.exceptions.ResourceNotFoundException):
         iot.describe_role_alias(roleAlias="alias")

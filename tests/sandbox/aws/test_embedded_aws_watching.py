@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.aws import clients
+from sandbox.aws.clients import listed
 from sandbox.aws.server import EmbeddedAws
 from sandbox.core.cloud import Cloud
 
@@ -47,6 +48,6 @@ def test_cores_are_listed_by_their_health(embedded_aws: EmbeddedAws) -> None:
         cloud = Cloud(url=embedded_aws.url, thing_name=core)
         cloud.report(platform, [{"componentName": "com.example.a", "lifecycleState": state}], [])
     for status, expected in (("UNHEALTHY", "BROKEN"), ("HEALTHY", "RUNNING")):
-        listed = embedded_aws.client("greengrassv2").list_core_devices(status=status)["coreDevices"]
-        found = {core["coreDeviceThingName"] for core in listed} & set(cores)
+        reported = listed(embedded_aws.client("greengrassv2"), "list_core_devices", status=status)
+        found = {core["coreDeviceThingName"] for core in reported} & set(cores)
         assert [cores[core] for core in found] == [expected]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.aws.clients import listed
 from stacks.handlers.cloudformation import RequestFailed
 from stacks.handlers.greengrass import component_version
 
@@ -52,8 +53,8 @@ def request(name: str, version: str, kind: str = "Create", *, stack: str = "Edge
 
 def versions(greengrass: Any, name: str) -> list[str]:
     arn = f"arn:aws:greengrass:us-east-1:123456789012:components:{name}"
-    listed = greengrass.list_component_versions(arn=arn)["componentVersions"]
-    return sorted(version["componentVersion"] for version in listed)
+    found = listed(greengrass, "list_component_versions", arn=arn)
+    return sorted(version["componentVersion"] for version in found)
 
 
 def test_version_is_created_and_named_in_the_attributes(greengrass: Any, name: str) -> None:

@@ -102,3 +102,12 @@ def test_embedded_store_is_asked_without_a_login(monkeypatch: pytest.MonkeyPatch
     client = client_for({"Project": "our-project"})
     assert isinstance(client._credentials, AnonymousCredentials)
     assert client.api_endpoint == "http://localhost:9"
+
+
+def test_secret_may_be_named_by_its_name(aws: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws("secretsmanager").meta.endpoint_url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    name = f"google/{uuid.uuid4().hex}"
+    aws("secretsmanager").create_secret(Name=name, SecretString="no key")
+    with pytest.raises(RequestFailed, match=f"{name} must hold the JSON key of a service account"):
+        credentials_for({"Secret": name})

@@ -99,7 +99,8 @@ def test_waiter_may_follow_and_redeploy_its_sites_and_call_itself(waved: Resourc
     assert actions["ListDeployments"] == "greengrass:ListDeployments"
     assert actions["SeeDeployments"] == "greengrass:GetDeployment"
     assert actions["SeeCores"] == "greengrass:ListEffectiveDeployments"
-    assert actions["SeeGroups"] == ["iot:DescribeThingGroup", "iot:ListThingsInThingGroup"]
+    assert actions["SeeGroups"] == "iot:ListThingsInThingGroup"
+    assert actions["DescribeGroups"] == "iot:DescribeThingGroup"
     assert actions["Deploy"] == "greengrass:CreateDeployment"
     assert actions["GoOnWaiting"] == "lambda:InvokeFunction"
     iot = "arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sandbox.aws.clients import listed
 from sandbox.aws.environment import REPOSITORY
 from sandbox.checks import frame_files as pictures
 from sandbox.checks import waiting
@@ -55,9 +56,9 @@ def versions(system: System) -> list[str]:
     """All versions of the frame grabber's component, newest first."""
     assert system.aws is not None
     greengrass = system.aws.client("greengrassv2")
-    listed = greengrass.list_components()["components"]
-    (component,) = (each for each in listed if each["componentName"].endswith(".frame-grabber"))
-    found = greengrass.list_component_versions(arn=component["arn"])["componentVersions"]
+    known = listed(greengrass, "list_components")
+    (component,) = (each for each in known if each["componentName"].endswith(".frame-grabber"))
+    found = listed(greengrass, "list_component_versions", arn=component["arn"])
     return [entry["componentVersion"] for entry in found]
 
 
