@@ -88,7 +88,11 @@ def test_group_that_a_core_is_named_in_goes_before_that_of_all_cores(
 
     things = "{dock-cores: [dock-core]}"
     fleet = load_fleet(write_fleet(f"{WATCHED_SITES}cores: {{provisioning: {{things: {things}}}}}"))
-    assert known_cores(fleet) == {"yard-core": "edgecam-cores", "dock-core": "dock-cores"}
+    assert known_cores(fleet) == {
+        "yard-core": "edgecam-core-yard-core",  # with Nucleus Lite: a group of one
+        "roof-core": "edgecam-core-roof-core",
+        "dock-core": "dock-cores",
+    }
 
 
 def test_fleet_that_records_nothing_has_the_usual_limits(write_fleet: Callable[[str], Path]) -> None:
