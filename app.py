@@ -15,6 +15,7 @@ import aws_cdk as cdk
 from container.image.inputs import FRAME_GRABBER, GCS_UPLOADER
 from edgecam.errors import EdgecamError
 from fleet.load import fleet_path, load_fleet
+from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
 from stacks.cloud_iot import CloudIotStack
 from stacks.foundation import FoundationStack
@@ -32,11 +33,12 @@ def build(app: cdk.App, fleet: Fleet) -> None:
     Without account and region in the settings the stacks fit any credentials.
     """
     env = cdk.Environment(account=fleet.aws.account, region=fleet.aws.region) if fleet.aws.account else None
-    foundation = FoundationStack(app, "EdgecamFoundation", fleet=fleet, env=env)
+    names = names_of(fleet)
+    foundation = FoundationStack(app, names.stack("Foundation"), fleet=fleet, env=env)
     bucket, repository = foundation.artifact_bucket, foundation.image_repository
     targets: dict[str, tuple[str, type[FrameGrabberStack | GcsUploaderStack]]] = {
-        FRAME_GRABBER: ("EdgecamFrameGrabber", FrameGrabberStack),
-        GCS_UPLOADER: ("EdgecamGcsUploader", GcsUploaderStack),
+        FRAME_GRABBER: (names.stack("FrameGrabber"), FrameGrabberStack),
+        GCS_UPLOADER: (names.stack("GcsUploader"), GcsUploaderStack),
     }
     for variant, (name, stack) in targets.items():
         if fleet.sites_of(variant):
@@ -45,13 +47,18 @@ def build(app: cdk.App, fleet: Fleet) -> None:
     for made in variants:
         made.deploy_after_stacks(foundation, *foundation.thing_groups)
     if fleet.has_devices:
-        devices = CloudIotStack(app, "EdgecamCloudIot", fleet=fleet, env=env)
+        devices = CloudIotStack(app, names.stack("CloudIot"), fleet=fleet, env=env)
+        foundation.deploy_before(devices)
         for made in variants:
             devices.deploy_before(made.deployments)
     if fleet.watch is not None:
-        WatchStack(app, "EdgecamWatch", fleet=fleet, watch=fleet.watch, env=env)
+        foundation.deploy_before(
+            WatchStack(app, names.stack("Watch"), fleet=fleet, watch=fleet.watch, env=env)
+        )
     if fleet.aws.pipeline is not None:
-        PipelineStack(app, "EdgecamPipeline", pipeline=fleet.aws.pipeline, env=env)
+        foundation.deploy_before(
+            PipelineStack(app, names.stack("Pipeline"), pipeline=fleet.aws.pipeline, env=env)
+        )
 
 
 def main() -> int:

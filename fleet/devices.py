@@ -6,12 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
 from fleet.settings.registry import Registry
-from fleet.settings.site import Site
-
-SECRETS = "edgecam/devices"
-"""How the names of the keys' secrets begin; below it each core may read what is under its own name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,35 +20,45 @@ class FleetDevice:
         thing: Its core.
         camera: Id of the camera.
         id: Name of the device in the registry.
+        secret: Name of the secret that holds the private key. Each core may read what is under its own name.
     """
 
     site: str
     thing: str
     camera: str
     id: str
-
-    @property
-    def secret(self) -> str:
-        """Name of the secret that holds the private key."""
-        return f"{SECRETS}/{self.thing}/{self.camera}/key"
+    secret: str
 
 
 def devices_of(fleet: Fleet) -> Iterator[FleetDevice]:
     """Every device that is made, in the order of the settings."""
-    for name, site in fleet.sites.items():
-        yield from devices_at(name, site)
+    for name in fleet.sites:
+        yield from devices_at(fleet, name)
 
 
-def devices_at(name: str, site: Site) -> Iterator[FleetDevice]:
-    """Those of one site."""
+def devices_at(fleet: Fleet, name: str) -> Iterator[FleetDevice]:
+    """Those of the site with this name."""
+    site, secrets = fleet.sites[name], names_of(fleet).device_secrets
     if site.devices and site.thing is not None:
         for camera in site.cameras:
-            device_id = site.device_ids.get(camera.id, f"{name}-{camera.id}")
-            yield FleetDevice(site=name, thing=site.thing, camera=camera.id, id=device_id)
+            yield FleetDevice(
+                site=name,
+                thing=site.thing,
+                camera=camera.id,
+                id=site.device_ids.get(camera.id, f"{name}-{camera.id}"),
+                secret=f"{secrets}/{site.thing}/{camera.id}/key",
+            )
+
+
+def core_and_camera_of(secret: str) -> tuple[str, str]:
+    """The core and the camera whose key the secret of this name holds."""
+    _, core, camera, _ = secret.rsplit("/", 3)
+    return core, camera
 
 
 def node_of(fleet: Fleet, name: str, *, secrets: str) -> dict[str, Any]:
-    """The node configuration of a site as plain values, with registry and devices where the site has them.
+    """The node configuration of a site as plain values, with the fleet's name, registry and devices where the
+    site has them.
 
     A secret is named by its ARN without the six characters that Secrets Manager adds: they are not known
     before it is made, and a node asks by this name as well.
@@ -63,9 +70,11 @@ def node_of(fleet: Fleet, name: str, *, secrets: str) -> dict[str, Any]:
     """
     site = fleet.sites[name]
     node = site.node
+    if site.aws_iot.enabled and fleet.name is not None:
+        node["aws_iot"] = {**node["aws_iot"], "fleet": fleet.name}
     if not site.devices or fleet.gcp is None or fleet.gcp.registry is None:
         return node
-    found = {device.camera: device for device in devices_at(name, site)}
+    found = {device.camera: device for device in devices_at(fleet, name)}
     node["cloud_iot"] = _cloud_iot(fleet.gcp.project, fleet.gcp.registry)
     node["cameras"] = [
         {**camera, "device": _device(found[camera["id"]], secrets)} for camera in node["cameras"]

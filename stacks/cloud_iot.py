@@ -10,6 +10,7 @@ from constructs import Construct
 
 from container.image.inputs import image_hash, image_tag
 from fleet.devices import devices_of
+from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
 from fleet.stack_placement import MAIN, place_of
 from stacks.gcp.registry import DeviceRegistry
@@ -41,7 +42,12 @@ class CloudIotStack(cdk.Stack):
         self._stacks: dict[str, cdk.Stack] = {MAIN: self}
         self._of_site: dict[str, cdk.Stack] = {}
         registry = DeviceRegistry(
-            self, "Devices", gcp=fleet.gcp, registry=settings, secret_keys=fleet.aws.secret_keys
+            self,
+            "Devices",
+            gcp=fleet.gcp,
+            registry=settings,
+            names=names_of(fleet),
+            secret_keys=fleet.aws.secret_keys,
         )
         versions = _versions(fleet)
         for device in devices_of(fleet):

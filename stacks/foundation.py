@@ -13,11 +13,13 @@ from constructs import Construct
 from container.image.inputs import VARIANTS
 from fleet.camera_secrets import open_sites, policies_of
 from fleet.foreign_secrets import foreign_secrets
+from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
 from stacks.delivery.artifact_store import ArtifactStore
 from stacks.delivery.image_repository import ImageRepository
 from stacks.greengrass.core_role import CoreDeviceRole
 from stacks.greengrass.cores import set_up_cores
+from stacks.greengrass.fleet_guard import FleetGuard
 from stacks.greengrass.thing_groups import make_thing_groups
 
 _MOST_WARNINGS = 20
@@ -25,7 +27,7 @@ _MOST_WARNINGS = 20
 
 
 class FoundationStack(cdk.Stack):
-    """Deployed once for all variants.
+    """Deployed once for all variants, before all other stacks: they come after its guard.
 
     Attributes:
         artifact_bucket: Where variants put their artifacts, each below its own name.
@@ -40,9 +42,10 @@ class FoundationStack(cdk.Stack):
             description="edgecam: artifact bucket, role of the cores, thing groups",
             **stack,
         )
+        guard = FleetGuard(self, "Guard", fleet=fleet)
         store = ArtifactStore(self, "Artifacts", existing=fleet.aws.artifact_bucket)
         self.artifact_bucket: s3.IBucket = store.bucket
-        cores = CoreDeviceRole(self, "Cores", existing=fleet.aws.token_exchange_role)
+        cores = CoreDeviceRole(self, "Cores", existing=fleet.aws.token_exchange_role, names=names_of(fleet))
         for variant in VARIANTS:
             cores.grant_artifacts(store.bucket.bucket_arn, variant, key=fleet.aws.artifact_key)
         self._grant_secrets(fleet, cores)
@@ -55,6 +58,7 @@ class FoundationStack(cdk.Stack):
             cores.grant_images(self.image_repository.repository_arn)
             self._keep_bucket_known(store.bucket)
         self.thing_groups = make_thing_groups(self, fleet, **stack)
+        self.deploy_before(*self.thing_groups)
         set_up_cores(self, fleet, cores)
         cdk.CfnOutput(
             self, "ArtifactBucketName", value=store.bucket.bucket_name, description="Artifact bucket."
@@ -62,6 +66,12 @@ class FoundationStack(cdk.Stack):
         cdk.CfnOutput(
             self, "CoreRoleName", value=cores.role.role_name, description="Token exchange role of the cores."
         )
+        guard.precede_the_stack()
+
+    def deploy_before(self, *stacks: cdk.Stack) -> None:
+        """None of these is deployed where this one refuses to become another fleet's."""
+        for stack in stacks:
+            stack.add_stack_dependency(self, "whose fleet these stacks are")
 
     def _grant_secrets(self, fleet: Fleet, cores: CoreDeviceRole) -> None:
         cores.grant_secrets(policies_of(fleet))

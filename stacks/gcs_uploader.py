@@ -10,6 +10,7 @@ from constructs import Construct
 
 from container.image.inputs import GCS_UPLOADER
 from fleet.bucket_parts import own_parts, shared_prefixes, shares_everything, sites_without_writers
+from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
 from stacks.gcp.bucket import GcsBucket
 from stacks.variant import VariantStack
@@ -41,6 +42,7 @@ class GcsUploaderStack(VariantStack):
             self,
             "Recordings",
             gcp=fleet.gcp,
+            names=names_of(fleet),
             bucket=settings,
             prefixes=shared_prefixes(fleet),
             parts=own_parts(fleet),

@@ -9,6 +9,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
+from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
 from stacks.delivery.delivery import Delivery, by_bucket, by_repository
 from stacks.greengrass.component import Component
@@ -79,7 +80,7 @@ class VariantStack(cdk.Stack):
             "Component",
             recipe=Recipe(
                 variant=self.variant,
-                name=f"{fleet.aws.component_prefix}.{self.variant}",
+                name=names_of(fleet).component(self.variant),
                 artifacts=delivery.artifacts,
                 known_bucket=fleet.aws.artifact_bucket,
             ),

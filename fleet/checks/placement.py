@@ -55,7 +55,7 @@ def _full_stacks(fleet: Fleet) -> Iterator[Mistake]:
 def _full_device_stacks(fleet: Fleet) -> Iterator[Mistake]:
     counts: Counter[str] = Counter()
     for name, site in fleet.sites.items():
-        counts[place_of(name, site, fleet.aws.site_stacks)] += len(list(devices_at(name, site)))
+        counts[place_of(name, site, fleet.aws.site_stacks)] += len(list(devices_at(fleet, name)))
     for place, count in sorted(counts.items()):
         if count <= MOST_DEVICES:
             continue

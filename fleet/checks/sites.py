@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from container.image.inputs import FRAME_GRABBER, GCS_UPLOADER
 from edgecam.errors import Mistake
 from edgecam.launch.paths import mistakes_on_core
+from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
 from fleet.settings.site import Site
 from fleet.settings.target import OWN_GROUP, GroupOfOne
@@ -67,11 +68,11 @@ def mistakes_of_core_files(sites: Mapping[str, Site]) -> Iterator[Mistake]:
 
 
 def mistakes_of_own_names(fleet: Fleet) -> Iterator[Mistake]:
-    prefix = f"{fleet.aws.component_prefix}."
+    names = names_of(fleet)
     for name, site in fleet.sites.items():
         for extra in site.components:
-            if extra.startswith(prefix):
-                expected = f"components that are not edgecam's own ({prefix}…)"
+            if names.is_component(extra):
+                expected = f"components that are not edgecam's own ({names.component('…')})"
                 yield Mistake(f"sites.{name}.components", expected, extra)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +16,7 @@ from edgecam.cli.terminal import adapt_output
 from edgecam.errors import EdgecamError
 from fleet.command.changes import changes_between
 from fleet.command.local_recipe import local_recipe
+from fleet.command.site_states import Template, identity_in, states_of
 from fleet.command.tables import changes_table, table
 from fleet.command.templates import (
     PROJECT,
@@ -25,8 +26,11 @@ from fleet.command.templates import (
     synthesized,
     templates_of,
 )
+from fleet.identity import identity_of
 from fleet.load import fleet_of, load_fleet
+from fleet.physical_names import names_of
 from fleet.reading.files import FleetDocument, read_fleet
+from fleet.settings.fleet import Fleet
 from fleet.stack_placement import place_of
 
 
@@ -139,12 +143,26 @@ def _diff(options: argparse.Namespace) -> str:
         with then as tree:
             before, after = synthesized(tree, here)
     else:
-        before = deployed(fleet.aws.account, fleet.aws.region)
+        templates = deployed(names_of(fleet), fleet.aws.account, fleet.aws.region)
+        _expect_same_fleet(fleet, templates)
+        before = states_of(templates.items())
         (after,) = synthesized(here)
     changes = changes_between(before, after)
     if options.json:
         return _json_text([asdict(change) for change in changes])
     return changes_table(changes, every_site=options.all)
+
+
+def _expect_same_fleet(fleet: Fleet, templates: Mapping[str, Template]) -> None:
+    """Expect that `cdk deploy` would accept the fleet where these templates are deployed.
+
+    Raises:
+        EdgecamError: they are those of another fleet, and every site of it would be removed.
+    """
+    other = identity_in(templates)
+    own = identity_of(fleet)
+    if other is not None and own.is_another(other):
+        raise EdgecamError(own.refusal(other))
 
 
 def _json_text(value: object) -> str:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from container.image.inputs import VARIANTS
-from fleet.devices import SECRETS
+from fleet.devices import core_and_camera_of
+from fleet.identity import RESOURCE_TYPE, FleetIdentity
+from fleet.physical_names import site_of
 from fleet.settings.target import thing_of
 
 Template = Mapping[str, Any]
@@ -22,8 +24,6 @@ _DEPLOYMENT = "AWS::GreengrassV2::Deployment"
 _GROUP = "AWS::IoT::ThingGroup"
 _REMOVAL = "Custom::EdgecamRemoval"
 _DEVICE = "Custom::EdgecamCloudIotDevice"
-_NAME = "edgecam "
-"""How the names of our deployments begin (stacks/greengrass/deployment.py)."""
 
 _DERIVED = ("accessControl",)
 """Keys of our component's configuration that follow from the cameras' secrets."""
@@ -73,6 +73,17 @@ def templates_in(folder: Path) -> dict[str, Template]:
     }
 
 
+def identity_in(templates: Mapping[str, Template]) -> FleetIdentity | None:
+    """The fleet whose stacks these are; None where no foundation is among them."""
+    found = [
+        resource["Properties"]
+        for template in templates.values()
+        for resource in template.get("Resources", {}).values()
+        if resource["Type"] == RESOURCE_TYPE
+    ]
+    return FleetIdentity(targets=found[0]["Targets"], examples=found[0]["Examples"]) if found else None
+
+
 def states_of(templates: Iterable[tuple[str, Template]]) -> States:
     """The sites of these stacks."""
     resources = [
@@ -88,17 +99,16 @@ def states_of(templates: Iterable[tuple[str, Template]]) -> States:
     states = [
         _state(stack, each, groups, leaving, devices)
         for stack, kind, each in resources
-        if kind == _DEPLOYMENT and str(each.get("DeploymentName")).startswith(_NAME)
+        if kind == _DEPLOYMENT and site_of(str(each.get("DeploymentName")))
     ]
     return {state.name: state for state in states}
 
 
 def _devices(found: Iterable[tuple[str, Mapping[str, Any]]]) -> Devices:
-    """By core and camera, from the name of the secret with the key, `edgecam/devices/CORE/CAMERA/key`."""
+    """By core and camera, from the name of the secret with the key."""
     devices: dict[tuple[str, str], tuple[str, str]] = {}
     for stack, properties in found:
-        core, camera, _ = properties["Secret"].removeprefix(f"{SECRETS}/").rsplit("/", 2)
-        devices[core, camera] = (properties["Device"], stack)
+        devices[core_and_camera_of(properties["Secret"])] = (properties["Device"], stack)
     return devices
 
 
@@ -109,7 +119,7 @@ def _state(
     leaving: Collection[str],
     devices: Devices,
 ) -> SiteState:
-    name = properties["DeploymentName"].removeprefix(_NAME)
+    name = site_of(properties["DeploymentName"]) or ""
     components = properties.get("Components", {})
     own = own_component(components)
     configuration = merge_of(components.get(own, {}))
@@ -167,7 +177,7 @@ def deployment_of(site: str, templates: Mapping[str, Template]) -> Mapping[str, 
     for template in templates.values():
         for resource in template.get("Resources", {}).values():
             properties: Mapping[str, Any] = resource.get("Properties", {})
-            if resource["Type"] == _DEPLOYMENT and properties.get("DeploymentName") == f"{_NAME}{site}":
+            if resource["Type"] == _DEPLOYMENT and site_of(str(properties.get("DeploymentName"))) == site:
                 return properties
     raise KeyError(site)
 

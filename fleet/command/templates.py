@@ -22,11 +22,9 @@ from fleet.command.site_states import (
     states_of,
     templates_in,
 )
+from fleet.physical_names import PhysicalNames
 
 PROJECT = Path(__file__).resolve().parents[2]
-
-_STACKS = "Edgecam"
-"""How the names of our stacks begin (app.py)."""
 
 _WITHOUT_AWS = "--git REVISION and --file FLEET compare without AWS"
 
@@ -120,10 +118,11 @@ def _git(folder: Path, *arguments: str) -> bytes:
     return done.stdout
 
 
-def deployed(account: str | None, region: str | None) -> States:
-    """The sites of the stacks that are deployed with the credentials of this shell.
+def deployed(names: PhysicalNames, account: str | None, region: str | None) -> dict[str, Template]:
+    """The templates of a fleet's deployed stacks, by stack, read with the credentials of this shell.
 
     Args:
+        names: Of the fleet.
         account: The account that the fleet file names, if it does.
         region: Its Region.
 
@@ -139,7 +138,8 @@ def deployed(account: str | None, region: str | None) -> States:
         if account is not None:
             _expect_account(session.create_client("sts", region_name=region), account)
         cloudformation = session.create_client("cloudformation", region_name=region)
-        return states_of([(name, _template(cloudformation, name)) for name in _stack_names(cloudformation)])
+        found = [name for name in _stack_names(cloudformation) if names.owns_stack(name)]
+        return {name: _template(cloudformation, name) for name in found}
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         raise EdgecamError(
             f"the deployed stacks: expected credentials that may read them, found: {error} ({_WITHOUT_AWS})"
@@ -160,7 +160,7 @@ def _stack_names(cloudformation: Any) -> list[str]:
         stack["StackName"]
         for page in pages
         for stack in page["StackSummaries"]
-        if stack["StackName"].startswith(_STACKS) and stack["StackStatus"] != "DELETE_COMPLETE"
+        if stack["StackStatus"] != "DELETE_COMPLETE"
     )
 
 

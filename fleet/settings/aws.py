@@ -8,7 +8,6 @@ from pydantic import Field, field_validator, model_validator
 
 from edgecam.config.validation import Model
 from fleet.settings.names import (
-    DEFAULT_COMPONENT_PREFIX,
     Account,
     Bucket,
     ComponentName,
@@ -27,10 +26,11 @@ class Aws(Model):
         default=None, description="Account; default the one whose credentials are used."
     )
     region: Region | None = Field(default=None, description="Region; default as the credentials say.")
-    component_prefix: ComponentName = Field(
-        default=DEFAULT_COMPONENT_PREFIX,
+    component_prefix: ComponentName | None = Field(
+        default=None,
         max_length=100,
-        description="First part of the components' names; their containers' too where it is not the default.",
+        description="First part of the components' names; their containers' too where it is not the default, "
+        "which is `com.edgecam`, and `com.edgecam.NAME` in a fleet with a name.",
     )
     artifact_bucket: Bucket | None = Field(
         default=None,
@@ -85,7 +85,7 @@ class Aws(Model):
 
     @field_validator("component_prefix")
     @classmethod
-    def _not_amazons(cls, prefix: str) -> str:
-        if prefix.startswith("aws."):
+    def _not_amazons(cls, prefix: str | None) -> str | None:
+        if prefix is not None and prefix.startswith("aws."):
             raise ValueError("expected a name of your own: aws. belongs to Amazon's components")
         return prefix

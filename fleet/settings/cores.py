@@ -10,9 +10,6 @@ from pydantic import AfterValidator, Field
 from edgecam.config.forms import form
 from edgecam.config.validation import Model
 
-ALL_CORES = "edgecam-cores"
-"""The thing group of cores that no other group was named for."""
-
 
 def _name_or_pattern(text: str) -> str:
     if not re.fullmatch(r"[a-zA-Z0-9:_*-]{1,128}", text) or text == "*":
@@ -53,8 +50,8 @@ class Provisioning(Model):
     things: dict[GroupName, tuple[CorePattern, ...]] = Field(
         default={},
         description="Which cores may register, by the thing group that they come into: names, or patterns "
-        f"such as `lobby-core-*`. The things of sites may in any case, and come into `{ALL_CORES}`, each "
-        "with Nucleus Lite into a group of its own.",
+        "such as `lobby-core-*`. The things of sites may in any case, and come into `edgecam-cores` "
+        "(`edgecam-cores-NAME` in a fleet with a name), each with Nucleus Lite into a group of its own.",
     )
     replace_certificates: bool = Field(
         default=False,

@@ -11,7 +11,7 @@ from fleet.settings.aws import Aws
 from fleet.settings.cores import Cores
 from fleet.settings.gcp import Gcp
 from fleet.settings.image import Image
-from fleet.settings.names import SiteName
+from fleet.settings.names import FleetName, SiteName
 from fleet.settings.site import Site
 from fleet.settings.watch import Watch
 from fleet.settings.waves import Wave
@@ -20,6 +20,12 @@ from fleet.settings.waves import Wave
 class Fleet(Model):
     """All sites, and what they share."""
 
+    name: FleetName | None = Field(
+        default=None,
+        description="Of this fleet, where several are in one account and Region: part of the names of its "
+        "stacks and of everything in them. Without a name they are called as this page has them; one fleet "
+        "of an account and Region may be without.",
+    )
     include: tuple[str, ...] = Field(
         default=(), description="Further files with `sites:`, relative to this one, such as `sites/*.yaml`."
     )

@@ -10,6 +10,15 @@ DEFAULT_COMPONENT_PREFIX = "com.edgecam"
 """Of the names of components."""
 
 
+FleetName = Annotated[
+    str,
+    form(
+        r"(?=.{1,20}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+        "1 to 20 lower case letters and digits, a letter first, single hyphens between",
+    ),
+]
+"""As long as the names made with it in fleet/physical_names.py can take."""
+
 SiteName = Annotated[
     str,
     form(

@@ -9,6 +9,7 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from fleet.bucket_parts import Part
+from fleet.physical_names import PhysicalNames
 from fleet.settings.gcp import Gcp, RecordingBucket
 from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.functions.packing import GCS_BUCKET, command, content_hash
@@ -30,6 +31,7 @@ class GcsBucket(Construct):
         construct_id: str,
         *,
         gcp: Gcp,
+        names: PhysicalNames,
         bucket: RecordingBucket,
         prefixes: Sequence[str],
         parts: Sequence[Part],
@@ -42,6 +44,7 @@ class GcsBucket(Construct):
             scope: The stack.
             construct_id: The construct's id.
             gcp: The settings.
+            names: Of the fleet.
             bucket: Those of the bucket, which is made.
             prefixes: Below which `bucket.writers` put their sites' objects, empty text for all of it.
             parts: Those of sites that have writers of their own.
@@ -64,7 +67,7 @@ class GcsBucket(Construct):
             ),
             packed=_packed(self),
             # Granted at Google under this name before there is a function: see design/google-side.md.
-            role_name=f"EdgecamGcsBucket-{region}",
+            role_name=names.role("GcsBucket", region),
         )
         self.resource = cdk.CustomResource(
             self,

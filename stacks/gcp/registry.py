@@ -11,7 +11,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from fleet.devices import SECRETS, FleetDevice
+from fleet.devices import FleetDevice
+from fleet.physical_names import PhysicalNames
 from fleet.settings.gcp import Gcp
 from fleet.settings.registry import Registry
 from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
@@ -54,6 +55,7 @@ class DeviceRegistry(Construct):
         *,
         gcp: Gcp,
         registry: Registry,
+        names: PhysicalNames,
         secret_keys: Sequence[str] = (),
     ) -> None:
         """Make the function and the registry.
@@ -63,6 +65,7 @@ class DeviceRegistry(Construct):
             construct_id: The construct's id.
             gcp: The settings.
             registry: Those of the registry.
+            names: Of the fleet.
             secret_keys: KMS keys of the user's that encrypt secrets.
         """
         super().__init__(scope, construct_id)
@@ -75,6 +78,7 @@ class DeviceRegistry(Construct):
             gcp.login.secret if gcp.login is not None and registry.provider == "google" else registry.secret
         )
         packed = _function(registry)
+        secrets = _secrets(self, names)
         self.function = HandlerFunction(
             self,
             "Maker",
@@ -82,17 +86,17 @@ class DeviceRegistry(Construct):
                 description="Makes the registry of the devices, the devices, and their keys.",
                 code=packed.code,
                 timeout=_TIMEOUT,
-                statements=[*read_secrets(self, login, secret_keys), _keys(self)],
+                statements=[*read_secrets(self, login, secret_keys), _keys(secrets)],
                 environment={"CLOUD_IOT_ENDPOINT": registry.endpoint} if registry.endpoint else None,
             ),
             packed=_packed(self, packed),
             # Granted at Google under this name before there is a function: see design/google-side.md.
-            role_name=f"EdgecamCloudIot-{cdk.Stack.of(self).region}",
+            role_name=names.role("CloudIot", cdk.Stack.of(self).region),
             runtime=f"python{packed.python}",
         )
         acknowledge_wildcard(
             self.function.policy,
-            _secrets(self),
+            secrets,
             "It makes and removes one secret for each device, also of those that are in the fleet no longer, "
             "and Secrets Manager ends a name by chance.",
         )
@@ -204,14 +208,14 @@ def _packed(scope: Construct, function: Function) -> cdk.FileAssetLocation:
     )
 
 
-def _keys(scope: Construct) -> iam.PolicyStatement:
-    return iam.PolicyStatement(sid="KeepDeviceKeys", actions=_SECRET_ACTIONS, resources=[_secrets(scope)])
+def _keys(secrets: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(sid="KeepDeviceKeys", actions=_SECRET_ACTIONS, resources=[secrets])
 
 
-def _secrets(scope: Construct) -> str:
+def _secrets(scope: Construct, names: PhysicalNames) -> str:
     return cdk.Stack.of(scope).format_arn(
         service="secretsmanager",
         resource="secret",
-        resource_name=f"{SECRETS}/*",
+        resource_name=f"{names.device_secrets}/*",
         arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
     )

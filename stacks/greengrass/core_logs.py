@@ -25,8 +25,6 @@ LOG_MANAGER_VERSION = "2.3.10"
 LOG_FORWARDER = "aws.greengrass.SystemLogForwarder"
 LOG_FORWARDER_VERSION = "2.1.0"
 
-FORWARDED = "/aws/greengrass/systemLogs"
-
 
 _TIMEOUT = cdk.Duration.minutes(5)
 
@@ -42,7 +40,13 @@ class CoreLogGroups(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, logs: CoreLogs, components: Sequence[str], lite: bool
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        logs: CoreLogs,
+        components: Sequence[str],
+        forwarded: str | None,
     ) -> None:
         """Make the groups.
 
@@ -51,15 +55,15 @@ class CoreLogGroups(Construct):
             construct_id: The construct's id.
             logs: Of `cores.logs`.
             components: Names of our components on cores with the classic nucleus.
-            lite: Whether there are cores with Nucleus Lite.
+            forwarded: Where cores with Nucleus Lite forward to; None where there are none.
         """
         super().__init__(scope, construct_id)
         region = cdk.Stack.of(self).region
         names = [f"/aws/greengrass/UserComponent/{region}/{name}" for name in components]
         if components:
             names.append(f"/aws/greengrass/GreengrassSystemComponent/{region}/System")
-        if lite:
-            names.append(FORWARDED)
+        if forwarded is not None:
+            names.append(forwarded)
         groups = [_group_arn(self, name) for name in names]
         self.arns: list[str] = [f"{group}:*" for group in groups]
         function = self._function([*groups, *self.arns])
@@ -108,20 +112,23 @@ def _group_arn(scope: Construct, name: str) -> str:
     )
 
 
-def log_component(logs: CoreLogs, *, nucleus: str, component: str) -> tuple[str, str, dict[str, Any]]:
+def log_component(
+    logs: CoreLogs, *, nucleus: str, component: str, forwarded: str
+) -> tuple[str, str, dict[str, Any]]:
     """What uploads the logs of a site's cores: a component, its version, and its configuration.
 
     Args:
         logs: Of `cores.logs`.
         nucleus: `classic` or `lite`.
         component: Ours, whose log is wanted beside the nucleus' own.
+        forwarded: The log group into which Nucleus Lite forwards.
     """
     if nucleus == "lite":
         # Its default takes all services that begin with ggl., which all components' do.
         return (
             LOG_FORWARDER,
             LOG_FORWARDER_VERSION,
-            {"maxUploadIntervalSec": logs.every_s, "logGroup": FORWARDED},
+            {"maxUploadIntervalSec": logs.every_s, "logGroup": forwarded},
         )
     one = {"minimumLogLevel": logs.level, "diskSpaceLimit": str(logs.disk_mb), "diskSpaceLimitUnit": "MB"}
     return (

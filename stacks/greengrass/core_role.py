@@ -11,13 +11,11 @@ from aws_cdk import aws_iot as iot
 from constructs import Construct
 
 from fleet.camera_secrets import THING, Grant, exact_secret
-from fleet.devices import SECRETS
+from fleet.physical_names import PhysicalNames
 from stacks.functions.customer_keys import decrypt_secrets, use_for_artifacts
 from stacks.functions.nag import acknowledge_wildcard
 from stacks.functions.own_secrets import own_secrets
 from stacks.greengrass.core_policy import PLACEHOLDER, core_policy
-
-ROLE_ALIAS = "EdgecamCoreRoleAlias"
 
 _LOG_GROUPS = "/aws/greengrass/*"
 """Where aws.greengrass.LogManager and the nucleus write (Greengrass v2 developer guide, monitoring logs)."""
@@ -30,15 +28,19 @@ class CoreDeviceRole(Construct):
         role: The role.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, existing: str | None) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, existing: str | None, names: PhysicalNames
+    ) -> None:
         """Import or make the role.
 
         Args:
             scope: The stack.
             construct_id: The construct's id.
             existing: Name of the role that the cores have already.
+            names: Of the fleet.
         """
         super().__init__(scope, construct_id)
+        self._names = names
         self.role: iam.IRole = (
             iam.Role.from_role_name(self, "Role", existing) if existing else self._new_role()
         )
@@ -130,7 +132,7 @@ class CoreDeviceRole(Construct):
 
     def grant_own_devices(self) -> None:
         """Let each core read the keys of its own devices, and of no other core's."""
-        self._grant_own("DeviceKeys", "ReadOwnDeviceKeys", SECRETS, "/*")
+        self._grant_own("DeviceKeys", "ReadOwnDeviceKeys", self._names.device_secrets, "/*")
 
     def _grant_own(self, construct_id: str, sid: str, folder: str, end: str) -> None:
         """Let each core read the secrets named `folder/THING` and `end`.
@@ -170,7 +172,7 @@ class CoreDeviceRole(Construct):
             _log_groups(self),
             "A core names its log groups after Region, component and thing; they all begin like this.",
         )
-        alias = iot.CfnRoleAlias(self, "RoleAlias", role_alias=ROLE_ALIAS, role_arn=role.role_arn)
+        alias = iot.CfnRoleAlias(self, "RoleAlias", role_alias=self._names.role_alias, role_arn=role.role_arn)
         cdk.CfnOutput(
             self, "RoleAliasName", value=alias.ref, description="iotRoleAlias of the cores' nucleus."
         )

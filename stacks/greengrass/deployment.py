@@ -11,6 +11,7 @@ from aws_cdk import aws_greengrassv2 as greengrass
 from constructs import Construct
 
 from edgecam.brokers.topics import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
+from fleet.physical_names import PhysicalNames
 from fleet.settings.cores import CoreLogs
 from fleet.settings.rollout import Rollout
 from fleet.settings.site import SECRET_MANAGER, Site
@@ -49,6 +50,7 @@ class SiteDeployment(Construct):
         site: Site,
         node: Mapping[str, Any],
         component: Component,
+        names: PhysicalNames,
         logs: CoreLogs | None = None,
         fetches_large: bool = False,
     ) -> None:
@@ -61,16 +63,17 @@ class SiteDeployment(Construct):
             site: The target, and what runs there.
             node: Its node configuration as plain values.
             component: Ours, in the version that is deployed.
+            names: Of the fleet.
             logs: Of `cores.logs`: the cores upload theirs.
             fetches_large: Whether the cores' IoT policy is known to let them fetch a large document.
         """
         super().__init__(scope, construct_id)
         kind, _, target = str(site.target).partition("/")
-        components = components_of(site, node, component.name, component.version, logs)
+        components = components_of(site, node, names, component.version, logs)
         self.deployment = _Deployment(
             self,
             "Deployment",
-            deployment_name=f"edgecam {name}",
+            deployment_name=names.deployment(name),
             target_arn=cdk.Stack.of(self).format_arn(service="iot", resource=kind, resource_name=target),
             components={key: _property(entry) for key, entry in components.items()},
             deployment_policies=_policies(site.rollout),
@@ -94,7 +97,7 @@ class SiteDeployment(Construct):
 
 
 def components_of(
-    site: Site, node: Mapping[str, Any], name: str, version: str, logs: CoreLogs | None = None
+    site: Site, node: Mapping[str, Any], names: PhysicalNames, version: str, logs: CoreLogs | None = None
 ) -> dict[str, dict[str, Any]]:
     """What runs on the cores of `site`: component → version, and what is merged into its configuration.
 
@@ -103,6 +106,7 @@ def components_of(
     end in random characters. Nor is it missed: a core without network needs no token, and the manager
     would put a copy on the core's disk.
     """
+    name = names.component(site.variant)
     components: dict[str, dict[str, Any]] = {
         extra: {"version": entry.version, "merge": dict(entry.merge)}
         for extra, entry in site.components.items()
@@ -117,7 +121,9 @@ def components_of(
         others = manager["merge"].get("cloudSecrets", [])
         manager["merge"]["cloudSecrets"] = [*others, *({"arn": arn} for arn in arns)]
     if logs is not None:
-        uploader, its_version, merge = log_component(logs, nucleus=site.nucleus, component=name)
+        uploader, its_version, merge = log_component(
+            logs, nucleus=site.nucleus, component=name, forwarded=names.forwarded_logs
+        )
         # Named in `components`, its configuration there is the one that counts.
         components.setdefault(uploader, {"version": its_version, "merge": merge})
     # Reset first: a setting that was taken out of fleet.yaml must not live on in the core's memory.

@@ -15,7 +15,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
-from fleet.settings.cores import ALL_CORES, Provisioning
+from fleet.physical_names import PhysicalNames
+from fleet.settings.cores import Provisioning
 from fleet.settings.target import OWN_GROUP
 from stacks.functions.code import FunctionCode
 from stacks.functions.custom_resource_function import FunctionSpec
@@ -32,9 +33,6 @@ from stacks.greengrass.install_commands import (
     lite_install_command,
 )
 
-TEMPLATE_NAME = "EdgecamCores"
-CLAIM_POLICY = "EdgecamClaimPolicy"
-
 CLAIM_CLIENTS = "????????-????-????-????-????????????"
 """Both nuclei connect with a claim as a random UUID. A policy with `*` would let the holder of a claim take
 any core's client id, and so throw that core off its connection, again and again."""
@@ -45,7 +43,7 @@ _HOOK_TIMEOUT = cdk.Duration.seconds(5)
 _TEMPLATE = {
     "Parameters": {
         "ThingName": {"Type": "String"},
-        "ThingGroupName": {"Type": "String", "Default": ALL_CORES},
+        "ThingGroupName": {"Type": "String"},
         "AWS::IoT::Certificate::Id": {"Type": "String"},
     },
     "Resources": {
@@ -72,6 +70,7 @@ class FleetProvisioning(Construct):
         construct_id: str,
         *,
         settings: Provisioning,
+        names: PhysicalNames,
         known: Mapping[str, str],
         role_alias: str,
         iot_policy: str | None,
@@ -83,27 +82,29 @@ class FleetProvisioning(Construct):
             scope: The stack.
             construct_id: The construct's id.
             settings: Of `cores.provisioning`.
+            names: Of the fleet.
             known: Names of cores, or patterns, and their thing groups.
             role_alias: Of the token exchange role.
             iot_policy: Name of the policy that all cores' certificates get; None for one of its own each.
             makes_group: Whether the group of all cores is made here; else a site makes it.
         """
         super().__init__(scope, construct_id)
+        self._names = names
         if makes_group:
-            iot.CfnThingGroup(self, "Group", thing_group_name=ALL_CORES)
+            iot.CfnThingGroup(self, "Group", thing_group_name=names.all_cores)
         hook = self._hook(settings, known)
         policy = (
             {"PolicyName": iot_policy}
             if iot_policy is not None
             else {"PolicyDocument": in_template(core_policy_of(self, role_alias), "ThingName")}
         )
-        self._template(hook, self._role(_groups_of(known), iot_policy), policy)
+        self._template(hook, self._role(_groups_of(names.all_cores, known), iot_policy), policy)
         self._claim_policy()
         registration = Registration(
             region=cdk.Stack.of(self).region,
-            template=TEMPLATE_NAME,
+            template=names.provisioning_template,
             role_alias=role_alias,
-            claim_policy=CLAIM_POLICY,
+            claim_policy=names.claim_policy,
         )
         self._print_commands(registration, settings.nucleus_version)
 
@@ -131,11 +132,12 @@ class FleetProvisioning(Construct):
 
     def _template(self, hook: ServiceFunction, role: iam.Role, policy: dict[str, Any]) -> None:
         body = json.loads(json.dumps(_TEMPLATE))
+        body["Parameters"]["ThingGroupName"]["Default"] = self._names.all_cores
         body["Resources"]["policy"] = {"Type": "AWS::IoT::Policy", "Properties": policy}
         template = iot.CfnProvisioningTemplate(
             self,
             "Template",
-            template_name=TEMPLATE_NAME,
+            template_name=self._names.provisioning_template,
             template_type="FLEET_PROVISIONING",
             description="edgecam: machines with a claim become cores",
             enabled=True,
@@ -147,7 +149,10 @@ class FleetProvisioning(Construct):
         )
         # AWS IoT looks at once whether it may call the hook.
         template.node.add_dependency(
-            hook.let_call("iot.amazonaws.com", _iot_arn(self, "provisioningtemplate", TEMPLATE_NAME))
+            hook.let_call(
+                "iot.amazonaws.com",
+                _iot_arn(self, "provisioningtemplate", self._names.provisioning_template),
+            )
         )
 
     def _role(self, groups: list[str], iot_policy: str | None) -> iam.Role:
@@ -195,12 +200,12 @@ class FleetProvisioning(Construct):
         topics = [
             "$aws/certificates/create/*",
             "$aws/certificates/create-from-csr/*",
-            f"$aws/provisioning-templates/{TEMPLATE_NAME}/provision/*",
+            f"$aws/provisioning-templates/{self._names.provisioning_template}/provision/*",
         ]
         iot.CfnPolicy(
             self,
             "ClaimPolicy",
-            policy_name=CLAIM_POLICY,
+            policy_name=self._names.claim_policy,
             policy_document={
                 "Version": "2012-10-17",
                 "Statement": [
@@ -281,10 +286,10 @@ _READS = [
 step needs which right: reads are left as there, writes are for our resources."""
 
 
-def _groups_of(known: Mapping[str, str]) -> list[str]:
+def _groups_of(all_cores: str, known: Mapping[str, str]) -> list[str]:
     """The groups that cores come into; those of one core each by their pattern, since they are many."""
     groups = {f"{OWN_GROUP}*" if group.startswith(OWN_GROUP) else group for group in known.values()}
-    return sorted({ALL_CORES, *groups})
+    return sorted({all_cores, *groups})
 
 
 def _iot_arn(scope: Construct, kind: str, name: str) -> str:

@@ -9,6 +9,7 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from fleet.devices import node_of
+from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
 from fleet.settings.site import Site
 from fleet.stack_placement import MAIN, place_of
@@ -43,6 +44,7 @@ class SiteStacks:
             site=site,
             node=node_of(self._fleet, name, secrets=_secrets(stack)),
             component=component,
+            names=names_of(self._fleet),
             logs=self._logs,
             fetches_large=self._fetches_large,
         )

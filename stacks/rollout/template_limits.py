@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgecam.errors import EdgecamError
-from fleet.devices import SECRETS
+from fleet.devices import core_and_camera_of
+from fleet.physical_names import site_of
 from fleet.stack_placement import (
     MAIN,
     OUTPUT_LIMIT,
@@ -67,14 +68,14 @@ def _advice(template: dict[str, Any]) -> str:
     if not sizes:
         return ""
     largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:_LARGEST]
-    named = ", ".join(f"{name.removeprefix('edgecam ')} ({sizes[name]:,} bytes)" for name in largest)
+    named = ", ".join(f"{site_of(name)} ({sizes[name]:,} bytes)" for name in largest)
     return f"; of its {len(sizes)} sites the largest are {named}. {_MOVE}"
 
 
 def _devices_by_core(template: dict[str, Any]) -> Counter[str]:
-    """A core is known by the names of its devices' secrets, `edgecam/devices/CORE/CAMERA/key`."""
+    """A core is known by the names of its devices' secrets."""
     return Counter(
-        found["Properties"]["Secret"].removeprefix(f"{SECRETS}/").partition("/")[0]
+        core_and_camera_of(found["Properties"]["Secret"])[0]
         for found in template.get("Resources", {}).values()
         if found["Type"] == _DEVICE
     )

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from fleet.physical_names import PhysicalNames
 from fleet.settings.watch import Alarms
-
-NAMESPACE = "Edgecam"
-"""Of the metrics that the watch's function publishes."""
 
 BLIND_AFTER_RUNS = 3
 """The watch itself has failed when this number of runs published nothing."""
@@ -23,7 +21,7 @@ class AlarmRow:
 
     Attributes:
         name: The setting below `watch.alarms`.
-        metric: Of namespace Edgecam.
+        metric: Of the namespace of the fleet.
         statistic: Maximum for what each run counts, Sum for what happened since the former one.
         description: A sentence for the mail's reader.
     """
@@ -80,6 +78,7 @@ class WatchAlarms(Construct):
         scope: Construct,
         construct_id: str,
         *,
+        names: PhysicalNames,
         limits: Alarms,
         every_min: int,
         failed_deployments: str,
@@ -90,12 +89,14 @@ class WatchAlarms(Construct):
         Args:
             scope: The stack.
             construct_id: The construct's id.
+            names: Of the fleet.
             limits: The numbers from which on alarms notify.
             every_min: Minutes between two runs.
             failed_deployments: The rule whose matches are failures.
             topic_arn: What is notified, also when all is well again; None for nothing.
         """
         super().__init__(scope, construct_id)
+        self._names = names
         self._period_s = 60 * every_min
         self._notified = None if topic_arn is None else [topic_arn]
         self.alarms = [
@@ -117,9 +118,9 @@ class WatchAlarms(Construct):
         return cloudwatch.CfnAlarm(
             self,
             row.metric,
-            alarm_name=f"edgecam {row.name.replace('_', ' ')}",
+            alarm_name=self._names.alarm(row.name.replace("_", " ")),
             alarm_description=row.description,
-            namespace=NAMESPACE,
+            namespace=self._names.metric_namespace,
             metric_name=row.metric,
             statistic=row.statistic,
             period=self._period_s,
@@ -136,10 +137,10 @@ class WatchAlarms(Construct):
         return cloudwatch.CfnAlarm(
             self,
             "Blind",
-            alarm_name="edgecam watch is blind",
+            alarm_name=self._names.alarm("watch is blind"),
             alarm_description="The function that looks at the cameras tells nothing: no other alarm can be "
             "trusted.",
-            namespace=NAMESPACE,
+            namespace=self._names.metric_namespace,
             metric_name="Cameras",
             statistic="SampleCount",
             period=self._period_s,
@@ -155,7 +156,7 @@ class WatchAlarms(Construct):
         return cloudwatch.CfnAlarm(
             self,
             "FailedDeployments",
-            alarm_name="edgecam failed deployments",
+            alarm_name=self._names.alarm("failed deployments"),
             alarm_description="A deployment failed on cores; the dashboard says which and why.",
             namespace="AWS/Events",
             metric_name="MatchedEvents",

@@ -14,9 +14,8 @@ from aws_cdk import aws_iot as iot
 from aws_cdk import aws_logs
 from constructs import Construct
 
+from fleet.physical_names import PhysicalNames
 from stacks.functions.nag import acknowledge
-
-RULE_NAME = "EdgecamCameraStates"
 
 ADDED = ("topic(2) AS thing", "topic(3) AS camera", "timestamp() AS received_ms")
 SELECTED = (
@@ -34,7 +33,7 @@ SELECTED = (
 """Of a state message: what the watch reads. A row stays below 1 KB, the size that one write costs; the rest
 of the message is not needed."""
 
-SQL = f"SELECT {', '.join((*ADDED, *SELECTED))} FROM 'edgecam/+/+/state'"  # noqa: S608 - of our own words
+_SQL = f"SELECT {', '.join((*ADDED, *SELECTED))} FROM 'edgecam/+/+/state'"  # noqa: S608 - of our own words
 """`timestamp()` is the cloud's clock, for a core's own may be wrong."""
 
 SQL_VERSION = "2016-03-23"
@@ -48,8 +47,9 @@ class CameraTable(Construct):
         error_log_group_name: What AWS IoT could not write, and why.
     """
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, names: PhysicalNames) -> None:
         super().__init__(scope, construct_id)
+        self._rule_name, self._fleet = names.camera_state_rule, names.fleet
         self.table = dynamodb.CfnTable(
             self,
             "Table",
@@ -99,10 +99,10 @@ class CameraTable(Construct):
         rule = iot.CfnTopicRule(
             self,
             "Rule",
-            rule_name=RULE_NAME,
+            rule_name=self._rule_name,
             topic_rule_payload=iot.CfnTopicRule.TopicRulePayloadProperty(
                 description="edgecam: the last state of every camera",
-                sql=SQL,
+                sql=f"{_SQL} WHERE {_is_own(self._fleet)}",
                 aws_iot_sql_version=SQL_VERSION,
                 rule_disabled=False,
                 actions=[
@@ -121,3 +121,8 @@ class CameraTable(Construct):
             ),
         )
         rule.node.add_dependency(rights)
+
+
+def _is_own(fleet: str | None) -> str:
+    """The condition that a message is of this fleet: topics are those of all fleets of the account."""
+    return "isUndefined(fleet)" if fleet is None else f"fleet = '{fleet}'"

@@ -9,7 +9,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from stacks.watch.alarms import NAMESPACE
+from fleet.physical_names import PhysicalNames
 
 _WIDTH = 24
 """Columns of a dashboard."""
@@ -44,6 +44,7 @@ def make_dashboard(
     scope: Construct,
     construct_id: str,
     *,
+    names: PhysicalNames,
     alarms: Sequence[str],
     every_min: int,
     watch_log: str,
@@ -55,6 +56,7 @@ def make_dashboard(
     Args:
         scope: The stack.
         construct_id: The construct's id.
+        names: Of the fleet.
         alarms: ARNs of what stands at its top.
         every_min: Minutes between two runs.
         watch_log: Log group that names the cameras in trouble.
@@ -62,7 +64,7 @@ def make_dashboard(
         error_log: Log group with what AWS IoT could not write.
     """
     stack = cdk.Stack.of(scope)
-    widgets = [_at(0, 0, _WIDTH, 3, "alarm", {"title": "edgecam", "alarms": list(alarms)})]
+    widgets = [_at(0, 0, _WIDTH, 3, "alarm", {"title": names.title, "alarms": list(alarms)})]
     for number, (title, metrics, statistic) in enumerate(_GRAPHS):
         properties = {
             "title": title,
@@ -70,7 +72,7 @@ def make_dashboard(
             "view": "timeSeries",
             "stat": statistic,
             "period": 60 * every_min,
-            "metrics": [[NAMESPACE, metric] for metric in metrics],
+            "metrics": [[names.metric_namespace, metric] for metric in metrics],
             "yAxis": {"left": {"min": 0}},
         }
         widgets.append(_at(8 * (number % 3), 3 + 6 * (number // 3), 8, 6, "metric", properties))
@@ -90,7 +92,7 @@ def make_dashboard(
     return cloudwatch.CfnDashboard(
         scope,
         construct_id,
-        dashboard_name=f"edgecam-{stack.region}",
+        dashboard_name=names.dashboard(stack.region),
         dashboard_body=stack.to_json_string({"widgets": widgets}),
     )
 

@@ -16,13 +16,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs
 from constructs import Construct
 
+from fleet.physical_names import PhysicalNames
+
 SOURCE = "aws.greengrass"
 COMPONENT_CHANGE = "Greengrass V2 Installed Component Status Change"
 DEPLOYMENT_CHANGE = "Greengrass V2 Effective Deployment Status Change"
 """https://docs.aws.amazon.com/greengrass/v2/developerguide/deployment-health-notifications.html"""
-
-LOG_GROUP = "/aws/events/edgecam-cores"
-"""The beginning is that of all groups that EventBridge writes: its console shows no others."""
 
 
 class CoreEvents(Construct):
@@ -33,9 +32,10 @@ class CoreEvents(Construct):
         log_group_name: Where the events are.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, component_prefix: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, names: PhysicalNames) -> None:
         super().__init__(scope, construct_id)
-        log = aws_logs.CfnLogGroup(self, "Log", log_group_name=LOG_GROUP, retention_in_days=30)
+        self._names = names
+        log = aws_logs.CfnLogGroup(self, "Log", log_group_name=names.core_events_log, retention_in_days=30)
         log.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
         self.log_group_name: str = log.ref
         self._let_write(log)
@@ -44,8 +44,8 @@ class CoreEvents(Construct):
             COMPONENT_CHANGE,
             {
                 "components": {
-                    # Ours, and those of Amazon that ours stand on.
-                    "componentName": [{"prefix": f"{component_prefix}."}, {"prefix": "aws.greengrass."}],
+                    # This fleet's, and those of Amazon that they stand on.
+                    "componentName": [*names.components, {"prefix": "aws.greengrass."}],
                     "lifecycleState": ["ERRORED", "BROKEN"],
                 }
             },
@@ -58,7 +58,7 @@ class CoreEvents(Construct):
         log_group = cdk.Stack.of(self).format_arn(
             service="logs",
             resource="log-group",
-            resource_name=LOG_GROUP,
+            resource_name=self._names.core_events_log,
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
         return events.CfnRule(
@@ -82,7 +82,7 @@ class CoreEvents(Construct):
         aws_logs.CfnResourcePolicy(
             self,
             "LogPolicy",
-            policy_name="EdgecamCoreEvents",
+            policy_name=self._names.core_events_policy,
             policy_document=cdk.Stack.of(self).to_json_string(
                 iam.PolicyDocument(statements=[statement]).to_json()
             ),

@@ -10,13 +10,14 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
 from fleet.settings.watch import Watch
 from stacks.functions.code import FunctionCode
 from stacks.functions.custom_resource_function import FunctionSpec
 from stacks.functions.nag import acknowledge_wildcard
 from stacks.functions.service_function import ServiceFunction
-from stacks.watch.alarms import NAMESPACE, WatchAlarms
+from stacks.watch.alarms import WatchAlarms
 from stacks.watch.camera_table import CameraTable
 from stacks.watch.cloudwatch_dashboard import make_dashboard
 from stacks.watch.core_events import CoreEvents
@@ -41,21 +42,24 @@ class WatchStack(cdk.Stack):
     ) -> None:
         super().__init__(scope, construct_id, description="edgecam: alarms and dashboard", **stack)
         self._report_unwatched(fleet)
-        cameras = CameraTable(self, "Cameras")
-        events_of_cores = CoreEvents(self, "Cores", component_prefix=fleet.aws.component_prefix)
+        self._names = names_of(fleet)
+        cameras = CameraTable(self, "Cameras", names=self._names)
+        events_of_cores = CoreEvents(self, "Cores", names=self._names)
         function = self._function(cameras, limits_of(fleet, watch))
         self._schedule(function, watch.every_min)
         alarms = WatchAlarms(
             self,
             "Alarms",
+            names=self._names,
             limits=watch.alarms,
             every_min=watch.every_min,
             failed_deployments=events_of_cores.failed_deployments,
-            topic_arn=topic_arn_of(self, watch),
+            topic_arn=topic_arn_of(self, watch, self._names.title),
         )
         dashboard = make_dashboard(
             self,
             "Dashboard",
+            names=self._names,
             alarms=alarms.arns(),
             every_min=watch.every_min,
             watch_log=function.log_group_name,
@@ -82,7 +86,7 @@ class WatchStack(cdk.Stack):
             sid="TellMetrics",
             actions=["cloudwatch:PutMetricData"],
             resources=["*"],
-            conditions={"StringEquals": {"cloudwatch:namespace": NAMESPACE}},
+            conditions={"StringEquals": {"cloudwatch:namespace": self._names.metric_namespace}},
         )
         find = iam.PolicyStatement(
             sid="FindUnhealthyCores", actions=["greengrass:ListCoreDevices"], resources=["*"]
@@ -102,7 +106,11 @@ class WatchStack(cdk.Stack):
                 code=FunctionCode(module="watch.watch"),
                 timeout=_RUN_TIMEOUT,
                 statements=[read, publish, find],
-                environment={"CAMERA_TABLE": cameras.table.ref, "LIMITS": json.dumps(limits)},
+                environment={
+                    "CAMERA_TABLE": cameras.table.ref,
+                    "LIMITS": json.dumps(limits),
+                    "METRIC_NAMESPACE": self._names.metric_namespace,
+                },
             ),
         )
         acknowledge_wildcard(

@@ -9,14 +9,14 @@ from constructs import Construct
 from fleet.settings.watch import Watch
 
 
-def topic_arn_of(scope: Construct, watch: Watch) -> str | None:
-    """The topic's ARN; None where alarms are only shown."""
-    return watch.topic if watch.email is None else _made(scope, watch.email)
+def topic_arn_of(scope: Construct, watch: Watch, title: str) -> str | None:
+    """The topic's ARN; None where alarms are only shown. A mail's sender is called `title`."""
+    return watch.topic if watch.email is None else _made(scope, watch.email, title)
 
 
-def _made(scope: Construct, email: str) -> str:
+def _made(scope: Construct, email: str, title: str) -> str:
     # Without a key: CloudWatch cannot publish to a topic with that of SNS, and an alarm names no camera.
-    topic = sns.CfnTopic(scope, "Topic", display_name="edgecam")
+    topic = sns.CfnTopic(scope, "Topic", display_name=title)
     sns.CfnSubscription(scope, "Mail", topic_arn=topic.ref, protocol="email", endpoint=email)
     sns.CfnTopicPolicy(
         scope,

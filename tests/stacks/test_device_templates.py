@@ -188,7 +188,7 @@ def test_only_stacks_with_devices_come_after_theirs_and_none_shares_values(write
     }
     assert after == {
         "EdgecamFoundation": [],
-        "EdgecamCloudIot": [],
+        "EdgecamCloudIot": ["EdgecamFoundation"],
         "EdgecamFrameGrabber": ["EdgecamCloudIot", "EdgecamFoundation"],
         "EdgecamGcsUploader": ["EdgecamFoundation"],
     }

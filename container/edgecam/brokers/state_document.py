@@ -18,7 +18,8 @@ The `chunks_`, `newest_chunk` and the `spool_` are null where nothing is recorde
 node started, `newest_chunk` is when the newest of them ends, and the spool is the whole node's, with
 `spool_limit_bytes` the most that may wait. `key_version` is that of the key with which the device shows who
 it is, null where none is known. `previous_end` is how the node ended before it started this time
-(`last_run.py`). `config.in_force` has the form of a `config` message. A reader takes a node for away when
+(`last_run.py`). `config.in_force` has the form of a `config` message. A fleet with a name has
+`"fleet": "staging"` beside these, by which its watch knows its own. A reader takes a node for away when
 `sent_at` is older than `every_s` and what the network may take.
 
 Texts have their secrets hidden and are cut at `LONGEST_MESSAGE`: Nucleus Lite takes 10,000 bytes a message.
@@ -76,6 +77,7 @@ class NodeStates:
         clock: Time.
         storage: Knows spool and uploads, where anything is recorded.
         settings: Knows what settings are in force; None where nothing can change them.
+        fleet: The fleet's name, where it has one.
     """
 
     def __init__(
@@ -85,12 +87,15 @@ class NodeStates:
         clock: Clock,
         storage: StorageReporter | None = None,
         settings: RuntimeSettings | None = None,
+        fleet: str | None = None,
     ) -> None:
         self._reports = reports
         self._clock = clock
         self._storage = storage
         self._previous_end: LastShutdown | None = None
         self._settings = settings
+        # Left out without a name: the rule of a fleet without one takes what has no such member.
+        self._fleet = {} if fleet is None else {"fleet": fleet}
         self._key_version: KeyVersion = lambda _: None
         self._moment: _Moment | None = None
         self._ended_at: datetime | None = None
@@ -173,6 +178,7 @@ class NodeStates:
             "config": config,
             "sent_at": utc_text(self._clock.now()),
             "every_s": every_s,
+            **self._fleet,
         }
 
 

@@ -133,3 +133,9 @@ class AwsIot(Model):
 
     enabled: bool = Field(default=False, description="true publishes there.")
     every_s: StateEveryS = 60.0
+    fleet: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]{1,20}$",
+        description="Which fleet's watch takes the states, where several are in one account; the `name` of "
+        "the fleet file fills it in.",
+    )

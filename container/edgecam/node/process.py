@@ -95,7 +95,11 @@ class _Running:
         control = Control(self._node, config, self._storage)
         self._marker = RunMarker(_marker_path(config))
         self._states = NodeStates(
-            self._node.reports, clock=self._clock, storage=self._storage, settings=control
+            self._node.reports,
+            clock=self._clock,
+            storage=self._storage,
+            settings=control,
+            fleet=config.aws_iot.fleet,
         )
         self._transports = Transports(
             config, states=self._states, control=control, environment=os.environ, clock=self._clock

@@ -2,10 +2,11 @@
 
 A version is immutable and is kept when it is superseded. So:
 
-- Create, Update: the version is created. When it exists and was registered from the same recipe, it is
-  adopted: after a rollback, when a tree goes back to an earlier state, when a deploy is repeated. When it was
-  registered from another recipe, the deploy fails with that reason; nothing is overwritten. A tag with the
-  recipe's digest is what is compared, since the service rewrites a recipe (it adds digests and defaults).
+- Create, Update: the version is created. When it exists and this stack registered it from the same recipe, it
+  is adopted: after a rollback, when a tree goes back to an earlier state, when a deploy is repeated. When
+  another stack registered it, or it was registered from another recipe, the deploy fails with that reason;
+  nothing is overwritten. A tag with the recipe's digest is what is compared, since the service rewrites a
+  recipe (it adds digests and defaults).
 - A version that the service could not make deployable (an artifact was missing, say) is removed and created
   again.
 - The resource's id is the component's name: it stays the same from version to version, so that CloudFormation
@@ -65,6 +66,12 @@ def apply(event: Event, greengrass: Any) -> CloudFormationResponse:
 def _create_or_adopt(greengrass: Any, arn: str, recipe: str, tags: dict[str, str]) -> None:
     if not _create(greengrass, arn, recipe, tags):
         found = _settled(greengrass, arn)
+        owner = found.get("tags", {}).get(STACK_TAG)
+        if owner not in (None, tags[STACK_TAG]):
+            raise RequestFailed(
+                f"{arn} is a version of the stack {owner}, which would remove it with itself: give this "
+                "fleet components of its own by aws.component_prefix (a fleet with a name has them without)"
+            )
         if found.get("tags", {}).get(RECIPE_TAG) != tags[RECIPE_TAG]:
             raise RequestFailed(
                 f"{arn} was registered from another recipe, and a version cannot be changed: remove it "

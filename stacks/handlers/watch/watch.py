@@ -35,9 +35,9 @@ from .problems import (
 logger = logging.getLogger()
 logger.setLevel(logging.INFO)
 
-NAMESPACE = "Edgecam"
 TABLE_VARIABLE = "CAMERA_TABLE"
 LIMITS_VARIABLE = "LIMITS"
+NAMESPACE_VARIABLE = "METRIC_NAMESPACE"
 
 LONGEST_LIST = 200
 """Problems in the log of one run. More of them have one cause, and the metrics count them."""
@@ -54,7 +54,7 @@ def handler(event: object, context: object) -> dict[str, float]:
         limits=limits,
         now_s=time.time(),
     )
-    publish_metrics(boto3.client("cloudwatch"), assessment.metrics)
+    publish_metrics(boto3.client("cloudwatch"), assessment.metrics, namespace=os.environ[NAMESPACE_VARIABLE])
     log_problems(assessment.problems)
     return assessment.metrics
 
@@ -83,10 +83,10 @@ def unhealthy_cores(greengrass: Any) -> Iterator[str]:
     return (core["coreDeviceThingName"] for page in pages for core in page["coreDevices"])
 
 
-def publish_metrics(cloudwatch: Any, metrics: Mapping[str, float]) -> None:
-    """Publish the metrics, all of one moment."""
+def publish_metrics(cloudwatch: Any, metrics: Mapping[str, float], *, namespace: str) -> None:
+    """Publish the metrics, all of one moment, in the namespace of the fleet."""
     data = [{"MetricName": name, "Value": float(value)} for name, value in sorted(metrics.items())]
-    cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)
+    cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
 
 
 def log_problems(problems: list[Problem]) -> None:

@@ -80,6 +80,13 @@ def test_state_of_a_recorded_camera_has_everything_a_program_asks_for(
     }
 
 
+def test_state_names_the_fleet_where_it_has_a_name(node: ReportedNode, clock: ManualClock) -> None:
+    _, published = states_of(node, clock, fleet="staging")
+    assert published.state("lobby").values["fleet"] == "staging"
+    _, published = states_of(node, clock)
+    assert "fleet" not in published.state("lobby").values
+
+
 def test_what_is_not_known_is_null(node: ReportedNode, clock: ManualClock) -> None:
     _, published = states_of(node, clock)
     values = published.state("lobby").values

@@ -101,6 +101,14 @@ def test_version_that_somebody_else_registered_is_refused(greengrass: Any, name:
         component_version.apply(request(name, "1.0.1"), greengrass)
 
 
+def test_version_of_another_fleets_stack_is_not_adopted(greengrass: Any, name: str) -> None:
+    """It would go with that stack, while the cores of this one still name it."""
+    component_version.apply(request(name, "1.0.1"), greengrass)
+    with pytest.raises(RequestFailed, match=r"is a version of the stack Edgecam, which would remove it"):
+        component_version.apply(request(name, "1.0.1", stack="Edgecam-staging"), greengrass)
+    component_version.apply(request(name, "1.0.1"), greengrass)
+
+
 def test_missing_artifact_fails_with_the_services_reason(greengrass: Any, name: str) -> None:
     event = request(name, "1.0.1", Artifacts=[{"Uri": "s3://no-such-bucket/image.tar.gz"}])
     with pytest.raises(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fleets import DEVICES, Synthesize, Templates, flat, of_type
-from large_fleets import SITES, Assemblies, deployments, synth, templates
+from large_fleets import DEPLOYMENT, GROUP, SITES, Assemblies, deployments, synth, templates
 
 from bench.many_sites import entry, write_fleet
 from edgecam.errors import ConfigurationError, EdgecamError
@@ -93,17 +93,24 @@ def test_devices_stand_at_the_place_of_their_site(before: Templates) -> None:
 
 def test_one_more_site_is_its_deployment_and_its_devices(before: Templates, after: Templates) -> None:
     assert before.keys() == after.keys()
-    added = []
+    added, lists = [], set()
     for stack, template in after.items():
         former = before[stack]["Resources"]
         added += [
             found["Properties"].get("Device") or found["Properties"]["DeploymentName"]
             for name, found in template["Resources"].items()
-            if former.get(name) != found
+            if former.get(name) != found and found["Type"] in (DEVICE, DEPLOYMENT)
         ]
+        lists |= {
+            found["Type"]
+            for name, found in template["Resources"].items()
+            if former.get(name) != found and found["Type"] not in (DEVICE, DEPLOYMENT)
+        }
         assert template["Resources"].keys() >= former.keys()
         assert {**template, "Resources": {}} == {**before[stack], "Resources": {}}
     assert sorted(added) == ["edgecam shop-2000", "shop-2000-door-1", "shop-2000-door-2"]
+    # Its group, and what lists the targets of the fleet, the sites of a stack, the things of groups.
+    assert lists == {GROUP, *(f"Custom::Edgecam{what}" for what in ("Fleet", "GoingBack", "GroupMembers"))}
     assert devices(after).items() >= devices(before).items()
 
 
@@ -116,7 +123,8 @@ def test_site_comes_after_its_own_devices_and_those_after_the_registry(assemblie
         }
         # The order of `cdk destroy` is the reverse: the function that removes devices goes last.
         assert found[f"EdgecamCloudIot-Sites-{number:02}"] == ["EdgecamCloudIot"]
-    assert found["EdgecamFrameGrabber"] == ["EdgecamFoundation"]
+    groups = {name for name in found if name.startswith("EdgecamFoundation-Groups-")}
+    assert set(found["EdgecamFrameGrabber"]) == {"EdgecamFoundation", *groups}
 
 
 def test_all_devices_are_made_by_the_one_function_that_the_main_stack_exports(before: Templates) -> None:
@@ -134,7 +142,9 @@ def test_all_devices_are_made_by_the_one_function_that_the_main_stack_exports(be
     }
     assert tokens == {'{"Fn::ImportValue": "EdgecamCloudIot-DeviceMaker"}'}
     assert not [
-        name for name, found in before.items() if "Lambda::Function" in str(found) and "Sites" in name
+        name
+        for name, found in before.items()
+        if "Lambda::Function" in str(found) and name.startswith("EdgecamCloudIot-Sites-")
     ]
 
 

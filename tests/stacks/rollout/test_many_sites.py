@@ -63,7 +63,10 @@ def test_one_more_site_is_a_deployment_and_a_group_and_touches_no_other_site(ass
     assert before.keys() == after.keys()
     (site_stack, _) = deployments(after)["shop-2000"]
     (group_stack,) = group_stacks(after, "edgecam-core-shop-2000-core")
-    assert {name for name in before if before[name] != after[name]} == {site_stack, group_stack}
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {site_stack, group_stack, "EdgecamFoundation"}
+    # Which says which fleet it is by all of its targets.
+    assert differing(before["EdgecamFoundation"], after["EdgecamFoundation"]) == ["Custom::EdgecamFleet"]
     # What lists the sites, or the things, of its stack has one more; nothing else has changed.
     assert differing(before[site_stack], after[site_stack]) == [DEPLOYMENT, "Custom::EdgecamGoingBack"]
     assert differing(before[group_stack], after[group_stack]) == [GROUP, "Custom::EdgecamGroupMembers"]
@@ -112,9 +115,10 @@ def test_site_stacks_are_deployed_after_the_component_and_its_foundation(assembl
 
 
 def test_cores_of_many_sites_are_not_named_in_policies(assemblies: Assemblies) -> None:
-    foundation = (assemblies.before / "EdgecamFoundation.template.json").read_text()
-    assert "shop-" not in foundation
-    assert ":secret:cameras/${credentials-iot:ThingName}/*" in foundation
+    foundation = templates(assemblies.before)["EdgecamFoundation"]["Resources"].values()
+    policies = json.dumps([found for found in foundation if found["Type"] == "AWS::IAM::Policy"])
+    assert "shop-" not in policies
+    assert ":secret:cameras/${credentials-iot:ThingName}/*" in policies
 
 
 MAIN_AND_OTHERS = FLEET.replace("gate:\n", "gate:\n    stack: main\n") + "aws: {site_stacks: 4}\n"

@@ -120,6 +120,15 @@ def test_row_keeps_nothing_that_the_watch_does_not_read(
     assert "config" not in row
 
 
+def test_states_of_another_fleets_cores_are_not_watched(
+    watched: Watched, core: str, eventually: Callable[..., Any]
+) -> None:
+    watched.publish(core, "theirs", fleet="staging")
+    watched.publish(core, "ours")
+    assert eventually(lambda: watched.row(core, "ours"))
+    assert watched.row(core, "theirs") == {}
+
+
 def test_message_says_nothing_about_whose_row_it_is(
     watched: Watched, core: str, eventually: Callable[..., Any]
 ) -> None:

@@ -16,7 +16,6 @@ from syrupy.assertion import SnapshotAssertion
 
 from fleet.settings.watch import Alarms
 from stacks.handlers.watch.problems import METRIC_OF, Limits
-from stacks.handlers.watch.watch import NAMESPACE
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:cameras"
 
@@ -83,10 +82,8 @@ def test_only_its_schedule_calls_the_function(template: dict[str, Any]) -> None:
 
 def test_every_alarm_looks_at_a_metric_that_the_function_publishes() -> None:
     from stacks.watch.alarms import ALARMS  # takes seconds, for the CDK
-    from stacks.watch.alarms import NAMESPACE as ALARMED_NAMESPACE
 
     assert {row.metric for row in ALARMS} == {*METRIC_OF.values(), "LostChunks"}
-    assert NAMESPACE == ALARMED_NAMESPACE
     assert {row.name for row in ALARMS} | {"failed_deployments"} == set(Alarms.model_fields)
 
 

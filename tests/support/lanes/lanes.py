@@ -46,7 +46,7 @@ LANES = (
     Lane("deploy", 320, tests=("integration/test_deploy.py",)),
     Lane(
         "stacks",
-        210,
+        250,
         # Each process that synthesizes by itself starts Node, and the session has an embedded AWS.
         fixtures=frozenset({"synthesize", "assembly", "aws", "warnings_of"}),
         tests=(
@@ -59,6 +59,7 @@ LANES = (
             "stacks/greengrass/test_cores.py",
             "stacks/greengrass/test_deployment.py",
             "stacks/rollout/test_many_",
+            "stacks/test_two_fleets.py",
             "stacks/watch/test_stack.py",
         ),
     ),
