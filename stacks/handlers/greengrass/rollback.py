@@ -80,7 +80,8 @@ def _deploy_again(
         if found not in obeyed:
             logger.info("site %s: obeys %s, left alone", site["Name"], found)
             return False
-        name = f"edgecam {site['Name']} as before: {reason}"
+        own = greengrass.get_deployment(deploymentId=site["DeploymentId"]).get("deploymentName")
+        name = f"{own or site['Name']} as before: {reason}"
         again = revisions.deploy_again(greengrass, former, stack=stack, name=name)
     except ClientError as error:
         logger.error("site %s: its cores may stay as they are: %s", site["Name"], error)

@@ -84,7 +84,7 @@ def test_site_whose_core_fails_gets_what_it_had_and_the_stack_fails_with_the_rea
         apply(rollout, request(rollout, site), during)
     assert has_gone_back(rollout, site)
     name = rollout.newest(site["TargetArn"])["deploymentName"]
-    assert name == f"edgecam hq as before: {thing} FAILED: the core gives no reason"
+    assert name == f"hq as before: {thing} FAILED: the core gives no reason"
 
 
 def test_failure_takes_the_other_sites_of_the_stack_along(rollout: Rollout) -> None:

@@ -195,7 +195,7 @@ def test_wave_that_fails_gives_its_sites_what_they_had_with_the_reason(rollout: 
     for each in sites:
         again = rollout.newest(each["TargetArn"])
         assert again["components"] == rollout.components
-        name = f"edgecam {each['Name']} as before: wave 0, site hq: {thing} FAILED: cannot go on."
+        name = f"{each['Name']} as before: wave 0, site hq: {thing} FAILED: cannot go on."
         assert again["deploymentName"].startswith(name)
 
 
@@ -226,7 +226,7 @@ def test_rollback_deploys_the_former_deployment_again(rollout: Rollout) -> None:
     again = rollout.newest(former["TargetArn"])
     assert again["deploymentId"] not in (former["DeploymentId"], rollout.ids[-1])
     assert again["components"] == rollout.components
-    assert again["deploymentName"].startswith("edgecam hq as before: the stack Edgecam-")
+    assert again["deploymentName"].startswith("hq as before: the stack Edgecam-")
     # Asked twice, as a rollback that is continued may: it is done already.
     apply(rollout, event)
     assert rollout.newest(former["TargetArn"])["deploymentId"] == again["deploymentId"]
