@@ -205,8 +205,8 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "setting of a site at the top": (
         SITE % "" + "nucleus: lite\nregion: eu-central-1\n",
         [
-            "nucleus: expected one of the keys aws, cores, defaults, gcp, image, include, sites, templates, watch, waves (did you mean sites.NAME.nucleus?), found an unknown key",
-            "region: expected one of the keys aws, cores, defaults, gcp, image, include, sites, templates, watch, waves (did you mean aws.region?), found an unknown key",
+            "nucleus: expected one of the keys aws, cores, defaults, gcp, image, include, name, sites, templates, watch, waves (did you mean sites.NAME.nucleus?), found an unknown key",
+            "region: expected one of the keys aws, cores, defaults, gcp, image, include, name, sites, templates, watch, waves (did you mean aws.region?), found an unknown key",
         ],
     ),
     "setting of a site at the camera, and one of the recording at the pictures": (
