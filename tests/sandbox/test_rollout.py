@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rollout_stack import Eventually, RolloutStack
+from rollout_stack import Eventually, RolloutStack, new_component
 
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
@@ -16,6 +16,11 @@ SERVE = "trap 'echo asked to stop; exit 0' TERM; echo started; while :; do sleep
 CRASH = "echo cannot go on; exit 3"
 
 Until = Callable[[Callable[[], Any], str], Any]
+
+
+@pytest.fixture
+def component_name() -> str:
+    return new_component()
 
 
 @pytest.fixture

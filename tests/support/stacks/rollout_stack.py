@@ -22,6 +22,11 @@ STACK_S = 300.0
 Eventually = Callable[..., Any]
 
 
+def new_component() -> str:
+    """The name of a component of its own, as a site of variant frame-grabber has it."""
+    return f"com.example.c{uuid.uuid4().hex[:8]}.frame-grabber"
+
+
 class RolloutStack:
     """Its sites get one version after another."""
 
@@ -106,6 +111,7 @@ class RolloutStack:
         camera = {"id": "a", "uri": "test://"}
         fleet = Fleet.model_validate(
             {
+                "aws": {"component_prefix": self._component.rpartition(".")[0]},
                 "sites": {
                     name: {"rollout": {"remove_on_destroy": True}, **site, "cameras": [camera]}
                     for name, site in self._sites.items()
