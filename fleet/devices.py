@@ -56,17 +56,12 @@ def core_and_camera_of(secret: str) -> tuple[str, str]:
     return core, camera
 
 
-def node_of(fleet: Fleet, name: str, *, secrets: str) -> dict[str, Any]:
+def node_of(fleet: Fleet, name: str) -> dict[str, Any]:
     """The node configuration of a site as plain values, with the fleet's name, registry and devices where the
     site has them.
 
-    A secret is named by its ARN without the six characters that Secrets Manager adds: they are not known
-    before it is made, and a node asks by this name as well.
-
-    Args:
-        fleet: The fleet.
-        name: The site.
-        secrets: The beginning of a secret's ARN, up to its name.
+    A key's secret is named by its name alone, in the account and the Region of the core: what the settings
+    hold is compressed at synth, when neither need be known.
     """
     site = fleet.sites[name]
     node = site.node
@@ -76,9 +71,7 @@ def node_of(fleet: Fleet, name: str, *, secrets: str) -> dict[str, Any]:
         return node
     found = {device.camera: device for device in devices_at(fleet, name)}
     node["cloud_iot"] = _cloud_iot(fleet.gcp.project, fleet.gcp.registry)
-    node["cameras"] = [
-        {**camera, "device": _device(found[camera["id"]], secrets)} for camera in node["cameras"]
-    ]
+    node["cameras"] = [{**camera, "device": _device(found[camera["id"]])} for camera in node["cameras"]]
     return node
 
 
@@ -98,5 +91,5 @@ def _cloud_iot(project: str | None, registry: Registry) -> dict[str, Any]:
     }
 
 
-def _device(device: FleetDevice, secrets: str) -> dict[str, Any]:
-    return {"id": device.id, "key": {"secret": f"{secrets}{device.secret}"}}
+def _device(device: FleetDevice) -> dict[str, Any]:
+    return {"id": device.id, "key": {"secret": device.secret}}

@@ -54,11 +54,12 @@ class VariantStack(cdk.Stack):
         self.component = self._register(fleet, delivery, artifact_bucket)
         self._say(artifact_bucket, image_repository)
         further = SiteStacks(
-            self, fleet=fleet, **{**stack, "description": f"edgecam {variant}: deployments of sites"}
+            self,
+            fleet=fleet,
+            bucket=artifact_bucket,
+            **{**stack, "description": f"edgecam {variant}: deployments of sites"},
         )
-        self.deployments = {
-            name: further.deploy(name, site, self.component) for name, site in fleet.sites_of(variant).items()
-        }
+        self.deployments = further.deploy(fleet.sites_of(variant), self.component)
         removing = further.remove_with_stack(fleet.sites_of(variant), self.deployments)
         further.go_back(fleet.sites_of(variant), self.deployments, removing)
         if fleet.waves:

@@ -18,6 +18,7 @@ from fleet.checks.sites import (
     mistakes_of_targets,
     mistakes_of_unused_bucket,
 )
+from fleet.checks.sizes import mistakes_of_sizes
 from fleet.checks.waves import mistakes_of_waves
 from fleet.settings.fleet import Fleet
 
@@ -41,5 +42,6 @@ def mistakes_of(fleet: Fleet) -> list[Mistake]:
         mistakes_of_secrets(fleet),
         mistakes_of_cores(fleet),
         mistakes_of_waves(fleet),
+        mistakes_of_sizes(fleet),
     )
     return [mistake for check in checks for mistake in check]

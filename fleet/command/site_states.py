@@ -25,8 +25,8 @@ _GROUP = "AWS::IoT::ThingGroup"
 _REMOVAL = "Custom::EdgecamRemoval"
 _DEVICE = "Custom::EdgecamCloudIotDevice"
 
-_DERIVED = ("accessControl",)
-"""Keys of our component's configuration that follow from the cameras' secrets."""
+_SETTINGS = "edgecam:settings"
+"""The settings of a site, which travel compressed, as its deployment's metadata (the same module)."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def identity_in(templates: Mapping[str, Template]) -> FleetIdentity | None:
 def states_of(templates: Iterable[tuple[str, Template]]) -> States:
     """The sites of these stacks."""
     resources = [
-        (stack, resource["Type"], resource.get("Properties", {}))
+        (stack, resource["Type"], {**resource.get("Properties", {}), _SETTINGS: _readable(resource)})
         for stack, template in templates
         for resource in template.get("Resources", {}).values()
     ]
@@ -102,6 +102,11 @@ def states_of(templates: Iterable[tuple[str, Template]]) -> States:
         if kind == _DEPLOYMENT and site_of(str(each.get("DeploymentName")))
     ]
     return {state.name: state for state in states}
+
+
+def _readable(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = resource.get("Metadata", {}).get(_SETTINGS, {})
+    return found
 
 
 def _devices(found: Iterable[tuple[str, Mapping[str, Any]]]) -> Devices:
@@ -122,7 +127,7 @@ def _state(
     name = site_of(properties["DeploymentName"]) or ""
     components = properties.get("Components", {})
     own = own_component(components)
-    configuration = merge_of(components.get(own, {}))
+    configuration = properties[_SETTINGS]
     target = text_of(properties["TargetArn"]).rpartition(":")[2]
     core = thing_of(target) or ""
     camera_ids = frozenset(camera["id"] for camera in configuration.get("node", {}).get("cameras", []))
@@ -150,8 +155,8 @@ def _state(
 
 
 def _as_settings(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """A component's configuration as written for the site: the node's settings at the top, cameras by id."""
-    settings = {key: each for key, each in configuration.items() if key not in ("node", *_DERIVED)}
+    """What a site configures as it was written: the node's settings at the top, cameras by their ids."""
+    settings = {key: each for key, each in configuration.items() if key != "node"}
     node = configuration.get("node", {})
     cameras = {camera["id"]: camera for camera in node.get("cameras", [])}
     return {**settings, **node, "cameras": cameras}

@@ -28,4 +28,6 @@ def _as_nag_writes(value: Any) -> str:
     if function == "Fn::Join":
         separator, parts = arguments
         return str(separator).join(map(_as_nag_writes, parts))
+    if function == "Fn::ImportValue":
+        return str(arguments)
     return f"<{arguments if isinstance(arguments, str) else '.'.join(arguments)}>"

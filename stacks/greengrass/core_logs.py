@@ -7,7 +7,6 @@ of it goes. Both write below /aws/greengrass, where the cores' role lets them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -17,14 +16,6 @@ from fleet.settings.cores import CoreLogs
 from stacks.functions.code import FunctionCode
 from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.functions.nag import acknowledge_wildcard
-
-LOG_MANAGER = "aws.greengrass.LogManager"
-LOG_MANAGER_VERSION = "2.3.10"
-"""Since 2.3.5 it does not wear out a core's disk with its own bookkeeping (developer guide, log manager)."""
-
-LOG_FORWARDER = "aws.greengrass.SystemLogForwarder"
-LOG_FORWARDER_VERSION = "2.1.0"
-
 
 _TIMEOUT = cdk.Duration.minutes(5)
 
@@ -109,36 +100,4 @@ def _group_arn(scope: Construct, name: str) -> str:
         resource="log-group",
         resource_name=name,
         arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-    )
-
-
-def log_component(
-    logs: CoreLogs, *, nucleus: str, component: str, forwarded: str
-) -> tuple[str, str, dict[str, Any]]:
-    """What uploads the logs of a site's cores: a component, its version, and its configuration.
-
-    Args:
-        logs: Of `cores.logs`.
-        nucleus: `classic` or `lite`.
-        component: Ours, whose log is wanted beside the nucleus' own.
-        forwarded: The log group into which Nucleus Lite forwards.
-    """
-    if nucleus == "lite":
-        # Its default takes all services that begin with ggl., which all components' do.
-        return (
-            LOG_FORWARDER,
-            LOG_FORWARDER_VERSION,
-            {"maxUploadIntervalSec": logs.every_s, "logGroup": forwarded},
-        )
-    one = {"minimumLogLevel": logs.level, "diskSpaceLimit": str(logs.disk_mb), "diskSpaceLimitUnit": "MB"}
-    return (
-        LOG_MANAGER,
-        LOG_MANAGER_VERSION,
-        {
-            "logsUploaderConfiguration": {
-                "systemLogsConfiguration": {"uploadToCloudWatch": "true", **one},
-                "componentLogsConfigurationMap": {component: one},
-            },
-            "periodicUploadIntervalSec": str(logs.every_s),
-        },
     )

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_greengrassv2 as greengrass
 from constructs import Construct
 
-from edgecam.brokers.topics import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
-from fleet.physical_names import PhysicalNames
-from fleet.settings.cores import CoreLogs
+from fleet.deployment_size import document_bytes, most_bytes
+from fleet.physical_names import names_of
+from fleet.settings.fleet import Fleet
 from fleet.settings.rollout import Rollout
-from fleet.settings.site import SECRET_MANAGER, Site
-from fleet.settings.target import Thing
+from fleet.settings.site import Site
+from fleet.site_components import SiteSettings, components_of
 from stacks.greengrass.component import Component
-from stacks.greengrass.core_logs import log_component
 
-SECRET_MANAGER_VERSION = "2.2.9"  # noqa: S105 - a version
-"""Of the public component, for every nucleus since 2.5.0; `components` of a site names another one."""
-
-SECRET_REFRESH_MIN = 60
-"""Minutes after which cores ask for rotated secrets; without it they never would (secret manager 2.2.0)."""
-
-DOCUMENT_LIMITS_BYTES = {"thing": 7_000, "thing_group": 31_000}
-"""Larger deployment documents are fetched by the core itself (Greengrass v2 developer guide, deployments)."""
+SETTINGS_METADATA = "edgecam:settings"
+"""Of the deployment: its site's settings as a person reads them, for `cdk diff` and `edgecam-fleet diff`."""
 
 _Deployment = greengrass.CfnDeployment
 _FAILURE = {"rollback": "ROLLBACK", "do_nothing": "DO_NOTHING"}
@@ -47,12 +39,10 @@ class SiteDeployment(Construct):
         construct_id: str,
         *,
         name: str,
-        site: Site,
-        node: Mapping[str, Any],
+        fleet: Fleet,
+        settings: SiteSettings,
         component: Component,
-        names: PhysicalNames,
-        logs: CoreLogs | None = None,
-        fetches_large: bool = False,
+        bucket_name: str,
     ) -> None:
         """Deploy a site.
 
@@ -60,16 +50,16 @@ class SiteDeployment(Construct):
             scope: The stack.
             construct_id: The construct's id.
             name: Of the site.
-            site: The target, and what runs there.
-            node: Its node configuration as plain values.
+            fleet: That it is in.
+            settings: What it configures.
             component: Ours, in the version that is deployed.
-            names: Of the fleet.
-            logs: Of `cores.logs`: the cores upload theirs.
-            fetches_large: Whether the cores' IoT policy is known to let them fetch a large document.
+            bucket_name: The artifact bucket, as CloudFormation will know it.
         """
         super().__init__(scope, construct_id)
+        site, names = fleet.sites[name], names_of(fleet)
+        own = settings.configuration(site.variant, bucket_name)
+        components = components_of(site, own, names, component.version, fleet.cores.logs)
         kind, _, target = str(site.target).partition("/")
-        components = components_of(site, node, names, component.version, logs)
         self.deployment = _Deployment(
             self,
             "Deployment",
@@ -79,105 +69,23 @@ class SiteDeployment(Construct):
             deployment_policies=_policies(site.rollout),
             iot_job_configuration=_jobs(site.rollout),
         )
+        self.deployment.add_metadata(SETTINGS_METADATA, settings.readable)
         # The version is text in the template, so that `cdk diff` shows it; the component has to come first.
         self.deployment.node.add_dependency(component.resource)
-        if not fetches_large:
-            self._warn_when_large(name, site, json.dumps(components))
+        # Our IoT policy lets them fetch it (stacks/greengrass/core_policy.py); another one may or may not.
+        if fleet.aws.token_exchange_role is not None:
+            size = document_bytes(names.deployment(name), site, components)
+            self._warn_when_large(name, site, size)
 
-    def _warn_when_large(self, name: str, site: Site, document: str) -> None:
-        kind = "thing" if isinstance(site.target, Thing) else "thing_group"
-        size, limit = len(document.encode()), DOCUMENT_LIMITS_BYTES[kind]
+    def _warn_when_large(self, name: str, site: Site, size: int) -> None:
+        limit = most_bytes(site)
         if size > limit:
             cdk.Annotations.of(self).add_warning_v2(
                 "edgecam:large-deployment",
-                f"sites.{name}: the deployment has {size} bytes, more than the {limit} that reach a {kind} "
-                "by themselves. The cores' IoT policy has to allow greengrass:GetDeploymentConfiguration, or "
-                "the deployment stays IN_PROGRESS for ever.",
+                f"sites.{name}: the deployment has {size} bytes, more than the {limit} that reach a "
+                f"{site.target.setting} by themselves. The cores' IoT policy has to allow "
+                "greengrass:GetDeploymentConfiguration, or the deployment stays IN_PROGRESS for ever.",
             )
-
-
-def components_of(
-    site: Site, node: Mapping[str, Any], names: PhysicalNames, version: str, logs: CoreLogs | None = None
-) -> dict[str, dict[str, Any]]:
-    """What runs on the cores of `site`: component → version, and what is merged into its configuration.
-
-    The secret manager gets those of the cameras' passwords whose whole ARNs are known, since it takes no
-    others (SecretManager.java of the component, VALID_SECRET_ARN_PATTERN), and not the devices' keys: theirs
-    end in random characters. Nor is it missed: a core without network needs no token, and the manager
-    would put a copy on the core's disk.
-    """
-    name = names.component(site.variant)
-    components: dict[str, dict[str, Any]] = {
-        extra: {"version": entry.version, "merge": dict(entry.merge)}
-        for extra, entry in site.components.items()
-    }
-    configuration = component_configuration(site, node)
-    if access := _access_control(site, configuration["node"], name):
-        configuration["accessControl"] = access
-    if site.uses_secret_manager:
-        arns = site.whole_secret_arns
-        manager = components.setdefault(SECRET_MANAGER, {"version": SECRET_MANAGER_VERSION, "merge": {}})
-        manager["merge"].setdefault("periodicRefreshIntervalMin", SECRET_REFRESH_MIN)
-        others = manager["merge"].get("cloudSecrets", [])
-        manager["merge"]["cloudSecrets"] = [*others, *({"arn": arn} for arn in arns)]
-    if logs is not None:
-        uploader, its_version, merge = log_component(
-            logs, nucleus=site.nucleus, component=name, forwarded=names.forwarded_logs
-        )
-        # Named in `components`, its configuration there is the one that counts.
-        components.setdefault(uploader, {"version": its_version, "merge": merge})
-    # Reset first: a setting that was taken out of fleet.yaml must not live on in the core's memory.
-    components[name] = {"version": version, "merge": configuration, "reset": [""]}
-    return components
-
-
-def component_configuration(site: Site, node: Mapping[str, Any]) -> dict[str, Any]:
-    """The component configuration that the recipe's Setenv hands on; the recipe has the defaults."""
-    within = {name: value for name, value in node.items() if name != "data_dir"}
-    configuration: dict[str, Any] = {"data_dir": site.data_dir, "node": within}
-    if site.docker_options:
-        configuration["docker"] = site.docker_options
-    if site.entrypoint:
-        configuration["entrypoint"] = site.entrypoint
-    if site.command:
-        configuration["command"] = list(site.command)
-    return configuration
-
-
-def _access_control(site: Site, node: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """What is laid over the recipe's accessControl, which the reset has brought back."""
-    access: dict[str, Any] = {}
-    if site.uses_secret_manager:
-        access |= _may_read(name, site.whole_secret_arns)
-    if site.thing is not None and node.get("aws_iot", {}).get("enabled"):
-        access |= _may_publish(name, site.thing)
-    return access
-
-
-def _may_publish(name: str, thing: str) -> dict[str, Any]:
-    """The recipe's policy of that name, for this thing alone: lists are replaced whole. One wildcard for all
-    cameras, since Nucleus Lite reads the policies of a service into 4 kB."""
-    return {
-        ACCESS_SERVICE: {
-            f"{name}:states:1": {
-                "policyDescription": "Publishes the states of its cameras.",
-                "operations": [ACCESS_OPERATION],
-                "resources": [topic_of(thing, "+")],
-            }
-        }
-    }
-
-
-def _may_read(name: str, arns: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        SECRET_MANAGER: {
-            f"{name}:secrets:1": {
-                "policyDescription": "Reads the credentials of its cameras.",
-                "operations": ["aws.greengrass#GetSecretValue"],
-                "resources": list(arns),
-            }
-        }
-    }
 
 
 def _property(entry: dict[str, Any]) -> greengrass.CfnDeployment.ComponentDeploymentSpecificationProperty:

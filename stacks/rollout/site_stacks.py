@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import aws_cdk as cdk
+from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from fleet.devices import node_of
-from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
 from fleet.settings.site import Site
+from fleet.site_components import SiteSettings, site_settings
 from fleet.stack_placement import MAIN, place_of
 from fleet.wave_plan import waves_of
 from stacks.greengrass.component import Component
 from stacks.greengrass.deployment import SiteDeployment
+from stacks.greengrass.settings_objects import SettingsObjects
 from stacks.rollout.going_back import GoingBack, how_watched
 from stacks.rollout.removal import Removals, end_before
 
@@ -23,30 +24,35 @@ from stacks.rollout.removal import Removals, end_before
 class SiteStacks:
     """Makes stacks as sites need them, where `fleet/stack_placement.py` places the sites."""
 
-    def __init__(self, main: cdk.Stack, *, fleet: Fleet, **stack: Any) -> None:
+    def __init__(self, main: cdk.Stack, *, fleet: Fleet, bucket: s3.IBucket, **stack: Any) -> None:
         """Begin with `main`, the stack of the variant; `stack` is what further ones are made with."""
         self._main = main
         self._fleet = fleet
-        self._logs = fleet.cores.logs
-        # Our IoT policy lets them (stacks/greengrass/core_role.py); another one may or may not.
-        self._fetches_large = fleet.aws.token_exchange_role is None
+        self._bucket = bucket
         self._arguments = stack
         self._stacks = {MAIN: main}
 
-    def deploy(self, name: str, site: Site, component: Component) -> SiteDeployment:
-        """The deployment of a site, in its stack."""
-        place = place_of(name, site, self._fleet.aws.site_stacks)
+    def deploy(self, sites: Mapping[str, Site], component: Component) -> dict[str, SiteDeployment]:
+        """The deployment of each of the sites, in its stack."""
+        places = {name: place_of(name, site, self._fleet.aws.site_stacks) for name, site in sites.items()}
+        settings = {name: site_settings(self._fleet, name) for name in sites}
+        deployed = {name: self._deploy(name, places[name], settings[name], component) for name in sites}
+        for place, stack in self._stacks.items():
+            large = [name for name in sites if places[name] == place and settings[name].pieces is None]
+            if large:
+                self._put_objects(stack, {name: settings[name] for name in large}, deployed)
+        return deployed
+
+    def _deploy(self, name: str, place: str, settings: SiteSettings, component: Component) -> SiteDeployment:
         stack = self._stacks.get(place) or self._new_stack(place)
         deployed = SiteDeployment(
             stack,
             f"Site-{name}",
             name=name,
-            site=site,
-            node=node_of(self._fleet, name, secrets=_secrets(stack)),
+            fleet=self._fleet,
+            settings=settings,
             component=component,
-            names=names_of(self._fleet),
-            logs=self._logs,
-            fetches_large=self._fetches_large,
+            bucket_name=self._bucket.bucket_name,
         )
         if place == MAIN:
             # Not in the others: there is room for more sites than for CloudFormation's 200 outputs.
@@ -54,9 +60,28 @@ class SiteStacks:
                 stack,
                 f"Deployment{''.join(part.capitalize() for part in name.split('-'))}",
                 value=deployed.deployment.attr_deployment_id,
-                description=f"Deployment of site {name} to {site.target}.",
+                description=f"Deployment of site {name} to {self._fleet.sites[name].target}.",
             )
         return deployed
+
+    def _put_objects(
+        self,
+        stack: cdk.Stack,
+        settings: Mapping[str, SiteSettings],
+        deployed: Mapping[str, SiteDeployment],
+    ) -> None:
+        """Settings that fit into no deployment, ahead of the deployments that name them."""
+        variant = self._fleet.sites[next(iter(settings))].variant
+        objects = SettingsObjects(
+            stack,
+            "Settings",
+            settings=[each.packed for each in settings.values()],
+            variant=variant,
+            bucket=self._bucket,
+            key=self._fleet.aws.artifact_key,
+        )
+        for name in settings:
+            deployed[name].deployment.node.add_dependency(objects.resource)
 
     def remove_with_stack(
         self, sites: Mapping[str, Site], deployments: Mapping[str, SiteDeployment]
@@ -107,13 +132,3 @@ class SiteStacks:
         stack = cdk.Stack(scope, f"{self._main.stack_name}-Sites-{place}", **self._arguments)
         self._stacks[place] = stack
         return stack
-
-
-def _secrets(stack: cdk.Stack) -> str:
-    """How the ARN of a secret begins, wherever `stack` is deployed to."""
-    return stack.format_arn(
-        service="secretsmanager",
-        resource="secret",
-        resource_name="",
-        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-    )

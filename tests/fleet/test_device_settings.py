@@ -17,7 +17,6 @@ from fleet.devices import devices_of, node_of
 from fleet.load import load_fleet
 from fleet.settings.fleet import Fleet
 
-SECRETS = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
 CAMERA = '{id: gate, uri: "rtsp://h/1"}'
 CLEARBLADE = f"provider: clearblade, secret: {ACCOUNT_SECRET}"
 
@@ -52,7 +51,7 @@ def test_devices_are_named_by_site_and_camera_or_as_the_site_says(fleet: Fleet) 
 
 
 def test_node_gets_registry_devices_and_where_their_keys_are(fleet: Fleet) -> None:
-    node = node_of(fleet, "gate", secrets=SECRETS)
+    node = node_of(fleet, "gate")
     assert node["cloud_iot"] == {
         "project": "our-project",
         "region": "europe-west1",
@@ -61,14 +60,14 @@ def test_node_gets_registry_devices_and_where_their_keys_are(fleet: Fleet) -> No
         "token_s": 1800,
     }
     assert [camera["device"] for camera in node["cameras"]] == [
-        {"id": "gate-gate", "key": {"secret": f"{SECRETS}edgecam/devices/gate-core/gate/key"}},
-        {"id": "front-bell", "key": {"secret": f"{SECRETS}edgecam/devices/gate-core/bell/key"}},
+        {"id": "gate-gate", "key": {"secret": "edgecam/devices/gate-core/gate/key"}},
+        {"id": "front-bell", "key": {"secret": "edgecam/devices/gate-core/bell/key"}},
     ]
     assert validate(NodeConfig, node).cameras[1].device_id == "front-bell"
 
 
 def test_node_without_devices_gets_no_registry(fleet: Fleet) -> None:
-    assert node_of(fleet, "lobby", secrets=SECRETS) == fleet.sites["lobby"].node
+    assert node_of(fleet, "lobby") == fleet.sites["lobby"].node
 
 
 def test_every_setting_of_the_bridge_reaches_the_node(write_fleet: Write) -> None:
@@ -76,7 +75,7 @@ def test_every_setting_of_the_bridge_reaches_the_node(write_fleet: Write) -> Non
         "host: bridge.example.com, port: 443, ca_file: /etc/ca.pem, token_s: 60, every_s: 5, payload: word"
     )
     fleet = load_fleet(write_fleet(fleet_of(site(), f"{CLEARBLADE}, {settings}")))
-    cloud_iot = validate(NodeConfig, node_of(fleet, "gate", secrets=SECRETS)).cloud_iot
+    cloud_iot = validate(NodeConfig, node_of(fleet, "gate")).cloud_iot
     assert cloud_iot is not None
     assert cloud_iot.model_dump(mode="json", exclude={"project", "region", "registry"}) == {
         "host": "bridge.example.com",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fleets import FLEET, SECRET
 
+from edgecam.launch.settings import expanded
 from fleet.command.__main__ import main
 from sandbox.core import recipe as core
 
@@ -58,8 +59,10 @@ def test_recipe_is_what_a_core_reads_with_the_settings_of_the_site(
     found = core.read(recipe, attributes)
     assert (found.name, found.artifacts) == (COMPONENT, ())
     assert Path(path).name == f"{found.name}-{found.version}.json"
-    assert found.defaults["node"]["cameras"][0]["credentials"] == {"secret": SECRET}
-    assert found.defaults["docker"] == {"root": False, "memory": "512m"}
+    word = "".join(found.defaults["settings"].values())
+    environment = expanded({"EDGECAM_SETTINGS": word})
+    assert json.loads(environment["EDGECAM_NODE"])["cameras"][0]["credentials"] == {"secret": SECRET}
+    assert json.loads(environment["EDGECAM_DOCKER"]) == {"memory": "512m"}
     # Of the recipe and of the deployment, beside each other.
     assert found.defaults["accessControl"].keys() == {
         "aws.greengrass.ipc.mqttproxy",

@@ -199,7 +199,7 @@ def test_text_that_is_evaluated_is_the_same_whatever_is_configured(image: TestIm
         variables = [f"--env={name}={value}" for name, value in configured.items()]
         return docker("run", "--rm", *variables, image.name, "edgecam", "start-script")
 
-    assert printed() == printed(EDGECAM_NODE="$(reboot)", EDGECAM_COMMAND=";reboot")
+    assert printed() == printed(EDGECAM_SETTINGS="$(reboot);reboot")
 
 
 def test_start_never_asks_the_internet_for_an_image() -> None:

@@ -36,7 +36,7 @@ TOP_LEVEL = {
 }
 STEPS = {"install", "run", "shutdown"}
 STEP = {"Script", "Setenv", "Timeout", "RequiresPrivilege"}
-VARIABLE = re.compile(r"\{(artifacts:path|configuration:(/[a-z_]+))\}")
+VARIABLE = re.compile(r"\{(artifacts:path|configuration:(/[a-z_]+/[0-9]))\}")
 MAX_LITE_RECIPE_BYTES = 8_196  # of nucleus lite 2.6.0, as a file
 MAX_LITE_ENCODED_BYTES = 16_384  # of the same, as the service sends it
 MAX_LITE_INSTALL_S = 300  # however long the recipe says
@@ -147,7 +147,9 @@ def test_each_pointer_has_a_default_so_that_the_component_starts(recipe: dict[st
     defaults = recipe["ComponentConfiguration"]["DefaultConfiguration"]
     values = recipe["Manifests"][0]["Lifecycle"]["Setenv"].values()
     pointers = {match[2] for value in values for match in VARIABLE.finditer(value) if match[2]}
-    assert pointers == {f"/{key}" for key in defaults} - {"/accessControl"}  # which the nucleus itself reads
+    assert pointers == {f"/settings/{piece}" for piece in defaults["settings"]}
+    assert defaults.keys() == {"settings", "accessControl"}  # of which the nucleus itself reads the latter
+    assert set(defaults["settings"].values()) == {""}
 
 
 @pytest.mark.parametrize("thing", ["gate-core", "Core_7:a", "c" * 128])

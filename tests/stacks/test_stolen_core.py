@@ -209,7 +209,7 @@ SHARED = {
     "greengrass:GetDeploymentConfiguration": "a deployment's document by its random id; no passwords in it",
     "greengrass:ListThingGroupsForCoreDevice": "names of the thing groups of a core",
     "iot:AssumeRoleWithCertificate": "the role of all cores, in its own name only",
-    "s3:GetBucketLocation, s3:GetObject": "the images and nothing else in the artifact bucket",
+    "s3:GetBucketLocation, s3:GetObject": "images, and a site's settings by their hash; no passwords in them",
     "ecr:GetAuthorizationToken": "a login to the account's registry, without a right by itself",
     "ecr:BatchGetImage, ecr:GetDownloadUrlForLayer": "the images in edgecam's repository",
     "logs:CreateLogStream, logs:DescribeLogStreams, logs:PutLogEvents": (

@@ -132,7 +132,10 @@ def _asked(stored: SettingsObject, region: str, endpoint: str | None) -> Any:
         if credentials is None:
             raise StoreUnavailable(f"{stored.uri}: expected the core's AWS credentials, found none")
         S3SigV4Auth(credentials.get_frozen_credentials(), "s3", region).add_auth(request)
-        session = URLLib3Session(timeout=_TIMEOUTS_S, proxies=get_environ_proxies(url))
+        proxies = get_environ_proxies(url)
+        if "all" in proxies:  # which botocore knows nothing of, and curl does
+            proxies.setdefault(url.partition(":")[0], proxies["all"])
+        session = URLLib3Session(timeout=_TIMEOUTS_S, proxies=proxies)
         return session.send(request.prepare())
     except (BotoCoreError, OSError) as error:
         raise StoreUnavailable(f"{stored.uri}: {SECRETS.shown(str(error))}") from error
@@ -157,5 +160,5 @@ def _content(response: Any, stored: SettingsObject) -> bytes:
     raise StoreRefused(
         f"{answer}; expected settings that the core may read, found none: deploy the site again, which puts "
         f"them there, and grant s3:GetObject on arn:aws:s3:::{stored.bucket}/{folder}/* to the core's role "
-        "(and kms:Decrypt, where the bucket has a key of its own)"
+        "(and name the KMS key in aws.artifact_key, where the bucket has one of yours)"
     )

@@ -139,8 +139,7 @@ start_node() {
     return 0
   }
   # sh cannot read JSON; the program in the image can, and says what is wrong with it.
-  plan=$(docker run $short --network none ${settings:+"$settings"} --env EDGECAM_SETTINGS --env EDGECAM_NODE \
-    --env EDGECAM_DATA_DIR --env EDGECAM_DOCKER --env EDGECAM_ENTRYPOINT --env EDGECAM_COMMAND \
+  plan=$(docker run $short --network none ${settings:+"$settings"} --env EDGECAM_SETTINGS \
     "$EDGECAM_IMAGE" edgecam launch-plan) || {
     end_unless_docker_is_away $?
     return 0

@@ -209,16 +209,19 @@ def proxy() -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
 def test_settings_come_through_the_proxy_of_the_nucleus(
     store: Store,
     environment: dict[str, str],
     tmp_path: Path,
     proxy: str,
     monkeypatch: pytest.MonkeyPatch,
+    variable: str,
 ) -> None:
-    for name in ("no_proxy", "NO_PROXY"):
+    for name in ("no_proxy", "NO_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv(variable, proxy)
+    _Proxy.asked.clear()
     environment["EDGECAM_SETTINGS"] = name = store(settings("lobby"))
     fetch_settings(tmp_path, environment)
     assert [asked for asked in _Proxy.asked if name.removeprefix("s3://") in asked] == _Proxy.asked != []

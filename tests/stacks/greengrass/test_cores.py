@@ -16,6 +16,7 @@ from syrupy.assertion import SnapshotAssertion
 from fleet.load import load_fleet
 from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
+from fleet.site_components import LOG_FORWARDER, LOG_MANAGER, components_of
 
 LOG_GROUPS = [
     "/aws/greengrass/UserComponent/<AWS::Region>/com.edgecam.frame-grabber",
@@ -155,8 +156,6 @@ def test_function_may_make_and_limit_these_log_groups_only(template: dict[str, A
 
 
 def test_logs_are_uploaded_by_what_each_nucleus_has(synthesize: Synthesize) -> None:
-    from stacks.greengrass.core_logs import LOG_FORWARDER, LOG_MANAGER  # takes seconds, for the CDK
-
     deployed = {
         deployment["DeploymentName"]: deployment["Components"]
         for stack in ("EdgecamFrameGrabber", "EdgecamGcsUploader")
@@ -175,16 +174,11 @@ def test_logs_are_uploaded_by_what_each_nucleus_has(synthesize: Synthesize) -> N
 
 
 def test_log_manager_of_a_site_stays_as_the_site_says(write_fleet: Any) -> None:
-    from stacks.greengrass.core_logs import LOG_MANAGER  # takes seconds, for the CDK
-    from stacks.greengrass.deployment import components_of
-
     theirs = f"components: {{{LOG_MANAGER}: 2.3.7}}"
     fleet = fleet_of(
         write_fleet, WATCHED_SITES.replace("thing: dock-core", f"thing: dock-core\n    {theirs}")
     )
-    components = components_of(
-        fleet.sites["dock"], fleet.sites["dock"].node, names_of(fleet), "1.0.0", fleet.cores.logs
-    )
+    components = components_of(fleet.sites["dock"], {}, names_of(fleet), "1.0.0", fleet.cores.logs)
     assert components[LOG_MANAGER] == {"version": "2.3.7", "merge": {}}
 
 

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from fleets import FLEET, SECRET, Synthesize, Templates, flat
+from fleets import EXISTING, FLEET, SECRET, Synthesize, Templates, flat, of_type, settings_in
+from granted_rights import rights
 
 from edgecam.brokers.topics import ACCESS_OPERATION, ACCESS_SERVICE, topic_of
 from sandbox.core.access_control import allows
 from sandbox.core.configuration import resolve
-from stacks.greengrass.recipe import Recipe
+from sandbox.core.interpolation import Variables
+from stacks.greengrass.recipe import Artifact, Recipe
 
 STACK = "EdgecamFrameGrabber"
 COMPONENT = "com.edgecam.frame-grabber"
@@ -55,12 +59,34 @@ def test_configuration_is_reset_before_the_sites_own_is_merged(templates: Templa
 
 
 def test_merged_configuration_is_what_the_recipe_hands_to_the_node(templates: Templates) -> None:
-    assert merged(deployments(templates)["edgecam yard"]) == {
+    found = deployments(templates)["edgecam yard"]
+    assert settings_in(found) == {
         "data_dir": "/dev/shm/edgecam",
         "node": {
             "cameras": [{"id": "yard", "uri": "rtsp://192.0.2.30/1", "credentials": {"secret": SECRET}}]
         },
     }
+    assert merged(found).keys() == {"settings"}
+
+
+def test_recipe_joins_the_pieces_that_a_deployment_merges(templates: Templates) -> None:
+    update = deployments(templates)["edgecam yard"]["Components"][COMPONENT]["ConfigurationUpdate"]
+    former = {"settings": dict.fromkeys("0123", "left over"), "node": {"cameras": []}}
+    on_the_core = resolve(rendered_defaults(), former, update["Reset"], json.loads(update["Merge"]))
+    assert on_the_core["settings"] == merged(deployments(templates)["edgecam yard"])["settings"]
+    assert "node" not in on_the_core
+    setenv = rendered()["Manifests"][0]["Lifecycle"]["Setenv"]
+    variables = Variables(
+        configuration=on_the_core, artifacts=Path(), work=Path(), root=Path(), thing_name="core"
+    )
+    word = variables.interpolate(setenv["EDGECAM_SETTINGS"], "Setenv")
+    assert word == "".join(on_the_core["settings"].values())
+
+
+def test_settings_stand_readable_in_the_template(templates: Templates) -> None:
+    for resource in templates[STACK]["Resources"].values():
+        if resource["Type"] == "AWS::GreengrassV2::Deployment":
+            assert resource["Metadata"]["edgecam:settings"] == settings_in(resource["Properties"])
 
 
 def test_docker_options_entrypoint_and_command_are_merged_as_typed(synthesize: Synthesize) -> None:
@@ -68,7 +94,7 @@ def test_docker_options_entrypoint_and_command_are_merged_as_typed(synthesize: S
         'sites: {a: {thing: c, cameras: [{id: a, uri: "test://"}], docker: {memory: 1g, root: true}, '
         "entrypoint: gst-launch-1.0, command: ['videotestsrc', '!', 'capsfilter caps=\"video/x-raw, a=$B\"']}}"
     )
-    configuration = merged(deployments(templates)["edgecam a"])
+    configuration = settings_in(deployments(templates)["edgecam a"])
     assert configuration["docker"] == {"root": True, "memory": "1g"}
     assert configuration["entrypoint"] == "gst-launch-1.0"
     assert configuration["command"] == ["videotestsrc", "!", 'capsfilter caps="video/x-raw, a=$B"']
@@ -96,7 +122,7 @@ def test_secret_whose_random_characters_are_not_known_is_none_of_the_secret_mana
     )
     deployment = deployments(templates)["edgecam a"]
     assert list(deployment["Components"]) == [COMPONENT]
-    assert merged(deployment)["node"]["cameras"][0]["credentials"] == {"secret": secret}
+    assert settings_in(deployment)["node"]["cameras"][0]["credentials"] == {"secret": secret}
 
 
 @pytest.mark.parametrize("site", ["lobby", "yard"])
@@ -106,12 +132,17 @@ def test_site_without_secrets_or_on_lite_gets_no_secret_manager(templates: Templ
     assert "accessControl" not in merged(deployment)
 
 
+def rendered() -> dict[str, Any]:
+    """The recipe, as the service keeps it."""
+    image = Artifact(architecture="amd64", image="edgecam/frame-grabber:1", key="a.tar.gz", content_hash="")
+    recipe = Recipe(variant="frame-grabber", name=COMPONENT, artifacts=[image])
+    found: dict[str, Any] = json.loads(recipe.render(version="1.0.0", bucket="b"))
+    return found
+
+
 def rendered_defaults() -> dict[str, Any]:
-    """The recipe's default configuration, as the service keeps it."""
-    recipe = json.loads(
-        Recipe(variant="frame-grabber", name=COMPONENT, artifacts=[]).render(version="1.0.0", bucket="b")
-    )
-    defaults: dict[str, Any] = recipe["ComponentConfiguration"]["DefaultConfiguration"]
+    """Its default configuration."""
+    defaults: dict[str, Any] = rendered()["ComponentConfiguration"]["DefaultConfiguration"]
     return defaults
 
 
@@ -236,10 +267,10 @@ def test_deployments_wait_for_the_component_version(templates: Templates) -> Non
 @pytest.mark.parametrize(
     ("target", "cameras", "role", "warns"),
     [
-        ("thing", 90, "aws: {token_exchange_role: OurRole}", True),
+        ("thing", 60, "aws: {token_exchange_role: OurRole}", True),
         ("thing", 3, "aws: {token_exchange_role: OurRole}", False),
-        ("thing_group", 90, "aws: {token_exchange_role: OurRole}", False),
-        ("thing", 90, "", False),
+        ("thing_group", 60, "aws: {token_exchange_role: OurRole}", False),
+        ("thing", 60, "", False),
     ],
 )
 def test_large_deployment_is_warned_about_where_the_cores_have_an_iot_policy_of_their_own(
@@ -252,7 +283,7 @@ def test_large_deployment_is_warned_about_where_the_cores_have_an_iot_policy_of_
     from fleet.load import load_fleet
 
     listed = "".join(
-        f'\n      - {{id: camera-{number}, uri: "rtsp://192.0.2.1/a/long/path/to/a/stream/{number}?quality=best"}}'
+        f'\n      - {{id: camera-{number}, uri: "rtsp://h/{number}", credentials: {{secret: "{SECRET[:-6]}{number:06}"}}}}'
         for number in range(cameras)
     )
     app = cdk.App()
@@ -261,3 +292,79 @@ def test_large_deployment_is_warned_about_where_the_cores_have_an_iot_policy_of_
         "*", Match.string_like_regexp("sites.a: the deployment has .*GetDeploymentConfiguration")
     )
     assert bool(found) is warns
+
+
+LARGE = "".join(
+    f'\n      - {{id: camera-{number}, uri: "rtsp://192.0.2.1/{hashlib.sha256(str(number).encode()).hexdigest()}"}}'
+    for number in range(100)
+)
+LARGE_SITES = f"""
+sites:
+  small: {{thing: small-core, nucleus: lite, cameras: [{{id: a, uri: "test://"}}]}}
+  large:
+    thing: large-core
+    nucleus: lite
+    cameras:{LARGE}
+"""
+
+
+def test_settings_that_fit_into_no_deployment_are_an_object_that_is_there_before_it(
+    synthesize: Synthesize,
+) -> None:
+    resources = synthesize(LARGE_SITES)[STACK]["Resources"]
+    ((name, objects),) = [each for each in resources.items() if each[1]["Type"] == "Custom::EdgecamSettings"]
+    (digest,) = objects["Properties"]["Hashes"]
+    ids = logical_ids({STACK: {"Resources": resources}})
+    large, small = resources[ids["edgecam large"]], resources[ids["edgecam small"]]
+    update = large["Properties"]["Components"][COMPONENT]["ConfigurationUpdate"]
+    merge = json.loads(flat(update["Merge"]))
+    assert merge["settings"]["0"].startswith("s3://<")
+    assert merge["settings"]["0"].endswith(f"/frame-grabber/settings/{digest}")
+    assert [merge["settings"][piece] for piece in "123"] == ["", "", ""]
+    assert name in large["DependsOn"]
+    assert name not in small["DependsOn"]
+    assert len(large["Metadata"]["edgecam:settings"]["node"]["cameras"]) == 100
+
+
+def test_writer_of_settings_may_write_nothing_else(synthesize: Synthesize) -> None:
+    template = synthesize(LARGE_SITES)[STACK]
+    found = rights(template, "SettingsWriterRole")
+    actions = {action for granted in found for action in granted if not action.startswith("logs:")}
+    assert actions == {"s3:GetObject", "s3:ListBucket", "s3:PutObject"}
+    (written,) = found["s3:PutObject",]
+    assert written.endswith("/frame-grabber/settings/*")
+    (asset,) = found["s3:GetObject",]
+    assert asset.endswith(".json")
+    (listing,) = [
+        statement
+        for policy in of_type(template, "AWS::IAM::Policy")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement.get("Sid") == "SeeSettings"
+    ]
+    assert listing["Condition"] == {"StringEquals": {"s3:prefix": "frame-grabber/settings/"}}
+
+
+def test_sites_of_further_stacks_have_their_objects_beside_them(synthesize: Synthesize) -> None:
+    fleet = LARGE_SITES.replace("  large:\n", "  large:\n    stack: north\n")
+    templates = synthesize(fleet)
+    kinds = {
+        stack: {resource["Type"] for resource in template["Resources"].values()}
+        for stack, template in templates.items()
+    }
+    assert "Custom::EdgecamSettings" not in kinds[STACK]
+    assert "Custom::EdgecamSettings" in kinds[f"{STACK}-Sites-north"]
+
+
+def test_settings_go_into_an_existing_bucket_by_its_name(synthesize: Synthesize) -> None:
+    template = synthesize(LARGE_SITES + EXISTING)[STACK]
+    ((objects,),) = [of_type(template, "Custom::EdgecamSettings")]
+    assert objects["Bucket"] == "our-artifacts"
+    (written,) = rights(template, "SettingsWriterRole")["s3:PutObject",]
+    assert written == "arn:<AWS::Partition>:s3:::our-artifacts/frame-grabber/settings/*"
+
+
+def test_settings_are_written_with_the_users_own_key_where_the_bucket_has_one(synthesize: Synthesize) -> None:
+    key = "arn:aws:kms:eu-central-1:123456789012:key/12345678-1234-1234-1234-123456789012"
+    fleet = f"{LARGE_SITES}aws: {{artifact_bucket: our-artifacts, artifact_key: '{key}'}}\n"
+    found = rights(synthesize(fleet)[STACK], "SettingsWriterRole")
+    assert found["kms:Decrypt", "kms:GenerateDataKey"] == [key]

@@ -119,8 +119,8 @@ def test_recipe_that_would_be_too_large_is_refused(monkeypatch: pytest.MonkeyPat
 
 def test_recipe_whose_components_name_leaves_no_room_is_refused() -> None:
     both = recipe_of(artifact("amd64"), artifact("arm64"))
-    named = replace(both, name=f"{'com.acme.' * 20}frame-grabber")
+    named = replace(both, name=f"{'com.acme.' * 40}frame-grabber")
     with pytest.raises(
-        ValueError, match=r"all that nucleus lite takes, found 8\d{3}; choose a shorter aws.co"
+        ValueError, match=r"all that nucleus lite takes, found \d{4,5}; choose a shorter aws.co"
     ):
         named.check_size()

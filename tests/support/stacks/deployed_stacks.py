@@ -116,13 +116,12 @@ def _upload(s3: Any, assembly: Path, name: str) -> None:
     for file in files.values():
         source = file["source"]
         (destination,) = file["destinations"].values()
-        if source.get("packaging") == "zip":
-            s3.put_object(
-                Bucket=ASSETS, Key=destination["objectKey"], Body=_zipped(assembly / source["path"])
-            )
-        elif "executable" in source:
-            # Images and packed functions, which take minutes to make: these stacks run none of them.
-            s3.put_object(Bucket=ASSETS, Key=destination["objectKey"], Body=b"made by a program")
+        # Images and packed functions, which take minutes to make: these stacks run none of them.
+        content = b"made by a program"
+        if "path" in source:
+            path = assembly / source["path"]
+            content = _zipped(path) if source["packaging"] == "zip" else path.read_bytes()
+        s3.put_object(Bucket=ASSETS, Key=destination["objectKey"], Body=content)
 
 
 def _zipped(folder: Path) -> bytes:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from edgecam.launch.settings import unpacked
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -143,3 +147,10 @@ def flat(value: Any) -> str:
         return str(arguments)
     text = arguments if isinstance(arguments, str) else flat(arguments)
     return f"<{re.sub(r'[0-9A-F]{8}', '', text)}>"
+
+
+def settings_in(deployment: dict[str, Any], component: str = "com.edgecam.frame-grabber") -> dict[str, Any]:
+    """What the core of a deployment reads of the settings in it; its properties are given."""
+    merge = json.loads(deployment["Components"][component]["ConfigurationUpdate"]["Merge"])
+    word = "".join(merge["settings"].values())
+    return unpacked(base64.urlsafe_b64decode(word + "=" * (-len(word) % 4)))

@@ -9,9 +9,10 @@ MASKS = (
     (r"\b[0-9a-f]{64}\b", "<content hash>"),
     (r"(?:(?<=frame-grabber[:/])|(?<=gcs-uploader[:/]))[0-9a-f]{12}\b", "<tag>"),
     (r"(?<=path}/)[0-9a-f]{12}\b", "<tag>"),
+    (r'(?<="[0-3]":")[A-Za-z0-9_-]+', "<settings>"),
     (r"\b1\.\d{1,6}\.\d{1,6}\b(?=\\?\"|$)", "<version>"),
 )
-"""What changes with the program's content: a snapshot is about the rest."""
+"""What changes with the program's content, and what nobody can read: a snapshot is about the rest."""
 
 
 def masked(value: Any) -> Any:
