@@ -103,6 +103,7 @@ class RolloutStack:
     def _template(self, version: str, waves: Sequence[str]) -> dict[str, Any]:
         # Imported here: it takes seconds, and the other tests of this folder do without.
         import aws_cdk as cdk
+        from aws_cdk import aws_s3 as s3
 
         from fleet.settings.fleet import Fleet
         from stacks.rollout.site_stacks import SiteStacks
@@ -124,8 +125,9 @@ class RolloutStack:
         # The version is registered already: what registers it is not what this is about.
         there = cdk.CfnWaitConditionHandle(stack, "There")
         component: Any = SimpleNamespace(name=self._component, version=version, resource=there)
-        sites = SiteStacks(stack, fleet=fleet)
-        deployments = {name: sites.deploy(name, site, component) for name, site in fleet.sites.items()}
+        bucket = s3.Bucket.from_bucket_name(stack, "Artifacts", "artifacts")
+        sites = SiteStacks(stack, fleet=fleet, bucket=bucket)
+        deployments = sites.deploy(fleet.sites, component)
         removing = sites.remove_with_stack(fleet.sites, deployments)
         sites.go_back(fleet.sites, deployments, removing)
         if fleet.waves:
