@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import lite_sites
 import pytest
 from deployed_system import (
     container_is_there,
@@ -22,6 +25,7 @@ from deployed_system import (
     versions,
     wait_for_width,
 )
+from docker_relay import DockerRelay
 
 from container.image.inputs import (
     FRAME_GRABBER,
@@ -36,10 +40,11 @@ from sandbox.checks import frame_files as pictures
 from sandbox.checks import secret_leaks
 from sandbox.checks.recordings import RecordingChecks
 from sandbox.checks.states import StatusChecks
+from sandbox.core.characters import LITE_NEWEST, LITE_RELEASE, SHELLS, Character, character
 from sandbox.deploy import STACK
 from sandbox.errors import DeployError
 from sandbox.ports import free_port
-from sandbox.settings import Settings
+from sandbox.settings import CoreSpec, Settings
 from sandbox.system import System
 
 
@@ -85,6 +90,7 @@ def system(docker_engine: str, tmp_path_factory: pytest.TempPathFactory, tree: P
             running.start_core(core)
         for core in settings.cores:
             settle(running, core)
+        until(lambda: container_is_there(running), "the container runs", running)
         yield running
     finally:
         left = running.stop()
@@ -270,3 +276,103 @@ def test_sigterm_to_the_core_leaves_no_container(system: System) -> None:
     system.start_core()
     until(lambda: container_is_there(system), "the container runs again", system)
     wait_for_width(system, "lobby", 1920)
+
+
+# With Nucleus Lite in the classic one's place: the same things, the same app, newer deployments.
+
+LITE = character(LITE_RELEASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lite:
+    """Both cores with Nucleus Lite, and the sites that are deployed beside theirs."""
+
+    grabber: CoreSpec
+    recorder: CoreSpec
+    sites: str
+
+
+@pytest.fixture(scope="module")
+def lite(system: System, tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lite]:
+    """Cores with a disk of their own; afterwards the classic ones run again."""
+    grabber, recorder = (
+        replace(core, root=core.root.with_name(f"{core.root.name}-lite")) for core in system.settings.cores
+    )
+    sites = lite_sites.as_yaml(free_port(), tmp_path_factory.mktemp("frames"))
+    replace_cores(system, (grabber, recorder), LITE)
+    # Other deployments, since a core is asked for what it has not done yet. The stacks wait for cores.
+    system.deploy(project=tree, lobby_width="640", chunk_s=5, more_sites=sites)
+    for core in (grabber, recorder):
+        settle(system, core)
+    yield Lite(grabber=grabber, recorder=recorder, sites=sites)
+    replace_cores(system, system.settings.cores, Character())
+    system.deploy(project=tree)
+    for core in system.settings.cores:
+        settle(system, core)
+
+
+def replace_cores(system: System, cores: Iterable[CoreSpec], played: Character) -> None:
+    """Let other cores run in the place of those that do, with the same things."""
+    for core in cores:
+        system.stop_core(core)
+        system.start_core(core, played)
+
+
+def test_lite_runs_both_variants(system: System, lite: Lite) -> None:
+    assert lite
+    wait_for_width(system, "lobby", 640)
+    wait_for_width(system, "yard", 1280)
+    RecordingChecks(system).arrive()
+    StatusChecks(system).aws()
+
+
+def test_lite_takes_another_configuration(system: System, lite: Lite, tree: Path) -> None:
+    system.deploy(project=tree, stacks=(STACK,), lobby_width="320", more_sites=lite.sites)
+    settle(system, lite.grabber)
+    wait_for_width(system, "lobby", 320)
+
+
+def test_lite_runs_what_is_deployed_after_a_reboot_for_which_docker_is_late(
+    system: System, lite: Lite
+) -> None:
+    before = system.execution(lite.grabber)
+    (journal,) = (lite.grabber.root / "logs").glob("*.frame-grabber.log")
+    assert system.stop_core(lite.grabber)
+    assert not container_is_there(system)
+    written = journal.stat().st_size
+    with DockerRelay() as relay:
+        relay.leave()
+        core = system.start_core(lite.grabber, LITE, docker=relay.address)
+        until(lambda: "Waiting for Docker" in journal.read_text()[written:], "Docker is missed", system)
+        # Three ends take Lite four seconds, and then it starts nothing for an hour.
+        time.sleep(8)
+        relay.return_()
+        until(lambda: container_is_there(system), "the container runs", system)
+        wait_for_width(system, "yard", 1280)
+        assert "ended with" not in core.log.read_text()
+        assert system.execution(lite.grabber) == before
+        system.stop_core(lite.grabber)
+    system.start_core(lite.grabber, LITE)
+
+
+@pytest.mark.parametrize(
+    ("site", "nucleus", "shell"),
+    [
+        *((site, LITE_RELEASE, shell) for site in lite_sites.SITES for shell in sorted(SHELLS)),
+        ("texts", LITE_NEWEST, "dash"),
+    ],
+)
+def test_site_arrives_byte_for_byte_and_nothing_of_it_is_run(
+    system: System, lite: Lite, site: str, nucleus: str, shell: str
+) -> None:
+    core = lite_sites.new_core(system, site)
+    system.stop_core(lite.grabber)
+    system.start_core(core, character(nucleus, shell))
+    try:
+        settle(system, core)
+        found = until(lambda: lite_sites.cameras_within(core.container), "the site's node runs", system)
+        assert lite_sites.uris(found) == lite_sites.uris(lite_sites.SITES[site])
+        assert [path for path in core.root.rglob(f"*{lite_sites.RAN}*") if path.is_file()] == []
+    finally:
+        system.stop_core(core)
+        system.start_core(lite.grabber, LITE)
