@@ -23,10 +23,10 @@ EVIL = (
     "rtsp://h/s?a=1&b=2;touch run",
     "rtsp://h/a b'c\"d",
     "rtsp://h/$(touch run)`touch run`${HOME}",
-    "rtsp://h/{a,b}/[x]*?~#!%=\\",
+    "rtsp://h/{a,b}/[x]*~!=",
     "rtsp://h/äöü€😀",
     "file:///x;>run",
-    'pipeline:videotestsrc ! capsfilter caps="video/x-raw, width=320" ! x264enc | touch run',
+    'pipeline:videotestsrc ! capsfilter caps="video/x-raw, width=320" ! jpegenc name="a;touch run"',
 )
 NUCLEI = ("lite-2.6.0", "lite-newest", "classic")
 SHELLS = ("dash", "bash")
@@ -50,7 +50,20 @@ SITES = {
     "command": {
         "cameras": [{"id": "a", "uri": "test://"}],
         "entrypoint": "gst-launch-1.0",
-        "command": ["videotestsrc", "!", "a b", "$(touch run)", ";", "'", '"', "{a,b}", ""],
+        "command": [
+            "videotestsrc",
+            "!",
+            "a b",
+            "$(touch run)",
+            ";",
+            "'",
+            '"',
+            "{a,b}",
+            "",
+            "\\",
+            "a\nb",
+            "*?~#!%",
+        ],
     },
 }
 
