@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import aws_cdk as cdk
 from constructs import Construct
 
+from fleet.settings.rollout import Rollout
 from fleet.settings.site import Site
 from fleet.settings.target import GroupOfOne
 from stacks.greengrass.deployment import SiteDeployment
@@ -60,7 +61,11 @@ class GoingBack(Construct):
             properties={
                 "FailsStack": str(fails_stack).lower(),
                 "Sites": [
-                    {**property_of(name, deployments[name]), "Watched": watched[name]}
+                    {
+                        **property_of(name, deployments[name]),
+                        "Watched": watched[name],
+                        **({} if watched[name] == "no" else _rate_of(members[name].rollout)),
+                    }
                     for name in sorted(members)
                 ],
             },
@@ -80,3 +85,9 @@ def how_watched(site: Site) -> str:
     if site.nucleus != "lite" or site.rollout.failure_handling != "rollback":
         return "no"
     return "first-failure" if isinstance(site.target, GroupOfOne) or not site.rollout.abort else "abort"
+
+
+def _rate_of(rollout: Rollout) -> dict[str, str]:
+    """How many cores the rollout reaches a minute, at first where it speeds up; nothing without a rate."""
+    rate = rollout.exponential.base_per_minute if rollout.exponential else rollout.per_minute
+    return {} if rate is None else {"PerMinute": str(rate)}

@@ -7,7 +7,7 @@ exactly those that matter here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,12 +52,21 @@ def described(failed: Mapping[str, CoreState]) -> str:
 class Cores:
     """The cores of one deployment; each is asked until it has ended."""
 
-    def __init__(self, greengrass: Any, iot: Any, *, target_arn: str, deployment_id: str) -> None:
-        """Ask with the clients `greengrass` (version 2) and `iot`."""
+    def __init__(
+        self,
+        greengrass: Any,
+        iot: Any,
+        *,
+        target_arn: str,
+        deployment_id: str,
+        before_each: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Ask with the clients `greengrass` (version 2) and `iot`; `before_each` core may raise."""
         self._greengrass = greengrass
         self._iot = iot
         self._kind, _, self._name = target_arn.rpartition(":")[2].partition("/")
         self._deployment_id = deployment_id
+        self._before_each = before_each
         self._ended: dict[str, CoreState] = {}
 
     def states(self) -> Mapping[str, CoreState]:
@@ -78,6 +87,7 @@ class Cores:
 
     def _ask(self, name: str) -> CoreState | None:
         """The state on one core; None when the thing is no core (yet)."""
+        self._before_each()
         pages = self._greengrass.get_paginator("list_effective_deployments").paginate(
             coreDeviceThingName=name
         )

@@ -4,14 +4,15 @@
   the document again that it had before, under a name that says core and reason; so does a group whose rollout
   was aborted, where `rollout.abort` says how many may fail. With `FailsStack` the request fails then, and
   CloudFormation rolls back the other sites of the stack; else the attribute says which sites went back.
-- A core that is away is waited for no longer than it takes a core that is there to begin: the request
-  succeeds without it.
+- A core that is away is waited for no longer than it takes one that is there to begin, which is later in a
+  rollout with a rate: the request succeeds without it.
 - A site that had no deployment before has nothing to go back to: it is not watched, and fails nothing.
 - An Update of a rollback waits for nothing and never fails: rollback.py.
 - Delete: deployments made by going back, which are in no template, go.
 
 Properties: FailsStack, Sites (a list of Name, TargetArn, DeploymentId, and Watched: `no` for sites that only
-go back with the stack, `first-failure`, or `abort`). Attribute: GoneBack.
+go back with the stack, `first-failure`, or `abort`; and PerMinute, how many cores a rollout with a rate
+reaches a minute). Attribute: GoneBack, also of sites that went back in an earlier request.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..cloudformation import CloudFormationResponse, Event, RequestFailed
-from .core_states import WAITING, Cores, CoreState, described, failed_of
+from .core_states import WAITING, CoreState, described, failed_of
 from .revisions import before
-from .rollback import Site, changed_sites, end_or_return, fallback_id, go_back
+from .rollback import Site, changed_sites, end_or_return, fallback_id, go_back, still_back
 from .waiting import Surroundings, respond_in_time, wait_until
 
 BEGIN_S = 120.0
@@ -45,7 +46,7 @@ def handler(event: Event, context: Any) -> None:
 def apply(event: Event, around: Surroundings) -> CloudFormationResponse:
     """Do what CloudFormation asks for."""
     ended = end_or_return(event, around.greengrass, _ID)
-    gone: dict[str, str] = {} if ended else _watch(event, around)
+    gone = _still_back(event, around) if ended else _watch(event, around)
     said = "; ".join(f"site {name}: {reason}" for name, reason in gone.items())
     return CloudFormationResponse(
         physical_id=_ID, attributes={"GoneBack": said[:_ATTRIBUTE_LENGTH] or "none"}
@@ -55,10 +56,10 @@ def apply(event: Event, around: Surroundings) -> CloudFormationResponse:
 class _Watched:
     """A site whose cores are watched."""
 
-    def __init__(self, site: Site, greengrass: Any, iot: Any) -> None:
+    def __init__(self, site: Site, around: Surroundings) -> None:
         self.site = site
-        self._greengrass = greengrass
-        self._cores = Cores(greengrass, iot, target_arn=site["TargetArn"], deployment_id=site["DeploymentId"])
+        self._greengrass = around.greengrass
+        self._cores = around.cores(site["TargetArn"], site["DeploymentId"])
 
     def look(self, waited_s: float) -> str | None:
         """Why the site has to go back, empty when there is nothing to watch any more; None otherwise."""
@@ -69,16 +70,19 @@ class _Watched:
         canceled = deployment["deploymentStatus"] == "CANCELED"
         if (failed := failed_of(states)) and (canceled or self.site["Watched"] == "first-failure"):
             return described(failed)
-        return "" if canceled or not _at_work(states, waited_s) else None
+        begin_s = BEGIN_S
+        if per_minute := self.site.get("PerMinute"):
+            begin_s += 60 * len(states) / float(per_minute)
+        return "" if canceled or not _at_work(states, waited_s, begin_s) else None
 
 
-def _at_work(states: Mapping[str, CoreState], waited_s: float) -> bool:
+def _at_work(states: Mapping[str, CoreState], waited_s: float, begin_s: float) -> bool:
     """Whether something more may come of these cores, or of a target that no core is known of yet."""
     if waited_s >= WORK_S:
         return False
     waiting = not states or any(state.status == WAITING for state in states.values())
     working = any(not state.ended and state.status != WAITING for state in states.values())
-    return working or (waiting and waited_s < BEGIN_S)
+    return working or (waiting and waited_s < begin_s)
 
 
 def _watch(event: Event, around: Surroundings) -> dict[str, str]:
@@ -88,17 +92,17 @@ def _watch(event: Event, around: Surroundings) -> dict[str, str]:
         RequestFailed: with `FailsStack`, for the first of them.
     """
     watched = [
-        _Watched(site, around.greengrass, around.iot)
+        _Watched(site, around)
         for site in changed_sites(event)
         if site["Watched"] != "no" and before(around.greengrass, site["TargetArn"], site["DeploymentId"])
     ]
-    gone: dict[str, str] = dict(event.get(_CARRIED, {}))
+    gone = dict(event[_CARRIED]) if _CARRIED in event else _still_back(event, around)
 
     def done(waited_s: float) -> bool:
-        nonlocal watched
-        looked = [(each, each.look(waited_s)) for each in watched]
-        watched = [each for each, reason in looked if reason is None]
-        for each, reason in looked:
+        for each in tuple(watched):
+            reason = each.look(waited_s)
+            if reason is not None:
+                watched.remove(each)
             if reason:
                 _take_back(each.site, reason, event, around, gone)
         return not watched
@@ -107,12 +111,23 @@ def _watch(event: Event, around: Surroundings) -> dict[str, str]:
     return gone
 
 
+def _still_back(event: Event, around: Surroundings) -> dict[str, str]:
+    """Sites that went back before this request and run a former version still; only an output says so."""
+    properties = event["ResourceProperties"]
+    if event["RequestType"] == "Delete" or properties["FailsStack"] == "true":
+        return {}
+    return still_back(properties["Sites"], event, around.greengrass)
+
+
 def _take_back(site: Site, reason: str, event: Event, around: Surroundings, gone: dict[str, str]) -> None:
     """Let a site go back; with `FailsStack` all sites that this request is about."""
-    if not go_back([site], event, around.greengrass, reason):
-        return  # logged, and nothing that a failing stack would improve
-    gone[site["Name"]] = reason
+    returned = go_back([site], event, around.greengrass, reason)
+    if not (returned.gone or returned.refused):
+        return  # somebody else's by now
+    gone[site["Name"]] = reason + returned.refusals
     if event["ResourceProperties"]["FailsStack"] == "true":
+        said = f"site {site['Name']}: {reason}"
         others = [each for each in changed_sites(event) if each is not site]
-        go_back(others, event, around.greengrass, f"site {site['Name']}: {reason}")
-        raise RequestFailed(f"site {site['Name']}: {reason}. Its cores have what they had before")
+        further = go_back(others, event, around.greengrass, said)
+        given = ". Its cores are given what they had before" if returned.gone else ""
+        raise RequestFailed(f"{said}{given}{returned.refusals}{further.refusals}")

@@ -35,14 +35,22 @@ def newest(greengrass: Any, target_arn: str) -> str | None:
 
 def before(greengrass: Any, target_arn: str, deployment_id: str) -> str | None:
     """The id of the deployment that the target obeyed before the named one; None when it had none."""
+    found = _newest_first(greengrass, target_arn)
+    since = next((each["creationTimestamp"] for each in found if each["deploymentId"] == deployment_id), None)
+    older = [each["deploymentId"] for each in found if since and each["creationTimestamp"] < since]
+    return older[0] if older else None
+
+
+def newest_but(greengrass: Any, target_arn: str, deployment_id: str | None) -> str | None:
+    """The id of the newest deployment of a target but for the named one, which may be gone by now."""
+    found = [each["deploymentId"] for each in _newest_first(greengrass, target_arn)]
+    return next((each for each in found if each != deployment_id), None)
+
+
+def _newest_first(greengrass: Any, target_arn: str) -> list[dict[str, Any]]:
     pages = greengrass.get_paginator("list_deployments").paginate(targetArn=target_arn, historyFilter="ALL")
     found = [entry for page in pages for entry in page["deployments"]]
-    since = next((each["creationTimestamp"] for each in found if each["deploymentId"] == deployment_id), None)
-    if since is None:
-        return None
-    older = [each for each in found if each["creationTimestamp"] < since]
-    newest_first = sorted(older, key=lambda each: each["creationTimestamp"], reverse=True)
-    return newest_first[0]["deploymentId"] if newest_first else None
+    return sorted(found, key=lambda each: each["creationTimestamp"], reverse=True)
 
 
 def deploy_again(

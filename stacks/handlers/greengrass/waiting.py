@@ -1,7 +1,8 @@
 """Waiting for cores in a custom resource, for longer than its function may run.
 
 In time the function calls itself again, and leaves the response to that call; `WaitingSince` in the event is
-when the wait began.
+when the wait began. A call that Lambda ends instead would be repeated with its own event, and wait from the
+beginning: so time is kept for a further round as long as the longest, and is looked at before each core.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from ..cloudformation import CloudFormationResponse, Event, ResponseDeferred, respond
+from ..cloudformation import CloudFormationResponse, Event, RequestFailed, ResponseDeferred, logger, respond
+from .core_states import Cores
 
 POLL_S = 3.0
 RESERVE_S = 30.0
 """Of the function's time, kept for a slow request and for the call that continues."""
+
+LONGEST_S = 3600.0
+"""As long as CloudFormation waits: nobody reads what a later call finds out."""
 
 _CLIENT = Config(retries={"mode": "adaptive", "max_attempts": 8})
 """Many cores are asked often: slower when Greengrass throttles."""
@@ -45,6 +50,24 @@ class Surroundings:
     iot: Any
     continue_later: Callable[[Event], None]
     clock: Clock = Clock()
+
+    def cores(self, target_arn: str, deployment_id: str) -> Cores:
+        """The cores of a deployment, asked for as long as there is time in this call."""
+        return Cores(
+            self.greengrass,
+            self.iot,
+            target_arn=target_arn,
+            deployment_id=deployment_id,
+            before_each=self._expect_time,
+        )
+
+    def _expect_time(self) -> None:
+        if self.clock.left_s() < RESERVE_S:
+            raise _OutOfTime
+
+
+class _OutOfTime(Exception):  # noqa: N818 - no error: another call goes on
+    """This call ends within a round."""
 
 
 Apply = Callable[[Event, Surroundings], CloudFormationResponse]
@@ -80,11 +103,20 @@ def wait_until(
 
     Raises:
         ResponseDeferred: another call goes on.
+        RequestFailed: the cores are too many to be asked at all.
     """
     clock = around.clock
-    since_s = event.get(_SINCE, clock.now_s())
-    while not done(clock.now_s() - since_s):
-        if clock.left_s() < RESERVE_S + POLL_S:
-            around.continue_later({**event, **carried, _SINCE: since_s})
-            raise ResponseDeferred
-        clock.sleep(POLL_S)
+    since_s, longest_s = event.get(_SINCE, clock.now_s()), 0.0
+    try:
+        while clock.left_s() >= RESERVE_S + POLL_S + 2 * longest_s:
+            began_s = clock.now_s()
+            if done(began_s - since_s):
+                return
+            longest_s = max(longest_s, clock.now_s() - began_s)
+            clock.sleep(POLL_S)
+    except _OutOfTime:
+        logger.info("not all cores could be asked in this call")
+    if clock.now_s() - since_s >= LONGEST_S:
+        raise RequestFailed(f"the cores could not be asked often enough within {LONGEST_S / 60:g} min")
+    around.continue_later({**event, **carried, _SINCE: since_s})
+    raise ResponseDeferred

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cloudformation import CloudFormationResponse, Event, RequestFailed
-from .core_states import SUCCEEDED, Cores, described, failed_of
+from .core_states import SUCCEEDED, described, failed_of
 from .rollback import Site, changed_sites, end_or_return, fallback_id, go_back
 from .waiting import Surroundings, respond_in_time, wait_until
 
@@ -47,21 +47,21 @@ def apply(event: Event, around: Surroundings) -> CloudFormationResponse:
     try:
         _wait(event, around)
     except RequestFailed as failure:
-        go_back(changed_sites(event), event, around.greengrass, str(failure))
-        raise
+        returned = go_back(changed_sites(event), event, around.greengrass, str(failure))
+        raise RequestFailed(f"{failure}{returned.refusals}") from failure
     return CloudFormationResponse(physical_id=_id(event))
 
 
 class _Awaited:
     """A site whose cores are awaited."""
 
-    def __init__(self, site: Site, event: Event, greengrass: Any, iot: Any) -> None:
+    def __init__(self, site: Site, event: Event, around: Surroundings) -> None:
         properties = event["ResourceProperties"]
         self._site = site
         self._place = f"wave {properties['Wave']}, site {site['Name']}"
         self._enough = Enough(percent=float(properties["Percent"]), at_least=int(properties["AtLeast"]))
-        self._greengrass = greengrass
-        self._cores = Cores(greengrass, iot, target_arn=site["TargetArn"], deployment_id=site["DeploymentId"])
+        self._greengrass = around.greengrass
+        self._cores = around.cores(site["TargetArn"], site["DeploymentId"])
 
     def missing(self) -> str | None:
         """What is still missing, as the end of a sentence; None when the site is done.
@@ -97,7 +97,7 @@ class _Awaited:
 
 def _wait(event: Event, around: Surroundings) -> None:
     within_min = float(event["ResourceProperties"]["WithinMin"])
-    awaited = [_Awaited(site, event, around.greengrass, around.iot) for site in changed_sites(event)]
+    awaited = [_Awaited(site, event, around) for site in changed_sites(event)]
 
     def done(waited_s: float) -> bool:
         nonlocal awaited

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from rollout_events import Rollout, Site
 
 from stacks.handlers.cloudformation import RequestFailed, ResponseDeferred
 from stacks.handlers.greengrass import going_back
-from stacks.handlers.greengrass.waiting import POLL_S, RESERVE_S, Clock, Surroundings
+from stacks.handlers.greengrass.waiting import POLL_S, RESERVE_S, Clock, Surroundings, wait_until
 
 Event = dict[str, Any]
 LAST_S = 100 * 3600.0
@@ -80,7 +80,7 @@ def test_site_whose_core_fails_gets_what_it_had_and_the_stack_fails_with_the_rea
         lambda: rollout.report(thing, site, "IN_PROGRESS"), lambda: rollout.report(thing, site, "FAILED")
     )
     said = f"site hq: {thing} FAILED: the core gives no reason"
-    with pytest.raises(RequestFailed, match=rf"^{said}\. Its cores have what they had before$"):
+    with pytest.raises(RequestFailed, match=rf"^{said}\. Its cores are given what they had before$"):
         apply(rollout, request(rollout, site), during)
     assert has_gone_back(rollout, site)
     name = rollout.newest(site["TargetArn"])["deploymentName"]
@@ -187,6 +187,47 @@ def test_group_goes_back_when_its_rollout_is_aborted(rollout: Rollout) -> None:
     assert has_gone_back(rollout, site)
 
 
+@pytest.mark.parametrize(("cores", "per_minute"), [(3, "2"), (2, "0.01")])
+def test_core_that_a_rollout_with_a_rate_reaches_later_is_waited_for(
+    rollout: Rollout, cores: int, per_minute: str
+) -> None:
+    _, former = rollout.group_site("shops", cores)
+    site = {**renewed(rollout, former), "PerMinute": per_minute}
+    during = Time()
+    assert apply(rollout, request(rollout, site), during) == "none"
+    reached_s = going_back.BEGIN_S + 60 * cores / float(per_minute)
+    assert during.now == pytest.approx(min(reached_s, going_back.WORK_S), abs=POLL_S)
+
+
+def refuse(rollout: Rollout) -> None:
+    """Let Greengrass refuse what is deployed again: its component versions are gone."""
+    for arn in rollout.component_arns:
+        rollout.greengrass.delete_component(arn=arn)
+
+
+def test_refused_return_fails_the_stack_and_says_that_the_site_stays_as_it_is(rollout: Rollout) -> None:
+    (thing,), former = rollout.group_site("hq", 1)
+    _, classic = rollout.group_site("annex", 1)
+    sites = renewed(rollout, former), renewed(rollout, classic, "no")
+    rollout.report(thing, sites[0], "FAILED", "no disk")
+    refuse(rollout)
+    with pytest.raises(RequestFailed) as caught:
+        apply(rollout, request(rollout, *sites))
+    said = str(caught.value)
+    assert said.startswith(f"site hq: {thing} FAILED: no disk. Site hq stays as it is: An error occurred")
+    assert "Site annex stays as it is: An error occurred" in said
+    assert "are given what they had" not in said
+
+
+def test_refused_return_behind_waves_is_named(rollout: Rollout) -> None:
+    (thing,), former = rollout.group_site("hq", 1)
+    site = renewed(rollout, former)
+    rollout.report(thing, site, "FAILED", "no disk")
+    refuse(rollout)
+    gone = apply(rollout, request(rollout, site, fails=False))
+    assert gone.startswith(f"site hq: {thing} FAILED: no disk. Site hq stays as it is: An error occurred")
+
+
 @pytest.mark.parametrize("ended", ["canceled", "superseded"])
 def test_what_a_person_has_ended_is_not_taken_back(rollout: Rollout, ended: str) -> None:
     (thing,), former = rollout.group_site("hq", 1)
@@ -223,6 +264,52 @@ def test_rollback_of_the_stack_gives_back_what_had_gone_well(rollout: Rollout) -
     assert during.now == 0
 
 
+def failed_alone(rollout: Rollout) -> Site:
+    """A site behind waves whose deployment failed, and that runs its former version since."""
+    (thing,), former = rollout.group_site("hq", 1)
+    site = renewed(rollout, former)
+    rollout.report(thing, site, "FAILED", "no disk")
+    assert apply(rollout, request(rollout, site, fails=False)).endswith("FAILED: no disk")
+    return site
+
+
+def test_rollback_to_a_deployment_that_had_failed_gives_back_what_was_in_force(rollout: Rollout) -> None:
+    failed = failed_alone(rollout)
+    newer = renewed(rollout, failed)
+    old = request(rollout, newer, fails=False)["ResourceProperties"]
+    rolled = request(rollout, failed, fails=False, kind="Update", OldResourceProperties=old)
+    gone = apply(rollout, rolled)
+    assert has_gone_back(rollout, newer)
+    assert gone.startswith("site hq: the stack Edgecam-")
+
+
+def test_site_that_runs_its_former_version_still_is_named_at_the_next_deploy(rollout: Rollout) -> None:
+    failed = failed_alone(rollout)
+    (other,), former = rollout.group_site("annex", 1)
+    former = {**former, "Watched": "first-failure"}
+    old = request(rollout, failed, former, fails=False)["ResourceProperties"]
+    new = renewed(rollout, former)
+    rollout.report(other, new, "SUCCEEDED")
+    update = request(rollout, failed, new, fails=False, kind="Update", OldResourceProperties=old)
+    gone = apply(rollout, update)
+    assert gone.startswith("site hq: core-")
+    assert gone.endswith(" FAILED: no disk")
+    # As soon as it is deployed to again it runs what is new.
+    again = renewed(rollout, failed)
+    old = update["ResourceProperties"]
+    rollout.report(gone.split()[2], again, "SUCCEEDED")
+    update = request(rollout, again, new, fails=False, kind="Update", OldResourceProperties=old)
+    assert apply(rollout, update) == "none"
+
+
+def test_site_whose_own_document_was_deployed_again_is_not_named(rollout: Rollout) -> None:
+    _, former = rollout.group_site("hq", 1)
+    former = {**former, "Watched": "first-failure"}
+    old = request(rollout, renewed(rollout, former), fails=False)["ResourceProperties"]
+    rolled = request(rollout, former, fails=False, kind="Update", OldResourceProperties=old)
+    assert apply(rollout, rolled) == "none"
+
+
 def test_second_failure_returns_to_what_the_first_one_returned_to(rollout: Rollout) -> None:
     (thing,), former = rollout.group_site("hq", 1)
     for _ in range(2):
@@ -248,3 +335,45 @@ def test_watch_longer_than_a_call_goes_on_in_another_and_forgets_nothing(rollout
     (later,) = handed
     during = Time(lambda: rollout.report(other, sites[1], "SUCCEEDED"))
     assert apply(rollout, later, during) == f"site hq: {thing} FAILED: no disk"
+    assert has_gone_back(rollout, sites[0])
+
+
+def test_round_that_does_not_fit_into_the_rest_of_a_call_is_left_to_another(rollout: Rollout) -> None:
+    during = Time(left_s=900)
+    handed: list[Event] = []
+
+    def long_round(_: float) -> bool:
+        during.now += 100
+        return False
+
+    with pytest.raises(ResponseDeferred):
+        wait_until(long_round, {"Sites": "s"}, around(rollout, handed.append, during), {"More": 1})
+    assert during.now <= 900 - RESERVE_S - 100
+    assert handed == [{"Sites": "s", "More": 1, "WaitingSince": 0.0}]
+
+
+@pytest.fixture
+def slow(rollout: Rollout) -> Iterator[Time]:
+    """A clock for which each core takes 300 s to be asked."""
+    during = Time(left_s=900)
+    name, events = "before-call.greengrassv2.ListEffectiveDeployments", rollout.greengrass.meta.events
+
+    def takes_long(**_: Any) -> None:
+        during.now += 300
+
+    events.register(name, takes_long)
+    yield during
+    events.unregister(name, takes_long)
+
+
+def test_round_longer_than_a_call_ends_in_time_and_not_for_ever(rollout: Rollout, slow: Time) -> None:
+    _, former = rollout.group_site("shops", 4)
+    site = renewed(rollout, former)
+    handed: list[Event] = []
+    with pytest.raises(ResponseDeferred):
+        going_back.apply(request(rollout, site), around(rollout, handed.append, slow))
+    assert slow.now <= 900
+    (later,) = handed
+    with pytest.raises(RequestFailed, match="could not be asked often enough within 60 min"):
+        going_back.apply({**later, "WaitingSince": -3600.0}, around(rollout, handed.append, slow))
+    assert len(handed) == 1

@@ -212,6 +212,18 @@ def test_end_of_a_gate_whose_creation_failed_leaves_what_it_deployed_again(rollo
     assert rollout.newest(former["TargetArn"])["deploymentId"] == again
 
 
+def test_wave_that_fails_names_the_sites_that_stay_as_they_are(rollout: Rollout) -> None:
+    thing, former = rollout.core_site("hq")
+    new = {**former, "DeploymentId": rollout.deploy(former["TargetArn"], {})}
+    rollout.report(thing, new, "FAILED", "no disk")
+    for arn in rollout.component_arns:
+        rollout.greengrass.delete_component(arn=arn)
+    with pytest.raises(
+        RequestFailed, match=r"no later wave is deployed\. Site hq stays as it is: An error occurred"
+    ):
+        apply(rollout, request(rollout, new))
+
+
 def former_and_new(rollout: Rollout) -> tuple[str, Any, Event]:
     """A core whose new deployment is rolled back: thing, former site, CloudFormation's request."""
     thing, former = rollout.core_site("hq")

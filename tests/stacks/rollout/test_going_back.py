@@ -49,6 +49,21 @@ def test_group_goes_back_when_its_rollout_is_aborted_and_else_at_the_first_failu
 
 
 @pytest.mark.parametrize(
+    ("rollout", "rate"),
+    [
+        ("per_minute: 5", "5"),
+        ("per_minute: 50, exponential: {base_per_minute: 2, factor: 2, after_notified: 10}", "2"),
+        ("timeout_min: 5", None),
+    ],
+)
+def test_watcher_knows_how_fast_the_rollout_reaches_a_group(
+    synthesize: Synthesize, rollout: str, rate: str | None
+) -> None:
+    (found,) = of_type(synthesize(lite(rollout, "thing_group: yards"))[STACK], KIND)
+    assert {site["Name"]: site.get("PerMinute") for site in found["Sites"]}["yard"] == rate
+
+
+@pytest.mark.parametrize(
     "text",
     [FLEET.replace("    nucleus: lite\n", ""), lite("failure_handling: do_nothing")],
     ids=["classic", "do nothing"],
