@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import aws_cdk as cdk
@@ -15,13 +15,13 @@ from fleet.settings.target import OWN_GROUP, GroupOfOne, group_of_one
 from fleet.stack_placement import MAIN, group_place_of
 from stacks.functions.code import FunctionCode
 from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
-from stacks.functions.nag import acknowledge_wildcard
+from stacks.functions.nag import acknowledge_wildcards
+from stacks.functions.role_size import fits_into_role
 
 _TIMEOUT = cdk.Duration.minutes(10)
 """Hundreds of things join within a minute; AWS IoT may slow it down."""
 
-_NAMED_THINGS = 40
-"""Most that are named one by one; a role's policies may have 10,240 characters in all."""
+_MANY = "More cores than a role's policies have room for."
 
 
 def make_thing_groups(foundation: cdk.Stack, fleet: Fleet, **stack: Any) -> list[cdk.Stack]:
@@ -68,6 +68,9 @@ class GroupMembers(Construct):
     ) -> None:
         """Let each thing, by its name, join its group."""
         super().__init__(scope, construct_id)
+        statements = _make_and_join(self, sorted(groups))
+        if not fits_into_role(self, statements):
+            statements = _make_and_join(self, ["*"])
         function = HandlerFunction(
             self,
             "Joiner",
@@ -75,10 +78,12 @@ class GroupMembers(Construct):
                 description="Puts things into the thing groups that have them alone.",
                 code=FunctionCode(module="greengrass.group_members"),
                 timeout=_TIMEOUT,
-                statements=join_groups_of_one(self, groups),
+                statements=statements,
             ),
         )
-        acknowledge_groups_of_one(function.policy, groups)
+        acknowledge_wildcards(
+            function.policy, statements, {"thing/*": _MANY, f"thinggroup/{group_of_one('*')}": _MANY}
+        )
         resource = cdk.CustomResource(
             self,
             "Members",
@@ -90,35 +95,16 @@ class GroupMembers(Construct):
         resource.node.add_dependency(function, *groups.values())
 
 
-def join_groups_of_one(
-    scope: Construct, things: Collection[str], *, makes_groups: bool = False
-) -> list[iam.PolicyStatement]:
-    """Let a function make `things`, and put them into their groups of one; with `makes_groups` those too."""
-    names = [_iot_arn(scope, "thing", thing) for thing in _named(things)]
-    groups = [_iot_arn(scope, "thinggroup", group_of_one(thing)) for thing in _named(things)]
-    statements = [
+def _make_and_join(scope: Construct, things: Sequence[str]) -> list[iam.PolicyStatement]:
+    """Let a function make `things`, and put them into their groups of one."""
+    names = [_iot_arn(scope, "thing", thing) for thing in things]
+    groups = [_iot_arn(scope, "thinggroup", group_of_one(thing)) for thing in things]
+    return [
         iam.PolicyStatement(sid="MakeThings", actions=["iot:CreateThing"], resources=names),
         iam.PolicyStatement(
             sid="JoinGroups", actions=["iot:AddThingToThingGroup"], resources=[*names, *groups]
         ),
     ]
-    if makes_groups:
-        actions = ["iot:CreateThingGroup", "iot:DeleteThingGroup"]
-        statements.append(iam.PolicyStatement(sid="MakeGroups", actions=actions, resources=groups))
-    return statements
-
-
-def acknowledge_groups_of_one(policy: iam.Policy, things: Collection[str]) -> None:
-    """Acknowledge the wildcards of `policy`, which has these statements."""
-    if _named(things) == ["*"]:
-        for kind, name in (("thing", "*"), ("thinggroup", group_of_one("*"))):
-            acknowledge_wildcard(
-                policy, _iot_arn(policy, kind, name), "More cores than a role's policies have room for."
-            )
-
-
-def _named(things: Collection[str]) -> list[str]:
-    return sorted(things) if len(things) <= _NAMED_THINGS else ["*"]
 
 
 def _iot_arn(scope: Construct, kind: str, name: str) -> str:

@@ -6,6 +6,7 @@ response the stack waits until its timeout.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import time
@@ -20,7 +21,9 @@ logger.setLevel(logging.INFO)
 
 _PUT_TIMEOUT_S = 10
 _PUT_ATTEMPTS = 3
-_REASON_LENGTH = 1000  # CloudFormation refuses a response of more than 4096 bytes
+_MOST_BYTES = 4096
+"""CloudFormation refuses a larger response and waits on (user guide, "Custom resource response objects")."""
+_CUT = "…"
 
 Event = Mapping[str, Any]
 
@@ -56,19 +59,49 @@ def respond(
     body: dict[str, Any] = {key: event[key] for key in ("StackId", "RequestId", "LogicalResourceId")}
     try:
         done = apply(event)
-        body |= {"Status": "SUCCESS", "PhysicalResourceId": done.physical_id, "Data": dict(done.attributes)}
+        data = dict(done.attributes)
+        body |= {"Status": "SUCCESS", "PhysicalResourceId": done.physical_id, "Data": data}
+        _cut_longest(data, body)
     except ResponseDeferred:
         logger.info("%s of %s goes on in another call", event["RequestType"], event["LogicalResourceId"])
         return
     except Exception as error:  # CloudFormation must have a response in any case
         logger.exception("%s of %s failed", event["RequestType"], event["LogicalResourceId"])
         reason = str(error) if isinstance(error, RequestFailed) else f"{type(error).__name__}: {error}"
+        log = f" (log: {getattr(context, 'log_stream_name', 'none')})"
         body |= {
             "Status": "FAILED",
             "PhysicalResourceId": event.get("PhysicalResourceId", fallback_id),
-            "Reason": f"{reason[:_REASON_LENGTH]} (log: {getattr(context, 'log_stream_name', 'none')})",
+            "Reason": log,
         }
-    _put(event["ResponseURL"], json.dumps(body).encode())
+        body["Reason"] = _cut(reason, _MOST_BYTES - len(_written(body))) + log
+    _put(event["ResponseURL"], _written(body))
+
+
+def _written(value: Any) -> bytes:
+    """As it is sent: letters as they are, since \\uXXXX for each takes two or three times their bytes."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")
+
+
+def _cut_longest(texts: dict[str, str], body: Mapping[str, Any]) -> None:
+    """Cut the longest of `texts`, which are in `body`, so that the whole is small enough."""
+    if len(_written(body)) > _MOST_BYTES:
+        name = max(texts, key=lambda key: _size_bytes(texts[key]))
+        text, texts[name] = texts[name], ""
+        texts[name] = _cut(text, _MOST_BYTES - len(_written(body)))
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    """What of `text` takes at most so many bytes of the response."""
+    if _size_bytes(text[: most_bytes + 1]) <= most_bytes:
+        return text
+    room = most_bytes - _size_bytes(_CUT)
+    ends = itertools.accumulate(map(_size_bytes, text))
+    return text[: sum(1 for _ in itertools.takewhile(lambda end: end <= room, ends))] + _CUT
+
+
+def _size_bytes(text: str) -> int:
+    return len(_written(text)) - len('""')
 
 
 def _put(url: str, body: bytes) -> None:

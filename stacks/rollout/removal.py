@@ -12,13 +12,7 @@ from fleet.settings.target import GroupOfOne
 from stacks.functions.code import FunctionCode
 from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.greengrass.deployment import SiteDeployment
-from stacks.rollout.grants import (
-    acknowledge_made_groups,
-    acknowledge_rights,
-    deploy_to,
-    follow_deployments,
-    make_groups_of_one,
-)
+from stacks.rollout.grants import SiteRights
 
 _TIMEOUT = cdk.Duration.minutes(15)
 """Longer than the handler waits for cores."""
@@ -41,6 +35,7 @@ class Removals(Construct):
     ) -> None:
         """Make them for `sites`, whose `deployments` are in this stack."""
         super().__init__(scope, construct_id)
+        rights = SiteRights(self, sites.values(), makes_groups=True)
         function = HandlerFunction(
             self,
             "Remover",
@@ -48,15 +43,10 @@ class Removals(Construct):
                 description="Takes components from the cores of a site before its deployment is deleted.",
                 code=FunctionCode(module="greengrass.removal"),
                 timeout=_TIMEOUT,
-                statements=[
-                    *follow_deployments(self, sites.values()),
-                    *deploy_to(self, sites.values()),
-                    *make_groups_of_one(self, sites.values()),
-                ],
+                statements=rights.statements,
             ),
         )
-        acknowledge_rights(function.policy, sites.values())
-        acknowledge_made_groups(function.policy, sites.values())
+        rights.acknowledge(function.policy)
         self.resources: dict[str, cdk.CustomResource] = {}
         for name, site in sites.items():
             deployment = deployments[name].deployment

@@ -12,7 +12,7 @@ from fleet.settings.site import Site
 from stacks.functions.code import FunctionCode
 from stacks.functions.custom_resource_function import FunctionSpec, HandlerFunction
 from stacks.greengrass.deployment import SiteDeployment
-from stacks.rollout.grants import acknowledge_rights, deploy_to, follow_deployments
+from stacks.rollout.grants import SiteRights
 
 _CALL_TIMEOUT = cdk.Duration.minutes(15)
 """Lambda's longest; the function calls itself again when the cores take longer."""
@@ -35,6 +35,7 @@ def make_waiting_function(
     scope: Construct, *, description: str, module: str, sites: Collection[Site]
 ) -> WaitingFunction:
     """Make it, named `Waiter` in `scope`, for these sites and no others."""
+    rights = SiteRights(scope, sites)
     function = WaitingFunction(
         scope,
         "Waiter",
@@ -42,10 +43,10 @@ def make_waiting_function(
             description=description,
             code=FunctionCode(module=module),
             timeout=_CALL_TIMEOUT,
-            statements=[*follow_deployments(scope, sites), *deploy_to(scope, sites)],
+            statements=rights.statements,
         ),
     )
-    acknowledge_rights(function.policy, sites)
+    rights.acknowledge(function.policy)
     # A policy of its own, since this one names the function, which is made after its rights.
     again = iam.PolicyStatement(
         sid="GoOnWaiting", actions=["lambda:InvokeFunction"], resources=[function.function.attr_arn]

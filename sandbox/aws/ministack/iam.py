@@ -13,6 +13,9 @@ from ministack.services import iam, sts  # type: ignore[import-not-found]
 
 from sandbox.aws.ministack.host import account_id, arn, region
 
+_INLINE_CHARACTERS = 10_240
+"""Of all inline policies of a role together (IAM user guide, "IAM and AWS STS quotas")."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Right:
@@ -79,6 +82,27 @@ def name_resources(service: str, member: str, resource_of: Callable[[str], str])
         return original(asked, method, path, headers, body, *more)
 
     iam_actions.extract_resource_arn = extract
+
+
+def limit_inline_policies() -> None:
+    """Refuse what makes the inline policies of a role larger than IAM takes, from CloudFormation as well."""
+    original = iam._put_role_policy
+
+    def put(parameters: Any) -> Any:
+        name, policy = (iam._p(parameters, key) for key in ("RoleName", "PolicyName"))
+        kept = (iam._roles.get(name) or {}).get("InlinePolicies", {})
+        documents = {**kept, policy: iam._p(parameters, "PolicyDocument")}
+        if sum(map(_counted, documents.values())) > _INLINE_CHARACTERS:
+            words = f"Maximum policy size of {_INLINE_CHARACTERS} bytes exceeded for role {name}"
+            return iam._error(409, "LimitExceeded", words, ns="iam")
+        return original(parameters)
+
+    iam._put_role_policy = iam._IAM_HANDLERS["PutRolePolicy"] = put
+
+
+def _counted(document: str) -> int:
+    """The characters of a policy's document, white space left out."""
+    return len("".join(document.split()))
 
 
 def take_transport_as_secure() -> None:

@@ -22,6 +22,7 @@ def main() -> None:
     host.check_version()
     iam.take_transport_as_secure()
     iam.know_metric_namespaces()
+    iam.limit_inline_policies()
     iot.listen_for_devices_on_loopback()
     ecr.install()
     builds.install()

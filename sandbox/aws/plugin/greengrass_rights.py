@@ -88,24 +88,31 @@ def _of_new_component(body: Mapping[str, Any]) -> Iterator[Right]:
 
 def _of_deployment(operation: str, deployment_id: str) -> Iterator[Right]:
     yield _own(operation, host.arn("greengrass", f"deployments:{deployment_id}"))
-    if operation == "DeleteDeployment":
-        return
     try:
         found = deployments.get(deployment_id)
     except NotFoundError:
+        return
+    if operation == "DeleteDeployment":
+        if _is_group(found.target_arn):
+            yield _iot("iot:DeleteJob", f"job/{found.job_id}")
         return
     yield from _of_target(operation, found.target_arn, found.job_id)
 
 
 def _of_target(operation: str, target_arn: str, job_id: str) -> Iterator[Right]:
     target = target_arn.rpartition(":")[2]
-    if target.startswith("thing/"):
+    if not _is_group(target_arn):
         yield from (_iot(action, target) for action in _OF_THING.get(operation, _SEES_THING))
         return
     yield _iot("iot:DescribeThingGroup", target)
     yield from (_iot(action, f"job/{job_id}") for action in _OF_JOB.get(operation, ("iot:DescribeJob",)))
     if operation == "CreateDeployment":
         yield _iot("iot:CreateJob", target)
+
+
+def _is_group(target_arn: str) -> bool:
+    """Whether a deployment to it travels by a job; one to a thing travels by a shadow."""
+    return not target_arn.rpartition(":")[2].startswith("thing/")
 
 
 def _resource(arguments: Mapping[str, str]) -> str:

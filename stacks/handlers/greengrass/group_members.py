@@ -30,12 +30,12 @@ def apply(event: Event, iot: Any) -> CloudFormationResponse:
     if event["RequestType"] != "Delete":
         properties = event["ResourceProperties"]
         for thing in properties["Things"]:
-            join(iot, thing, f"{properties['GroupPrefix']}{thing}")
+            join(iot, thing, f"{properties['GroupPrefix']}{thing}", makes_thing=True)
     return CloudFormationResponse(physical_id=_ID)
 
 
-def join(iot: Any, thing: str, group: str) -> None:
-    """Put a thing, made where there is none, into a group.
+def join(iot: Any, thing: str, group: str, *, makes_thing: bool = False) -> None:
+    """Put a thing into a group; with `makes_thing` it is made where there is none.
 
     Raises:
         RequestFailed: AWS IoT refuses it; a thing is in ten groups at the most, for instance.
@@ -44,6 +44,8 @@ def join(iot: Any, thing: str, group: str) -> None:
         try:
             iot.add_thing_to_thing_group(thingGroupName=group, thingName=thing)
         except iot.exceptions.ResourceNotFoundException:
+            if not makes_thing:
+                raise
             iot.create_thing(thingName=thing)
             iot.add_thing_to_thing_group(thingGroupName=group, thingName=thing)
             logger.info("made the thing %s", thing)

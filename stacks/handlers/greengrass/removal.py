@@ -6,7 +6,8 @@ deployments do not name. A target that obeys another deployment by then (of a si
 somebody else) is left alone.
 
 The thing group of a core with Nucleus Lite is made by the foundation, which is deployed first: when a site
-leaves the fleet, that group has gone by then. It is made again with its thing, for as long as this takes.
+leaves the fleet, that group has gone by then. It is made again, for as long as this takes. A thing that was
+deleted as well has no core any more: nothing is made, and nothing deployed.
 
 The request waits a while for the cores, since what is deleted next may be the rights that they need. It does
 not fail when one is offline: the revision stays in force, and reaches that core when it is back, if it can
@@ -57,8 +58,8 @@ def apply(
     """Do what CloudFormation asks for: nothing before the end."""
     if event["RequestType"] == "Delete":
         properties = event["ResourceProperties"]
-        with _group_of_one(iot, properties["TargetArn"], properties.get("OnlyThing")):
-            revision = _deploy_remainder(event, greengrass)
+        with _target(iot, properties["TargetArn"], properties.get("OnlyThing")) as there:
+            revision = _deploy_remainder(event, greengrass) if there else None
             if revision is not None:
                 cores = Cores(greengrass, iot, target_arn=properties["TargetArn"], deployment_id=revision)
                 _wait(properties["Site"], cores, now_s, sleep)
@@ -66,24 +67,31 @@ def apply(
 
 
 @contextmanager
-def _group_of_one(iot: Any, target_arn: str, thing: str | None) -> Iterator[None]:
-    """See that the group of `thing` is there; one that is made for this goes afterwards."""
+def _target(iot: Any, target_arn: str, thing: str | None) -> Iterator[bool]:
+    """See that the group of `thing` is there; one that is made for this goes afterwards.
+
+    Yields:
+        Whether there is something to deploy to, as far as is known.
+    """
     group = target_arn.rpartition("/")[2]
-    made = thing is not None and not _exists(iot, group)
-    if thing is not None and made:
+    if thing is None or _exists(iot, iot.describe_thing_group, thingGroupName=group):
+        yield True
+    elif not _exists(iot, iot.describe_thing, thingName=thing):
+        logger.info("the thing %s is gone, and with it the core", thing)
+        yield False
+    else:
         iot.create_thing_group(thingGroupName=group)
-        join(iot, thing, group)
-    try:
-        yield
-    finally:
-        if made:
+        try:
+            join(iot, thing, group)
+            yield True
+        finally:
             # Else the foundation could not make it, should the site come back.
             iot.delete_thing_group(thingGroupName=group)
 
 
-def _exists(iot: Any, group: str) -> bool:
+def _exists(iot: Any, describe: Callable[..., Any], **named: str) -> bool:
     try:
-        iot.describe_thing_group(thingGroupName=group)
+        describe(**named)
     except iot.exceptions.ResourceNotFoundException:
         return False
     return True

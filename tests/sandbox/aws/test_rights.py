@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -97,6 +98,40 @@ def test_deploying_takes_the_rights_on_aws_iot_behind_it(
     without = role_with(allow([right for right in rights if right != missing], "*"))("greengrassv2")
     assert missing in refused(lambda: without.create_deployment(targetArn=target, components={}))
     role_with(allow(rights, "*"))("greengrassv2").create_deployment(targetArn=target, components={})
+
+
+def test_deleting_what_a_group_was_deployed_takes_the_right_to_delete_its_job(
+    embedded_aws: EmbeddedAws, role_with: Callable[..., ClientOf]
+) -> None:
+    name, greengrass = uuid.uuid4().hex[:8], embedded_aws.client("greengrassv2")
+    group = embedded_aws.client("iot").create_thing_group(thingGroupName=name)["thingGroupArn"]
+    deployed = greengrass.create_deployment(targetArn=group, components={})["deploymentId"]
+    greengrass.cancel_deployment(deploymentId=deployed)
+    deletes = allow("greengrass:DeleteDeployment", "*")
+    words = refused(lambda: role_with(deletes)("greengrassv2").delete_deployment(deploymentId=deployed))
+    assert f"iot:DeleteJob on resource: {IOT}:job/" in words
+    whole = role_with(deletes, allow("iot:DeleteJob", f"{IOT}:job/*"))("greengrassv2")
+    whole.delete_deployment(deploymentId=deployed)
+
+
+def test_inline_policies_of_a_role_are_bounded_together(embedded_aws: EmbeddedAws) -> None:
+    iam, name = embedded_aws.client("iam"), f"role-{uuid.uuid4().hex[:8]}"
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [allow("sts:AssumeRole")]})
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+
+    def put(policy: str, characters: int, indent: int | None = None) -> None:
+        bare = {"Version": "2012-10-17", "Statement": [allow("s3:GetObject", "")]}
+        bare["Statement"] = [
+            allow("s3:GetObject", "x" * (characters - len("".join(json.dumps(bare).split()))))
+        ]
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(bare, indent=indent))
+
+    put("One", 6_000)
+    # White space does not count, and a policy that is put again is not added to itself.
+    put("Two", 4_240, indent=40)
+    put("Two", 4_240)
+    with pytest.raises(ClientError, match=r"LimitExceeded.*policy size of 10240 bytes exceeded"):
+        put("Three", 200)
 
 
 def test_deployments_of_a_core_are_seen_by_who_may_see_each(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from fleets import FLEET, Synthesize, Templates, flat, of_type
 from large_fleets import group_stacks
 
@@ -58,7 +57,7 @@ def test_joiner_may_make_these_things_and_change_these_groups_only(templates: Te
 
 def test_joiner_of_many_things_is_bounded_by_the_groups_names(synthesize: Synthesize) -> None:
     sites = "".join(
-        f'  s{number}: {{thing: t{number}, nucleus: lite, cameras: [{{id: a, uri: "test://"}}]}}\n'
+        f'  s{number}: {{thing: t{number}-{"x" * 55}, nucleus: lite, cameras: [{{id: a, uri: "test://"}}]}}\n'
         for number in range(41)
     )
     found = rights(synthesize(f"sites:\n{sites}")[FOUNDATION], "GroupMembersJoiner")
@@ -77,13 +76,14 @@ def test_things_are_in_the_stack_of_their_group(synthesize: Synthesize) -> None:
     assert [joined["Things"] for joined in members(templates[name])] == [["yard-core"]]
 
 
-@pytest.mark.parametrize("sid", ["MakeGroups", "JoinGroups"])
-def test_remover_may_make_the_group_of_its_site_again(synthesize: Synthesize, sid: str) -> None:
+def test_remover_may_make_the_group_of_its_site_again_and_no_thing(synthesize: Synthesize) -> None:
     text = FLEET.replace("    nucleus: lite\n", "    nucleus: lite\n    rollout: {remove_on_destroy: true}\n")
     template = synthesize(text)["EdgecamFrameGrabber"]
     (removal,) = of_type(template, "Custom::EdgecamRemoval")
     assert removal["OnlyThing"] == "yard-core"
     found = rights(template, "RemovalsRemover")
-    assert f"{IOT}:thinggroup/edgecam-core-yard-core" in found[sid]
+    assert found["MakeGroups"] == [f"{IOT}:thinggroup/edgecam-core-yard-core"]
+    assert found["JoinGroups"] == [f"{IOT}:thing/yard-core"]
+    assert "MakeThings" not in found
     # Not the cores of other sites, although the target is a group.
     assert [arn.rpartition(":")[2] for arn in found["SeeCores"]] == ["yard-core"]

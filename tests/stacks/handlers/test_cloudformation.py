@@ -22,6 +22,7 @@ class Receiver(HTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.bodies: list[dict[str, Any]] = []
+        self.sizes_bytes: list[int] = []
         self.failures = 0
 
     @property
@@ -40,6 +41,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.sizes_bytes.append(len(body))
         self.server.failures -= 1
         if self.server.failures >= 0:
             self.send_error(503)
@@ -112,9 +114,34 @@ def test_failure_keeps_the_id_so_that_nothing_is_replaced(receiver: Receiver) ->
     assert [body["PhysicalResourceId"] for body in receiver.bodies] == ["known", "fallback"]
 
 
-def test_long_reason_is_cut_before_cloudformation_refuses_it(receiver: Receiver) -> None:
-    respond(receiver.event, CONTEXT, failing(RequestFailed("x" * 10_000)), fallback_id="fallback")
-    assert len(json.dumps(receiver.bodies[0])) < 4096
+@pytest.mark.parametrize("character", ["x", "ü", "場", "🎥", '"', "\n", "\x01", "\udc80"])
+def test_long_reason_is_cut_before_cloudformation_refuses_it(receiver: Receiver, character: str) -> None:
+    # The other members may take a third of the room: names have up to 255 characters, an id 1,024.
+    event = {**receiver.event, "LogicalResourceId": "V" * 255, "PhysicalResourceId": "p" * 1024}
+    respond(event, CONTEXT, failing(RequestFailed(character * 10_000)), fallback_id="fallback")
+    assert 4000 < receiver.sizes_bytes[0] <= 4096
+    assert receiver.bodies[0]["Reason"].endswith("… (log: 2026/11/21/stream)")
+
+
+def test_reason_of_another_alphabet_has_room_for_as_much_as_its_bytes_say(receiver: Receiver) -> None:
+    reason = "場所" * 500
+    respond(receiver.event, CONTEXT, failing(RequestFailed(reason)), fallback_id="fallback")
+    assert receiver.sizes_bytes[0] <= 4096
+    assert receiver.bodies[0]["Reason"].startswith(f"{reason} (")
+
+
+@pytest.mark.parametrize("character", ["x", "場", "\x01"])
+def test_long_attribute_is_cut_and_short_ones_stay(receiver: Receiver, character: str) -> None:
+    attributes = {"Arn": "arn:x", "GoneBack": character * 10_000, "Name": "name"}
+    respond(
+        receiver.event,
+        CONTEXT,
+        lambda _: CloudFormationResponse(physical_id="id", attributes=attributes),
+        fallback_id="fallback",
+    )
+    assert 4000 < receiver.sizes_bytes[0] <= 4096
+    data = receiver.bodies[0]["Data"]
+    assert (data["Arn"], data["Name"], data["GoneBack"][-1]) == ("arn:x", "name", "…")
 
 
 def test_answer_is_sent_again_when_it_did_not_arrive(receiver: Receiver) -> None:

@@ -121,6 +121,19 @@ def test_group_of_one_that_the_foundation_has_deleted_is_there_for_the_removal(r
         rollout.iot.describe_thing_group(thingGroupName=group)
 
 
+def test_thing_that_was_deleted_is_not_made_for_the_removal(rollout: Rollout) -> None:
+    (thing,), site = rollout.group_site("hq", 1)
+    group = site["TargetArn"].rpartition("/")[2]
+    rollout.iot.delete_thing_group(thingGroupName=group)
+    rollout.iot.delete_thing(thingName=thing)
+    assert apply(rollout, site, OnlyThing=thing) == 0
+    with pytest.raises(rollout.iot.exceptions.ResourceNotFoundException):
+        rollout.iot.describe_thing(thingName=thing)
+    with pytest.raises(rollout.iot.exceptions.ResourceNotFoundException):
+        rollout.iot.describe_thing_group(thingGroupName=group)
+    assert rollout.newest(site["TargetArn"])["deploymentId"] == site["DeploymentId"]
+
+
 def test_group_of_one_that_is_there_stays(rollout: Rollout) -> None:
     (thing,), site = rollout.group_site("hq", 1)
     apply(rollout, site, during=says(rollout, thing, site, "SUCCEEDED"), OnlyThing=thing)

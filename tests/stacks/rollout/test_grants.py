@@ -33,7 +33,7 @@ def function(aws: ClientOf, write_fleet: Callable[[str], Path]) -> Callable[...,
     def for_targets(*arns: str) -> ClientOf:
         import aws_cdk as cdk  # takes seconds
 
-        from stacks.rollout.grants import deploy_to, follow_deployments
+        from stacks.rollout.grants import SiteRights
 
         settings = {"thing": "thing", "thinggroup": "thing_group"}
         text = "sites:\n"
@@ -42,7 +42,7 @@ def function(aws: ClientOf, write_fleet: Callable[[str], Path]) -> Callable[...,
             text += SITE.format(name=f"s{number}", kind=settings[kind], target=name)
         sites = load_fleet(write_fleet(text)).sites.values()
         stack = cdk.Stack(cdk.App(), STACK, env=cdk.Environment(account="123456789012", region="us-east-1"))
-        granted = [*follow_deployments(stack, list(sites)), *deploy_to(stack, list(sites))]
+        granted = SiteRights(stack, sites).statements
         return assumed(aws, [resolved(stack.resolve(one.to_statement_json()), {}) for one in granted])
 
     return for_targets

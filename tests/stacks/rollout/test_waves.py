@@ -130,7 +130,6 @@ def test_many_sites_in_waves_are_named_by_one_pattern(synthesize: Synthesize) ->
     assert [flat(arn).rpartition(":")[2] for arn in found["MakeJobs"]["Resource"]] == [
         "job/*",
         "thing/*",
-        "thinggroup/*",
     ]
 
 
