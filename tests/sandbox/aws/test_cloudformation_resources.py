@@ -56,6 +56,8 @@ class Stack:
 
 @pytest.fixture
 def stack(embedded_aws: EmbeddedAws, component_name: str, until: Callable[..., Any]) -> Iterator[Stack]:
+    # What is deployed here goes to a thing group of this name, which has to be there.
+    embedded_aws.client("iot").create_thing_group(thingGroupName=component_name.replace(".", "-"))
     created = Stack(embedded_aws, component_name.replace(".", "-"), until)
     yield created
     created.cloudformation.delete_stack(StackName=created.name)
@@ -73,7 +75,7 @@ def deployment(name: str, merge: str = "{}") -> dict[str, Any]:
     return {
         "Type": "AWS::GreengrassV2::Deployment",
         "Properties": {
-            "TargetArn": f"arn:aws:iot:{REGION}:{ACCOUNT}:thinggroup/{name}",
+            "TargetArn": f"arn:aws:iot:{REGION}:{ACCOUNT}:thinggroup/{name.replace('.', '-')}",
             "DeploymentName": "site",
             "Components": {
                 name: {
