@@ -166,7 +166,7 @@ def _expect_same_fleet(fleet: Fleet, templates: Mapping[str, Template]) -> None:
 
 
 def _json_text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(value, indent=1) + "\n"
 
 
 if __name__ == "__main__":

@@ -7,13 +7,16 @@ import os
 import re
 import shlex
 import socket
+import stat
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docker_relay import DockerRelay
 from recipe_image import TestImage, docker, settings_word
-from recipe_scripts import SHELLS, Running, run_to_end
+from recipe_scripts import SHELLS, WAIT_S, Running, run_to_end
 from stranger import UID, Stranger
 
 from edgecam.launch.start_script import start_script
@@ -98,6 +101,18 @@ def test_settings_of_the_bucket_are_fetched_with_the_cores_rights_and_only_read_
     assert [path.name for path in (tmp_path / "settings").iterdir()] == ["settings-1"]
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_folder_of_the_settings_is_readable_for_the_node_whatever_the_umask_is(
+    run: Any, environment: dict[str, str], tmp_path: Path, there: bool
+) -> None:
+    if there:
+        (tmp_path / "settings").mkdir(mode=0o700)
+    stored = f"s3://artifacts/frame-grabber/settings/{'0' * 64}"
+    output = run({**environment, "EDGECAM_SETTINGS": stored}, umask=0o077).output()
+    assert f"FETCHED={stored}\n" in output
+    assert stat.S_IMODE((tmp_path / "settings").stat().st_mode) == 0o755
+
+
 def test_plan_that_is_refused_ends_with_its_exit_code_and_starts_nothing(
     lifecycle: dict[str, str], environment: dict[str, str], image: TestImage
 ) -> None:
@@ -116,17 +131,22 @@ def test_folders_of_the_plan_are_made_for_the_containers_user(
     assert f"{found.st_uid}:{found.st_gid}" == USER
 
 
-def test_folder_that_only_root_can_make_is_made_by_docker_for_who_may_use_it(
-    run: Any, environment: dict[str, str], tmp_path: Path
-) -> None:
-    identity = {}
+def folder_for_root_alone(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    """A folder that only root can make, and a user who is not root and may use Docker."""
+    identity: dict[str, Any] = {}
     if ROOT:
         group = Path("/var/run/docker.sock").stat().st_gid
         identity = {"user": 12345, "group": group, "extra_groups": [group]}
         for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
             parent.chmod(parent.stat().st_mode | 0o011)  # pytest makes these for its own user alone
     (tmp_path / "lib").mkdir(mode=0o555)
-    folder = tmp_path / "lib" / "edgecam" / "spool"
+    return tmp_path / "lib" / "edgecam" / "spool", identity
+
+
+def test_folder_that_only_root_can_make_is_made_by_docker_for_who_may_use_it(
+    run: Any, environment: dict[str, str], tmp_path: Path
+) -> None:
+    folder, identity = folder_for_root_alone(tmp_path)
     running = run(
         {**environment, "EDGECAM_SETTINGS": settings_word(f"dir={folder}\narg=--volume={folder}:{folder}")},
         **identity,
@@ -134,6 +154,31 @@ def test_folder_that_only_root_can_make_is_made_by_docker_for_who_may_use_it(
     found = folder.stat()
     assert f"user={found.st_uid}:{found.st_gid}" in running.output()
     assert found.st_uid == (identity["user"] if ROOT else os.geteuid())
+
+
+@EACH_SHELL
+def test_docker_that_goes_while_a_folder_is_made_is_waited_for_and_the_folder_is_given(
+    starts: Any, environment: dict[str, str], engine: DockerRelay, image: TestImage, tmp_path: Path
+) -> None:
+    folder, identity = folder_for_root_alone(tmp_path)
+    settings = settings_word(f"dir={folder}\narg=--volume={folder}:{folder}")
+    engine.return_()
+    given = {**environment, "EDGECAM_SETTINGS": settings, "DOCKER_HOST": engine.address}
+    running = starts(given, **identity)
+    deadline_s = time.monotonic() + WAIT_S
+    while not folder.exists():  # Docker makes it before the container that gives it away
+        assert running.process.poll() is None, running.output()
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)
+    engine.leave()
+    try:
+        running.until_said("edgecam: Waiting for Docker: ")
+        engine.return_()
+        running.until_ready()
+        assert folder.stat().st_uid == identity.get("user", os.geteuid())
+    finally:
+        for left in docker("ps", "--all", "--quiet", "--filter", f"ancestor={image.name}").split():
+            subprocess.run(["docker", "rm", "--force", left], capture_output=True, check=False)
 
 
 @pytest.mark.parametrize("below", ["", "/lobby"])

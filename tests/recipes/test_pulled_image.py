@@ -121,3 +121,17 @@ def test_image_that_ran_before_stays_where_nucleus_lite_removes_it_as_superseded
     docker("rmi", pulled)  # as nucleus lite does once the new deployment has succeeded
     assert not is_here(pulled)
     assert has_image(before)
+
+
+def test_image_that_nucleus_lite_has_removed_as_superseded_goes_when_it_ran_before_the_one_before(
+    run: Any, environment: dict[str, str], repository: Repository, pulled: str
+) -> None:
+    """Its last name is this component's, so that it has none when that moves on."""
+    names, ids = [pulled], [id_of(pulled)]
+    started(run, environment, pulled)
+    for _ in range(3):
+        names.append(repository.pulled())
+        ids.append(id_of(names[-1]))
+        started(run, environment, names[-1])
+        docker("rmi", names[-2])
+    assert [has_image(each) for each in ids] == [False, False, True, True]

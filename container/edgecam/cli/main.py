@@ -170,7 +170,7 @@ def _check(options: argparse.Namespace) -> int:
         mistakes = error.mistakes
     if options.json:
         found = [{"path": each.path, "expected": each.expected, "found": each.found} for each in mistakes]
-        _write(json.dumps({"valid": not mistakes, "mistakes": found}, ensure_ascii=False, indent=1))
+        _write(json.dumps({"valid": not mistakes, "mistakes": found}, indent=1))
         return WRONG if mistakes else DONE
     cameras = ", ".join(camera.id for camera in config.cameras)
     _write(f"{options.file}: valid, cameras: {cameras}")

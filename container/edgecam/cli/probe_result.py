@@ -74,8 +74,8 @@ class ProbeResult:
     notes: tuple[str, ...] = field(default=())
 
     def json_text(self) -> str:
-        """All of it as a JSON object."""
-        return json.dumps(hide_values(asdict(self)), ensure_ascii=False, indent=1)
+        """All of it as a JSON object, in ASCII: a program reads it, whatever the terminal's encoding is."""
+        return json.dumps(hide_values(asdict(self)), indent=1)
 
     def text(self) -> str:
         """All of it for a person."""

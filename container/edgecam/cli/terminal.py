@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
 import sys
 
 _PLAIN = {"→": "->", "…": "...", "·": "-", "–": "-", "≤": "<=", "≥": ">=", "×": "x"}  # noqa: RUF001 - what is replaced
@@ -13,7 +14,8 @@ _HANDLER = "edgecam.plain"
 def adapt_output() -> None:
     """Let no character of a text end the program: what the encoding lacks is written in plain ones.
 
-    A name of a camera that cannot be written at all appears as its escapes, `\\xfc` for ü.
+    A name of a camera that cannot be written at all appears as its escapes, `\\u00fc` for ü: those of JSON
+    (RFC 8259, 7), so that a line of the log as JSON stays JSON.
     """
     codecs.register_error(_HANDLER, _plain)
     for stream in (sys.stdout, sys.stderr):
@@ -26,4 +28,4 @@ def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
         raise error
     found = error.object[error.start]
     # What replaces it is ASCII, which every encoding of a terminal has.
-    return _PLAIN.get(found, found.encode("ascii", "backslashreplace").decode("ascii")), error.start + 1
+    return _PLAIN.get(found, json.dumps(found)[1:-1]), error.start + 1

@@ -42,16 +42,16 @@ class TokenExchange(NamedTuple):
         uri, token = environment.get(URI_VARIABLE), environment.get(TOKEN_VARIABLE)
         return cls(uri, token) if uri and token and not environment.get(KEY_VARIABLE) else None
 
-    def is_refused(self) -> bool:
-        """Whether nobody listens at the port. A service that is slow, and anything else that goes wrong, says
-        nothing."""
+    def is_open(self) -> bool | None:
+        """Whether somebody listens at the port. None where that is not known: of a service that is slow, and
+        where anything else goes wrong."""
         try:
             socket.create_connection(_place(self.uri), timeout=_TIMEOUT_S).close()
         except ConnectionRefusedError:
-            return True
-        except (OSError, ValueError):  # no address at all, or no answer
             return False
-        return False
+        except (OSError, ValueError):  # no address at all, or no answer
+            return None
+        return True
 
     def takes_token(self) -> bool:
         """False where the service knows the token no more than one that was made up just now; a service that
@@ -76,6 +76,30 @@ class TokenExchange(NamedTuple):
             return None
         finally:
             connection.close()
+
+
+def port_refused(uri: str) -> str:
+    """The message for a port that is dead."""
+    return (
+        f"{URI_VARIABLE}: expected the nucleus' token exchange service at {uri}, "
+        "found the connection refused: it listens at another port since it was started again"
+    )
+
+
+def never_passed(started: str) -> str:
+    """The message for an address that was not passed to what was `started`."""
+    return (
+        f"{URI_VARIABLE}: expected the nucleus to pass it, found it missing: the token exchange "
+        f"service was started after {started}"
+    )
+
+
+def token_unknown(variable: str, given_to: str) -> str:
+    """The message for a token of which the nucleus knows nothing, in `variable`."""
+    return (
+        f"{variable}: expected the nucleus to know the token that it gave {given_to}, found it "
+        "refused: it was given by an earlier start of the nucleus"
+    )
 
 
 def has_other_credentials() -> bool:

@@ -58,11 +58,13 @@ keep_two_images() {
     while read -r id repository tag digest; do
       [ "$id" = "$superseded" ] || continue
       case $repository in
-        "edgecam/$EDGECAM_VARIANT" | "${EDGECAM_IMAGE%@*}") ;;
+        "edgecam/$EDGECAM_VARIANT" | "${EDGECAM_IMAGE%@*}")
+          image=$repository:$tag
+          [ "$tag" != "<none>" ] || image=$repository@$digest ;;
+        # Nobody's any more: nucleus lite has removed the name by which it pulled it.
+        "<none>") image=$id ;;
         *) continue ;;
       esac
-      image=$repository:$tag
-      [ "$tag" != "<none>" ] || image=$repository@$digest
       # --no-prune spares the build cache of a core that is somebody's workbench too.
       if docker image rm --no-prune "$image" >/dev/null 2>&1; then
         say "Removed the superseded image $image."
@@ -87,17 +89,23 @@ expect_no_foreign_link() {
   done
 }
 
+# Fails where Docker has gone meanwhile.
 make_folder() {
   expect_no_foreign_link "$1"
-  # What was there before keeps its owner: it may be somebody else's.
-  [ ! -d "$1" ] || return 0
+  # What was there before keeps its owner: it may be somebody else's. Not what Docker made for this shell just before it went.
+  [ ! -d "$1" ] || [ "$1" = "$made" ] || return 0
   # The folder itself without -p: one that another user has just made is not ours to give away.
   if mkdir -p -- "$(dirname -- "$1")" 2>/dev/null && mkdir -- "$1" 2>/dev/null; then
     [ "$uid" -ne 0 ] || chown -h "$user" -- "$1" || exit 1
   else
     # Only root makes folders in /var/lib. Docker, which this user may use, makes what it mounts.
+    made=$1
     docker run $short --network none --user 0:0 --cap-add CHOWN "--volume=$1:/made" \
-      "$EDGECAM_IMAGE" edgecam own /made "$user" || exit 1
+      "$EDGECAM_IMAGE" edgecam own /made "$user" || {
+      end_unless_docker_is_away $?
+      return 1
+    }
+    made=
   fi
 }
 
@@ -115,6 +123,8 @@ fetch_settings() {
   esac
   folder=$(pwd -P)/settings
   mkdir -p -- "$folder" || exit 1
+  # Whatever the umask is: for root's component the plan is read by another user.
+  chmod 755 -- "$folder"
   docker run $short --network host --user "$uid:$(id -g)" "--volume=$folder:/run/edgecam" --env EDGECAM_SETTINGS \
     --env AWS_REGION --env AWS_CONTAINER_CREDENTIALS_FULL_URI --env AWS_CONTAINER_AUTHORIZATION_TOKEN \
     --env AWS_ENDPOINT_URL --env HTTP_PROXY --env HTTPS_PROXY --env ALL_PROXY --env NO_PROXY \
@@ -153,7 +163,7 @@ start_node() {
       # Root without this right could not even write to a folder of the component's user.
       arg=--user=0:0) set -- "$@" "$value" --cap-add=DAC_OVERRIDE ;;
       arg=*) set -- "$@" "$value" ;;
-      dir=*) make_folder "$value" ;;
+      dir=*) make_folder "$value" || return 0 ;;
       program=*) program=$value ;;
     esac
   done <<END

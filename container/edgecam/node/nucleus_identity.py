@@ -15,7 +15,6 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from edgecam import greengrass_ipc
 from edgecam.backoff import doubled_s
@@ -27,12 +26,15 @@ from edgecam.credentials.token_exchange import (
     URI_VARIABLE,
     TokenExchange,
     has_other_credentials,
+    never_passed,
+    port_refused,
+    token_unknown,
 )
 from edgecam.errors import NucleusError
-from edgecam.node.restart_policy import RestartPolicy
-from edgecam.status.last_run import RunMarker
+from edgecam.status.last_run import RunMarker, this_boot_id
 from edgecam.status.outage import Lines, Outage, OutageLog, OutagePolicy
 from edgecam.status.reports import IdentityReport
+from edgecam.status.restart_policy import RestartPolicy
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,6 @@ _OUTAGES = OutagePolicy(
         "the nucleus accepts it again after %(lasted_s).0f s",
     ),
 )
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,13 @@ class IdentityWatch:
         self._marker = marker
         self._end = end
         self._clock = clock
-        self._boot_id = _boot_id() if boot_id is None else boot_id
+        self._boot_id = this_boot_id() if boot_id is None else boot_id
         self._policy = RestartPolicy(clock.monotonic_s(), self._boot_id, None)
         self._outages = OutageLog(_OUTAGES, log)
         self._next_try_s = float("-inf")
         self._tries = 0
         self._is_known_useless = False
+        self._was_open = False
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nucleus", daemon=True)
 
@@ -182,27 +184,22 @@ class IdentityWatch:
 
     def _fault(self) -> Outage | None:
         """What is dead, if anything is."""
-        needs, variable = self._needs, greengrass_ipc.TOKEN_VARIABLE
-        if needs.exchange is not None and needs.exchange.is_refused():
-            message = (
-                f"{URI_VARIABLE}: expected the nucleus' token exchange service at {needs.exchange.uri}, "
-                "found the connection refused: it listens at another port since it was started again"
-            )
-            return Outage(CREDENTIALS_DEAD, message)
+        needs = self._needs
+        if needs.exchange is not None and self._has_port_gone(needs.exchange):
+            return Outage(CREDENTIALS_DEAD, port_refused(needs.exchange.uri))
         if needs.lacks_exchange and self._is_useless(has_other_credentials):
-            message = (
-                f"{URI_VARIABLE}: expected the nucleus to pass it, found it missing: the token exchange "
-                "service was started after this node"
-            )
-            return Outage(CREDENTIALS_DEAD, message)
+            return Outage(CREDENTIALS_DEAD, never_passed("this node"))
         is_refused = needs.token and self._signs.is_token_refused()
         if is_refused or (needs.exchange is not None and self._is_useless(needs.exchange.takes_token)):
-            message = (
-                f"{variable}: expected the nucleus to know the token that it gave this node, found it "
-                "refused: it was given by an earlier start of the nucleus"
-            )
-            return Outage(TOKEN_DEAD, message)
+            return Outage(TOKEN_DEAD, token_unknown(greengrass_ipc.TOKEN_VARIABLE, "this node"))
         return None
+
+    def _has_port_gone(self, exchange: TokenExchange) -> bool:
+        """Whether it refuses and that matters. From a container in another network than the host's it was
+        never open, and a node that gets its secrets over the nucleus' socket works without it."""
+        is_open = exchange.is_open()
+        self._was_open = self._was_open or is_open is True
+        return is_open is False and (self._was_open or self._signs.is_failing())
 
     def _is_useless(self, is_useful: Callable[[], bool]) -> bool:
         """Whether what was passed for AWS credentials is of no use: tried while something fails, ever more
@@ -216,10 +213,3 @@ class IdentityWatch:
             pause_s = doubled_s(self._tries, first_s=_TRY_TOKEN_S, longest_s=_LONGEST_TRY_TOKEN_S)
             self._next_try_s = now_s + pause_s
         return self._is_known_useless
-
-
-def _boot_id() -> str:
-    try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""

@@ -27,6 +27,7 @@ SPOOL_MARKER = ".node.json"
 """Its name in a spool, which belongs to one node."""
 
 _LONGEST_BYTES = 1024  # of a file with one word in it
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _RUNNING, _ENDED = "running", "ended"
 
 
@@ -62,6 +63,14 @@ class SelfRestart:
         if isinstance(boot_id, str) and isinstance(at_s, float) and isinstance(in_a_row, int):
             return cls(boot_id, at_s, in_a_row) if in_a_row >= 1 else None
         return None
+
+
+def this_boot_id() -> str:
+    """Of the kernel's start; empty where the kernel does not say."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def marker_in(data_dir: str, first_camera_id: str) -> Path:

@@ -71,21 +71,21 @@ def test_token_is_refused_when_one_that_nobody_has_gets_the_same_answer(
 ) -> None:
     service.answers = answers
     assert service.exchange.takes_token() is not is_refused
-    assert not service.exchange.is_refused()
+    assert service.exchange.is_open() is True
     assert service.asked[0] == OWN
     assert {len(token) for token in service.asked} == {len(OWN)}
 
 
 def test_port_where_nobody_listens_is_refused_and_says_nothing_of_the_token() -> None:
     exchange = TokenExchange(f"http://localhost:{free_port()}/", OWN)
-    assert exchange.is_refused()
+    assert exchange.is_open() is False
     assert exchange.takes_token()
 
 
 def test_service_that_does_not_answer_is_not_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert not TokenExchange(f"http://127.0.0.1:{silent.getsockname()[1]}/", OWN).is_refused()
-    assert not TokenExchange("http://no-such-host.invalid:1/", OWN).is_refused()
+        assert TokenExchange(f"http://127.0.0.1:{silent.getsockname()[1]}/", OWN).is_open() is not False
+    assert TokenExchange("http://no-such-host.invalid:1/", OWN).is_open() is None
 
 
 def test_service_is_asked_only_where_the_aws_sdk_would_ask_it() -> None:

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from edgecam.node.restart_policy import LASTS_S, LONGEST_S, NEXT_END_S, RestartPolicy
 from edgecam.status.last_run import SelfRestart
+from edgecam.status.restart_policy import LASTS_S, LONGEST_S, NEXT_END_S, RestartPolicy
 
 BOOT = "b-1"
 NOW_S = 100_000.0

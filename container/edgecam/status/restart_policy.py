@@ -1,5 +1,5 @@
-"""When a node ends itself so that the nucleus starts it with a new token and new credentials: values in,
-decision out.
+"""When a node, or what fetches its settings, ends itself so that the nucleus starts it with a new token and
+new credentials: values in, decision out.
 
 Both nuclei count. Nucleus Lite's units start three times within an hour (`StartLimitInterval=3600`,
 `StartLimitBurst=3`); the classic nucleus calls a component broken after three errors of which each came less
