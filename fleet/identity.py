@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fleet.settings.fleet import Fleet
@@ -59,6 +59,12 @@ def identity_of(fleet: Fleet) -> FleetIdentity:
         f"thinggroup/{site.thing_group}" if site.thing is None else f"thing/{site.thing}"
         for site in fleet.sites.values()
     ]
+    return identity_of_targets(targets)
+
+
+def identity_of_targets(targets: Sequence[str]) -> FleetIdentity:
+    """The identity of a fleet with these targets: `thing/NAME` of one core, whatever its nucleus, or
+    `thinggroup/NAME`."""
     more = len(targets) - _EXAMPLES
     examples = ", ".join(targets[:_EXAMPLES]) + (f" and {more:,} more" if more > 0 else "")
     return FleetIdentity(targets=" ".join(_least(map(_hashed, targets))), examples=examples)

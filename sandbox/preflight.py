@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sandbox.errors import PreflightError, SandboxError
 from sandbox.ports import check_free
+from stacks.prerequisites import SUPPORTED_NODE
 
 FREE_DISK_BYTES = 3_000_000_000
 """The image while it is built, and its tarball in the build folder, in cdk.out and on the core."""
@@ -98,7 +99,9 @@ def check_no_container(containers: Sequence[str]) -> None:
 
 def _check_cdk(project: Path) -> None:
     if shutil.which("node") is None:
-        raise PreflightError("Node is not installed, which the AWS CDK runs on: install Node 20 or newer")
+        raise PreflightError(
+            f"Node is not installed, which the AWS CDK runs on: install Node {SUPPORTED_NODE} or newer"
+        )
     if not cdk_program(project).exists():
         raise PreflightError(f"The AWS CDK is not installed in {project / 'node_modules'}: run npm ci")
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-PACKAGES = ("aws_cdk", "constructs", "pydantic", "yaml")
+PACKAGES = ("aws_cdk", "cdk_docker_image_deployment", "constructs", "edgecam", "pydantic", "yaml")
 """Of those that the stacks import, one of each that somebody could have installed without the others."""
 
 SUPPORTED_NODE = 22

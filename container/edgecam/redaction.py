@@ -41,7 +41,7 @@ _PARAMETER = re.compile(
     r"(\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|[^&\s;,/\"']+)",
     re.IGNORECASE,
 )
-# --password VALUE, in two arguments of a program.
+# --password VALUE, in two arguments of a program, or in one that a shell takes apart.
 _OPTION = re.compile(
     r"--?(?:[\w-]*[_-])?(?:password|passwd|passphrase|pwd|pass|pw|token|secret|apikey|api[_-]key)",
     re.IGNORECASE,
@@ -81,10 +81,13 @@ def holds_password(uri: str) -> bool:
 
 def holds_password_argument(arguments: Sequence[str]) -> bool:
     """Whether a program's `arguments` carry a password: as in a URI, or behind an option of that name."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return any(holds_password(each) for each in arguments) or any(
-        _OPTION.fullmatch(option) and value and not value.startswith("-") for option, value in pairs
-    )
+    words = [word for argument in arguments for word in argument.split()]
+    return any(map(holds_password, arguments)) or any(map(_is_password_of, words, words[1:]))
+
+
+def _is_password_of(option: str, value: str) -> bool:
+    is_pass_of_ffmpeg = option == "-pass" and value in ("1", "2", "3")
+    return bool(_OPTION.fullmatch(option)) and not value.startswith("-") and not is_pass_of_ffmpeg
 
 
 def _userinfos(text: str) -> list[str]:

@@ -137,6 +137,7 @@ def local_recipe(fleet: Fleet, name: str, templates: Mapping[str, Template]) -> 
         architecture = _ARCHITECTURES[manifest["Platform"]["architecture"]]
         archive = manifest["Lifecycle"]["Setenv"]["EDGECAM_ARCHIVE"]
         tarballs[architecture] = archive.removeprefix(_ARTIFACTS)
+    _expect_no_object(name, configuration["DefaultConfiguration"])
     _expect_known(name, recipe)
     recipe["ComponentVersion"] = _version(recipe)
     return LocalRecipe(
@@ -171,6 +172,15 @@ def _merged(defaults: Mapping[str, Any], merge: Mapping[str, Any]) -> dict[str, 
         else:
             merged[key] = value
     return merged
+
+
+def _expect_no_object(name: str, configuration: Mapping[str, Any]) -> None:
+    if configuration["settings"]["0"].startswith("s3://"):
+        raise EdgecamError(
+            f"sites.{name}: expected settings that fit into a recipe to try by hand, found more: a deployed "
+            "component fetches them from the artifact bucket, where a deploy puts them (fewer cameras, or "
+            "settings that are alike, take less)"
+        )
 
 
 def _expect_known(name: str, recipe: Mapping[str, Any]) -> None:

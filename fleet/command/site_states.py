@@ -14,7 +14,7 @@ from typing import Any
 
 from container.image.inputs import VARIANTS
 from fleet.devices import core_and_camera_of
-from fleet.identity import RESOURCE_TYPE, FleetIdentity
+from fleet.identity import RESOURCE_TYPE, FleetIdentity, identity_of_targets
 from fleet.physical_names import site_of
 from fleet.settings.target import thing_of
 
@@ -74,14 +74,22 @@ def templates_in(folder: Path) -> dict[str, Template]:
 
 
 def identity_in(templates: Mapping[str, Template]) -> FleetIdentity | None:
-    """The fleet whose stacks these are; None where no foundation is among them."""
+    """The fleet whose stacks these are; None where no site is among them.
+
+    Stacks that were deployed before their foundation kept an identity have that of their sites.
+    """
     found = [
         resource["Properties"]
         for template in templates.values()
         for resource in template.get("Resources", {}).values()
         if resource["Type"] == RESOURCE_TYPE
     ]
-    return FleetIdentity(targets=found[0]["Targets"], examples=found[0]["Examples"]) if found else None
+    if found:
+        return FleetIdentity(targets=found[0]["Targets"], examples=found[0]["Examples"])
+    targets = [state.target for state in states_of(templates.items()).values()]
+    things = [thing_of(target) for target in targets]
+    named = [f"thing/{thing}" if thing else target for thing, target in zip(things, targets, strict=True)]
+    return identity_of_targets(named) if named else None
 
 
 def states_of(templates: Iterable[tuple[str, Template]]) -> States:

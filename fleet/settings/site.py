@@ -6,10 +6,17 @@ Every mistake is found here, at synth, with the path of the setting, what was ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails
 
 from container.image.inputs import FRAME_GRABBER, GCS_UPLOADER
@@ -18,6 +25,8 @@ from edgecam.config.node import NodeConfig
 from edgecam.config.secret_ids import is_whole_arn
 from edgecam.config.validation import Model
 from edgecam.config.values import CameraId
+from edgecam.errors import ConfigurationError
+from edgecam.launch.command_override import ENTRYPOINT_VARIABLE, command_from_environment
 from edgecam.launch.docker_options import DockerOptions
 from edgecam.redaction import holds_password_argument
 from fleet.settings.gcp import Member
@@ -157,15 +166,18 @@ class Site(NodeConfig):
             )
         return self
 
-    @field_validator("entrypoint", "command")
+    @field_validator("entrypoint")
     @classmethod
-    def _no_password(cls, arguments: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        if holds_password_argument([arguments] if isinstance(arguments, str) else arguments):
-            raise ValueError(
-                "expected arguments without a password, which everybody who reads the configuration would "
-                "see: a camera's belongs into its credentials, found one (***)"
-            )
-        return arguments
+    def _runs_without_password(cls, entrypoint: str) -> str:
+        _expect_no_password(_arguments(entrypoint))
+        return entrypoint
+
+    @field_validator("command")
+    @classmethod
+    def _no_password(cls, command: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        # An entrypoint of its own mistake is none here.
+        _expect_no_password([*_arguments(info.data.get("entrypoint", "")), *command])
+        return command
 
     @field_validator("components")
     @classmethod
@@ -232,8 +244,25 @@ def _between_settings(site: dict[str, Any]) -> Iterator[str]:
             "expected thing beside devices: true: every core of a group would be the same devices, and of "
             "those only one can be connected, found none"
         )
-    if site.get("device_ids") and site.get("devices") is not True:
+    if site.get("device_ids") and site.get("devices", False) is False:
         yield "expected device_ids only with devices: true, found no such setting"
+
+
+def _arguments(entrypoint: str) -> list[str]:
+    """What the core will run of `entrypoint`, which may be a list of texts as JSON."""
+    try:
+        return command_from_environment({ENTRYPOINT_VARIABLE: entrypoint})
+    except ConfigurationError as error:
+        (mistake,) = error.mistakes
+        raise ValueError(f"expected {mistake.expected}, found {mistake.found}") from None
+
+
+def _expect_no_password(arguments: Sequence[str]) -> None:
+    if holds_password_argument(arguments):
+        raise ValueError(
+            "expected arguments without a password, which everybody who reads the configuration would "
+            "see: a camera's belongs into its credentials, found one (***)"
+        )
 
 
 def _dump(model: Model) -> dict[str, Any]:

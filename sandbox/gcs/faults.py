@@ -21,6 +21,8 @@ class Kind(StrEnum):
     """In the middle of the body nothing is read any more, and nothing is closed."""
     LOST_ANSWER = "lost-answer"
     """What was asked for is done, but the connection is cut instead of an answer."""
+    ADDRESS = "address"
+    """What was asked for is done, but the session's address in the answer is none."""
 
 
 @dataclass

@@ -105,6 +105,8 @@ class _Handler(RequestHandler):
             self._cut()
             return 0
         self.send_response(answer.status)
+        if fault is not None and fault.kind is Kind.ADDRESS and "Location" in answer.headers:
+            answer.headers["Location"] = "http://[none/"
         for name, value in answer.headers.items():
             self.send_header(name, self._own(value) if name == "Location" else value)
         self.send_header("Content-Length", str(len(answer.body)))

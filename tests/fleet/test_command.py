@@ -282,6 +282,20 @@ def test_diff_with_what_is_deployed_needs_no_more_than_reading_its_templates(
     assert without_versions(text) == expected
 
 
+def test_diff_with_another_fleet_is_refused_where_the_foundation_keeps_no_identity_yet(
+    run: Run, cloud: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "old.yaml").write_text(OLD)
+    deploy(cloud, tmp_path / "old.yaml")
+    other = tmp_path / "other.yaml"
+    other.write_text('sites: {same: {thing: anothers-core, cameras: [{id: a, uri: "test://"}]}}')
+    code, text, errors = run("diff", "--fleet", other)
+    assert (code, text) == (1, "")
+    assert "the deployed stacks of these names are those of another fleet" in errors
+    assert "expected one of its targets, thinggroup/lobby-cores, thing/" in errors
+    assert "found thing/anothers-core." in errors
+
+
 def deploy(cloud: Any, fleet: Path) -> None:
     """The deployments of a fleet's stacks and their groups, without what they depend on."""
     out = fleet.parent / "out"

@@ -103,7 +103,7 @@ def test_mistake_between_sites_of_two_files_is_reported_where_the_second_stands(
         ("- oslo", "sites/a.yaml: expected sites: and what they are, found a list of 1"),
         ("sites:", "sites/a.yaml: sites: expected a mapping of names to sites, found nothing"),
         ("sites: [oslo]", "sites/a.yaml: sites: expected a mapping of names to sites, found a list of 1"),
-        ("sites: {", "sites/a.yaml: expected YAML or JSON, found"),
+        ("sites: {", "sites/a.yaml: expected a value of YAML or JSON, found"),
         (
             "sites: {a: {}, a: {}}",
             'sites/a.yaml: expected each key once, found "a" again at line 1, column 16',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +107,24 @@ def test_lines_put_the_image_where_a_core_looks_for_it_and_deploy_both_parts(
     update = json.loads((tmp_path / "update-config.json").read_text())
     assert update[COMPONENT] == {"RESET": [""]}
     assert update["aws.greengrass.SecretManager"]["MERGE"]["cloudSecrets"] == [{"arn": SECRET}]
+
+
+def test_settings_that_only_a_deployed_component_finds_are_refused(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    # By random numbers, of which none is like another, and with a bucket whose name is known at synth.
+    numbers = random.Random(1)
+    cameras = "".join(
+        f'      - {{id: c{number}, uri: "rtsp://192.0.2.1/{numbers.getrandbits(256):x}"}}\n'
+        for number in range(150)
+    )
+    aws = "aws: {account: '123456789012', region: eu-central-1, artifact_bucket: our-artifacts}\n"
+    path.write_text(f"{aws}sites:\n  lobby:\n    thing: core\n    cameras:\n{cameras}")
+    code, out, errors = run("lobby", "--fleet", path, "--into", tmp_path / "out")
+    assert (code, out) == (1, "")
+    assert errors.startswith(
+        "sites.lobby: expected settings that fit into a recipe to try by hand, found more"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_version_is_none_that_a_stack_registers_and_changes_with_the_settings(

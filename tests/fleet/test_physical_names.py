@@ -99,7 +99,7 @@ def test_name_of_the_fleet_is_in_the_states_that_its_watch_takes(
     name: str, filled_in: dict[str, str], write_fleet: Callable[[str], Path]
 ) -> None:
     site = 'sites: {a: {thing: a-core, aws_iot: {enabled: true}, cameras: [{id: a, uri: "test://"}]}}\n'
-    node = node_of(load_fleet(write_fleet(name + site)), "a", secrets="")
+    node = node_of(load_fleet(write_fleet(name + site)), "a")
     assert node["aws_iot"] == {"enabled": True, **filled_in}
 
 

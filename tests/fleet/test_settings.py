@@ -325,7 +325,7 @@ def test_missing_file_is_reported_with_the_way_to_name_another(tmp_path: Path) -
 
 def test_text_that_is_not_yaml_is_reported_with_its_line(write_fleet: Write) -> None:
     (line,) = mistakes(write_fleet, "sites:\n  a: [")
-    assert line.startswith("fleet.yaml: expected YAML or JSON")
+    assert line.startswith("fleet.yaml: expected a value of YAML or JSON")
     assert "at line 2" in line
 
 

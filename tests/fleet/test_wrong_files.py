@@ -20,11 +20,11 @@ def camera(uri: str, more: str = "") -> str:
     return f"sites: {{lobby: {{thing: core, cameras: [{{id: a, uri: {uri}{more}}}]}}}}\n"
 
 
-NUMBER = "expected a number in plain decimals, or a text in quotes:"
+NUMBER = "expected a number in plain decimals, or, where a text belongs, in quotes:"
 HOST = "sites.lobby.cameras[0].uri: expected"
 KEYS_OF_A_CAMERA = "expected one of the keys connect_timeout_s, credentials, device, frames, id, latency_ms, recording, tls, transport, uri"
 ARN = "expected the ARN of an AWS Secrets Manager secret (arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME), or its name with a slash, such as cameras/lobby, found a value that is not shown (***)"
-PASSWORD = "sites.lobby.command: expected arguments without a password, which everybody who reads the configuration would see: a camera's belongs into its credentials, found one (***)"
+PASSWORD = "expected arguments without a password, which everybody who reads the configuration would see: a camera's belongs into its credentials, found one (***)"
 
 WRONG: dict[str, tuple[str, list[str]]] = {
     "octal number": (
@@ -79,7 +79,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "Norway as a value": (
         SHOP % (ONE_CAMERA, "net: no"),
         [
-            'sites.berlin.values.net: expected true or false, or a text in quotes: "no", found no at line 2, column 48, which YAML 1.1 reads as false'
+            'sites.berlin.values.net: expected true or false, or, where a text belongs, in quotes: "no", found no at line 2, column 48, which YAML 1.1 reads as false'
         ],
     ),
     "Norway as a site": (
@@ -97,7 +97,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "password that is a number": (
         camera('"rtsp://192.0.2.1/1"', ", credentials: {username: u, password: 0815}"),
         [
-            "sites.lobby.cameras[0].credentials.password: expected a number in plain decimals, or a text in quotes, found a value that is not shown (***) at line 1, column 112"
+            "sites.lobby.cameras[0].credentials.password: expected a number in plain decimals, or, where a text belongs, in quotes, found a value that is not shown (***) at line 1, column 112"
         ],
     ),
     "name that is a number": (
@@ -277,15 +277,131 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "password as a property in the command": (
         SITE
         % ", entrypoint: gst-launch-1.0, command: [rtspsrc, location=rtsp://192.0.2.1/1, user-pw=hunter2]",
-        [PASSWORD],
+        [f"sites.lobby.command: {PASSWORD}"],
     ),
     "password in a URI of the command": (
         SITE % ", command: [probe, 'rtsp://viewer:hunter2@192.0.2.1/1']",
-        [PASSWORD],
+        [f"sites.lobby.command: {PASSWORD}"],
     ),
     "password behind an option of the command": (
         SITE % ", command: [probe, --password, hunter2]",
-        [PASSWORD],
+        [f"sites.lobby.command: {PASSWORD}"],
+    ),
+    "password in an entrypoint that is a list": (
+        SITE % """, entrypoint: '["edgecam", "probe", "--password", "hunter2"]'""",
+        [f"sites.lobby.entrypoint: {PASSWORD}"],
+    ),
+    "password behind an option that the entrypoint ends in": (
+        SITE % """, entrypoint: '["edgecam", "--password"]', command: [hunter2]""",
+        [f"sites.lobby.command: {PASSWORD}"],
+    ),
+    "password in a command for a shell": (
+        SITE % ", entrypoint: sh, command: [-c, 'edgecam probe --password hunter2']",
+        [f"sites.lobby.command: {PASSWORD}"],
+    ),
+    "entrypoint that is no list of texts": (
+        SITE % ", entrypoint: '[edgecam'",
+        [
+            'sites.lobby.entrypoint: expected a JSON list of texts, such as ["gst-inspect-1.0", "rtspsrc"], found text that is not JSON'
+        ],
+    ),
+    "truths that are texts and numbers": (
+        SITE.replace("thing:", "thing_group:")
+        % ", devices: 'true', create_thing_group: 'yes', docker: {root: 1}, http: {enabled: 'on'}"
+        + "gcp: {project: our-project, registry: {name: cameras, region: us-central1, provider: clearblade, secret: cameras/provider}}\n",
+        [
+            'sites.lobby.http.enabled: expected true or false, found "on"',
+            'sites.lobby.create_thing_group: expected true or false, found "yes"',
+            "sites.lobby.docker.root: expected true or false, found 1",
+            'sites.lobby.devices: expected true or false, found "true"',
+        ],
+    ),
+    "thing group that is made beside a thing": (
+        SITE % ", create_thing_group: 'yes'",
+        ['sites.lobby.create_thing_group: expected true or false, found "yes"'],
+    ),
+    "devices by a number, with names": (
+        SITE % ", devices: 1, device_ids: {a: lobby-a}",
+        ["sites.lobby.devices: expected true or false, found 1"],
+    ),
+    "port that is a truth, and one with a leading zero in quotes": (
+        SITE % ", http: {port: true}, docker: {cpus: '01'}",
+        [
+            "sites.lobby.http.port: expected a number, found true",
+            'sites.lobby.docker.cpus: expected a number in plain decimals, found "01"',
+        ],
+    ),
+    "line end within the path of a pipe": (
+        camera('"pipe:///srv/q%0Aarg=--privileged/x"'),
+        [f"{HOST[:-9]} {SEEN} U+000A (a control character) as character 7"],
+    ),
+    "character without a shape in a file's path": (
+        camera('"file:///a/%00b.mp4"'),
+        [f"{HOST[:-9]} {SEEN} U+0000 (a control character) as character 4"],
+    ),
+    "pipe in a folder above": (
+        camera('"pipe:///srv/x/../../etc/y"'),
+        [f'{HOST} an absolute path without .., found "pipe:///srv/x/../../etc/y"'],
+    ),
+    "file in a folder above, encoded": (
+        camera('"file:///a/%2E%2E/b"'),
+        [f'{HOST} an absolute path without .., found "file:///a/%2E%2E/b"'],
+    ),
+    "numbered pictures in a folder above": (
+        camera('"images:///srv/../s_%06d.jpg"'),
+        [f'{HOST} an absolute path without .., found "images:///srv/../s_%06d.jpg"'],
+    ),
+    "tab": ("sites:\n\tlobby: {}", ["expected blanks for indentation, found a tab at line 2, column 1"]),
+    "two documents": ("a: 1\n---\nb: 2", ["expected one document, found another one at line 2, column 1"]),
+    "list for a name": (
+        "[a]: 1",
+        ["expected a text for a name, found a list or a mapping at line 1, column 1"],
+    ),
+    "merge of a number": (
+        "<<: 3",
+        ["expected a mapping or a list of mappings behind <<, found something else at line 1, column 5"],
+    ),
+    "merge as a value": (
+        "name: <<",
+        ['expected << as a name, or a text in quotes: "<<", found << at line 1, column 7'],
+    ),
+    "tag": ("name: !foo x", ["expected no tags, found !foo at line 1, column 7"]),
+    "tag of YAML's own": ("name: !!binary aGk=", ["expected no tags, found !!binary at line 1, column 7"]),
+    "number of 90 digits": (
+        "name: " + "9" * 90,
+        ["expected a number below 1e+77, found a larger one at line 1, column 7"],
+    ),
+    "number beyond all": (
+        "name: 1e400",
+        ["expected a number below 2e+308, found a larger one at line 1, column 7"],
+    ),
+    "list without an end": (
+        "name: [1",
+        ["expected ',' or ']', found the end of the file at line 1, column 9"],
+    ),
+    "colon in a text": (
+        "name: a: b",
+        ["expected one name on a line, or a text in quotes, found another colon at line 1, column 8"],
+    ),
+    "text that begins as nothing does": (
+        "name: @a",
+        ["expected a text that begins with '@' in quotes, found no quotes at line 1, column 7"],
+    ),
+    "alias of nothing": (
+        "name: *a",
+        ["expected an anchor &a further up, found none for *a at line 1, column 7"],
+    ),
+    "lines that begin differently": (
+        "- a\nname: b",
+        ["expected lines of one mapping or list to begin alike, found another beginning at line 2, column 1"],
+    ),
+    "control character": (
+        "name: \x01",
+        ["expected YAML or JSON without control characters, found unreadable text"],
+    ),
+    "extra component with settings of its own": (
+        SITE % ", components: {A: {version: 1}}",
+        ['sites.lobby.components.A.version: expected a text in quotes: "1", found the number 1'],
     ),
 }
 
@@ -336,6 +452,11 @@ sites:
         '"pipeline:videotestsrc pattern = ball ! video/x-raw, width=640 ! jpegenc quality=80 ! tee name=t t. ! queue"'
     ),
     "file of a password in the command": SITE % ", command: [probe, --password-file, /etc/password]",
+    "a pass of ffmpeg is no password": SITE % ", entrypoint: ffmpeg, command: [-i, a.mp4, -pass, '1', b.mp4]",
+    "numbers from values that are texts": """
+templates: {shop: {thing: core, http: {port: "{port}"}, cameras: [{id: a, uri: "rtsp://192.0.2.1/1", frames: {max_fps: "{fps}"}}]}}
+sites: {berlin: {template: shop, values: {port: "8642", fps: "0.5"}}}
+""",
 }
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,23 @@ def test_without_the_environment_synth_names_the_command_that_makes_it(tmp_path:
         check=False,
     )
     assert done.returncode == 1
+    assert "run tools/install deploy in this folder" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_packages_without_edgecam_itself_are_not_enough() -> None:
+    """As where somebody has installed the locked packages for all, and not the project."""
+    # Without `site` a folder's .pth files, the editable installation among them, are not read.
+    done = subprocess.run(
+        [f"{sys.base_prefix}/bin/python3", "-S", "app.py"],
+        cwd=PROJECT,
+        env={"PATH": os.defpath, "PYTHONPATH": sysconfig.get_path("purelib")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "found no edgecam with" in done.stderr
     assert "run tools/install deploy in this folder" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 

@@ -49,6 +49,25 @@ def test_every_command_of_the_wheel_runs_without_the_tree(installed: Path, tmp_p
         assert "usage: edgecam" in done.stdout
 
 
+def test_fleet_command_runs_from_a_folder_with_a_blank_and_below_links(tmp_path: Path) -> None:
+    text = (PROJECT / "tools" / "install").read_text()
+    program = text.partition("<<'PROGRAM'\n")[2].partition("PROGRAM\n")[0]
+    folder = tmp_path / "our cameras" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "python").write_text(f'#!/bin/sh\nexec "{PROJECT}/.venv/bin/python" "$@"\n')
+    (folder / "edgecam-fleet").write_text(program)
+    for path in folder.iterdir():
+        path.chmod(0o755)
+    (tmp_path / "edgecam-fleet").symlink_to(folder / "edgecam-fleet")
+    # What is beside the user is no part of the command.
+    (tmp_path / "yaml.py").write_text("raise SystemExit('another yaml')\n")
+    done = subprocess.run(
+        ["./edgecam-fleet", "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage: edgecam-fleet" in done.stdout
+
+
 def test_fleet_command_of_the_tree_is_installed_beside_it() -> None:
     done = subprocess.run(
         [PROJECT / ".venv" / "bin" / "edgecam-fleet", "--help"], capture_output=True, text=True, check=False

@@ -129,7 +129,12 @@ class GcsBucket:
             )
             if "Location" not in begun.headers:
                 return begun
-            target = SavedSession.save(session, chunk, begun.headers["Location"])
+            try:
+                target = SavedSession.save(session, chunk, begun.headers["Location"])
+            except ValueError:
+                raise StoreUnavailable(
+                    f"{self.uri}: the session for {name} has an address that is none"
+                ) from None
             response: Response | None = None
             at = 0
         else:

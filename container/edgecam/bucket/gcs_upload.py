@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -78,9 +79,15 @@ class SavedSession:
 
     @staticmethod
     def save(session: Session, chunk: GcsUpload, location: str) -> str:
-        """Keep the session at `location`; returns its target."""
+        """Keep the session at `location`; returns its target.
+
+        Raises:
+            ValueError: it is no address.
+        """
         parts = urlsplit(location)
         target = f"{parts.path}?{parts.query}"
+        if not re.fullmatch(r"/[!-~]*", target):
+            raise ValueError("expected a path")
         saved = {"target": target, "size": chunk.size_bytes, "crc32c": chunk.upload.crc32c}
         session.save(json.dumps(saved))
         return target

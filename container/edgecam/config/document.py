@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from edgecam.config.scalars import KeyTwice, NotAsTyped, PlainScalars, mistakes_in, where
+from edgecam.config.scalars import NotAsTyped, PlainScalars, Refused, mistakes_in, where
+from edgecam.config.yaml_faults import YAML, in_words
 from edgecam.errors import ConfigurationError, Mistake
 
 MOST_BYTES = 20_000_000
@@ -18,8 +19,6 @@ MOST_DEEP = 50
 """Lists and mappings within each other; a fleet has nine. libyaml's composer exhausts the stack at 20,000."""
 MOST_VALUES = 2_000_000
 """Values with what aliases repeat: several times 20,000 sites'. Eleven lines of nine aliases hold 10^10."""
-
-_LONGEST_KEY = 80  # of one that is named in a message
 
 
 class _Loader(PlainScalars, yaml.SafeLoader):
@@ -76,13 +75,13 @@ def parse_document(text: str, *, name: str) -> object:
     except _Beyond as beyond:
         raise ConfigurationError([beyond.mistake], document=name) from None
     except yaml.MarkedYAMLError as error:
-        expected, found = "YAML or JSON", error.problem or "something else"
-        if isinstance(error, KeyTwice):
-            expected, found = "each key once", f'"{str(error.problem)[:_LONGEST_KEY]}" again'
+        problem = error.problem or ""
+        expected, found = (error.expected, problem) if isinstance(error, Refused) else in_words(problem)
         found = f"{found} {where(error.problem_mark)}"
         raise ConfigurationError([Mistake("", expected, found)], document=name) from None
     except yaml.YAMLError:
-        raise ConfigurationError([Mistake("", "YAML or JSON", "unreadable text")], document=name) from None
+        expected = f"{YAML} without control characters"
+        raise ConfigurationError([Mistake("", expected, "unreadable text")], document=name) from None
 
 
 def yaml_text(value: object) -> str:

@@ -3,19 +3,21 @@
 YAML 1.1 reads `010` as 8, `12:30` as 750, `1_000` as 1000 and `no` as false, YAML 1.2 reads `010` as 10 and
 the others as texts (https://yaml.org/type/, https://yaml.org/spec/1.2.2/#103-core-schema). Here a number is a
 plain decimal, as in JSON, a truth is `true` or `false`, and a name is a text. What else one of both versions
-would not take for a text is refused: in quotes it is one.
+would not take for a text, 1.1 as PyYAML reads it (`y` and `n` are texts), is refused: in quotes it is one.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any, ClassVar
 
 import yaml
 
+from edgecam.config.plain_numbers import FLOAT, INT
 from edgecam.config.validation import found_text, path_text
 from edgecam.errors import Mistake
 from edgecam.redaction import HIDDEN
@@ -30,13 +32,11 @@ _OTHERWISE = "tag:edgecam,2026:otherwise"
 
 _DIGITS = "0123456789"
 _WORDS = "yes|no|on|off"
-_INT = r"0|-?[1-9][0-9]*"
-_FLOAT = r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _PLAIN = {
     f"{_TAG}null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     f"{_TAG}bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    f"{_TAG}int": (_INT, list(f"-{_DIGITS}")),
-    f"{_TAG}float": (_FLOAT, list(f"-.{_DIGITS}")),
+    f"{_TAG}int": (INT, list(f"-{_DIGITS}")),
+    f"{_TAG}float": (FLOAT, list(f"-.{_DIGITS}")),
     _MERGE: (r"<<", ["<"]),
     _OTHERWISE: (
         rf"(?i:{_WORDS})"
@@ -46,14 +46,16 @@ _PLAIN = {
         r"|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+"  # 12:30, to the base of 60
         r"|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*"
         r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
-        r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?"
-        r"(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?)?",
+        r"|[0-9]{4}-[0-9]{2}-[0-9]{2}"
+        r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?"
+        r"(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?",
         list(f"-+.{_DIGITS}yYnNoO"),
     ),
 }
 """Tag → the forms of its plain scalars, and the characters that these begin with; the first that fits."""
 
-_MOST_BITS = 256  # a number of more is none of a setting
+_MOST = 10**77  # a larger number is none of a setting
+_LONGEST_KEY = 80  # of one that is named in a message
 _LONGEST_NAMED = 40  # characters of a value that are named, and of one whose reading is
 
 
@@ -61,8 +63,12 @@ class NotAsTyped(Exception):  # noqa: N818 - becomes a ConfigurationError, which
     """The document holds a plain value, or a name, that is read otherwise than it is typed."""
 
 
-class KeyTwice(yaml.MarkedYAMLError):
-    """`problem` is the key, `problem_mark` where it stands for the second time."""
+class Refused(yaml.MarkedYAMLError):
+    """`expected` is what was expected, `problem` what was found, `problem_mark` where."""
+
+    def __init__(self, expected: str, problem: str, mark: Any) -> None:
+        super().__init__(problem=problem, problem_mark=mark)
+        self.expected = expected
 
 
 class PlainScalars:
@@ -114,10 +120,14 @@ def _value_mistake(node: Any, path: Path) -> Mistake:
     plain = "true or false" if is_word else "a number in plain decimals"
     shown = found_text(path, _short(node.value))
     if HIDDEN in shown:
-        return Mistake(path_text(path), f"{plain}, or a text in quotes", f"{shown} {where(node.start_mark)}")
+        return Mistake(
+            path_text(path),
+            f"{plain}, or, where a text belongs, in quotes",
+            f"{shown} {where(node.start_mark)}",
+        )
     return Mistake(
         path_text(path),
-        f"{plain}, or a text in quotes: {shown}",
+        f"{plain}, or, where a text belongs, in quotes: {shown}",
         f"{shown.strip(chr(34))} {where(node.start_mark)}, {_reading(node.value)}",
     )
 
@@ -163,7 +173,8 @@ def _expect_names_once(node: yaml.MappingNode) -> None:
         if key.tag != _TEXT:
             raise NotAsTyped
         if key.value in seen:
-            raise KeyTwice(problem=key.value, problem_mark=key.start_mark)
+            again = f'"{key.value[:_LONGEST_KEY]}" again'
+            raise Refused("each key once", again, key.start_mark)
         seen.add(key.value)
 
 
@@ -176,22 +187,23 @@ def _read(kind: str, form: str, convert: Callable[[str], object]) -> Callable[[L
 
     def construct(loader: Loader, node: yaml.ScalarNode) -> object:
         text = loader.construct_scalar(node)
+        if not re.fullmatch(form, text):
+            expected, problem = f"what !!{kind} says, as it is typed without it", f"a value that is no {kind}"
+            raise Refused(expected, problem, node.start_mark)
         try:
-            if not re.fullmatch(form, text):
-                raise ValueError
             value = convert(text)
-            if isinstance(value, (int, float)) and not _is_reasonable(value):
-                raise ValueError
-        except ValueError:
-            problem = f"a value that is no {kind}"
-            raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark) from None
+        except ValueError:  # of more digits than Python reads
+            value = math.inf
+        if isinstance(value, (int, float)) and not _is_reasonable(value):
+            expected = f"a number below {_MOST if kind == 'int' else sys.float_info.max:.0e}"
+            raise Refused(expected, "a larger one", node.start_mark)
         return value
 
     return construct
 
 
 def _is_reasonable(value: float) -> bool:
-    return math.isfinite(value) if isinstance(value, float) else value.bit_length() <= _MOST_BITS
+    return math.isfinite(value) if isinstance(value, float) else abs(value) < _MOST
 
 
 def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
@@ -206,8 +218,8 @@ PlainScalars.yaml_implicit_resolvers = _resolvers()
 PlainScalars.yaml_constructors = {
     f"{_TAG}null": yaml.SafeLoader.construct_yaml_null,
     f"{_TAG}bool": _read("bool", _PLAIN[f"{_TAG}bool"][0], lambda text: text.lower() == "true"),
-    f"{_TAG}int": _read("int", _INT, int),
-    f"{_TAG}float": _read("float", f"{_INT}|{_FLOAT}", float),
+    f"{_TAG}int": _read("int", INT, int),
+    f"{_TAG}float": _read("float", f"{INT}|{FLOAT}", float),
     _TEXT: yaml.SafeLoader.construct_yaml_str,
     f"{_TAG}seq": yaml.SafeLoader.construct_yaml_seq,
     f"{_TAG}map": yaml.SafeLoader.construct_yaml_map,

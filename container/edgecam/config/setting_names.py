@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -45,9 +46,48 @@ def _meant(model: Model, here: tuple[Model, ...], name: str) -> str | None:
     )
 
 
-def is_union_tag(part: str | int) -> bool:
-    """pydantic puts the class of a union's member into the path; a user's document has no such key."""
-    return isinstance(part, str) and part[:1].isupper()
+def without_union_tags(model: Model, location: Sequence[str | int]) -> list[str | int]:
+    """`location` as the user's document has it: pydantic puts the class of a union's member into the path."""
+    here: list[Any] = [model]
+    shown: list[str | int] = []
+    for part in location:
+        members = [members_of(annotation) for annotation in here]
+        tagged = [
+            each
+            for union in members
+            if len(union) > 1
+            for each in union
+            if _is_model(each) and each.__name__ == part
+        ]
+        if tagged:
+            here = tagged
+            continue
+        shown.append(part)
+        here = [inner for union in members for each in union for inner in _inside(each, part)]
+    return shown
+
+
+def members_of(annotation: Any) -> list[Any]:
+    """What a union is made of, without None; of anything else that itself."""
+    if hasattr(annotation, "__metadata__"):
+        return members_of(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [each for part in get_args(annotation) for each in members_of(part)]
+    return [] if annotation is type(None) else [annotation]
+
+
+def _inside(annotation: Any, part: str | int) -> Iterator[Any]:
+    """The annotation of what is at `part` of a value."""
+    if _is_model(annotation):
+        fields = _fields(annotation)
+        if part in fields:
+            yield fields[str(part)]
+    elif get_origin(annotation) in (dict, list, tuple):
+        yield from get_args(annotation)[1:] if get_origin(annotation) is dict else get_args(annotation)[:1]
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _nearest(paths: Iterable[str], is_meant: Callable[[str], bool]) -> str | None:
@@ -71,8 +111,8 @@ def _models_at(model: Model, location: Sequence[str | int]) -> list[Model]:
     for part in location:
         if isinstance(part, int):
             continue
-        if is_union_tag(part):
-            current = [inner for inner in current if inner.__name__ == part] or current
+        if tagged := [inner for inner in current if inner.__name__ == part]:
+            current = tagged
             continue
         annotations = [_fields(inner)[part] for inner in current if part in _fields(inner)]
         # A key of a mapping (a site's name, say) is no field: its values are what the annotation named.
@@ -94,7 +134,7 @@ def _fields(model: Model) -> dict[str, Any]:
 
 def _models_in(annotation: Any, place: str = "") -> Iterator[tuple[str, Model]]:
     """The models in an annotation, each with how a path goes on to it."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if _is_model(annotation):
         yield place, annotation
         return
     origin = get_origin(annotation)

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from edgecam.config.hosts import authority_of
 from edgecam.config.queries import expect_query
 from edgecam.config.schemes import IMAGES, PIPELINE, Form, Scheme, find_scheme, scheme_of
-from edgecam.config.values import expect_visible
+from edgecam.config.values import expect_absolute, expect_visible
 
 _NUMBER = re.compile(r"%0?(\d{0,2})d")
 
@@ -33,8 +33,10 @@ def expect_uri(uri: str) -> None:
     _expect_plain_path(scheme, uri)
     if scheme.query:
         expect_query(uri, scheme.query)
-    if scheme is IMAGES:
-        numbered_path(scheme.path_in(uri))
+    if scheme.form is Form.ABSOLUTE_PATH:
+        # As it is opened and mounted: a % may hide a line end, or a folder above.
+        path = scheme.path_in(uri)
+        expect_absolute(str(numbered_path(path)[0]) if scheme is IMAGES else path)
 
 
 def numbered_path(text: str) -> tuple[PurePosixPath, re.Match[str]]:

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
-from edgecam.config.setting_names import hint_for, is_union_tag, keys_at
+from edgecam.config.plain_numbers import expect_as_typed
+from edgecam.config.setting_names import hint_for, keys_at, without_union_tags
 from edgecam.errors import ConfigurationError, Mistake
 from edgecam.redaction import HIDDEN, SECRETS, one_line, redact
 
@@ -20,9 +21,16 @@ _SECRET_NAME = re.compile(r"cred|pass|pwd|secret|token|key", re.IGNORECASE)
 
 
 class Model(BaseModel):
-    """The base of every setting: frozen, and unknown keys are refused."""
+    """The base of every setting: frozen, unknown keys are refused, numbers and truths are taken as typed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_typed(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic would take "yes" and 1 for true, and "010" for 10.
+        expect_as_typed(value, cls, str(info.field_name))
+        return value
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -79,7 +87,7 @@ def found_text(path: Sequence[str | int], value: object) -> str:
 
 
 def _mistake(model: type[BaseModel], details: Any, at: Sequence[str | int]) -> Mistake:
-    location = (*at, *(part for part in details["loc"] if not is_union_tag(part)))
+    location = (*at, *without_union_tags(model, details["loc"]))
     kind, value = details["type"], details["input"]
     path = path_text(location)
     if kind == "missing":

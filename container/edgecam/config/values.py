@@ -45,14 +45,19 @@ def expect_visible(text: str, but: str = "") -> None:
             )
 
 
-def _absolute(path: str) -> str:
+def expect_absolute(path: str) -> str:
+    """Expect `path` to be one of a file or folder that means the same wherever it is read; returns it.
+
+    Raises:
+        ValueError: names what was expected.
+    """
     if not path.startswith("/") or ".." in PurePosixPath(path).parts:
         raise ValueError("expected an absolute path without ..")
     expect_visible(path)
     return path
 
 
-AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+AbsolutePath = Annotated[str, AfterValidator(expect_absolute)]
 
 
 def _camera_id(text: str) -> str:

@@ -487,3 +487,14 @@ def test_tls_is_checked(tmp_path: Path, session: MemorySession, monkeypatch: pyt
             put(trusting, path, session, name=f"{NAME}-{size}")
             assert gcs.content(f"{NAME}-{size}") == path.read_bytes()
         trusting.close()
+
+
+def test_session_whose_address_is_none_is_a_fault_of_the_store(
+    gcs: EmbeddedGcs, bucket: GcsBucket, tmp_path: Path, session: MemorySession
+) -> None:
+    path = chunk(tmp_path, 3 * MB)
+    gcs.faults.inject(Fault(Kind.ADDRESS, times=1))
+    with pytest.raises(StoreUnavailable, match="has an address that is none"):
+        put(bucket, path, session)
+    assert session.load() is None
+    assert put(bucket, path, session).size_bytes == 3 * MB

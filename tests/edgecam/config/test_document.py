@@ -72,11 +72,11 @@ def test_an_anchor_within_itself_is_refused() -> None:
 @pytest.mark.parametrize(
     ("value", "found"),
     [
-        ("9" * 5000, "a value that is no int"),
+        ("9" * 5000, "expected a number below 1e+77, found a larger one"),
         ("0x" + "F" * 5000, "found 0xFFFFF"),
         ("1" + ":0" * 4000, "found 1:0:0:0"),
         ("2026-02-30", "found 2026-02-30"),
-        ("!!timestamp x", "could not determine a constructor"),
+        ("!!timestamp x", "expected no tags, found !!timestamp"),
         ("!!bool x", "a value that is no bool"),
         ("!!int x", "a value that is no int"),
         ("!!float x", "a value that is no float"),
@@ -87,7 +87,7 @@ def test_a_value_that_cannot_be_one_is_named_with_its_place(value: str, found: s
     message = refusal(f"a: {value}")
     assert found in message
     assert "at line 1, column 4" in message
-    assert len(message) < 240
+    assert len(message) < 260
 
 
 def test_a_file_without_end_is_not_read_to_it(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_smallest_configuration_has_the_documented_defaults() -> None:
     assert camera.frame_path(config.data_dir) == Path("/dev/shm/edgecam/lobby/frame.jpg")
 
 
-def test_numbers_may_come_as_a_nucleus_writes_them() -> None:
+def test_numbers_may_be_texts_of_plain_decimals_and_whole_ones_have_a_dot() -> None:
     camera = {
         "id": "lobby",
         "uri": RTSP,
@@ -60,16 +60,24 @@ def test_numbers_may_come_as_a_nucleus_writes_them() -> None:
         "connect_timeout_s": "5",
         "frames": {"max_fps": "0.5", "quality": 90.0, "width": "640", "stale_after_s": 10},
     }
-    config = validate(NodeConfig, node(camera, http={"port": "8080", "enabled": "false"}))
+    config = validate(NodeConfig, node(camera, http={"port": "8080", "enabled": False}))
     frames = config.cameras[0].frames
     assert (frames.max_fps, frames.quality, frames.width, frames.stale_after_s) == (0.5, 90, 640, 10.0)
     assert (config.cameras[0].latency_ms, config.http.port, config.http.enabled) == (100, 8080, False)
 
 
-@pytest.mark.parametrize("port", [8080.5, "80a", "", None, [], 0, 65536, "1e9", float("nan")])
+@pytest.mark.parametrize(
+    "port", [8080.5, True, "80a", "08080", " 8080", "8_080", "", None, [], 0, 65536, "1e9", float("nan")]
+)
 def test_number_that_is_none_is_refused(port: object) -> None:
     (mistake,) = mistakes_in(node(http={"port": port}))
     assert mistake.startswith("http.port: expected ")
+
+
+@pytest.mark.parametrize("enabled", ["false", "no", 0, 0.0])
+def test_truth_is_true_or_false(enabled: object) -> None:
+    (mistake,) = mistakes_in(node(http={"enabled": enabled}))
+    assert mistake.startswith("http.enabled: expected true or false, found ")
 
 
 @pytest.mark.parametrize(

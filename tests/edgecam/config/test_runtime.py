@@ -81,7 +81,7 @@ def test_every_mistake_is_reported() -> None:
 
 
 def test_true_is_no_number() -> None:
-    assert mistakes({"max_fps": True}) == ["max_fps: expected a valid number, found true"]
+    assert mistakes({"max_fps": True}) == ["max_fps: expected a number, found true"]
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def value(text: str) -> object:
         ("01-12", "01-12"),
         ("0x", "0x"),
         ("nowhere", "nowhere"),
+        ("2024-1-1", "2024-1-1"),
         ("inf", "inf"),
     ],
 )
@@ -70,7 +71,18 @@ def test_what_every_reader_of_yaml_reads_alike_is_taken(text: str, expected: obj
 ODD = (
     *("010", "00", "08", "0101", "-07", "+5", "1_000", "1_0.5", "08.5", "+1e3"),
     *("0x1F", "-0x1F", "0o17", "0b101", "12:30", "190:20:30", "1:30.5", "10:22:33:44:55:06"),
-    *(".inf", "-.INF", ".NaN", "yes", "No", "ON", "off", "2026-11-30", "2026-11-30 10:00:00Z"),
+    *(
+        ".inf",
+        "-.INF",
+        ".NaN",
+        "yes",
+        "No",
+        "ON",
+        "off",
+        "2026-11-30",
+        "2026-11-30 10:00:00Z",
+        "2024-1-1 1:00:00",
+    ),
 )
 
 
@@ -78,7 +90,7 @@ ODD = (
 def test_what_is_read_otherwise_than_it_is_typed_is_refused_with_its_place(text: str) -> None:
     (mistake,) = mistakes(f"sites:\n  lobby: [1, {text}]")
     assert mistake.path == "sites.lobby[1]"
-    assert mistake.expected.endswith(f'or a text in quotes: "{text}"')
+    assert mistake.expected.endswith(f'or, where a text belongs, in quotes: "{text}"')
     assert mistake.found.startswith(f"{text} at line 2, column 14, which YAML")
     assert value(f"'{text}'") == text
 
@@ -98,19 +110,19 @@ def test_all_of_them_are_found_in_one_go_and_those_of_an_anchor_once() -> None:
 def test_value_of_a_secret_is_not_repeated() -> None:
     (mistake,) = mistakes("a: {password: 0815}")
     assert "0815" not in str(mistake)
-    assert mistake.expected == "a number in plain decimals, or a text in quotes"
+    assert mistake.expected == "a number in plain decimals, or, where a text belongs, in quotes"
 
 
 @pytest.mark.parametrize("text", ["!!int 010", "!!int '0x1F'", "!!float .inf", "!!float 1e999", "!!bool yes"])
 def test_tag_does_not_bring_back_another_reading(text: str) -> None:
     (mistake,) = mistakes(f"a: {text}")
-    assert "a value that is no" in mistake.found
+    assert mistake.found.startswith(("a value that is no", "a larger one"))
 
 
 @pytest.mark.parametrize("text", ["!!binary aGk=", "!!set {a}", "!!timestamp 2026-11-30", "!!omap [a: 1]"])
 def test_kinds_of_values_that_no_setting_has_are_refused(text: str) -> None:
     (mistake,) = mistakes(f"a: {text}")
-    assert "could not determine a constructor for the tag" in mistake.found
+    assert (mistake.expected, mistake.found.split()[0]) == ("no tags", text.split()[0])
 
 
 @pytest.mark.parametrize("text", [*ODD, "true", "~", "17", "", "a b", "1.5", "1e3", "0x", "büro", "a: b"])

@@ -35,7 +35,7 @@ def mistakes(document: object, **options: object) -> list[str]:
 def test_every_mistake_is_reported_not_just_the_first() -> None:
     assert mistakes({"inner": {"size": "x"}, "rows": [{"sise": 3}, 5]}) == [
         "name: expected a value, found nothing",
-        'inner.size: expected a valid integer, found "x"',
+        'inner.size: expected a number in plain decimals, found "x"',
         "rows[0].sise: expected one of the keys size, ways (did you mean size?), found an unknown key",
         "rows[1]: expected a mapping, found 5",
     ]
@@ -49,7 +49,14 @@ def test_unknown_key_inside_a_named_mapping_gets_the_keys_of_its_place() -> None
 
 def test_member_of_a_union_does_not_show_in_the_path() -> None:
     found = mistakes({"name": "n", "either": {"size": "x"}})
-    assert 'either.size: expected a valid integer, found "x"' in found
+    assert 'either.size: expected a number in plain decimals, found "x"' in found
+
+
+def test_name_of_a_mapping_shows_even_where_it_is_that_of_a_class() -> None:
+    assert mistakes({"name": "n", "named": {"Inner": {"size": "x"}, "B": {"size": "x"}}}) == [
+        'named.Inner.size: expected a number in plain decimals, found "x"',
+        'named.B.size: expected a number in plain decimals, found "x"',
+    ]
 
 
 def test_place_inside_the_file_is_put_in_front() -> None:
