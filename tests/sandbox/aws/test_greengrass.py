@@ -21,8 +21,17 @@ def arn_of(name: str, version: str) -> str:
     return f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:{name}:versions:{version}"
 
 
-def group_arn(name: str) -> str:
-    return f"arn:aws:iot:{REGION}:{ACCOUNT}:thinggroup/{name}"
+@pytest.fixture
+def make_group(embedded_aws: EmbeddedAws) -> Callable[[str], str]:
+    """Makes a thing group, which has to be there to be deployed to; returns its ARN."""
+
+    def made(name: str) -> str:
+        group: dict[str, str] = embedded_aws.client("iot").create_thing_group(
+            thingGroupName=name.replace(".", "-")
+        )
+        return group["thingGroupArn"]
+
+    return made
 
 
 @pytest.fixture
@@ -94,7 +103,11 @@ def test_recipe_that_the_service_refuses_is_refused(
 
 
 def test_artifact_gets_its_digest_and_a_missing_one_fails_the_version(
-    embedded_aws: EmbeddedAws, greengrass: Any, recipe_text: Recipe, component_name: str
+    embedded_aws: EmbeddedAws,
+    greengrass: Any,
+    recipe_text: Recipe,
+    component_name: str,
+    make_group: Callable[[str], str],
 ) -> None:
     s3 = embedded_aws.client("s3")
     s3.create_bucket(Bucket=f"{component_name}-bucket")
@@ -114,7 +127,7 @@ def test_artifact_gets_its_digest_and_a_missing_one_fails_the_version(
     assert list(failed["status"]["errors"]) == [missing["Uri"]]
     with pytest.raises(greengrass.exceptions.ValidationException, match="FAILED"):
         greengrass.create_deployment(
-            targetArn=group_arn("any"), components={component_name: {"componentVersion": "1.0.1"}}
+            targetArn=make_group("any"), components={component_name: {"componentVersion": "1.0.1"}}
         )
 
 
@@ -153,11 +166,11 @@ def test_tags_are_added_and_removed(greengrass: Any, recipe_text: Recipe, compon
 
 
 def test_newer_deployment_replaces_the_earlier_one_of_its_target(
-    greengrass: Any, recipe_text: Recipe, component_name: str
+    greengrass: Any, recipe_text: Recipe, component_name: str, make_group: Callable[[str], str]
 ) -> None:
     greengrass.create_component_version(inlineRecipe=recipe_text(component_name, "1.0.0", "true").encode())
     request = {
-        "targetArn": group_arn(component_name),
+        "targetArn": make_group(component_name),
         "deploymentName": "site",
         "components": {
             component_name: {
@@ -174,7 +187,7 @@ def test_newer_deployment_replaces_the_earlier_one_of_its_target(
     assert got["components"] == request["components"]
     assert (got["deploymentStatus"], got["isLatestForTarget"], got["revisionId"]) == ("ACTIVE", True, "2")
     assert greengrass.get_deployment(deploymentId=first)["deploymentStatus"] == "INACTIVE"
-    target = {"targetArn": group_arn(component_name)}
+    target = {"targetArn": request["targetArn"]}
     latest = greengrass.list_deployments(**target)["deployments"]
     assert [entry["deploymentId"] for entry in latest] == [second]
     assert len(greengrass.list_deployments(**target, historyFilter="ALL")["deployments"]) == 2
@@ -202,27 +215,28 @@ def test_deployment_that_the_service_refuses_is_refused(
     target: str | None,
     component: dict[str, Any],
     complaint: str,
+    make_group: Callable[[str], str],
 ) -> None:
     greengrass.create_component_version(inlineRecipe=recipe_text(component_name, "1.0.0", "true").encode())
     with pytest.raises(greengrass.exceptions.ValidationException, match=complaint):
         greengrass.create_deployment(
-            targetArn=target or group_arn("any"),
+            targetArn=target or make_group("any"),
             components={component_name: {"componentVersion": "1.0.0", **component}},
         )
 
 
 def test_core_is_asked_to_run_the_newest_deployment_of_thing_and_groups(
-    embedded_aws: EmbeddedAws, greengrass: Any, component_name: str
+    embedded_aws: EmbeddedAws, greengrass: Any, component_name: str, make_group: Callable[[str], str]
 ) -> None:
     iot = embedded_aws.client("iot")
     thing = component_name.rpartition(".")[2]
     thing_arn = iot.create_thing(thingName=thing)["thingArn"]
-    iot.create_thing_group(thingGroupName=f"{thing}-group")
+    group_arn = make_group(f"{thing}-group")
     iot.add_thing_to_thing_group(thingGroupName=f"{thing}-group", thingName=thing)
     superseded = greengrass.create_deployment(targetArn=thing_arn, components={})["deploymentId"]
     to_thing = greengrass.create_deployment(targetArn=thing_arn, components={})["deploymentId"]
-    to_group = greengrass.create_deployment(targetArn=group_arn(f"{thing}-group"), components={})
-    to_other = greengrass.create_deployment(targetArn=group_arn("another"), components={})["deploymentId"]
+    to_group = greengrass.create_deployment(targetArn=group_arn, components={})
+    to_other = greengrass.create_deployment(targetArn=make_group("another"), components={})["deploymentId"]
     answer = greengrass.list_effective_deployments(coreDeviceThingName=thing)["effectiveDeployments"]
     assert {entry["deploymentId"] for entry in answer} == {to_thing, to_group["deploymentId"]}
     assert {superseded, to_other}.isdisjoint({entry["deploymentId"] for entry in answer})
