@@ -142,7 +142,7 @@ def test_every_mistake_is_reported_by_the_name_of_its_option(tmp_path: Path) -> 
         "BUCKET: expected gs://BUCKET, s3://BUCKET or file:///FOLDER, with or without /PREFIX, "
         'found "gs://My_Bucket!"',
         f"--spool: expected an absolute path without .., found {NOT_REPEATED}",
-        f"--port: expected a valid integer, found {NOT_REPEATED}",
+        f"--port: expected a number in plain decimals, found {NOT_REPEATED}",
     ]
 
 

@@ -127,7 +127,7 @@ def test_group_that_may_read_pictures_is_the_containers_as_well() -> None:
 
 
 def test_numbers_and_nothing_may_come_as_a_nucleus_writes_them() -> None:
-    options = docker_options('{"cpus": "2.0", "root": "false", "memory": "", "mounts": []}')
+    options = docker_options('{"cpus": "2.0", "root": false, "memory": "", "mounts": []}')
     assert options == DockerOptions(cpus=2)
     assert docker_options("") == docker_options("  ") == docker_options("{}") == DockerOptions()
 
@@ -308,7 +308,7 @@ def test_mount_of_the_user_wins_over_the_one_that_would_be_made() -> None:
 @pytest.mark.parametrize(
     ("docker", "mistake"),
     [
-        ({"root": "maybe"}, 'docker.root: expected a valid boolean, found "maybe"'),
+        ({"root": "maybe"}, 'docker.root: expected true or false, found "maybe"'),
         ({"memory": 512}, 'docker.memory: expected a text such as "512m" or "1g", found 512'),
         ({"memory": "lots"}, 'docker.memory: expected a text such as "512m" or "1g", found "lots"'),
         ({"memory": "32m"}, 'docker.memory: expected at least 64m, found "32m"'),
