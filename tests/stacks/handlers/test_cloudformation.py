@@ -114,8 +114,12 @@ def test_failure_keeps_the_id_so_that_nothing_is_replaced(receiver: Receiver) ->
     assert [body["PhysicalResourceId"] for body in receiver.bodies] == ["known", "fallback"]
 
 
-@pytest.mark.parametrize("character", ["x", "ü", "場", "🎥", '"', "\n", "\x01", "\udc80"])
-def test_long_reason_is_cut_before_cloudformation_refuses_it(receiver: Receiver, character: str) -> None:
+@pytest.mark.parametrize("character", ["x", "ü", "場", "🎥", '"', "\n", "\x01", "\udc80"], ids=ascii)
+def test_long_reason_is_cut_before_cloudformation_refuses_it(
+    receiver: Receiver, character: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A lone surrogate in a captured log cannot be handed from a worker of the tests to their runner.
+    monkeypatch.setattr("stacks.handlers.cloudformation.logger.disabled", True)
     # The other members may take a third of the room: names have up to 255 characters, an id 1,024.
     event = {**receiver.event, "LogicalResourceId": "V" * 255, "PhysicalResourceId": "p" * 1024}
     respond(event, CONTEXT, failing(RequestFailed(character * 10_000)), fallback_id="fallback")
