@@ -205,7 +205,7 @@ def test_page_that_is_off_opens_no_port(tmp_path: Path, run: Callable[..., subpr
 
 
 def test_password_of_a_camera_shows_in_no_log_however_much_is_logged(
-    tmp_path: Path, run: Callable[..., subprocess.Popen[str]]
+    tmp_path: Path, run: Callable[..., subprocess.Popen[str]], eventually: Callable[..., Any]
 ) -> None:
     file = tmp_path / "password"
     file.write_text(PASSWORD)
@@ -218,6 +218,7 @@ def test_password_of_a_camera_shows_in_no_log_however_much_is_logged(
     settings["cameras"].append(camera)
     process = run(EDGECAM_NODE=json.dumps(settings))
     wait_for(tmp_path / "frames/ball/frame.jpg")
+    eventually(lambda: '"refused"' in (tmp_path / "run.log").read_text())
     process.terminate()
     assert process.wait(5) == 0
     log = (tmp_path / "run.log").read_text()
