@@ -30,8 +30,10 @@ def check_prerequisites() -> None:
             f"app.py: expected the Python packages of uv.lock, found no {', '.join(missing)} with "
             f"{sys.executable}: run {_INSTALL} in this folder, then the same command again."
         )
+    if _JSII_SILENCE in os.environ:
+        return
     major = node_major()
-    if major is not None and major < SUPPORTED_NODE and _JSII_SILENCE not in os.environ:
+    if major is not None and major < SUPPORTED_NODE:
         # In place of the page that jsii would print.
         os.environ[_JSII_SILENCE] = str(major)
         sys.stderr.write(

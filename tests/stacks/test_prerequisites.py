@@ -99,3 +99,21 @@ def test_node_that_is_no_longer_maintained_is_one_line_and_the_stacks_are_there(
     if lines:
         assert "Node.js 20 is no longer maintained: install 22 or later" in done.stderr
     assert (tmp_path / "out" / "EdgecamFrameGrabber.template.json").exists()
+
+
+@pytest.mark.parametrize(("version", "lines"), [("v20.20.2", 1), ("v22.12.0", 0), ("v24.1.0", 0)])
+def test_only_node_that_is_no_longer_maintained_is_named(tmp_path: Path, version: str, lines: int) -> None:
+    node = tmp_path / "node"
+    node.write_text(f"#!/bin/sh\necho {version}\n")
+    node.chmod(0o755)
+    # Without jsii, which would say of this machine's own Node what it thinks of it.
+    check = "from stacks.prerequisites import check_prerequisites; check_prerequisites()"
+    done = subprocess.run(
+        [sys.executable, "-c", check],
+        cwd=PROJECT,
+        env={"PATH": f"{tmp_path}:{os.defpath}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, len(done.stderr.splitlines())) == (0, lines), done.stderr
