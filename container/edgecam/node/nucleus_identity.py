@@ -153,14 +153,19 @@ class IdentityWatch:
         return IdentityReport(bool(self._needs), outage.reason, outage.message)
 
     def _run(self) -> None:
-        while not self._clock.wait(self._ending, LOOK_EVERY_S):
-            try:
-                fault = self._fault()
-            except Exception:
-                log.exception("the nucleus: expected to look at what it accepts, found a fault of ours")
-                continue
-            if self._is_over(fault):
+        # A port that is never seen open counts as one of another network, so the first look is at once.
+        while not self._is_to_end():
+            if self._clock.wait(self._ending, LOOK_EVERY_S):
                 return
+
+    def _is_to_end(self) -> bool:
+        """Look once; whether the node is to end for what was found."""
+        try:
+            fault = self._fault()
+        except Exception:
+            log.exception("the nucleus: expected to look at what it accepts, found a fault of ours")
+            return False
+        return self._is_over(fault)
 
     def _is_over(self, fault: Outage | None) -> bool:
         """Note what was found; whether the node is to end for it."""

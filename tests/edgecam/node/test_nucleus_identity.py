@@ -191,24 +191,28 @@ def test_port_that_was_never_open_does_not_end_a_node_of_which_nothing_fails(tmp
 
 
 class Closing(Watched):
-    """The service goes away after a minute."""
+    """The service goes away `after_s`."""
 
-    def __init__(self, service: socket.socket) -> None:
+    def __init__(self, service: socket.socket, after_s: float) -> None:
         super().__init__()
         self._service = service
+        self._closes_s = self.monotonic_s() + after_s
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
-        if self.monotonic_s() >= 60:
+        if self.monotonic_s() >= self._closes_s:
             self._service.close()
         return super().wait(event, timeout_s)
 
 
-def test_port_that_was_open_for_this_start_ends_the_node_before_anything_fails(tmp_path: Path) -> None:
-    """AWS credentials are cached for most of an hour."""
+@pytest.mark.parametrize("after_s", [0, 60])
+def test_port_that_was_open_for_this_start_ends_the_node_before_anything_fails(
+    tmp_path: Path, after_s: float
+) -> None:
+    """AWS credentials are cached for most of an hour; the service may die a second after the node started."""
     watch = Watch(tmp_path)
     watch.is_token_refused = False
     with socket.create_server(("127.0.0.1", 0)) as service:
-        watch.clock = Closing(service)
+        watch.clock = Closing(service, after_s)
         uri = f"http://127.0.0.1:{service.getsockname()[1]}/"
         watch.run(for_s=600, needs=Needs(TokenExchange(uri, "0123456789abcdef"), token=False))
     assert len(watch.ends) == 1
