@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from own_process import measured_alone
 from spooling import KB, LINE, MB, NOON, chunk, numbers, opened, receipt, record, recover_lines
 from stranger import UID, Stranger
 
@@ -602,11 +603,8 @@ def test_a_file_that_cannot_be_saved_now_does_not_keep_the_node_from_starting(
 # Size
 
 
-def test_a_hundred_thousand_waiting_chunks_take_little_memory_and_no_file_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hundred_thousand_waiting_chunks_take_little_memory_and_no_file_is_read(tmp_path: Path) -> None:
     count, cameras = 12_500, 8
-    monkeypatch.setattr(checksum, "of_file", _no_reading)
     names = [kept_name(chunk(number, duration_ms=10_000), 5 * MB, "0badcafe") for number in range(count)]
     for camera in range(cameras):
         folder = tmp_path / f"camera-{camera}"
@@ -615,15 +613,22 @@ def test_a_hundred_thousand_waiting_chunks_take_little_memory_and_no_file_is_rea
             descriptor = os.open(f"{folder}/{name}", os.O_CREAT | os.O_WRONLY)
             os.ftruncate(descriptor, 5 * MB)
             os.close(descriptor)
-    opened(tmp_path / "warm").close()  # what is made once is not counted
+    current_bytes, peak_bytes, waiting = measured_alone(_opened_without_reading, tmp_path)
+    assert waiting == count * cameras
+    assert current_bytes / waiting < 80
+    assert peak_bytes / waiting < 160
+
+
+def _opened_without_reading(folder: Path) -> tuple[int, int, int]:
+    """Bytes of memory taken by opening it, now and at most; the chunks that wait in it."""
+    checksum.of_file = _no_reading
+    opened(folder / "warm").close()  # what is made once is not counted
     tracemalloc.start()
-    again = opened(tmp_path, max_bytes=10**15)
+    spool = opened(folder, max_bytes=10**15)
     current_bytes, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert current_bytes / (count * cameras) < 80
-    assert peak_bytes / (count * cameras) < 160
-    assert sum(camera.waiting_chunks for camera in again.report().cameras.values()) == count * cameras
-    assert first(again.next_chunk("camera-3", Order.OLDEST)).chunk.start == NOON
+    assert first(spool.next_chunk("camera-3", Order.OLDEST)).chunk.start == NOON
+    return current_bytes, peak_bytes, sum(each.waiting_chunks for each in spool.report().cameras.values())
 
 
 def _no_reading(path: Path) -> str:
@@ -631,7 +636,12 @@ def _no_reading(path: Path) -> str:
 
 
 def test_memory_does_not_grow_with_chunks_that_have_come_and_gone(tmp_path: Path) -> None:
-    spool = opened(tmp_path)
+    assert measured_alone(_grown_by_four_hundred_chunks, tmp_path) < 20 * KB
+
+
+def _grown_by_four_hundred_chunks(folder: Path) -> int:
+    """Bytes of memory that are taken after them and were not before, once two hundred had come and gone."""
+    spool = opened(folder)
 
     def come_and_go(numbers: range) -> int:
         for number in numbers:
@@ -643,9 +653,7 @@ def test_memory_does_not_grow_with_chunks_that_have_come_and_gone(tmp_path: Path
 
     tracemalloc.start()
     before = come_and_go(range(200))
-    after = come_and_go(range(200, 600))
-    tracemalloc.stop()
-    assert after - before < 20 * KB
+    return come_and_go(range(200, 600)) - before
 
 
 def test_recordings_and_uploads_on_many_threads_lose_and_repeat_nothing(tmp_path: Path) -> None:
