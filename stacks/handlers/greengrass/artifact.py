@@ -12,16 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
 
-from ..cloudformation import (
-    CloudFormationResponse,
-    Event,
-    RequestFailed,
-    logger,
-    respond,
-)
-from ..customer_keys import advice
+from ..cloudformation import CloudFormationResponse, Event, logger, respond
+from .artifact_bucket import writing
 
 
 def handler(event: Event, context: Any) -> None:
@@ -43,12 +36,9 @@ def apply(event: Event, s3: Any) -> CloudFormationResponse:
         logger.info("%s is there already", _uri(event))
     else:
         source = {"Bucket": properties["SourceBucket"], "Key": properties["SourceKey"]}
-        try:
+        with writing(_uri(event)):
             # In parts, side by side, without passing through here.
             s3.copy(source, bucket, key)
-        except ClientError as error:
-            remedy = advice(str(error), "aws.artifact_key")
-            raise RequestFailed(f"{_uri(event)} cannot be written: {error}{remedy}") from error
         logger.info("copied %s", _uri(event))
     return CloudFormationResponse(physical_id=_uri(event))
 

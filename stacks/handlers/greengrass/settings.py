@@ -17,13 +17,8 @@ from typing import Any
 
 import boto3
 
-from ..cloudformation import (
-    CloudFormationResponse,
-    Event,
-    RequestFailed,
-    logger,
-    respond,
-)
+from ..cloudformation import CloudFormationResponse, Event, RequestFailed, logger, respond
+from .artifact_bucket import writing
 
 
 def handler(event: Event, context: Any) -> None:
@@ -32,11 +27,16 @@ def handler(event: Event, context: Any) -> None:
 
 
 def apply(event: Event, s3: Any) -> CloudFormationResponse:
-    """Do what CloudFormation asks for, with the S3 client `s3`."""
+    """Do what CloudFormation asks for, with the S3 client `s3`.
+
+    Raises:
+        RequestFailed: S3 refuses, or the asset has other settings than those asked for.
+    """
     if event["RequestType"] == "Delete":
         logger.info("keeping what is in %s", _uri(event))
     else:
-        _put_missing(event["ResourceProperties"], s3)
+        with writing(_uri(event)):
+            _put_missing(event["ResourceProperties"], s3)
     return CloudFormationResponse(physical_id=_uri(event))
 
 

@@ -82,3 +82,12 @@ def test_asset_with_other_content_is_an_error(s3: Any, event: Event) -> None:
     properties = {**event["ResourceProperties"], "Hashes": ["0" * 64]}
     with pytest.raises(RequestFailed, match=f"settings {'0' * 64}: expected their content"):
         settings.apply({**event, "ResourceProperties": properties}, s3)
+
+
+def test_refusal_names_where_the_settings_were_to_go(s3: Any, event: Event) -> None:
+    bucket = event["ResourceProperties"]["Bucket"]
+    s3.delete_bucket(Bucket=bucket)
+    with pytest.raises(
+        RequestFailed, match=f"^s3://{bucket}/frame-grabber/settings cannot be written: .*NoSuch"
+    ):
+        settings.apply(event, s3)
