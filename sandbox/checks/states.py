@@ -45,9 +45,15 @@ class StatusChecks:
 
     def follow(self) -> str:
         """The cameras freeze with their connections up, and are released."""
+        said = {device: len(self._words(device)) for device in fleet.DEVICES}
         self._system.running_cameras.freeze()
+
+        def all_stalled() -> bool | None:
+            """On a busy machine one camera is connected to again before another is noticed."""
+            return True if all("stalled" in self._words(each)[said[each] :] for each in said) else None
+
         try:
-            self._await("stalled")
+            wait_until(self._system, all_stalled, "all devices have been stalled", STATE_TIMEOUT_S)
         finally:
             self._system.running_cameras.release()
         self._await("connected")
@@ -79,13 +85,13 @@ class StatusChecks:
 
     def _await(self, word: str) -> None:
         def all_say_so() -> bool | None:
-            return True if all(self._newest(device) == word for device in fleet.DEVICES) else None
+            return True if all(self._words(each)[-1:] == [word] for each in fleet.DEVICES) else None
 
         wait_until(self._system, all_say_so, f"all devices are {word}", STATE_TIMEOUT_S)
 
-    def _newest(self, device: str) -> str | None:
-        states = self._iot.states(device)
-        return str(json.loads(states[0].data)["state"]) if states else None
+    def _words(self, device: str) -> list[str]:
+        """All states of this run, oldest first."""
+        return [str(json.loads(state.data)["state"]) for state in reversed(self._iot.states(device))]
 
     def _through_client(self) -> dict[str, list[dict[str, Any]]]:
         """The last states of each device, newest first, as google-cloud-iot's client reads them."""

@@ -245,7 +245,7 @@ def test_program_that_crashes_gives_way_to_the_former_one_and_the_deployment_say
     assert runs in text
     program.write_text(text.replace(runs, crashes))
     system.stop_core(system.settings.grabber)
-    system.start_core(settle_s=20.0)  # longer than a busy machine takes from `docker run` to the crash
+    system.start_core(settle_s=120.0)  # longer than a busy machine takes from `docker run` to the crash
     until(lambda: container_is_there(system), "the container runs again", system)
     # The site says nucleus: lite, so that the stack takes the version back; this core does so itself, too.
     with pytest.raises(DeployError, match="frame-grabber is BROKEN"):
