@@ -13,6 +13,8 @@ import threading
 from collections.abc import Sequence
 from urllib.parse import quote, quote_plus
 
+from edgecam.login_places import in_uri, is_place
+
 HIDDEN = "***"
 
 LONGEST_TEXT = 4_000
@@ -59,13 +61,17 @@ def redact(text: str) -> str:
     tokens (JSON Web Tokens) replaced by `***`. Takes time in proportion to the text."""
     text = _WHOLE_URI.sub(rf"\1://{HIDDEN}@", text)
     text = _WORD.sub(_without_userinfo, text)
-    text = _PARAMETER.sub(rf"\1{HIDDEN}", text)
+    text = _PARAMETER.sub(_without_value, text)
     return _TOKEN.sub(_without_token, _PRIVATE_KEY.sub(HIDDEN, text))
 
 
 def _without_userinfo(word: re.Match[str]) -> str:
     head, at, tail = word.group().rpartition("@")
     return _USERINFO.sub(f"://{HIDDEN}@", head + at) + tail if at else tail
+
+
+def _without_value(parameter: re.Match[str]) -> str:
+    return parameter.group() if is_place(parameter.group(2)) else parameter.group(1) + HIDDEN
 
 
 def _without_token(found: re.Match[str]) -> str:
@@ -76,7 +82,9 @@ def holds_password(uri: str) -> bool:
     """Whether `uri` carries a password where anyone who reads the configuration would see it."""
     whole = _WHOLE_URI.search(uri)
     userinfos = [whole.group(2)] if whole is not None else _userinfos(uri)
-    return any(":" in userinfo.removeprefix("://") for userinfo in userinfos) or bool(_PARAMETER.search(uri))
+    logins = [userinfo.removeprefix("://").removesuffix("@") for userinfo in userinfos]
+    values = [parameter.group(2) for parameter in _PARAMETER.finditer(uri)]
+    return any(":" in login and not is_place(login) for login in logins) or not all(map(is_place, values))
 
 
 def holds_password_argument(arguments: Sequence[str]) -> bool:
@@ -97,12 +105,13 @@ def _userinfos(text: str) -> list[str]:
 
 def passwords_in(text: str) -> tuple[str, ...]:
     """The values of the password parameters in `text`, to be remembered where they cannot be refused."""
-    return tuple(match.group(2).strip("\"'") for match in _PARAMETER.finditer(text))
+    values = (match.group(2).strip("\"'") for match in _PARAMETER.finditer(text))
+    return tuple(value for value in values if not is_place(value))
 
 
 def _forms(value: str) -> set[str]:
     """How `value` may turn up: in a URI, in JSON, in `repr`, in HTML, in a pipeline's description."""
-    forms = {value, quote(value, safe=""), quote(value), quote_plus(value)}
+    forms = {value, quote(value, safe=""), quote(value), quote_plus(value), in_uri(value)}
     forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
     return forms | {html.escape(value), value.replace("\\", "\\\\").replace('"', '\\"')}
 

@@ -4,8 +4,9 @@
     CAMERA_PASSWORD=… python -m sandbox.cameras --port 0 --camera yard:1280x720@15:user=guard
 
 A camera is `NAME:WIDTHxHEIGHT@FPS` and settings: `user=NAME` (asks for that user and the password from
-CAMERA_PASSWORD or --password-file), `codec=h264|h265|mjpeg|vp8`, `keyframe=SECONDS`, `kbps=N`, `bframes=N`,
-`audio=yes`. When all of them can be reached, one line of JSON with the port stands on standard output.
+CAMERA_PASSWORD or --password-file; with `login=query` in its URI, `?username=…&password=…`),
+`codec=h264|h265|mjpeg|vp8`, `keyframe=SECONDS`, `kbps=N`, `bframes=N`, `audio=yes`. When all of them can be
+reached, one line of JSON with the port stands on standard output.
 SIGTERM ends it.
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import gi
 
@@ -33,11 +35,15 @@ from sandbox.cameras.film import (
 )
 
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GstRtspServer  # noqa: E402 - the version has to be chosen first
+from gi.repository import GstRtsp, GstRtspServer  # noqa: E402 - the version has to be chosen first
 
 log = logging.getLogger(__name__)
 
-DEFAULT_CAMERAS = ("lobby:1920x1080@30", "yard:1280x720@15:user=guard")
+DEFAULT_CAMERAS = (
+    "lobby:1920x1080@30",
+    "yard:1280x720@15:user=guard",
+    "yard-by-query:1280x720@15:user=guard:login=query",  # the same film, asked for as some cameras want it
+)
 PASSWORD_VARIABLE = "CAMERA_PASSWORD"
 
 _PAYLOADERS = {
@@ -68,6 +74,7 @@ class TestCamera:
     film: Film
     user: str | None = None
     has_audio: bool = False
+    has_login_in_query: bool = False
 
 
 def parse_camera(text: str) -> TestCamera:
@@ -80,12 +87,14 @@ def parse_camera(text: str) -> TestCamera:
     size, *pairs = rest.split(":")
     match = re.fullmatch(r"(\d+)x(\d+)@(\d+)", size)
     settings = dict(pair.partition("=")[::2] for pair in pairs)
-    unknown = settings.keys() - {"user", "codec", "keyframe", "kbps", "bframes", "audio"}
-    if match is None or not name or unknown or settings.get("codec", "h264") not in _PAYLOADERS:
+    unknown = settings.keys() - {"user", "login", "codec", "keyframe", "kbps", "bframes", "audio"}
+    has_query = settings.get("login") == "query"
+    is_wrong = settings.get("codec", "h264") not in _PAYLOADERS or (has_query and "user" not in settings)
+    if match is None or not name or unknown or is_wrong:
         raise argparse.ArgumentTypeError(
             "expected "
-            "NAME:WIDTHxHEIGHT@FPS[:user=…][:codec=…][:keyframe=…][:kbps=…][:bframes=…][:audio=yes], "
-            f"found {text}"
+            "NAME:WIDTHxHEIGHT@FPS[:user=…][:login=query][:codec=…][:keyframe=…][:kbps=…][:bframes=…]"
+            f"[:audio=yes], found {text}"
         )
     width, height, fps = map(int, match.groups())
     film = Film(
@@ -97,7 +106,7 @@ def parse_camera(text: str) -> TestCamera:
         kbps=int(settings.get("kbps", 0)),
         bframes=int(settings.get("bframes", 0)),
     )
-    return TestCamera(name, film, settings.get("user"), settings.get("audio") == "yes")
+    return TestCamera(name, film, settings.get("user"), settings.get("audio") == "yes", has_query)
 
 
 @dataclass
@@ -169,7 +178,9 @@ class CameraServer:
         self._cameras = cameras
         self._auth = GstRtspServer.RTSPAuth.new()
         self._keep: list[Any] = []
+        self._password = password
         self._authorize(password)
+        self._server.connect("client-connected", self._on_client)
         for camera in cameras:
             self._mount(camera, load(camera.film, FILM_FOLDER))
         self._server.set_auth(self._auth)
@@ -197,6 +208,18 @@ class CameraServer:
             token = GstRtspServer.RTSPToken.new()
             token.set_string("media.factory.role", user)
             self._auth.add_digest(user, password, token)
+
+    def _on_client(self, _server: Any, client: Any) -> None:
+        client.connect("pre-describe-request", self._on_describe)
+
+    def _on_describe(self, _client: Any, context: Any) -> Any:
+        """Whether a description is given: by the login in the query, where the camera wants it there."""
+        camera = next((each for each in self._cameras if f"/{each.name}" == context.uri.abspath), None)
+        if camera is None or not camera.has_login_in_query:
+            return GstRtsp.RTSPStatusCode.OK
+        wanted = {"username": [camera.user], "password": [self._password]}
+        is_right = parse_qs(context.uri.query or "") == wanted
+        return GstRtsp.RTSPStatusCode.OK if is_right else GstRtsp.RTSPStatusCode.UNAUTHORIZED
 
     def _mount(self, camera: TestCamera, pictures: Sequence[CodedPicture]) -> None:
         caps, payloader = _PAYLOADERS[camera.film.codec]
@@ -229,6 +252,8 @@ def _permissions(camera: TestCamera) -> Any:
         permissions.add_permission_for_role(role, "media.factory.access", True)
         # Refusing to construct answers 401; refusing access would answer 404.
         permissions.add_permission_for_role(
-            role, "media.factory.construct", role == camera.user or not camera.user
+            role,
+            "media.factory.construct",
+            role == camera.user or not camera.user or camera.has_login_in_query,
         )
     return permissions

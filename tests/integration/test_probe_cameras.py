@@ -25,6 +25,7 @@ SMALL = "320x240@15"
 CAMERAS = (
     f"plain:{SMALL}:audio=yes",
     f"guarded:{SMALL}:user=guard:keyframe=0.5",
+    f"asking:{SMALL}:user=guard:login=query:keyframe=0.5",
     f"vp8:{SMALL}:codec=vp8",
     f"mjpeg:{SMALL}:codec=mjpeg",
     f"rare:{SMALL}:keyframe=10",
@@ -168,6 +169,27 @@ def test_camera_that_asks_for_a_password_gets_it_in_each_way(cameras: Cameras, t
         assert result["codec"] == "H.264"
         assert result["suggestion"]["uri"] == uri
         assert list(result["suggestion"]["credentials"]) == ["secret"]
+
+
+def test_camera_that_wants_the_login_in_its_query_gets_it_there(cameras: Cameras, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(f"{PASSWORD}\n")
+    file.chmod(0o600)
+    uri = cameras.uri("asking")
+    places = f"{uri}?username={{username}}&password={{password}}"
+    login = ("--username", "guard", "--password-file", str(file))
+    for arguments in (
+        [f"{uri}?username=guard&password=probe-s3%2Fkr%40t"],
+        [places, *login],
+        [f"pipeline:rtspsrc location={places} ! rtph264depay ! h264parse", *login],
+    ):
+        result = probe(*arguments)
+        assert result["codec"] == "H.264", result
+        suggestion = Camera.model_validate(result["suggestion"])
+        assert suggestion.has_login_places
+        assert suggestion.credentials is not None
+    assert failure(uri)[0] == "unauthorized"
+    assert failure(f"{uri}?username=guard&password=wrong-word-1")[0] == "unauthorized"
 
 
 @pytest.mark.parametrize("userinfo", ["", "guard:wrong-word-1@", "nobody:wrong-word-1@"])

@@ -38,8 +38,8 @@ _WATCHED_KEYFRAMES = 3  # two intervals: one alone may be a camera's answer to o
 _WATCHED_S = 3.0  # of the stream, for a rate that means something
 _LOOK_EVERY_S = 0.1
 _LOGIN_IN_PATH = (
-    "the password is in the path or query, which fleet.yaml refuses: try the camera with --username and "
-    "--password-file and a URI without it"
+    "a password is left in the path or query, which fleet.yaml refuses: write {password} in its place, and "
+    "give --username and --password-file"
 )
 
 

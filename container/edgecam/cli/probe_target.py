@@ -14,6 +14,7 @@ from edgecam.config.schemes import Form, find_scheme, prefixes_where
 from edgecam.config.validation import validate
 from edgecam.credentials.login import Login, read_password, split_login
 from edgecam.errors import ConfigurationError, CredentialsError, Mistake
+from edgecam.login_places import without_places
 from edgecam.redaction import HIDDEN, SECRETS, passwords_in, redact
 
 PICTURE_QUALITY = 90
@@ -52,7 +53,7 @@ class Target:
         elif options.password_file is not None or options.password_env is not None:
             raise _wrong("--username", "a user name, since there is a password", "nothing")
         # What the model would refuse is allowed here, where it is typed by hand: put back below.
-        harmless = re.sub(rf"(?<!\s)\s*=\s*{re.escape(HIDDEN)}", "", redact(uri))
+        harmless = re.sub(rf"(?<!\s)\s*=\s*{re.escape(HIDDEN)}", "", redact(without_places(uri)))
         tls = {"ca_file": options.ca_file} if options.ca_file else {"verify": not options.insecure}
         document = {
             "id": camera_id(harmless),
@@ -66,10 +67,13 @@ class Target:
         except ConfigurationError as error:
             found = [Mistake(each.path, each.expected, NOT_REPEATED) for each in error.mistakes]
             raise ConfigurationError(found, document=error.document) from None
-        if login is not None and not camera.scheme.takes_credentials:
+        camera = camera.model_copy(update={"uri": uri})
+        if login is not None and not camera.scheme.takes_credentials and not camera.has_login_places:
             where = prefixes_where(lambda scheme: scheme.takes_credentials)
             raise _wrong("--username", f"no user name: only {where} ask", "one")
-        return cls(camera.model_copy(update={"uri": uri}), login, options.timeout_s)
+        if login is None and camera.has_login_places:
+            raise _wrong("--username", "a user name, since the URI has a place for the login", "nothing")
+        return cls(camera, login, options.timeout_s)
 
 
 def _wrong(path: str, expected: str, found: str) -> ConfigurationError:

@@ -24,6 +24,7 @@ from edgecam.config.secret_ids import SecretId
 from edgecam.config.uris import expect_uri
 from edgecam.config.validation import Model
 from edgecam.config.values import AbsolutePath, CameraId, VisibleText
+from edgecam.login_places import has_places
 from edgecam.redaction import holds_password
 
 DEFAULT_STALE_AFTER_S = 5.0
@@ -210,7 +211,11 @@ class Camera(Model):
 
     id: CameraId = Field(description="Its name: lower case letters, digits and hyphens.")
     uri: str = Field(min_length=1, description="Where the pictures come from; see the sources below.")
-    credentials: Credentials | None = Field(default=None, description="The login; never part of the URI.")
+    credentials: Credentials | None = Field(
+        default=None,
+        description="The login; never part of the URI, which has `{username}` and `{password}` where the "
+        "camera wants them in its path or query.",
+    )
     transport: Literal["tcp", "udp"] = Field(default="tcp", description="How RTSP carries the pictures.")
     latency_ms: int = Field(
         default=200, ge=0, le=10_000, description="How long RTSP waits for late packets, milliseconds."
@@ -231,7 +236,8 @@ class Camera(Model):
         if holds_password(uri):
             raise ValueError(
                 "expected a URI without a password: give it as credentials: {secret: <name or ARN in Secrets "
-                "Manager>} or {username: …, password_file: …}"
+                "Manager>} or {username: …, password_file: …}, and a camera that wants it in its path or "
+                "query gets {username} and {password} there"
             )
         return uri
 
@@ -244,9 +250,17 @@ class Camera(Model):
     @model_validator(mode="after")
     def _credentials_have_a_use(self) -> Self:
         found = f"found {self.scheme.name}:"
-        if self.credentials is not None and not self.scheme.takes_credentials:
+        if self.credentials is not None and not self.scheme.takes_credentials and not self.has_login_places:
             where = prefixes_where(lambda scheme: scheme.takes_credentials)
-            raise ValueError(f"expected credentials only with {where}, {found}")
+            raise ValueError(
+                f"expected credentials only with {where}, or with {{username}} and {{password}} in a "
+                f"pipeline, {found}"
+            )
+        if self.credentials is None and self.has_login_places:
+            raise ValueError(
+                "expected credentials, since {username} and {password} of the uri are filled from these, "
+                "found none"
+            )
         if self.tls != Tls() and not self.scheme.takes_tls:
             where = prefixes_where(lambda scheme: scheme.takes_tls)
             raise ValueError(f"expected tls only with {where}, {found}")
@@ -275,6 +289,11 @@ class Camera(Model):
     def scheme(self) -> Scheme:
         """The kind of source."""
         return scheme_of(self.uri)
+
+    @property
+    def has_login_places(self) -> bool:
+        """Whether user name and password are filled into its `uri`."""
+        return self.scheme.takes_login_places and has_places(self.uri)
 
     @property
     def source_path(self) -> str:

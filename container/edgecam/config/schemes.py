@@ -41,6 +41,7 @@ class Scheme:
         example: For the README.
         meaning: Where the pictures come from, a phrase in Markdown.
         takes_credentials: Whether somebody there asks for a login.
+        takes_login_places: Whether `{username}` and `{password}` in the uri are filled in.
         takes_tls: Whether there is a certificate to verify.
         is_encoded: Whether what comes can be recorded without coding it.
         is_fed_from_outside: Whether a program feeds it that may pause, end and come again: no fault then.
@@ -56,6 +57,7 @@ class Scheme:
     example: str
     meaning: str
     takes_credentials: bool = False
+    takes_login_places: bool = False
     takes_tls: bool = False
     is_encoded: bool = True
     is_fed_from_outside: bool = False
@@ -81,6 +83,7 @@ RTSP = Scheme(
     example="rtsp://host/path",
     meaning="an RTSP camera, H.264; over TCP, or `transport: udp`",
     takes_credentials=True,
+    takes_login_places=True,
     default_port=554,
 )
 RTSPS = Scheme(
@@ -89,6 +92,7 @@ RTSPS = Scheme(
     example="rtsps://host/path",
     meaning="the same through TLS; `tls: {ca_file: …}`, or knowingly `tls: {verify: false}`",
     takes_credentials=True,
+    takes_login_places=True,
     takes_tls=True,
     default_port=322,
 )
@@ -136,6 +140,7 @@ PIPELINE = Scheme(
     example="pipeline:DESCRIPTION",
     meaning="a gst-launch description of your own that ends in encoded H.264 or JPEG, or in raw video; caps "
     "at its end as `capsfilter caps=…`",
+    takes_login_places=True,
 )
 
 SCHEMES = (RTSP, RTSPS, PIPE, FILE, IMAGES, TEST, PIPELINE)

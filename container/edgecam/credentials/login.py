@@ -15,11 +15,20 @@ from edgecam.config.camera import Camera
 from edgecam.config.schemes import find_scheme
 from edgecam.errors import CredentialsError
 from edgecam.json_text import parse_json
+from edgecam.login_places import PASSWORD_PLACE, USERNAME_PLACE, filled, is_place
 from edgecam.redaction import SECRETS
 
 _log = logging.getLogger(__name__)
 
 _LONGEST_PASSWORD = 4096  # as much as a header of RTSP takes; a device file has no end
+
+
+# As cameras call them: `?username=…&password=…`, Dahua's `/user=…&password=…`, `?usr=…&pwd=…`.
+_IN_PARAMETERS = {
+    USERNAME_PLACE: re.compile(r"(?<=[?&;/])((?:user(?:_?name)?|usr|login)=)([^&;/?#\s]+)", re.IGNORECASE),
+    PASSWORD_PLACE: re.compile(r"(?<=[?&;/])((?:password|passwd|pass|pwd|pw)=)([^&;/?#\s]+)", re.IGNORECASE),
+}
+_NOBODY = "-"  # a login has a name; where no place takes it, none is sent
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,10 @@ class Login:
 
     username: str
     password: str = field(repr=False)
+
+    def filled_into(self, text: str, *, is_uri: bool = True) -> str:
+        """`text` with this login in its places: percent-encoded in a URI, else as it is."""
+        return filled(text, self.username, self.password, is_uri=is_uri)
 
 
 class LoginProvider(Protocol):
@@ -97,7 +110,31 @@ def parse_secret(text: str, arn: str) -> Login:
 
 
 def split_login(uri: str) -> tuple[str, Login | None]:
-    """`uri` without user name and password, and these; as typed, also where they belong percent-encoded."""
+    """`uri` without user name and password, and these; as typed, also where they belong percent-encoded.
+
+    Of a login in the path or query the places stay, `{username}` and `{password}`.
+    """
+    without, login = _split_userinfo(uri)
+    return (without, login) if login is not None else _split_parameters(uri)
+
+
+def _split_parameters(uri: str) -> tuple[str, Login | None]:
+    scheme = find_scheme(uri)
+    if scheme is None or not scheme.takes_credentials:
+        return uri, None
+    password = _IN_PARAMETERS[PASSWORD_PLACE].search(uri)
+    if password is None or is_place(password.group(2)):
+        return uri, None
+    username = _IN_PARAMETERS[USERNAME_PLACE].search(uri)
+    login = Login(unquote(username.group(2)) if username else _NOBODY, unquote(password.group(2)))
+    SECRETS.remember(login.password)
+    SECRETS.remember(password.group(2))
+    for place, parameter in _IN_PARAMETERS.items():
+        uri = parameter.sub(rf"\g<1>{place}", uri, count=1)
+    return uri, login
+
+
+def _split_userinfo(uri: str) -> tuple[str, Login | None]:
     scheme, rest = find_scheme(uri), uri.partition("://")[2]
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if scheme is None or not scheme.takes_credentials or authority.startswith("["):

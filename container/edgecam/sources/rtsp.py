@@ -117,10 +117,13 @@ class RtspSource(Source):
 
     def _fill(self) -> None:
         without_login = self._url._replace(netloc=self._url.netloc.rpartition("@")[2])
+        location = without_login.geturl()
+        if self._login is not None:
+            location = self._login.filled_into(location)
         timeout_us = round(self._camera.connect_timeout_s * _US_PER_S)
         rtsp = make(
             "rtspsrc",
-            location=without_login.geturl(),
+            location=location,
             protocols=self._camera.transport + ("+tls" if self._camera.scheme.takes_tls else ""),
             latency=self._camera.latency_ms,
             tcp_timeout=timeout_us,

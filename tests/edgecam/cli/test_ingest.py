@@ -113,6 +113,35 @@ def test_password_of_the_camera_is_in_no_configuration_and_reaches_the_camera() 
     assert "hush" not in SECRETS.hide(f"the log says {PASSWORD}")
 
 
+@pytest.mark.parametrize(
+    ("uri", "kept", "username"),
+    [
+        (
+            "rtsp://10.0.0.1/h264?username=admin&password=hush-7x",
+            "rtsp://10.0.0.1/h264?username={username}&password={password}",
+            "admin",
+        ),
+        (
+            "rtsp://10.0.0.1/user=ad%20m&password=hush-7x&channel=1",
+            "rtsp://10.0.0.1/user={username}&password={password}&channel=1",
+            "ad m",
+        ),
+        ("rtsp://10.0.0.1/x?pwd=hush-7x", "rtsp://10.0.0.1/x?pwd={password}", "-"),
+    ],
+)
+def test_login_in_the_query_of_a_camera_is_taken_out_and_reaches_it(
+    uri: str, kept: str, username: str
+) -> None:
+    environment = {"RTSP_SOURCE": uri, "DEVICE_ID": "door", **BUCKET}
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    found = Ingest.from_options(parser.parse_args([]), environment).config
+    assert found.cameras[0].uri == environment["RTSP_SOURCE"] == kept
+    assert "hush" not in found.model_dump_json()
+    login = Logins(found.cameras, environment=environment).login(found.cameras[0])
+    assert login == Login(username, "hush-7x")
+
+
 def test_camera_without_a_login_needs_none() -> None:
     assert config("door", RTSP_SOURCE="rtsp://10.0.0.1/x").cameras[0].credentials is None
 

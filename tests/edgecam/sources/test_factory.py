@@ -12,7 +12,7 @@ from edgecam.config.queries import PATTERNS
 from edgecam.config.schemes import SCHEMES, Scheme
 from edgecam.config.validation import validate
 from edgecam.credentials.login import Login
-from edgecam.errors import SourceNotFound, SourceUnsupported
+from edgecam.errors import ConfigurationError, SourceNotFound, SourceUnsupported
 from edgecam.gstreamer.gst import Gst
 from edgecam.sources.factory import SOURCES, source_for
 from edgecam.sources.images import numbered_files
@@ -56,6 +56,49 @@ def test_the_login_is_a_property_and_stands_nowhere_else() -> None:
     assert element.get_property("user-id") == "guard"
     assert element.get_property("user-pw") == "p@ss/1"
     assert element.get_property("location") == "rtsp://10.0.0.1/x?channel=1"
+
+
+CREDENTIALS = {"username": "admin", "password_file": "/etc/password"}
+AWKWARD = Login("ad min", 'p@ss/1&"x{username}')
+
+
+def test_login_that_a_camera_wants_in_its_query_is_filled_in_there() -> None:
+    uri = "rtsp://10.0.0.1/h264?username={username}&password={password}"
+    element = rtspsrc(uri, Login("admin", "123456"), credentials=CREDENTIALS)
+    assert element.get_property("location") == "rtsp://10.0.0.1/h264?username=admin&password=123456"
+    element = rtspsrc(uri, AWKWARD, credentials=CREDENTIALS)
+    assert element.get_property("location").endswith(
+        "?username=ad%20min&password=p%40ss%2F1%26%22x%7Busername%7D"
+    )
+
+
+def test_login_of_a_pipeline_is_filled_into_properties_whatever_characters_it_has() -> None:
+    uri = (
+        'pipeline:rtspsrc location="rtsp://10.0.0.1/?user={username}&pwd={password}" user-id={username} '
+        'user-pw="{password}" ! rtph264depay'
+    )
+    made = source_for(camera(uri, credentials=CREDENTIALS), AWKWARD).build()
+    element = next(made.iterate_all_by_element_factory_name("rtspsrc").__iter__())
+    assert element.get_property("user-pw") == AWKWARD.password
+    assert element.get_property("user-id") == AWKWARD.username
+    assert element.get_property("location").endswith("?user=ad%20min&pwd=p%40ss%2F1%26%22x%7Busername%7D")
+
+
+def test_place_of_a_login_where_a_pipeline_cannot_have_one_is_said() -> None:
+    source = source_for(
+        camera("pipeline:videotestsrc ! video/x-raw,format={password}", credentials=CREDENTIALS), AWKWARD
+    )
+    with pytest.raises(SourceUnsupported, match="in properties that are texts") as caught:
+        source.build()
+    assert AWKWARD.password not in str(caught.value)
+
+
+def test_places_need_a_login_and_a_login_of_a_pipeline_places() -> None:
+    with pytest.raises(ConfigurationError, match="expected credentials, since"):
+        camera("rtsp://10.0.0.1/{password}")
+    with pytest.raises(ConfigurationError, match="expected credentials only with"):
+        camera("pipeline:videotestsrc", credentials=CREDENTIALS)
+    assert not camera("file:///films/{password}.mp4").has_login_places
 
 
 def test_certificates_are_verified_unless_it_is_said_otherwise() -> None:
