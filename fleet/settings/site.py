@@ -26,7 +26,13 @@ from edgecam.config.secret_ids import is_whole_arn
 from edgecam.config.validation import Model
 from edgecam.config.values import CameraId
 from edgecam.errors import ConfigurationError
-from edgecam.launch.command_override import ENTRYPOINT_VARIABLE, command_from_environment
+from edgecam.launch.command_override import (
+    ENTRYPOINT_VARIABLE,
+    EXPECTED_PROGRAM,
+    command_from_environment,
+    is_known_to_lack,
+    split_command,
+)
 from edgecam.launch.docker_options import DockerOptions
 from edgecam.redaction import holds_password_argument
 from fleet.settings.gcp import Member
@@ -78,10 +84,14 @@ class Site(NodeConfig):
     )
     docker: DockerOptions = Field(default=DockerOptions(), description="How the container runs.")
     entrypoint: str = Field(
-        default="", description="For debugging: a program of the image that runs in place of the node."
+        default="",
+        description="For debugging: a program of the image that runs in place of the node: "
+        "`gst-launch-1.0`, `gst-inspect-1.0`, `python3` or `edgecam`; there is no shell.",
     )
     command: tuple[str, ...] = Field(
-        default=(), description="For debugging: its arguments, each as typed; no shell sees them."
+        default=(),
+        description="For debugging: its arguments, a list with each as typed, or one text that is split into words "
+        "as a shell splits it; no shell sees them.",
     )
     devices: bool = Field(
         default=False,
@@ -171,6 +181,20 @@ class Site(NodeConfig):
     def _runs_without_password(cls, entrypoint: str) -> str:
         _expect_no_password(_arguments(entrypoint))
         return entrypoint
+
+    @field_validator("entrypoint")
+    @classmethod
+    def _program_of_the_image(cls, entrypoint: str, info: ValidationInfo) -> str:
+        docker = info.data.get("docker", DockerOptions())
+        program = next(iter(_arguments(entrypoint)), "")
+        if program and is_known_to_lack(program, [mount.target for mount in docker.mounts]):
+            raise ValueError(f"expected {EXPECTED_PROGRAM}")
+        return entrypoint
+
+    @field_validator("command", mode="before")
+    @classmethod
+    def _one_text(cls, command: Any) -> Any:
+        return tuple(split_command(command)) if isinstance(command, str) else command
 
     @field_validator("command")
     @classmethod

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecam.launch.command_override import EXPECTED_PROGRAM
 from fleet.command.__main__ import main
 
 CAMERA = 'cameras: [{id: a, uri: "rtsp://192.0.2.1/1"}]'
@@ -296,8 +297,25 @@ WRONG: dict[str, tuple[str, list[str]]] = {
         [f"sites.lobby.command: {PASSWORD}"],
     ),
     "password in a command for a shell": (
-        SITE % ", entrypoint: sh, command: [-c, 'edgecam probe --password hunter2']",
+        SITE
+        % ", docker: {mounts: ['/opt/sh:/usr/bin/sh:ro']}, entrypoint: sh, command: [-c, 'edgecam probe --password hunter2']",
         [f"sites.lobby.command: {PASSWORD}"],
+    ),
+    "password in a command that is one text": (
+        SITE % ", entrypoint: edgecam, command: 'probe rtsp://192.0.2.1/1 --password hunter2'",
+        [f"sites.lobby.command: {PASSWORD}"],
+    ),
+    "command whose quotes do not end": (
+        SITE % """, entrypoint: edgecam, command: "probe 'rtsp://192.0.2.1/1" """,
+        ["sites.lobby.command: expected an end to each quote, as for a shell, found one without"],
+    ),
+    "programs that the image lacks": (
+        SITE % ", entrypoint: /bin/bash",
+        [f'sites.lobby.entrypoint: expected {EXPECTED_PROGRAM}, found "/bin/bash"'],
+    ),
+    "echo, which belongs to a shell": (
+        SITE % ", entrypoint: echo, command: hello",
+        [f'sites.lobby.entrypoint: expected {EXPECTED_PROGRAM}, found "echo"'],
     ),
     "entrypoint that is no list of texts": (
         SITE % ", entrypoint: '[edgecam'",
@@ -452,7 +470,8 @@ sites:
         '"pipeline:videotestsrc pattern = ball ! video/x-raw, width=640 ! jpegenc quality=80 ! tee name=t t. ! queue"'
     ),
     "file of a password in the command": SITE % ", command: [probe, --password-file, /etc/password]",
-    "a pass of ffmpeg is no password": SITE % ", entrypoint: ffmpeg, command: [-i, a.mp4, -pass, '1', b.mp4]",
+    "a pass of ffmpeg is no password": SITE
+    % ", docker: {mounts: ['/opt/bin:/usr/bin:ro']}, entrypoint: ffmpeg, command: [-i, a.mp4, -pass, '1', b.mp4]",
     "numbers from values that are texts": """
 templates: {shop: {thing: core, http: {port: "{port}"}, cameras: [{id: a, uri: "rtsp://192.0.2.1/1", frames: {max_fps: "{fps}"}}]}}
 sites: {berlin: {template: shop, values: {port: "8642", fps: "0.5"}}}

@@ -14,11 +14,15 @@ from collections.abc import Sequence
 
 from edgecam.cli.arguments import NOT_REPEATED, WRONG
 
-_REFUSED = (
-    "edgecam: expected a program of this image and its arguments, such as edgecam run, "
-    f"found {NOT_REPEATED}. Remove the container (docker rm), since Docker shows its arguments. "
-    "What GCStreamer took as arguments goes into variables: PRIVATE_KEY_FILE, RTSP_SOURCE, DEVICE_ID\n"
-)
+_FORERUNNERS = """\
+edgecam: GCStreamer's arguments PRIVATE_KEY RTSP_URL DEVICE_ID are variables now, and the key is a file that
+user 65532 can read (sudo chown 65532 key.pem):
+
+    docker run --network=host --volume=edgecam:/var/lib/edgecam --volume="$PWD/key.pem:/device.pem:ro" \\
+        --env=PRIVATE_KEY_FILE=/device.pem --env=RTSP_SOURCE=RTSP_URL --env=DEVICE_ID=DEVICE_ID \\
+        --env=BUCKET=my-films --env=PROJECT_ID=my-project --env=CLOUD_REGION=europe-west1 \\
+        --env=IOT_REGISTRY=cameras --env=MQTT_BRIDGE_HOSTNAME=europe-west1-mqtt.clearblade.com IMAGE
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,5 +37,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if program is not None:
         with contextlib.suppress(OSError):
             os.execv(program, words)  # noqa: S606 - no shell: the arguments arrive as they were typed
-    sys.stderr.write(_REFUSED)
+    sys.stderr.write(_refusal(words))
     return WRONG
+
+
+def _refusal(words: Sequence[str]) -> str:
+    # Imported now: what becomes another program must not wait for it.
+    from edgecam.launch.command_override import PROGRAMS
+
+    refused = (
+        f"edgecam: expected a program of this image ({', '.join(PROGRAMS)}; there is no shell) and its "
+        f"arguments, such as edgecam run, found {NOT_REPEATED}. Remove the container (docker rm), since Docker "
+        "shows its arguments.\n"
+    )
+    return refused + (_FORERUNNERS if _are_forerunners(words) else "")
+
+
+def _are_forerunners(words: Sequence[str]) -> bool:
+    """Whether these are a key, an address and a device's name, and perhaps the kind of camera."""
+    has_key = any("PRIVATE KEY" in word for word in words)
+    return has_key or any(word.startswith(("rtsp://", "rtsps://")) for word in words[:2])

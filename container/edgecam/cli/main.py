@@ -247,7 +247,7 @@ def _fetch_settings(options: argparse.Namespace) -> int:
 
 
 def _exec(_: argparse.Namespace) -> int:
-    from edgecam.launch.command_override import command_from_environment
+    from edgecam.launch.command_override import EXPECTED_PROGRAM, command_from_environment
 
     command = command_from_environment(expanded(os.environ))
     if not command:
@@ -256,7 +256,7 @@ def _exec(_: argparse.Namespace) -> int:
         os.execvp(command[0], command)  # noqa: S606 - no shell: the arguments arrive as they were typed
     except OSError as error:
         raise ConfigurationError(
-            [Mistake("entrypoint", "a program in the image", f"{NOT_REPEATED}: {error.strerror}")]
+            [Mistake("entrypoint", EXPECTED_PROGRAM, f"{NOT_REPEATED}: {error.strerror}")]
         ) from None
 
 

@@ -24,7 +24,7 @@ from edgecam.launch.command_override import (
 )
 from edgecam.launch.container_memory import MIB, default_limit_bytes
 from edgecam.launch.docker_options import DockerOptions, Mount
-from edgecam.launch.paths import mistakes_on_core, read_only_mounts, writable_folders
+from edgecam.launch.paths import made_for_mounts, mistakes_on_core, read_only_mounts, writable_folders
 from edgecam.launch.settings import DATA_DIR_VARIABLE, DOCKER_VARIABLE, SETTINGS_VARIABLE, expanded
 
 PASSED_ON = (
@@ -91,6 +91,7 @@ def plan(config: NodeConfig, docker: DockerOptions, *, core_bytes: int | None = 
     groups = {camera.frames.group for camera in config.cameras if camera.frames.group is not None}
     arguments += [f"--group-add={group}" for group in sorted(groups)]
     arguments += [f"--env={name}" for name in PASSED_ON]
+    folders = sorted({*folders, *made_for_mounts(docker.mounts)})
     return [f"dir={path}" for path in folders] + [f"arg={argument}" for argument in arguments]
 
 

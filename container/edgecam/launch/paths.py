@@ -10,6 +10,7 @@ from edgecam.config.node import DEFAULT_DATA_DIR, NodeConfig
 from edgecam.config.schemes import Mounts
 from edgecam.config.storage import DEFAULT_SPOOL
 from edgecam.errors import Mistake
+from edgecam.launch.docker_options import Mount
 
 # Mounting one of these would hide the image's own files.
 _IMAGE_FOLDERS = frozenset(
@@ -81,6 +82,21 @@ def writable_folders(config: NodeConfig) -> list[tuple[str, str]]:
         if config.bucket.startswith("file:"):
             folders.append(("bucket", config.bucket.removeprefix("file:").removeprefix("//") or "/"))
     return folders
+
+
+def made_for_mounts(mounts: Iterable[Mount]) -> list[str]:
+    """The folders among what a site mounts that are made for the node's user where they are missing: Docker
+    would make them for root, and nothing could be written there."""
+    return [
+        mount.source for mount in mounts if not mount.read_only and _may_be_made(PurePosixPath(mount.source))
+    ]
+
+
+def _may_be_made(path: PurePosixPath) -> bool:
+    """No device, no socket, nothing that is there on every core, and no file by its name."""
+    is_devices = path.is_relative_to("/dev") and not path.is_relative_to("/dev/shm")  # noqa: S108 - a name
+    is_systems = any(path.is_relative_to(folder) for folder in ("/proc", "/sys"))
+    return not (is_devices or is_systems or path.suffix or str(path) in _SHARED_FOLDERS)
 
 
 def _named_files(config: NodeConfig) -> list[tuple[str, str]]:

@@ -93,7 +93,8 @@ expect_no_foreign_link() {
 make_folder() {
   expect_no_foreign_link "$1"
   # What was there before keeps its owner: it may be somebody else's. Not what Docker made for this shell just before it went.
-  [ ! -d "$1" ] || [ "$1" = "$made" ] || return 0
+  # A file stays as well: a site may mount one.
+  [ ! -e "$1" ] || [ "$1" = "$made" ] || return 0
   # The folder itself without -p: one that another user has just made is not ours to give away.
   if mkdir -p -- "$(dirname -- "$1")" 2>/dev/null && mkdir -- "$1" 2>/dev/null; then
     [ "$uid" -ne 0 ] || chown -h "$user" -- "$1" || exit 1

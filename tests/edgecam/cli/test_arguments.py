@@ -104,6 +104,21 @@ def test_entrypoint_refuses_a_file_that_cannot_be_executed(tmp_path: Path) -> No
     assert SECRET not in text
 
 
+@pytest.mark.parametrize("more", [[], ["hikvision"]])
+def test_entrypoint_answers_the_forerunners_arguments_with_the_new_command(more: list[str]) -> None:
+    code, text = said("-c", ENTRYPOINT, KEY, f"rtsp://admin:{SECRET}@10.0.0.21/stream1", "Door", *more)
+    assert code == WRONG
+    assert "--env=PRIVATE_KEY_FILE=/device.pem --env=RTSP_SOURCE=RTSP_URL --env=DEVICE_ID=DEVICE_ID" in text
+    for given in (SECRET, "BEGIN", "10.0.0.21", "Door"):
+        assert given not in text
+
+
+def test_entrypoint_says_what_the_image_has_in_place_of_a_shell() -> None:
+    text = said("-c", ENTRYPOINT, "no-such-shell", "-c", "x")[1]
+    assert "gst-launch-1.0, gst-inspect-1.0" in text
+    assert "docker run" not in text
+
+
 def test_entrypoint_is_edgecam_and_becomes_other_programs() -> None:
     code, text = said("-c", ENTRYPOINT, "edgecam", "--version")
     assert (code, text.split()[0]) == (0, "edgecam")

@@ -18,6 +18,7 @@ import pytest
 
 from edgecam import __version__
 from edgecam.cli.arguments import NOT_REPEATED
+from edgecam.launch.command_override import EXPECTED_PROGRAM
 from sandbox.ports import free_port
 
 LIMIT_S = 30
@@ -279,9 +280,7 @@ def test_exec_without_a_program_is_code_2() -> None:
     assert edgecam("exec").returncode == 2
     missing = edgecam("exec", EDGECAM_ENTRYPOINT="no-such-program")
     assert missing.returncode == 2
-    assert (
-        f"entrypoint: expected a program in the image, found {NOT_REPEATED}: No such file" in missing.stderr
-    )
+    assert f"entrypoint: expected {EXPECTED_PROGRAM}, found {NOT_REPEATED}: No such file" in missing.stderr
     assert "no-such-program" not in missing.stderr
 
 

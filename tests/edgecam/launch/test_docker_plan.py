@@ -298,6 +298,18 @@ def test_folder_that_is_written_to_is_not_mounted_read_only_as_well() -> None:
     assert volumes(plan(config, DockerOptions())) == ["/data:/data"]
 
 
+def test_folder_that_a_site_mounts_is_made_as_the_data_folder_is() -> None:
+    mounts = [
+        "/srv/frames:/data",
+        "/dev/video0:/dev/video0",
+        "/etc/own:/own:ro",
+        "/srv/a.pem:/a.pem",
+        "/tmp:/t",
+    ]
+    lines = plan_from_environment(environment({"mounts": mounts}))
+    assert [line for line in lines if line.startswith("dir=")] == ["dir=/dev/shm/edgecam", "dir=/srv/frames"]
+
+
 def test_mount_of_the_user_wins_over_the_one_that_would_be_made() -> None:
     config = node({"id": "a", "uri": "file:///films/a.mp4"})
     docker = docker_options('{"mounts": ["/mnt/nas/films:/films:ro"]}')
@@ -382,6 +394,8 @@ def test_mistakes_of_all_variables_are_reported_together() -> None:
         ("", '["sleep", 5.0]', ["sleep", "5"]),
         ("", '["echo", 1.5]', ["echo", "1.5"]),
         ("/opt/my tool", "[]", ["/opt/my tool"]),
+        ("gst-launch-1.0", "-v fakesrc name='a b'", ["gst-launch-1.0", "-v", "fakesrc", "name=a b"]),
+        ("", '"gst-launch-1.0 fakesrc name=$HOME"', ["gst-launch-1.0", "fakesrc", "name=$HOME"]),
         ("", '["a b", "$HOME", "`id`"]', ["a b", "$HOME", "`id`"]),
         ("", '["c\\"d", "e\'f", "", "*", "é\\n"]', ['c"d', "e'f", "", "*", "é\n"]),
     ],
@@ -391,7 +405,7 @@ def test_command_arrives_as_it_was_typed(entrypoint: str, command: str, argument
     assert command_from_environment(given) == arguments
 
 
-@pytest.mark.parametrize("command", ["gst-launch-1.0 fakesrc", "{}", "5", "[[]]", "[true]", '["a\\u0000b"]'])
+@pytest.mark.parametrize("command", ["fakesrc name='a", "{}", "5", "[[]]", "[true]", '["a\\u0000b"]'])
 def test_command_that_is_no_list_of_texts_is_refused(command: str) -> None:
     with pytest.raises(ConfigurationError, match="command"):
         command_from_environment({"EDGECAM_COMMAND": command})
