@@ -90,8 +90,8 @@ class Site(NodeConfig):
     )
     command: tuple[str, ...] = Field(
         default=(),
-        description="For debugging: its arguments, a list with each as typed, or one text that is split into words "
-        "as a shell splits it; no shell sees them.",
+        description="For debugging: its arguments, a list with each as typed, or one text that is split into "
+        "words as a shell splits it; no shell sees them.",
     )
     devices: bool = Field(
         default=False,

@@ -47,8 +47,8 @@ def _refusal(words: Sequence[str]) -> str:
 
     refused = (
         f"edgecam: expected a program of this image ({', '.join(PROGRAMS)}; there is no shell) and its "
-        f"arguments, such as edgecam run, found {NOT_REPEATED}. Remove the container (docker rm), since Docker "
-        "shows its arguments.\n"
+        f"arguments, such as edgecam run, found {NOT_REPEATED}. Remove the container (docker rm), since "
+        "Docker shows its arguments.\n"
     )
     return refused + (_FORERUNNERS if _are_forerunners(words) else "")
 

@@ -19,8 +19,8 @@ PROGRAMS = ("edgecam", "gst-launch-1.0", "gst-inspect-1.0", "python3")
 """What the image holds to be run; whatever else a container needs is mounted."""
 
 EXPECTED_PROGRAM = (
-    f"a program of the image ({', '.join(PROGRAMS)}), or one that docker.mounts brings; the image has no shell, "
-    "and none of what belongs to one"
+    f"a program of the image ({', '.join(PROGRAMS)}), or one that docker.mounts brings; the image has no "
+    "shell, and none of what belongs to one"
 )
 
 _SYSTEM_FOLDERS = ("/bin", "/sbin", "/usr/bin", "/usr/sbin")

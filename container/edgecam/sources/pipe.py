@@ -22,11 +22,13 @@ from edgecam.gstreamer.diagnosis import GstError
 from edgecam.gstreamer.gst import (
     Gst,
     add_probe,
+    guarded,
     link,
     make,
     measured_bytes,
 )
 from edgecam.sources.container import ContainerSource
+from edgecam.sources.mp4_start import MOST_BYTES, has_index_at_end
 
 PIPE_MODE = 0o660
 """The group may write; what cameras see is not for everybody."""
@@ -38,6 +40,7 @@ pipeline begins where the old one stopped."""
 _MOST_LINKS = 40  # as many as the kernel follows itself (path_resolution(7))
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _FORMS = "FLV, MPEG-TS or fragmented MP4"
+_FRAGMENTED = "mp4mux fragment-duration=1000 streamable=true"
 
 
 class PipeSource(ContainerSource):
@@ -53,6 +56,7 @@ class PipeSource(ContainerSource):
         self._read_bytes = 0
         self._read_s: float | None = None
         self._has_ended = False
+        self._start = b""
         self._checked_bytes = 0
         self._stuck_since_s: float | None = None
 
@@ -111,6 +115,7 @@ class PipeSource(ContainerSource):
             both.add(element)
         link(reader, self._meter)
         add_probe(self._meter.get_static_pad("src"), Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
+        add_probe(self._meter.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_first_bytes)
         both.add_pad(Gst.GhostPad.new("src", self._meter.get_static_pad("src")))
         return both
 
@@ -118,6 +123,22 @@ class PipeSource(ContainerSource):
         """On the reader's thread: the end is seen here even where no demuxer hands it on."""
         self._has_ended = self._has_ended or info.get_event().type == Gst.EventType.EOS
         return Gst.PadProbeReturn.OK
+
+    @guarded("the first bytes were looked at", ContainerSource._report, Gst.PadProbeReturn.DROP)
+    def _on_first_bytes(self, _pad: Any, info: Any) -> Any:
+        """On the reader's thread: what would be waited for until its end is refused at its beginning."""
+        buffer = info.get_buffer()
+        self._start += buffer.extract_dup(0, min(buffer.get_size(), MOST_BYTES))
+        is_late = has_index_at_end(self._start)
+        if is_late is None:
+            return Gst.PadProbeReturn.OK
+        self._start = b""
+        if is_late:
+            raise SourceUnsupported(
+                f"{self.name}: expected {_FORMS}, found MP4 whose index comes at its end, as mp4mux alone "
+                f"writes it; write {_FRAGMENTED}"
+            )
+        return Gst.PadProbeReturn.REMOVE
 
     def _unread_bytes(self) -> int:
         """What the program has written and nobody has read yet (ioctl_pipe: FIONREAD)."""
@@ -165,6 +186,12 @@ class PipeSource(ContainerSource):
 
     def _refuse(self, pipe: os.stat_result, above: os.stat_result) -> None:
         """Refuse a pipe that another user could feed: its writer decides what the camera shows."""
+        if stat.S_ISREG(pipe.st_mode):
+            raise SourceUnsupported(
+                f"{self.name}: expected a named pipe (or nothing, and one is made), found a file, not a pipe, at "
+                f"{self._path}, as a program makes it that writes there first: remove it, then start edgecam "
+                "and that program after it"
+            )
         if not stat.S_ISFIFO(pipe.st_mode):
             raise self._something_else("something else")
         if above.st_mode & stat.S_IWOTH and pipe.st_uid not in trusted_users():

@@ -22,6 +22,7 @@ from edgecam.credentials.logins import Logins
 from edgecam.errors import SourceError
 from edgecam.node.camera_worker import CameraWorker
 from edgecam.sources.factory import source_for
+from edgecam.sources.mp4_start import has_index_at_end
 from edgecam.status.reports import CameraState
 
 MUXERS = {
@@ -225,11 +226,52 @@ def test_nonsense_is_said_and_the_next_writer_taken(
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
+def test_mp4_whose_index_comes_last_is_refused_at_its_first_bytes(
+    worker: CameraWorker,
+    feed: Callable[..., Writer],
+    eventually: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    writer = feed("mp4mux")
+    eventually(lambda: "fragment-duration=1000 streamable=true" in caplog.text)
+    eventually(writer.has_ended)
+    feed(MUXERS["fragmented MP4"])
+    eventually(deliver(worker))
+
+
+FTYP = b"\0\0\0\x10ftypisom\0\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("start", "verdict"),
+    [
+        (FTYP + b"\0\0\0\x08free" + b"\0\0\0\0mdat", True),
+        (FTYP + b"\0\0\0\x01mdat", True),
+        (FTYP + b"\0\0\x02\x00moov", False),
+        (FTYP + b"\0\0\0\x18moof", False),
+        (FTYP + b"\0\0\0\0free", False),
+        (FTYP + b"\0\0\0\x01md", None),
+        (b"", None),
+        (FTYP + b"\x7f\xff\xff\xfffree", False),
+        (b"FLV\x01\x05\0\0\0\x09", False),
+        (b"\0" * 20, False),
+    ],
+)
+def test_mp4_is_judged_by_what_comes_first(start: bytes, verdict: bool | None) -> None:
+    assert has_index_at_end(start) is verdict
+
+
 def test_what_stands_in_the_way_is_left_alone_and_said(pipe: Path, tmp_path: Path) -> None:
     pipe.write_text("precious")
-    with pytest.raises(SourceError, match=r"expected a named pipe .*, found something else at"):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(
+        SourceError, match=r"expected a named pipe .*, found a file, not a pipe, at .*: remove"
+    ):
         source_for(pipe_camera(pipe)).build()
     assert pipe.read_text() == "precious"
+    with pytest.raises(SourceError, match=r"expected a named pipe .*, found something else at"):
+        source_for(pipe_camera(folder)).build()
     with pytest.raises(SourceError, match=r"expected the folder .* for a named pipe, found none"):
         source_for(pipe_camera(tmp_path / "none" / "pipe")).build()
 
