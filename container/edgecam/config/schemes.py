@@ -139,7 +139,8 @@ PIPELINE = Scheme(
     form=Form.DESCRIPTION,
     example="pipeline:DESCRIPTION",
     meaning="a gst-launch description of your own that ends in encoded H.264 or JPEG, or in raw video; caps "
-    "at its end as `capsfilter caps=…`",
+    "at its end as `capsfilter caps=…`; pictures without times are shown 5 a second, or as their caps' "
+    "`framerate` says",
     takes_login_places=True,
 )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Any
 
-from edgecam.codecs.video import by_media_type
+from edgecam.clock import NS_PER_S
+from edgecam.codecs.video import Codec, by_media_type
 from edgecam.config.camera import Camera
 from edgecam.credentials.login import Login
 from edgecam.errors import SourceUnsupported
@@ -24,6 +27,10 @@ from edgecam.login_places import PASSWORD_PLACE, USERNAME_PLACE
 from edgecam.redaction import SECRETS
 from edgecam.sources.base import Source
 
+log = logging.getLogger(__name__)
+
+_UNTIMED_FPS = Fraction(5)
+"""Of pictures without times whose caps have no framerate: as many as `images:` shows by default."""
 _CAPS = re.compile(r"\"?[a-z]+/[\w.+-]+(\([^)]*\))?\s*(,.*)?")
 
 
@@ -33,6 +40,9 @@ class PipelineSource(Source):
     def __init__(self, camera: Camera, login: Login | None = None) -> None:
         super().__init__(camera, login)
         self._description = camera.uri.partition(":")[2].strip()
+        self._codec: Codec | None = None
+        self._fps = _UNTIMED_FPS
+        self._timed = 0
 
     def _fill(self) -> None:
         # Caps may end a line of gst-launch's only when something follows them.
@@ -84,17 +94,51 @@ class PipelineSource(Source):
     def _on_event(self, pad: Any, info: Any) -> Any:
         """On the streaming thread of the user's pipeline: its caps choose the parser."""
         event = info.get_event()
-        if event.type != Gst.EventType.CAPS:
+        if event.type == Gst.EventType.SEGMENT and self._codec is not None:
+            return self._on_segment(pad, event.parse_segment())
+        if event.type != Gst.EventType.CAPS or self._codec is not None:
             return Gst.PadProbeReturn.OK
-        media_type = structure_of(event.parse_caps()).get_name()
+        structure = structure_of(event.parse_caps())
+        media_type = structure.get_name()
         codec = by_media_type(media_type)
         if codec is None:
             raise SourceUnsupported(
                 f"{self.name}: expected the pipeline to end in H.264, H.265, JPEG or raw video, "
                 f"found {media_type}"
             )
+        self._codec = codec
+        if codec.is_intra:
+            has_rate, number, seconds = structure.get_fraction("framerate")
+            if has_rate and number > 0:
+                self._fps = Fraction(number, seconds)
+            add_probe(pad, Gst.PadProbeType.BUFFER, self._on_picture)
         self._join(pad, codec)
-        return Gst.PadProbeReturn.REMOVE
+        return Gst.PadProbeReturn.OK if codec.is_intra else Gst.PadProbeReturn.REMOVE
+
+    def _on_segment(self, pad: Any, segment: Any) -> Any:
+        """Readers of files count bytes (multifilesrc); pictures that are to be paced need a line of time."""
+        if segment.format == Gst.Format.TIME:
+            return Gst.PadProbeReturn.OK
+        of_time = Gst.Segment()
+        of_time.init(Gst.Format.TIME)
+        pad.push_event(Gst.Event.new_segment(of_time))
+        return Gst.PadProbeReturn.DROP
+
+    @guarded("a picture was timed", Source._report, Gst.PadProbeReturn.DROP)
+    def _on_picture(self, _pad: Any, info: Any) -> Any:
+        """On the streaming thread of the user's pipeline: pictures without times get them by their number."""
+        buffer = info.get_buffer()
+        if buffer.pts != Gst.CLOCK_TIME_NONE:
+            return Gst.PadProbeReturn.REMOVE
+        if not self._timed:
+            log.info(
+                "%s: its pictures have no times: they are shown %g a second", self.name, float(self._fps)
+            )
+        period_ns = NS_PER_S / self._fps
+        buffer.pts = round(self._timed * period_ns)
+        buffer.duration = round(period_ns)
+        self._timed += 1
+        return Gst.PadProbeReturn.OK
 
 
 def _replaced(text: str, stand_ins: Mapping[str, str]) -> str:

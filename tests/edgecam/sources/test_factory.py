@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edgecam.cli.probe import probe, take_picture
+from edgecam.cli.probe_target import Target
 from edgecam.config.camera import Camera
 from edgecam.config.queries import PATTERNS
 from edgecam.config.schemes import SCHEMES, Scheme
@@ -157,3 +160,20 @@ def test_numbered_files_that_are_none_are_named(tmp_path: Path) -> None:
 def test_a_pipeline_may_end_in_caps() -> None:
     made = source_for(camera("pipeline:videotestsrc ! video/x-raw,width=320,framerate=5/1")).build()
     assert isinstance(made, Gst.Bin)
+
+
+@pytest.mark.parametrize(("caps", "fps"), [("image/jpeg", 5), ("image/jpeg,framerate=10/1", 10)])
+def test_pictures_without_times_are_timed_and_paced(caps: str, fps: int, tmp_path: Path) -> None:
+    picture = tmp_path / "s_0.jpg"
+    picture.write_bytes(take_picture(target("test://?width=64&height=48")))
+    began_s = time.monotonic()
+    source = f"pipeline:multifilesrc location={tmp_path}/s_%d.jpg loop=true stop-index=0 caps={caps}"
+    found = probe(target(source))
+    assert found.failure is None
+    assert (found.codec, found.fps) == ("JPEG", fps)
+    # Three seconds of pictures take about as long, and not the moment in which they can be read.
+    assert time.monotonic() - began_s > 2
+
+
+def target(uri: str) -> Target:
+    return Target(camera(uri), None, timeout_s=30)
