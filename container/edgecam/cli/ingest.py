@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from urllib.parse import quote
 from edgecam.cli.arguments import NOT_REPEATED
 from edgecam.cli.ingest_status import IngestStatus, add_status_arguments, is_private_key
 from edgecam.cli.option import Option, first_set, is_argument
+from edgecam.config.brokers import is_device_id
 from edgecam.config.node import NodeConfig
 from edgecam.config.schemes import PIPE, RTSP, RTSPS
 from edgecam.config.validation import found_text, validate
@@ -36,6 +39,8 @@ KEY_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 BUCKET_VARIABLES = ("EDGECAM_BUCKET", "DESTINATION_BUCKET", "BUCKET")
 SPOOL_FOLDER = "/var/lib/edgecam/ingest"
 """Each camera's spool is a folder in here: a spool has one node, and on a machine several may ingest."""
+_STATE_FOLDER = "edgecam/ingest"
+"""Of a user who may not write there: below $XDG_STATE_HOME (XDG Base Directory Specification, 0.8)."""
 _PASSWORD_VARIABLE = "EDGECAM_INGEST_PASSWORD"  # noqa: S105 - the name of a variable, not its value
 
 
@@ -106,7 +111,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bucket", metavar="URI", help=f"gs:// s3:// or file:///; else {' or '.join(BUCKET_VARIABLES)}"
     )
-    parser.add_argument("--spool", metavar="DIR", help=f"where chunks wait; default {SPOOL_FOLDER}/CAMERA_ID")
+    parser.add_argument(
+        "--spool",
+        metavar="DIR",
+        help=f"where chunks wait; default {SPOOL_FOLDER}/CAMERA_ID, and "
+        f"$XDG_STATE_HOME/{_STATE_FOLDER}/CAMERA_ID where that cannot be written",
+    )
+    parser.add_argument(
+        "--device-id",
+        "--device_id",
+        metavar="NAME",
+        help="the device's name, if it is not "
+        "that of the camera; capitals and . _ + ~ % are for it alone, and are not in the camera's id",
+    )
     parser.add_argument("--chunk-s", metavar="SECONDS", help="length of a chunk (default: 10)")
     parser.add_argument("--timeout", metavar="SECONDS", help=f"end after this long; else {TIMEOUT_VARIABLE}")
     parser.add_argument("--no-frames", action="store_true", help="only record, make no pictures")
@@ -126,18 +143,18 @@ class _Given:
         self.camera, self.source = self._names()
         self.bucket = self._bucket()
         self.timeout_s = self._timeout_s()
-        self.status = IngestStatus(options, environment, self.camera)
+        self.status = IngestStatus(options, environment, self._device(self.camera))
         self._look_at_key()
 
     def document(self) -> dict[str, Any]:
         """As a node configuration."""
         options = self._options
         camera: dict[str, Any] = {
-            "id": self.camera.value,
+            "id": self._camera_id,
             "uri": self.source.value,
             "recording": {"enabled": True} | ({"chunk_s": options.chunk_s} if options.chunk_s else {}),
             "frames": {"enabled": not options.no_frames},
-            **self.status.camera_document(),
+            **self.status.camera_document(self._camera_id),
         }
         if self._login is not None:
             camera["credentials"] = {"username": self._login[0], "password_env": _PASSWORD_VARIABLE}
@@ -145,10 +162,20 @@ class _Given:
         return {
             "cameras": [camera],
             "bucket": self.bucket.value,
-            "spool": {"path": options.spool or f"{SPOOL_FOLDER}/{self.camera.value}"},
+            "spool": {"path": options.spool or f"{spool_folder(self._environment)}/{self._camera_id}"},
             "http": {"port": options.port} if options.port else {"enabled": False},
             **self.status.node_document(),
         } | ({"data_dir": data_dir} if data_dir else {})
+
+    @property
+    def _camera_id(self) -> str:
+        """The camera's name as edgecam takes it: of a device's name in lower case, with hyphens."""
+        name = self.camera.value
+        return re.sub(r"[^a-z0-9-]", "-", name.lower()) if is_device_id(name) else name
+
+    def _device(self, camera: Option) -> Option:
+        given = self._options.device_id
+        return Option("--device-id", given) if given else camera
 
     def keep_password(self) -> None:
         """Where the camera's worker will look for it, and no longer in the source's own variable."""
@@ -173,7 +200,8 @@ class _Given:
         if not pipe and len(names) > 1:
             pipe = Option("PIPE", names.pop(0))
         camera = Option("CAMERA_ID", names[0]) if names else None
-        camera = camera or Option(CAMERA_VARIABLE, environment.get(CAMERA_VARIABLE, ""))
+        named = first_set((CAMERA_VARIABLE, environment.get(CAMERA_VARIABLE)))
+        camera = camera or (named if named.value or not options.device_id else self._device(named))
         if not camera.value:
             self.mistakes.append(
                 Mistake(camera.name, "the camera's id (or CAMERA_ID as an argument)", "nothing")
@@ -245,6 +273,18 @@ class _Given:
         except OSError as error:
             found = f"{path}: {error.strerror}"
             self.mistakes.append(Mistake(KEY_VARIABLE, "a key file that this user can read", found))
+
+
+def spool_folder(environment: Mapping[str, str]) -> Path:
+    """Where this user may keep what waits for the cloud: with the system's state, else with his own."""
+    systems = Path(SPOOL_FOLDER)
+    nearest = next(folder for folder in (systems, *systems.parents) if folder.exists())
+    if os.access(nearest, os.W_OK | os.X_OK):
+        return systems
+    state, home = environment.get("XDG_STATE_HOME", ""), environment.get("HOME", "")
+    if state.startswith("/"):  # a relative one is to be ignored
+        return Path(state) / _STATE_FOLDER
+    return Path(home) / ".local/state" / _STATE_FOLDER if home.startswith("/") else systems
 
 
 def _renamed(mistake: Mistake, names: Mapping[str, str]) -> Mistake:

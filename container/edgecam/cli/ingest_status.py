@@ -85,24 +85,26 @@ class IngestStatus:
         names: By the path of a setting in the node configuration, the name of its argument or variable.
     """
 
-    def __init__(self, options: argparse.Namespace, environment: Mapping[str, str], camera: Option) -> None:
+    def __init__(self, options: argparse.Namespace, environment: Mapping[str, str], device: Option) -> None:
         self._options = options
+        self._device = device
         self._environment = environment
         self.mistakes: list[Mistake] = []
         self.names: dict[str, str] = {}
         self._key = self._private_key()
         self._set = {field: self._setting(field) for field in _SETTINGS}
         if self._key is not None:
-            self._look_at(camera)
+            self._look_at()
         elif not self.mistakes:
             self._refuse_unused_arguments()
 
-    def camera_document(self) -> dict[str, Any]:
-        """What it adds to the camera of a node configuration."""
+    def camera_document(self, camera_id: str) -> dict[str, Any]:
+        """What it adds to the camera of a node configuration, which has this id."""
         if self._key is None:
             return {}
         place = {"env": KEY_VARIABLE} if self._key.name == KEY_VARIABLE else {"file": self._key.value}
-        return {"device": {"key": place}}
+        name = {} if self._device.value == camera_id else {"id": self._device.value}
+        return {"device": {"key": place} | name}
 
     def node_document(self) -> dict[str, Any]:
         """What it adds to a node configuration."""
@@ -141,9 +143,9 @@ class IngestStatus:
             return Option(option.name, _whole_path(option.value))
         return option
 
-    def _look_at(self, camera: Option) -> None:
+    def _look_at(self) -> None:
         """What would show only when the node is running, or in words that nobody here has used."""
-        self._look_at_key(camera)
+        self._look_at_key()
         for field in _NEEDED:
             setting = _SETTINGS[field]
             if not self._set[field].value:
@@ -152,11 +154,11 @@ class IngestStatus:
         authorities = self._set["ca_file"]
         if authorities.value:
             self._read(authorities)
-        if camera.value and not is_device_id(camera.value):
+        if self._device.value and not is_device_id(self._device.value):
             expected = "at least 3 characters, a letter first, not goog…, since it names the device as well"
-            self._mistake(camera.name, expected, camera.found)
+            self._mistake(self._device.name, expected, self._device.found)
 
-    def _look_at_key(self, camera: Option) -> None:
+    def _look_at_key(self) -> None:
         """Report a key that could never sign now, rather than at the first connection."""
         if self._key is None:
             return
@@ -171,7 +173,7 @@ class IngestStatus:
             f"projects/{values['project']}/locations/{values['region']}/registries/{values['registry']}"
         )
         try:
-            parse_private_key(text, name, f"{registry}/devices/{camera.value}")
+            parse_private_key(text, name, f"{registry}/devices/{self._device.value}")
         except CredentialsError as error:
             expected, _, found = str(error).removeprefix(f"{name}: expected ").partition(", found ")
             self._mistake(name, expected, found)

@@ -189,8 +189,8 @@ class PipeSource(ContainerSource):
         if stat.S_ISREG(pipe.st_mode):
             raise SourceUnsupported(
                 f"{self.name}: expected a named pipe (or nothing, and one is made), found a file, not a "
-                f"pipe, at {self._path}, as a program makes it that writes there first: remove it, then start "
-                "edgecam, and that program after it"
+                f"pipe, at {self._path}, as a program makes it that writes there first: remove it, then "
+                "start edgecam, and that program after it"
             )
         if not stat.S_ISFIFO(pipe.st_mode):
             raise self._something_else("something else")

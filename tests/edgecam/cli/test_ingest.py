@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from stranger import Stranger
 
 from edgecam.cli.arguments import NOT_REPEATED
 from edgecam.cli.ingest import Ingest, add_arguments, is_asked_for
@@ -89,6 +90,35 @@ def test_several_on_one_machine_do_not_get_in_each_others_way() -> None:
     assert not first.http.enabled
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environment", "camera"),
+    [
+        (["/run/p", "Front_Door"], {}, "front-door"),
+        (["/run/p"], {"DEVICE_ID": "Door+1"}, "door-1"),
+        (["--video-path", "/run/p", "--device-id", "Door"], {}, "door"),
+        (["/run/p", "gate", "--device_id", "Door"], {}, "gate"),
+        (["--video-path", "/run/p", "--device-id", "Door"], {"DEVICE_ID": "gate"}, "gate"),
+    ],
+)
+def test_device_may_have_capitals_that_the_cameras_id_has_not(
+    arguments: list[str], environment: dict[str, str], camera: str
+) -> None:
+    found = config(*arguments, **environment)
+    assert found.cameras[0].id == camera
+    assert Path(found.spool.path).name == camera
+
+
+def test_spool_of_an_ordinary_user_is_with_that_users_state(stranger: Stranger) -> None:
+    stranger.takes_the_folder("state")
+    program = "import os; from edgecam.cli.ingest import spool_folder; print(spool_folder(os.environ))"
+    paths = ":".join(path for path in sys.path if path)
+    script = f"PYTHONPATH='{paths}' {{}} '{sys.executable}' -c '{program}'"
+    own = stranger.does(script.format(f"XDG_STATE_HOME={stranger.folder}/state"))
+    assert own.strip() == f"{stranger.folder}/state/edgecam/ingest"
+    home = stranger.does(script.format("XDG_STATE_HOME= HOME=/home/somebody"))
+    assert home.strip() == "/home/somebody/.local/state/edgecam/ingest"
+
+
 @pytest.mark.parametrize("name", ["EDGECAM_BUCKET", "DESTINATION_BUCKET", "BUCKET"])
 def test_bucket_may_be_given_by_name_or_uri(name: str) -> None:
     assert ingest("/run/p", "door", **{name: "films"}).config.bucket == "gs://films"
@@ -155,7 +185,7 @@ def test_every_mistake_is_reported_by_the_name_of_its_option(tmp_path: Path) -> 
     ]
     none = str(tmp_path / "none.json")
     assert mistakes(
-        *("DOOR", "--chunk-s", "1", "--port", "x", "--spool", "here"),
+        *("my door", "--chunk-s", "1", "--port", "x", "--spool", "here"),
         RTSP_SOURCE="http://10.0.0.1/x",
         TIMEOUT="soon",
         GOOGLE_APPLICATION_CREDENTIALS=none,
@@ -176,7 +206,7 @@ def test_every_mistake_is_reported_by_the_name_of_its_option(tmp_path: Path) -> 
 
 
 def test_password_is_not_said_even_where_it_makes_the_mistake() -> None:
-    for uri in (f"http://guard:{PASSWORD}@h/x", "rtsp://h/user=guard&password=hush-9zz"):
+    for uri in (f"http://guard:{PASSWORD}@h/x", "rtsp://h/user=g&password=hush-9zz&token=hush-8yy"):
         said = "\n".join(mistakes("door", RTSP_SOURCE=uri, **BUCKET))
         assert "RTSP_SOURCE: expected" in said
         assert "hush" not in SECRETS.hide(said)

@@ -276,3 +276,12 @@ def test_the_key_itself_is_no_argument(keys: Path) -> None:
         "edgecam: command line: expected --private-key-file FILE, or PRIVATE_KEY: everybody on the machine "
         "can read arguments, found a private key\n"
     )
+
+
+def test_device_keeps_its_capitals_at_the_bridge(keys: Path) -> None:
+    given = CAMERA | REGISTRY | {"DEVICE_ID": "Front_Door", "PRIVATE_KEY_FILE": str(keys / "ec.pem")}
+    camera = ingest(environment=given).config.cameras[0]
+    assert (camera.id, camera.device_id) == ("front-door", "Front_Door")
+    given["DEVICE_ID"] = "door"
+    camera = ingest("--device-id", "Gate~2", environment=given).config.cameras[0]
+    assert (camera.id, camera.device_id) == ("door", "Gate~2")
