@@ -45,9 +45,9 @@ format: ## put the code into its form
 	.venv/bin/ruff format .
 
 .PHONY: keys
-keys: ## CAMERA=door: the key pair of a device, without CDK (ALGORITHM=ES256: P-256 in place of RSA)
+keys: ## CAMERA=door: the key pair of a device, without CDK (ALGORITHM=ES256: P-256 in place of RSA; EXPIRES=2027-06-30)
 	@$(if $(CAMERA),,echo "make keys: expected the id of a camera, as in: make keys CAMERA=door" >&2; exit 2;) \
-	  tools/keys "$(CAMERA)" $(if $(ALGORITHM),--algorithm "$(ALGORITHM)")
+	  tools/keys "$(CAMERA)" $(if $(ALGORITHM),--algorithm "$(ALGORITHM)") $(if $(EXPIRES),--expires "$(EXPIRES)")
 
 .PHONY: lock
 lock: ## resolve the Python dependencies again (UPGRADE=1: to the newest)

@@ -2,6 +2,7 @@
 
     tools/keys door                         keys/door.private.pem and keys/door.public.pem, RSA
     tools/keys door --algorithm ES256       the same with P-256
+    tools/keys door --expires 2027-06-30    the registry takes it until then (UTC)
 
 Not needed with CDK: there the deploy makes the keys. It calls openssl, as the forerunner's guide did,
 and needs nothing else but Python's standard library. No command of edgecam: its image is without openssl.
@@ -17,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 ALGORITHMS = {
@@ -35,29 +37,36 @@ _NEXT_STEPS = """\
 {private}  stays with the camera's node, and nowhere else
 {public}   is for the registry
 
-Register it in the console of ClearBlade IoT Core (your registry, Devices, Create: {id}, {algorithm}, and the
-text of {public}), or with its Python library (pip install clearblade-cloud-iot):
+Register it in the console of ClearBlade IoT Core (your registry, Devices, Create: {id}, {algorithm}, the
+text of {public}{expiry_console}), or with its Python library (pip install clearblade-cloud-iot):
 
 CLEARBLADE_CONFIGURATION=service-account.json python3 - <<'END'
 from pathlib import Path
 from clearblade.cloud import iot_v1
 key = {{"format": "{format}", "key": Path({public_text}).read_text()}}
+credential = {{"publicKey": key{expiry_json}}}
 iot_v1.DeviceManagerClient().create_device(request=iot_v1.CreateDeviceRequest(
     parent="projects/{project}/locations/{region}/registries/{registry}",
-    device=iot_v1.Device(id="{id}", credentials=[{{"publicKey": key}}])))
+    device=iot_v1.Device(id="{id}", credentials=[credential])))
 END
 
 Where gcloud still has a Cloud IoT Core to talk to:
 
     gcloud iot devices create {id} --project={project} --region={region} --registry={registry} \\
-        --public-key=path={public_word},type={gcloud_type}
-
+        --public-key=path={public_word},type={gcloud_type}{expiry_gcloud}
+{expiry_note}
 Hand the private key over as a file, which the node's user ({user}) has to be able to read:
 
     sudo chown {user} {private_word}
     docker run … --volume={private_path}:/key.pem:ro --env=PRIVATE_KEY_FILE=/key.pem …
 
 Not as --env=PRIVATE_KEY: `docker inspect` and /proc show a container's variables.
+"""
+
+
+_EXPIRY_NOTE = """\
+From {moment} on the registry takes the key no more, and the state stays away: register the next one
+before, and hand it over; a device may have three at a time.
 """
 
 
@@ -81,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeysError as error:
         sys.stderr.write(f"keys: {error}\n")
         return 1
-    sys.stdout.write(report(options.camera, options.algorithm, pair, os.environ))
+    sys.stdout.write(report(options.camera, options.algorithm, pair, os.environ, options.expires))
     return 0
 
 
@@ -115,8 +124,13 @@ def make_pair(camera: str, algorithm: str, folder: Path) -> Pair:
     return pair
 
 
-def report(camera: str, algorithm: str, pair: Pair, environment: Mapping[str, str]) -> str:
-    """What a person does next. Names of the registry come from the variables that the node reads as well."""
+def report(
+    camera: str, algorithm: str, pair: Pair, environment: Mapping[str, str], expires: date | None = None
+) -> str:
+    """What a person does next. Names of the registry come from the variables that the node reads as well; the
+    registry refuses the key from the beginning of the day `expires` on (UTC)."""
+    # RFC 3339, as DeviceCredential has it: cloud.google.com/iot/docs/reference/cloudiot/rest
+    moment = f"{expires.isoformat()}T00:00:00Z" if expires else ""
     return _NEXT_STEPS.format(
         id=camera,
         algorithm=algorithm,
@@ -132,7 +146,21 @@ def report(camera: str, algorithm: str, pair: Pair, environment: Mapping[str, st
         region=environment.get("CLOUD_REGION") or "CLOUD_REGION",
         registry=environment.get("IOT_REGISTRY") or "IOT_REGISTRY",
         user=_NODE_USER,
+        expiry_console=f", expiry {moment}" if moment else "",
+        expiry_json=f', "expirationTime": "{moment}"' if moment else "",
+        expiry_gcloud=f",expiration-time={moment}" if moment else "",
+        expiry_note=f"\n{_EXPIRY_NOTE.format(moment=moment)}" if moment else "",
     )
+
+
+def _day(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a day such as 2027-06-30, found {text!r}") from None
+    if day <= datetime.now(UTC).date():
+        raise argparse.ArgumentTypeError(f"expected a day after today, found {text!r}")
+    return day
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -141,6 +169,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("camera", metavar="CAMERA", help="id of the camera")
     parser.add_argument("--algorithm", choices=ALGORITHMS, default="RS256", help="default: %(default)s")
+    parser.add_argument(
+        "--expires", type=_day, metavar="DAY", help="the registry is to refuse it from this day on (UTC)"
+    )
     parser.add_argument("--folder", type=Path, default=Path("keys"), help="default: %(default)s")
     return parser
 

@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -98,11 +99,12 @@ def test_make_keys_is_the_same_and_git_ignores_what_it_makes(tmp_path: Path) -> 
     refused = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
     assert "make keys CAMERA=door" in refused.stderr
-    line = [*make, "CAMERA=door", "ALGORITHM=ES256"]
+    line = [*make, "CAMERA=door", "ALGORITHM=ES256", "EXPIRES=2999-12-31"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     key = parse_signing_key((tmp_path / "keys/door.private.pem").read_text(), "file")
     assert key.algorithm == "ES256"
+    assert "expiration-time=2999-12-31T00:00:00Z" in done.stdout
     assert "/keys/" in (tmp_path / ".gitignore").read_text().splitlines()
 
 
@@ -113,6 +115,23 @@ def test_the_report_names_the_registry_where_it_is_known(tmp_path: Path) -> None
     assert f"--public-key=path='{pair.public}',type=es256-pem" in said
     assert f"--volume='{pair.private}':/key.pem:ro" in said
     assert pair.private.read_text().splitlines()[1] not in said
+
+
+def test_expiry_is_in_every_command_that_registers_the_key(tmp_path: Path) -> None:
+    pair = make_pair("door", "ES256", tmp_path)
+    moment = "2999-12-31T00:00:00Z"
+    said = report("door", "ES256", pair, {}, date(2999, 12, 31))
+    assert f'credential = {{"publicKey": key, "expirationTime": "{moment}"}}' in said
+    assert f"type=es256-pem,expiration-time={moment}\n" in said
+    assert "xpir" not in report("door", "ES256", pair, {})
+
+
+@pytest.mark.parametrize("day", ["soon", "2020-01-01"])
+def test_day_that_cannot_be_an_expiry_is_refused_before_a_key_is_made(tmp_path: Path, day: str) -> None:
+    done = _keys("door", "--expires", day, folder=tmp_path)
+    assert done.returncode == 2
+    assert "--expires: expected a day" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def _as_openssl_has_it(algorithm: str, signature: bytes) -> bytes:

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from edgecam.config.forms import form
+from edgecam.config.forms import Variable, form
 from edgecam.config.validation import Model
-from edgecam.config.values import AbsolutePath
+from edgecam.config.values import AbsolutePath, VisibleText
+from edgecam.redaction import HIDDEN, holds_password
 
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
@@ -20,6 +21,12 @@ _LEAST_MEMORY = 64 * 1024**2  # one camera decoding 1080p needs about 75 MB; bel
 Network = Annotated[
     str, form(r"[a-zA-Z0-9][a-zA-Z0-9_.:-]*", "host, bridge, or the name of another network of Docker's")
 ]
+
+
+_OWN_NAMES = ("EDGECAM_", "AWS_", "SVCUID", "GST_", "PYTHON", "LD_")
+"""Of what edgecam, the nucleus and the image set: another value would break these, and nobody would find it."""
+_NOT_OWN = ("AWS_CA_BUNDLE",)
+_SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|cred", re.IGNORECASE)
 
 
 class Mount(Model):
@@ -79,6 +86,30 @@ class DockerOptions(Model):
     mounts: tuple[Mount, ...] = Field(
         default=(), description="Further folders or files: `SOURCE:TARGET`, `SOURCE:TARGET:ro`, or a mapping."
     )
+
+    env: dict[Variable, VisibleText] = Field(
+        default={},
+        description="Variables of the container, such as a proxy, or `SSL_CERT_FILE` for a CA file that "
+        "a mount brings; never a secret. They win over what the nucleus says.",
+    )
+
+    @field_validator("env")
+    @classmethod
+    def _no_secret(cls, env: dict[str, str]) -> dict[str, str]:
+        for name, value in env.items():
+            if name.startswith(_OWN_NAMES) and name not in _NOT_OWN:
+                raise ValueError(
+                    f"expected no variable that begins with {' or '.join(_OWN_NAMES)}, which edgecam and the "
+                    f"nucleus set, found {name}"
+                )
+            is_file = value.startswith("/")
+            if (_SECRET_NAME.search(name) and not is_file) or holds_password(value) or "PRIVATE KEY" in value:
+                raise ValueError(
+                    "expected no secret, which everybody who reads the configuration or may use Docker would "
+                    f"see: a camera's belongs into its credentials, found one by its name or look in {name} "
+                    f"({HIDDEN})"
+                )
+        return env
 
     @field_validator("memory", mode="before")
     @classmethod

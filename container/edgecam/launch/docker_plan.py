@@ -91,6 +91,8 @@ def plan(config: NodeConfig, docker: DockerOptions, *, core_bytes: int | None = 
     groups = {camera.frames.group for camera in config.cameras if camera.frames.group is not None}
     arguments += [f"--group-add={group}" for group in sorted(groups)]
     arguments += [f"--env={name}" for name in PASSED_ON]
+    # The later one of a name wins. These are no secrets, so a list of processes may show them.
+    arguments += [f"--env={name}={value}" for name, value in sorted(docker.env.items())]
     folders = sorted({*folders, *made_for_mounts(docker.mounts)})
     return [f"dir={path}" for path in folders] + [f"arg={argument}" for argument in arguments]
 

@@ -310,6 +310,46 @@ def test_folder_that_a_site_mounts_is_made_as_the_data_folder_is() -> None:
     assert [line for line in lines if line.startswith("dir=")] == ["dir=/dev/shm/edgecam", "dir=/srv/frames"]
 
 
+def test_variables_of_a_site_reach_the_container_and_win_over_the_nucleus() -> None:
+    env = {
+        "HTTPS_PROXY": "http://proxy.example:3128",
+        "SSL_CERT_FILE": "/etc/company/ca.pem",
+        "TZ": "Asia/Tokyo",
+    }
+    lines = plan_from_environment(environment({"env": env}, HTTPS_PROXY="http://other:1"))
+    for name, value in env.items():
+        assert lines.index(f"arg=--env={name}={value}") > max(
+            (at for at, line in enumerate(lines) if line == f"arg=--env={name}"), default=-1
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("CAMERA_PASSWORD", "hunter2", "expected no secret"),
+        ("API_KEY", "hunter2", "expected no secret"),
+        ("HTTPS_PROXY", "http://viewer:hunter2@proxy.example:3128", "expected no secret"),
+        ("MORE", "-----BEGIN PRIVATE KEY-----hunter2", "expected no secret"),
+        ("EDGECAM_NODE", "hunter2", "expected no variable that begins with"),
+        ("AWS_REGION", "hunter2", "expected no variable that begins with"),
+        ("a=b", "hunter2", "expected the name of an environment variable"),
+    ],
+)
+def test_secret_among_the_variables_of_a_site_is_refused_and_not_repeated(
+    name: str, value: str, expected: str
+) -> None:
+    (mistake,) = mistakes({"env": {name: value}})
+    assert expected in mistake
+    assert "hunter2" not in mistake
+
+
+def test_file_with_a_secret_may_be_named_in_a_variable() -> None:
+    env = {"GOOGLE_APPLICATION_CREDENTIALS": "/etc/google/key.json"}
+    assert f"arg=--env=GOOGLE_APPLICATION_CREDENTIALS={env['GOOGLE_APPLICATION_CREDENTIALS']}" in (
+        plan_from_environment(environment({"env": env}))
+    )
+
+
 def test_mount_of_the_user_wins_over_the_one_that_would_be_made() -> None:
     config = node({"id": "a", "uri": "file:///films/a.mp4"})
     docker = docker_options('{"mounts": ["/mnt/nas/films:/films:ro"]}')
