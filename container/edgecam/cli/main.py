@@ -37,7 +37,13 @@ _EPILOG = """\
 exit codes: 0 done; 1 the source or the run failed; 2 the configuration, the command line or the
 installation is wrong. A configuration is read from --config FILE (YAML or JSON), else from the
 environment variable EDGECAM_NODE (JSON); where there is neither, `run` does what `ingest` does if
-PIPE_NAME or RTSP_SOURCE is set."""
+PIPE_NAME or RTSP_SOURCE is set, and shows a test picture if not."""
+
+_FIRST_NODE = {"cameras": [{"id": "test", "uri": "test://"}]}
+_FIRST_START = (
+    "no configuration in EDGECAM_NODE or --config FILE: a test picture is shown in place of a camera, on the "
+    "page http://127.0.0.1:8642 of this machine (in a container: with --network=host)"
+)
 
 _LOGIN_HINT = (
     "note: a password in the URI can be seen by every user of this machine while the command runs; "
@@ -145,6 +151,9 @@ def _run(options: argparse.Namespace) -> int:
         node = environment.get(NODE_VARIABLE)
         if not node and is_asked_for(os.environ):
             return _ingest(_parser().parse_args(["ingest", *(["--data-dir", data_dir] if data_dir else [])]))
+        if node is None:
+            sys.stderr.write(f"edgecam: {_FIRST_START}\n")
+            return run(validate(NodeConfig, _FIRST_NODE | ({"data_dir": data_dir} if data_dir else {})))
         return run(load_environment(node, data_dir))
     config = _loaded(options.config, "--config")
     if data_dir is not None:

@@ -24,7 +24,7 @@ Network = Annotated[
 
 
 _OWN_NAMES = ("EDGECAM_", "AWS_", "SVCUID", "GST_", "PYTHON", "LD_")
-"""Of what edgecam, the nucleus and the image set: another value would break these, and nobody would find it."""
+"""Of what edgecam, the nucleus and the image set: another value would break these, and nobody find it."""
 _NOT_OWN = ("AWS_CA_BUNDLE",)
 _SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|cred", re.IGNORECASE)
 
