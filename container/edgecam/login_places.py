@@ -29,8 +29,8 @@ def is_place(value: str) -> bool:
 
 
 def without_places(uri: str) -> str:
-    """`uri` without its places, nor the signs that would give these a name's value."""
-    return re.sub(rf"=?{_PLACES.pattern}", "", uri)
+    """`uri` without its places, nor the signs that make these a value or a user information."""
+    return re.sub(rf"=?(?:{_PLACES.pattern}:?)+@?", "", uri)
 
 
 def in_uri(value: str) -> str:

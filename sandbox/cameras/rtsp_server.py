@@ -34,6 +34,7 @@ from sandbox.cameras.film import (
     load,
 )
 
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GstRtsp, GstRtspServer  # noqa: E402 - the version has to be chosen first
 

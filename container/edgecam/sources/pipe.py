@@ -40,6 +40,7 @@ pipeline begins where the old one stopped."""
 _MOST_LINKS = 40  # as many as the kernel follows itself (path_resolution(7))
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _FORMS = "FLV, MPEG-TS or fragmented MP4"
+_KIND_OF_BOX = slice(4, 8)
 _FRAGMENTED = "mp4mux fragment-duration=1000 streamable=true"
 
 
@@ -68,7 +69,11 @@ class PipeSource(ContainerSource):
             return f"waiting for a program that writes {_FORMS} to {self._path}"
         if now_s - self._read_s < _PAUSE_S:
             return None
-        return f"waiting for the program that has begun to write to {self._path} to go on"
+        waited_for = f"waiting for the program that has begun to write to {self._path} to go on"
+        # All that plain mp4mux sends before its end, where it cannot go back in what it has written.
+        if self._start[_KIND_OF_BOX] == b"ftyp":
+            return f"{waited_for}: an MP4 without an index so far, which {_FRAGMENTED} sends and mp4mux alone not"
+        return waited_for
 
     def received_bytes(self) -> int:
         return 0 if self._meter is None else measured_bytes(self._meter)

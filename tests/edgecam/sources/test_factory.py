@@ -81,16 +81,14 @@ def test_login_of_a_pipeline_is_filled_into_properties_whatever_characters_it_ha
         'user-pw="{password}" ! rtph264depay'
     )
     made = source_for(camera(uri, credentials=CREDENTIALS), AWKWARD).build()
-    element = next(made.iterate_all_by_element_factory_name("rtspsrc").__iter__())
+    _, element = made.iterate_all_by_element_factory_name("rtspsrc").next()
     assert element.get_property("user-pw") == AWKWARD.password
     assert element.get_property("user-id") == AWKWARD.username
     assert element.get_property("location").endswith("?user=ad%20min&pwd=p%40ss%2F1%26%22x%7Busername%7D")
 
 
 def test_place_of_a_login_where_a_pipeline_cannot_have_one_is_said() -> None:
-    source = source_for(
-        camera("pipeline:videotestsrc ! video/x-raw,format={password}", credentials=CREDENTIALS), AWKWARD
-    )
+    source = source_for(camera("pipeline:videotestsrc name={password}", credentials=CREDENTIALS), AWKWARD)
     with pytest.raises(SourceUnsupported, match="in properties that are texts") as caught:
         source.build()
     assert AWKWARD.password not in str(caught.value)

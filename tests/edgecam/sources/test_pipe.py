@@ -9,6 +9,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -226,17 +227,23 @@ def test_nonsense_is_said_and_the_next_writer_taken(
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-def test_mp4_whose_index_comes_last_is_refused_at_its_first_bytes(
-    worker: CameraWorker,
-    feed: Callable[..., Writer],
-    eventually: Callable[..., Any],
-    caplog: pytest.LogCaptureFixture,
+def test_plain_mp4mux_is_recognised_by_its_first_bytes_and_the_remedy_said(
+    worker: CameraWorker, feed: Callable[..., Writer], eventually: Callable[..., Any]
 ) -> None:
     writer = feed("mp4mux")
-    eventually(lambda: "fragment-duration=1000 streamable=true" in caplog.text)
-    eventually(writer.has_ended)
+    eventually(lambda: "fragment-duration=1000 streamable=true" in str(worker.report().message))
+    writer.kill()
     feed(MUXERS["fragmented MP4"])
     eventually(deliver(worker))
+
+
+@pytest.mark.usefixtures("worker")
+def test_mp4_whose_pictures_come_before_its_index_is_refused_at_its_first_bytes(
+    pipe: Path, eventually: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with suppress(BrokenPipeError):
+        pipe.write_bytes(FTYP + b"\0\0\0\x01mdat" + bytes(10_000))
+    eventually(lambda: "fragment-duration=1000 streamable=true" in caplog.text)
 
 
 FTYP = b"\0\0\0\x10ftypisom\0\0\0\0"
