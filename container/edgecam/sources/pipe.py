@@ -72,7 +72,9 @@ class PipeSource(ContainerSource):
         waited_for = f"waiting for the program that has begun to write to {self._path} to go on"
         # All that plain mp4mux sends before its end, where it cannot go back in what it has written.
         if self._start[_KIND_OF_BOX] == b"ftyp":
-            return f"{waited_for}: an MP4 without an index so far, which {_FRAGMENTED} sends and mp4mux alone not"
+            return (
+                f"{waited_for}: an MP4 without its index, which {_FRAGMENTED} sends and mp4mux alone does not"
+            )
         return waited_for
 
     def received_bytes(self) -> int:
