@@ -46,7 +46,13 @@ def test_rendered_fleet_makes_the_devices_that_the_checks_read(tmp_path: Path) -
 
 def test_both_sites_look_at_the_same_cameras_from_folders_and_ports_of_their_own(tmp_path: Path) -> None:
     first, second = _fleet(tmp_path).sites.values()
-    assert [camera.uri for camera in first.cameras] == [camera.uri for camera in second.cameras]
+    assert [camera.id for camera in first.cameras] == [camera.id for camera in second.cameras]
+    assert first.cameras[0].uri == second.cameras[0].uri
+    # The same film; the recorder is asked for the login in the query.
+    assert (
+        second.cameras[1].uri
+        == f"{first.cameras[1].uri}-by-query?username={{username}}&password={{password}}"
+    )
     assert first.http.port != second.http.port
     assert first.data_dir != second.data_dir
 

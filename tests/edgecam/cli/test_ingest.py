@@ -94,7 +94,7 @@ def test_several_on_one_machine_do_not_get_in_each_others_way() -> None:
     ("arguments", "environment", "camera"),
     [
         (["/run/p", "Front_Door"], {}, "front-door"),
-        (["/run/p"], {"DEVICE_ID": "Door+1"}, "door-1"),
+        (["--video-path", "/run/p"], {"DEVICE_ID": "Door+1"}, "door-1"),
         (["--video-path", "/run/p", "--device-id", "Door"], {}, "door"),
         (["/run/p", "gate", "--device_id", "Door"], {}, "gate"),
         (["--video-path", "/run/p", "--device-id", "Door"], {"DEVICE_ID": "gate"}, "gate"),

@@ -222,7 +222,8 @@ def test_mistake_of_the_node_names_path_expected_and_found(document: object, mis
         ),
         (
             {"uri": "test://", "credentials": {"secret": ARN}},
-            ": expected credentials only with rtsp:// and rtsps://, found test:",
+            ": expected credentials only with rtsp:// and rtsps://, or with {username} and {password} in a "
+            "pipeline, found test:",
         ),
         ({"tls": {"verify": False}}, ": expected tls only with rtsps://, found rtsp:"),
         (

@@ -369,7 +369,7 @@ def test_mount_of_the_user_wins_over_the_one_that_would_be_made() -> None:
         ({"network": "a b"}, "docker.network: expected"),
         (
             {"privileged": True},
-            "docker.privileged: expected one of the keys cpus, memory, mounts, network, root",
+            "docker.privileged: expected one of the keys cpus, env, memory, mounts, network, root",
         ),
         ({"mounts": ["/a"]}, "docker.mounts[0]: expected SOURCE:TARGET or SOURCE:TARGET:ro"),
         ({"mounts": ["/a:/b:rx"]}, "docker.mounts[0]: expected SOURCE:TARGET or SOURCE:TARGET:ro"),
