@@ -41,4 +41,6 @@ def in_uri(value: str) -> str:
 def filled(text: str, username: str, password: str, *, is_uri: bool) -> str:
     """`text` with user name and password in their places, as they stand in a URI or as they are."""
     values = {USERNAME_PLACE: username, PASSWORD_PLACE: password}
-    return _PLACES.sub(lambda place: (in_uri if is_uri else str)(values[place.group()]), text)
+    if is_uri:
+        values = {place: in_uri(value) for place, value in values.items()}
+    return _PLACES.sub(lambda place: values[place.group()], text)
