@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tomllib
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 
+from container.image.inputs import PROJECT
 from edgecam.config.node import NodeConfig
 from edgecam.config.validation import validate
 from edgecam.errors import ConfigurationError
-from edgecam.launch.command_override import command_from_environment
+from edgecam.launch.command_override import PROGRAMS, command_from_environment, is_known_to_lack
 from edgecam.launch.docker_options import DockerOptions
 from edgecam.launch.docker_plan import (
     PASSED_ON,
@@ -474,3 +477,28 @@ def test_plan_survives_a_posix_shell_unharmed() -> None:
 
 def test_options_are_validated_where_fleet_yaml_is_read() -> None:
     assert validate(DockerOptions, {"cpus": 1}, at=("sites", "shop", "docker")).cpus == 1
+
+
+def test_programs_that_messages_name_are_those_that_the_image_is_made_of() -> None:
+    contents = tomllib.loads((PROJECT / "container/image/stage/frame-grabber.toml").read_text())
+    made_of = {PurePosixPath(path).name for path in contents["programs"]} - {"tini"}
+    assert set(PROGRAMS) == {"edgecam", *made_of}
+
+
+@pytest.mark.parametrize(
+    ("program", "mounted", "lacks"),
+    [
+        ("echo", [], True),
+        ("/bin/bash", [], True),
+        ("gst-launch-1.0", [], False),
+        ("/usr/bin/python3", [], False),
+        ("/opt/tool", [], False),
+        ("sh", ["/usr/bin/sh"], False),
+        ("ffmpeg", ["/usr/bin"], False),
+        ("ffmpeg", ["/usr/lib"], True),
+    ],
+)
+def test_program_that_no_mount_can_bring_is_known_to_be_missing(
+    program: str, mounted: list[str], lacks: bool
+) -> None:
+    assert is_known_to_lack(program, mounted) is lacks
