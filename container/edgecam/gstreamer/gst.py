@@ -10,7 +10,7 @@ import functools
 import itertools
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from edgecam.errors import InstallationError
@@ -35,6 +35,16 @@ _PACKAGES = {
     "openh264dec": "gstreamer1.0-plugins-bad",
 }
 _OTHER_PACKAGE = "gstreamer1.0-plugins-good"
+
+_ON_THREADS = (
+    "NetworkAddress",
+    "TlsCertificate",
+    "TlsCertificateFlags",
+    "TlsConnection",
+    "TlsDatabaseVerifyFlags",
+    "TlsFileDatabase",
+)
+"""Of Gio, what is used where streams run."""
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -67,7 +77,16 @@ def _load() -> tuple[Any, Any, Any, Any]:
             f"expected GStreamer {VERSION_FLOOR[0]}.{VERSION_FLOOR[1]} or newer, "
             f"found {found[0]}.{found[1]}: use Debian 12 or newer"
         )
+    _make_classes(Gst, dir(Gst))
+    _make_classes(Gio, _ON_THREADS)
     return Gst, GLib, GObject, Gio
+
+
+def _make_classes(module: Any, names: Iterable[str]) -> None:
+    """Have PyGObject make the classes of `names` now. It makes each when it is first asked for, and for two
+    threads that ask at once two: an object of the one is then none of the other."""
+    for name in names:
+        getattr(module, name)
 
 
 Gst, GLib, GObject, Gio = _load()
