@@ -133,6 +133,20 @@ def refuse_foreign(where: str, facts: os.stat_result, *, is_sticky_enough: bool 
         )
 
 
+def remedy(error: OSError, folder: Path) -> str:
+    """What helps where the node's user may not write `folder`, as in one that Docker has made for root.
+
+    Begins with a space; empty for every other `error`.
+    """
+    if error.errno != errno.EACCES or isinstance(error, ForeignFolder):
+        return ""
+    uid, gid = os.geteuid(), os.getegid()
+    return (
+        f" for user {uid}: sudo install -d -o {uid} -g {gid} {folder}, "
+        f"or run the container with --user=UID:GID of who may write {folder.parent}"
+    )
+
+
 def give(path: Path, user: int, group: int) -> None:
     """Let the folder `path` belong to `user` and `group`: one that has just been made, or is theirs already.
 

@@ -13,10 +13,8 @@ files is what `frames.mode` and `frames.group` say.
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -26,7 +24,7 @@ from edgecam import durable
 from edgecam.clock import utc_text
 from edgecam.codecs.jpeg import LONGEST_BYTES, size_of
 from edgecam.config.camera import Frames, OnStale
-from edgecam.folder import SHOWN_FOLDER, ForeignFolder, opened, read_file
+from edgecam.folder import SHOWN_FOLDER, opened, read_file, remedy
 from edgecam.frames.decoder import Picture
 from edgecam.status.reports import CameraState, FrameInfo
 
@@ -182,7 +180,7 @@ class FrameWriter:
             action()
         except OSError as error:
             step = error.filename if str(error.filename).startswith("/") else path
-            problem = f"expected to write {step}, found: {error.strerror}{_remedy(error, path.parent)}"
+            problem = f"expected to write {step}, found: {error.strerror}{remedy(error, path.parent)}"
             if path == self._path:
                 self.problem = problem
             if path not in self._failing:
@@ -196,17 +194,6 @@ class FrameWriter:
             self._failing.remove(path)
             log.info("%s can be written again", path, extra={"camera": self._camera_id})
         return True
-
-
-def _remedy(error: OSError, folder: Path) -> str:
-    """What helps where rights are missing, as in a folder that Docker has made for root."""
-    if error.errno != errno.EACCES or isinstance(error, ForeignFolder):
-        return ""
-    uid, gid = os.geteuid(), os.getegid()
-    return (
-        f" for user {uid}: sudo install -d -o {uid} -g {gid} {folder}, or docker run --user with the owner "
-        "of the folder above"
-    )
 
 
 class NoFrame(FrameWriter):

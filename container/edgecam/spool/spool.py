@@ -46,7 +46,7 @@ from edgecam.clock import Clock
 from edgecam.config import storage as config_store
 from edgecam.config.storage import Order
 from edgecam.errors import ChunkDamaged, SpoolError
-from edgecam.folder import opened, refuse_foreign
+from edgecam.folder import opened, refuse_foreign, remedy
 from edgecam.spool.catalog import ChunkCatalog
 from edgecam.spool.evictions import EvictionCount
 from edgecam.spool.in_progress import OpenChunks
@@ -110,7 +110,9 @@ class Spool:
         except BaseException as error:
             self._file_lock.release()
             if isinstance(error, OSError):
-                raise _spool_error(self._folder, "use the spool", error) from error
+                raise _spool_error(
+                    self._folder, "use the spool", error, remedy(error, self._folder)
+                ) from error
             raise
 
     def close(self) -> None:
@@ -332,5 +334,5 @@ def _refuse_foreign(spool: Path) -> None:
                 refuse_foreign(str(spool / name), facts)
 
 
-def _spool_error(path: Path, purpose: str, error: OSError) -> SpoolError:
-    return SpoolError(f"{path}: expected to {purpose}, found: {error.strerror or error}")
+def _spool_error(path: Path, purpose: str, error: OSError, hint: str = "") -> SpoolError:
+    return SpoolError(f"{path}: expected to {purpose}, found: {error.strerror or error}{hint}")

@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import re
 import resource
 import stat
 import threading
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_process import measured_alone
+from stranger import become_stranger
 
 from edgecam.codecs.jpeg import size_of
 from edgecam.config.camera import Frames, OnStale
@@ -231,6 +234,18 @@ def test_a_disk_that_does_not_let_us_costs_pictures_and_is_logged_once(
     assert os.strerror(errno.ENOENT) in errors[0].getMessage()
     assert caplog.text.count("can be written again") == 1
     assert frame_json(folder)["sequence"] == 3
+
+
+def test_folder_that_the_user_may_not_write_is_reported_with_user_and_remedy() -> None:
+    problem = measured_alone(problem_of_a_stranger, Path("/edgecam-none/lobby"))
+    assert "expected to write /edgecam-none, found: Permission denied for user" in problem
+    assert re.search(r"user (\d+): sudo install -d -o \1 -g \d+ /edgecam-none/lobby, or run", problem)
+
+
+def problem_of_a_stranger(folder: Path) -> str | None:
+    """In a process of its own."""
+    become_stranger()
+    return writer(folder).problem
 
 
 def test_a_disk_too_full_for_the_picture_alone_is_not_called_repaired(

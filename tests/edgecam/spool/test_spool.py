@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from own_process import measured_alone
 from spooling import KB, LINE, MB, NOON, chunk, numbers, opened, receipt, record, recover_lines
-from stranger import UID, Stranger
+from stranger import UID, Stranger, become_stranger
 
 from edgecam import durable
 from edgecam.bucket import crc32c as checksum
@@ -44,6 +45,20 @@ def test_spool_that_another_user_made_first_is_refused_and_nothing_is_made_in_it
     with pytest.raises(SpoolError, match=f"{stranger.folder} belongs to user {UID}"):
         opened(stranger.folder)
     assert list(stranger.folder.iterdir()) == []
+
+
+def test_spool_that_the_user_may_not_write_is_reported_with_user_and_remedy() -> None:
+    found = measured_alone(refusal_of_a_stranger, Path("/edgecam-none"))
+    assert "/edgecam-none: expected to use the spool, found: Permission denied for user" in found
+    assert re.search(r"user (\d+): sudo install -d -o \1 -g \d+ /edgecam-none, or run", found)
+
+
+def refusal_of_a_stranger(spool: Path) -> str:
+    """In a process of its own."""
+    become_stranger()
+    with pytest.raises(SpoolError) as caught:
+        opened(spool)
+    return str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["lobby", ".incoming", ".quarantine"])

@@ -9,6 +9,14 @@ from pathlib import Path
 UID = 1234
 
 
+def become_stranger() -> None:
+    """From here on this process, which must be one of its own, has no rights that every user has not."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(UID, UID, UID)
+        os.setresuid(UID, UID, UID)
+
+
 class Stranger:
     """Runs commands as user 1234.
 
