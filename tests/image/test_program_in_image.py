@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import urllib.request
+import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from image_node import LOCKED_DOWN, Node, cameras, give, me, running, wait_for
@@ -105,6 +109,38 @@ def test_an_invalid_configuration_ends_with_code_2_and_names_every_mistake(image
     lines = done.stderr.strip().splitlines()
     assert any("cameras[0].id" in line for line in lines)
     assert any("cameras[1].uri" in line for line in lines)
+
+
+def test_first_start_without_any_settings_shows_a_picture_on_the_page(
+    image: str, free_port: int, eventually: Callable[..., Any]
+) -> None:
+    name = f"edgecam-test-{uuid.uuid4().hex[:12]}"
+    options = ["--rm", "--detach", f"--name={name}", f"--publish=127.0.0.1:{free_port}:8642"]
+    subprocess.run(["docker", "run", *options, image], check=True, capture_output=True)
+    try:
+        address = eventually(lambda: _first_page(name))
+        assert address.startswith("http://")
+        for page in (address, f"http://127.0.0.1:{free_port}"):
+            picture = eventually(lambda page=page: _fetched(f"{page}/cameras/test/frame.jpg"))
+            assert picture[:2] == b"\xff\xd8"
+    finally:
+        subprocess.run(["docker", "rm", "--force", name], check=True, capture_output=True)
+
+
+def _first_page(container: str) -> str | None:
+    """The address in the first line of a container that was started without settings."""
+    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
+    found = re.search(r"a test picture is shown .* on the page (http://[\d.]+:8642), or", done.stderr)
+    return found[1] if found else None
+
+
+def _fetched(url: str) -> bytes | None:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            content: bytes = answer.read()
+    except OSError:
+        return None
+    return content
 
 
 def test_a_picture_can_be_taken_without_any_configuration(image: str, frames: Path) -> None:

@@ -39,12 +39,6 @@ installation is wrong. A configuration is read from --config FILE (YAML or JSON)
 environment variable EDGECAM_NODE (JSON); where there is neither, `run` does what `ingest` does if
 PIPE_NAME or RTSP_SOURCE is set, and shows a test picture if not."""
 
-_FIRST_NODE = {"cameras": [{"id": "test", "uri": "test://"}]}
-_FIRST_START = (
-    "no configuration in EDGECAM_NODE or --config FILE: a test picture is shown in place of a camera, on the "
-    "page http://127.0.0.1:8642 of this machine (in a container: with --network=host)"
-)
-
 _LOGIN_HINT = (
     "note: a password in the URI can be seen by every user of this machine while the command runs; "
     "better: --username USER --password-file FILE, or --password-env VARIABLE"
@@ -152,13 +146,22 @@ def _run(options: argparse.Namespace) -> int:
         if not node and is_asked_for(os.environ):
             return _ingest(_parser().parse_args(["ingest", *(["--data-dir", data_dir] if data_dir else [])]))
         if node is None:
-            sys.stderr.write(f"edgecam: {_FIRST_START}\n")
-            return run(validate(NodeConfig, _FIRST_NODE | ({"data_dir": data_dir} if data_dir else {})))
+            return _first_start(data_dir)
         return run(load_environment(node, data_dir))
     config = _loaded(options.config, "--config")
     if data_dir is not None:
         config = validate(NodeConfig, config.model_dump() | {"data_dir": data_dir}, name="--data-dir")
     return run(config)
+
+
+def _first_start(data_dir: str | None) -> int:
+    from edgecam.cli.first_start import FIRST_NODE, message, page_address
+    from edgecam.node.process import run
+
+    config = validate(NodeConfig, FIRST_NODE | ({"data_dir": data_dir} if data_dir else {}))
+    address = page_address()
+    sys.stderr.write(f"edgecam: {message(address, config.http.port)}\n")
+    return run(config, page_address=address)
 
 
 def _ingest(options: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from edgecam.node.node import Node
 from edgecam.node.nucleus_identity import IdentityWatch, Needs, Signs
 from edgecam.node.transports import AWS_IOT, Transports
 from edgecam.status.last_run import SPOOL_MARKER, RunMarker, marker_in
-from edgecam.web.server import PageServer
+from edgecam.web.server import ADDRESS, PageServer
 
 if TYPE_CHECKING:
     from edgecam.upload.service import UploadService
@@ -42,7 +42,7 @@ _LOGIN_REASONS = frozenset({"credentials", "unauthorized", "key"})
 _log = logging.getLogger(__name__)
 
 
-def run(config: NodeConfig, *, timeout_s: float | None = None) -> int:
+def run(config: NodeConfig, *, timeout_s: float | None = None, page_address: str = ADDRESS) -> int:
     """Look after the cameras of `config` until SIGTERM or SIGINT; the exit code.
 
     To be called on the main thread.
@@ -50,6 +50,7 @@ def run(config: NodeConfig, *, timeout_s: float | None = None) -> int:
     Args:
         config: What to do.
         timeout_s: Ends as if SIGTERM had come after this many seconds; None never does.
+        page_address: Where the page listens.
 
     Raises:
         InstallationError: the page's port is taken, GStreamer is missing, or this edgecam cannot record.
@@ -63,7 +64,7 @@ def run(config: NodeConfig, *, timeout_s: float | None = None) -> int:
     # ever runs in the middle of something else.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
-        running = _Running(config)
+        running = _Running(config, page_address)
         running.start()
         _log.info("%s: ending", _awaited_end(timeout_s))
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -86,7 +87,7 @@ class _Running:
         InstallationError: as `run` says.
     """
 
-    def __init__(self, config: NodeConfig) -> None:
+    def __init__(self, config: NodeConfig, page_address: str) -> None:
         self._config = config
         self._clock: Clock = SystemClock()
         self._logins = Logins(config.cameras)
@@ -116,6 +117,7 @@ class _Running:
             PageServer(
                 self._node,
                 config.http.port,
+                address=page_address,
                 storage=self._storage,
                 links=self._transports.reports,
                 identity=self._identity.report,

@@ -1,7 +1,8 @@
 """The page, the pictures, health and metrics, for this machine only (`routes.py` has what it shows).
 
-It listens on 127.0.0.1, answers GET and HEAD, and refuses other host names than this machine's: otherwise a
-page in the user's browser could point its own name here and read the pictures (DNS rebinding).
+It listens on 127.0.0.1 (a start without settings in a container: at the container's own address), answers GET
+and HEAD, and refuses other host names than this machine's: otherwise a page in the user's browser could point
+its own name here and read the pictures (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _MOST_PATH = (
     200  # of what somebody asked for, in the log; ours are shorter than a camera's id and 20 characters
 )
 
-_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+_HOSTS = r"(localhost|127\.0\.0\.1|\[::1\]|%s)(:\d{1,5})?"
 _PROBE = re.compile(rb"(GET|HEAD) /(healthz|metrics)[ ?]")
 """Health checks and scrapes go first: they decide whether the node lives, and are cheap."""
 _TOO_LONG = (
@@ -53,11 +54,12 @@ _log = logging.getLogger(__name__)
 
 
 class PageServer:
-    """Serves a node's cameras on 127.0.0.1.
+    """Serves a node's cameras.
 
     Args:
         node: The node.
         port: TCP port; 0 lets the system choose (see `port`).
+        address: Where it listens; a host name that requests may name, as may this machine's.
         clock: Time.
         storage: Knows spool and upload, where something is recorded.
         links: How the connections to brokers are doing.
@@ -72,6 +74,7 @@ class PageServer:
         node: Reporter,
         port: int,
         *,
+        address: str = ADDRESS,
         clock: Clock | None = None,
         storage: StorageReporter | None = None,
         links: Callable[[], Links] | None = None,
@@ -79,22 +82,24 @@ class PageServer:
     ) -> None:
         clock = clock or SystemClock()
         routes = Routes(node, clock, storage, links, identity)
+        hosts = re.compile(_HOSTS % re.escape(address), re.IGNORECASE)
         refusal = f"431 expected a request's head of at most {MOST_HEAD_BYTES} bytes\n".encode()
         try:
             self._connections = Connections(
-                (ADDRESS, port),
+                (address, port),
                 clock=clock,
-                answer=lambda head: _Exchange(head, routes).reply(),
+                answer=lambda head: _Exchange(head, routes, hosts).reply(),
                 is_urgent=lambda head: _PROBE.match(head) is not None,
                 too_long=_TOO_LONG % (len(refusal), refusal),
             )
         except OSError as error:
             in_use = error.errno == errno.EADDRINUSE
             raise InstallationError(
-                f"http.port: expected port {port} of {ADDRESS} to be free, "
+                f"http.port: expected port {port} of {address} to be free, "
                 f"found {'it in use by another program' if in_use else error.strerror}. "
                 "Set http.port to another one, or http.enabled to false"
             ) from None
+        self._shown_host = "localhost" if address == ADDRESS else address
 
     @property
     def port(self) -> int:
@@ -104,7 +109,7 @@ class PageServer:
     def start(self) -> None:
         """Answer from now on."""
         self._connections.start()
-        _log.info("the page is at http://localhost:%d/", self.port)
+        _log.info("the page is at http://%s:%d/", self._shown_host, self.port)
 
     def stop(self) -> None:
         """Answer nobody any more. Waits for no reader."""
@@ -128,15 +133,16 @@ class _Exchange(BaseHTTPRequestHandler):
     Args:
         head: The request, up to the empty line.
         routes: Which path has which response.
+        hosts: The names of this machine, with ports.
     """
 
     protocol_version = "HTTP/1.1"
     error_content_type = "text/plain; charset=utf-8"
     error_message_format = "%(code)d %(message)s\n"
 
-    def __init__(self, head: bytes, routes: Routes) -> None:
+    def __init__(self, head: bytes, routes: Routes, hosts: re.Pattern[str]) -> None:
         # Not the library's own, which reads from a socket and waits for it.
-        self._routes = routes
+        self._routes, self._hosts = routes, hosts
         self._written = _Parts()
         self.rfile, self.wfile = BytesIO(head), self._written
         self.close_connection = True
@@ -151,7 +157,7 @@ class _Exchange(BaseHTTPRequestHandler):
         if self.headers.defects or lengths not in ([], ["0"]) or "Transfer-Encoding" in self.headers:
             self.close_connection = True  # a body that nobody reads must not become the next request
         hosts = self.headers.get_all("Host", [])
-        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+        if len(hosts) != 1 or not self._hosts.fullmatch(hosts[0]):
             text = "expected the host localhost or 127.0.0.1; reach another machine's page through a tunnel"
             self._send(failure(HTTPStatus.MISDIRECTED_REQUEST, text))
             return

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stranger import UID, Stranger
 
 from edgecam import __version__
 from edgecam.cli.arguments import NOT_REPEATED
@@ -146,16 +145,6 @@ def test_mistakes_as_json_have_path_expected_and_found(tmp_path: Path) -> None:
     assert shown["mistakes"][0] == {"path": "cameras", "expected": "at least one camera", "found": "none"}
 
 
-def test_run_without_a_configuration_shows_a_test_picture(
-    tmp_path: Path, run: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("EDGECAM_NODE", "EDGECAM_DATA_DIR", "EDGECAM_SETTINGS", "PIPE_NAME", "RTSP_SOURCE"):
-        monkeypatch.delenv(name, raising=False)
-    run("--data-dir", str(tmp_path / "frames"))
-    wait_for(tmp_path / "frames/test/frame.jpg")
-    assert "a test picture is shown in place of a camera" in (tmp_path / "run.log").read_text()
-
-
 def test_configuration_that_is_set_and_empty_is_a_mistake() -> None:
     done = edgecam("run", EDGECAM_NODE="")
     assert done.returncode == 2
@@ -163,16 +152,6 @@ def test_configuration_that_is_set_and_empty_is_a_mistake() -> None:
         "EDGECAM_NODE: expected the node configuration as JSON (or --config FILE), found nothing"
         in done.stderr
     )
-
-
-def test_folder_that_the_user_may_not_write_is_reported_with_user_and_remedy(stranger: Stranger) -> None:
-    node = json.dumps(document(Path("/edgecam-none"), http={"enabled": False}))
-    paths = ":".join(path for path in sys.path if path)
-    said = stranger.does(
-        f"export PYTHONPATH='{paths}' EDGECAM_NODE='{node}'; "
-        f"timeout 8 '{sys.executable}' -m edgecam run 2>&1; true"
-    )
-    assert f"for user {UID}: sudo install -d -o {UID} -g {UID} /edgecam-none/frames/ball, or docker" in said
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

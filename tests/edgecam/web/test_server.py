@@ -249,6 +249,25 @@ def test_port_in_use_is_said_with_its_setting_and_what_to_do(server: PageServer,
     assert "http.enabled to false" in str(caught.value)
 
 
+def test_page_at_another_address_may_be_asked_for_by_that_address(node: ReportedNode) -> None:
+    server = PageServer(node, 0, address="127.0.0.2")
+    server.start()
+    try:
+        hosts = ("127.0.0.2", "localhost", "127.0.0.1", "127.0.0.3", "127a0b0c2", "evil.example")
+        found = [_status(server, host) for host in hosts]
+    finally:
+        server.stop()
+    assert found == [200, 200, 200, 421, 421, 421]
+
+
+def _status(server: PageServer, host: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.2", server.port, timeout=10)
+    connection.request("GET", "/", headers={"Host": f"{host}:{server.port}"})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
 def test_nonsense_is_answered_with_an_error_and_no_echo(server: PageServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(b"<script>alert(1)</script>\r\n\r\n")
