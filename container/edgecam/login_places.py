@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 USERNAME_PLACE = "{username}"
 PASSWORD_PLACE = "{password}"  # noqa: S105 - where a password belongs
+PLACE_NAMES = frozenset(place.strip("{}") for place in (USERNAME_PLACE, PASSWORD_PLACE))
 
 _PLACES = re.compile(r"\{(?:username|password)\}")
 _PLAIN = "!$'()*,"

@@ -1,6 +1,7 @@
 """Placeholders in texts, and the ranges that cameras are numbered with.
 
 `{name}` is replaced by a value, `{{name}}` stands for a literal `{name}`. Every other brace is what it is.
+So are `{username}` and `{password}`, unless a value has that name: a camera's node fills in its login there.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import itertools
 import re
 from collections.abc import Mapping
 
+from edgecam.login_places import PLACE_NAMES
 from fleet.reading.located import Located
 from fleet.reading.mistakes import MistakeList
 
@@ -31,12 +33,13 @@ def filled(tree: Located, values: Values, mistakes: MistakeList) -> Located:
         return tree.with_value([filled(each, values, mistakes) for each in tree.value])
     if not isinstance(tree.value, str) or "{" not in tree.value:
         return tree
-    unknown = sorted({name for name in names_in(tree.value) if name not in values})
+    unknown = sorted({name for name in names_in(tree.value) if name not in {*values, *PLACE_NAMES}})
     for name in unknown:
         known = ", ".join(f"{{{each}}}" for each in sorted(values))
         mistakes.add(tree, f"one of {known} (or {{{{{name}}}}} for the braces themselves)", f"{{{name}}}")
     if unknown:
         return tree
+    values = {name: f"{{{name}}}" for name in PLACE_NAMES} | dict(values)
     whole = _PLACEHOLDER.fullmatch(tree.value)
     if whole and whole[2]:
         return tree.with_value(values[whole[2]])

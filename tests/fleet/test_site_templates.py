@@ -97,6 +97,20 @@ def test_braces_of_a_sites_own_settings_stay_as_typed(write_fleet: Write) -> Non
     assert hall.uri == "pipeline:videotestsrc ! identity name='{plain} {{braces}}'"
 
 
+def test_places_of_a_login_are_no_placeholders_unless_a_value_has_the_name(write_fleet: Write) -> None:
+    fleet = load(
+        write_fleet,
+        """
+        templates: {t: {thing: c, cameras: [{id: a, uri: "rtsp://{net}.1/?u={username}&password={password}", credentials: {secret: cameras/a}}]}}
+        sites:
+          a: {template: t, values: {net: 10.0.0}}
+          b: {template: t, thing: d, values: {net: 10.0.0, username: viewer}}
+        """,
+    )
+    assert cameras(fleet.sites["a"]) == {"a": "rtsp://10.0.0.1/?u={username}&password={password}"}
+    assert cameras(fleet.sites["b"]) == {"a": "rtsp://10.0.0.1/?u=viewer&password={password}"}
+
+
 def test_in_a_template_doubled_braces_stand_for_braces_and_other_braces_for_themselves(
     write_fleet: Write,
 ) -> None:
