@@ -66,7 +66,11 @@ class PipeSource(ContainerSource):
         if read_bytes != self._read_bytes:
             self._read_bytes, self._read_s = read_bytes, now_s
         if self._read_s is None:
-            return f"waiting for a program that writes {_FORMS} to {self._path}"
+            # Also where plain mp4mux writes: gst-launch's filesink holds back its few first bytes.
+            return (
+                f"waiting for a program that writes {_FORMS} to {self._path}; "
+                f"mp4mux alone writes nothing before its end: {_FRAGMENTED}"
+            )
         if now_s - self._read_s < _PAUSE_S:
             return None
         waited_for = f"waiting for the program that has begun to write to {self._path} to go on"

@@ -44,10 +44,12 @@ CONNECT_TIMEOUT_S = 5.0
 class Writer:
     """An outside program that writes to a pipe."""
 
-    def __init__(self, path: Path, muxer: str = "flvmux", *, count: int = 0, bframes: int = 0) -> None:
+    def __init__(
+        self, path: Path, muxer: str = "flvmux", *, count: int = 0, bframes: int = 0, sink: str = SINK
+    ) -> None:
         source = PICTURES.format(count=f"num-buffers={count}" if count else "", bframes=bframes)
         self._process = subprocess.Popen(
-            ["gst-launch-1.0", "-q", *shlex.split(f"{source} ! {muxer} ! {SINK} location={path}")],
+            ["gst-launch-1.0", "-q", *shlex.split(f"{source} ! {muxer} ! {sink} location={path}")],
             stderr=subprocess.DEVNULL,
         )
 
@@ -145,7 +147,10 @@ def test_pipe_is_made_and_waited_at_without_an_error(
     threading.Event().wait(CONNECT_TIMEOUT_S + 0.5)  # longer than a connection without a picture may take
     report = worker.report()
     assert (report.state, report.reconnects_total) == (CameraState.CONNECTING, connections)
-    assert report.message == f"waiting for a program that writes FLV, MPEG-TS or fragmented MP4 to {pipe}"
+    assert report.message is not None
+    assert report.message.startswith(
+        f"waiting for a program that writes FLV, MPEG-TS or fragmented MP4 to {pipe}; "
+    )
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
@@ -227,11 +232,15 @@ def test_nonsense_is_said_and_the_next_writer_taken(
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-def test_plain_mp4mux_is_recognised_by_its_first_bytes_and_the_remedy_said(
-    worker: CameraWorker, feed: Callable[..., Writer], eventually: Callable[..., Any]
+@pytest.mark.parametrize(
+    ("sink", "said"), [(SINK, "has begun to write"), ("filesink", "writes nothing before its end")]
+)
+def test_plain_mp4mux_is_answered_with_what_to_add_whether_its_first_bytes_come_or_not(
+    worker: CameraWorker, feed: Callable[..., Writer], eventually: Callable[..., Any], sink: str, said: str
 ) -> None:
-    writer = feed("mp4mux")
-    eventually(lambda: "fragment-duration=1000 streamable=true" in str(worker.report().message))
+    writer = feed("mp4mux", sink=sink)
+    eventually(lambda: said in str(worker.report().message))
+    assert "fragment-duration=1000 streamable=true" in str(worker.report().message)
     writer.kill()
     feed(MUXERS["fragmented MP4"])
     eventually(deliver(worker))
