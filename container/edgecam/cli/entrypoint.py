@@ -16,12 +16,14 @@ from edgecam.cli.arguments import NOT_REPEATED, WRONG
 
 _FORERUNNERS = """\
 edgecam: GCStreamer's arguments PRIVATE_KEY RTSP_URL DEVICE_ID are variables now, and the key is a file that
-user 65532 can read (sudo chown 65532 key.pem):
+user 65532 can read (sudo chown 65532 device.pem); key.json is that of a Google service account:
 
-    docker run --network=host --volume=edgecam:/var/lib/edgecam --volume="$PWD/key.pem:/device.pem:ro" \\
+    docker run --network=host --volume=edgecam:/var/lib/edgecam --volume="$PWD/device.pem:/device.pem:ro" \\
         --env=PRIVATE_KEY_FILE=/device.pem --env=RTSP_SOURCE=RTSP_URL --env=DEVICE_ID=DEVICE_ID \\
+        --env=GOOGLE_APPLICATION_CREDENTIALS=/key.json --volume="$PWD/key.json:/key.json:ro" \\
         --env=BUCKET=my-films --env=PROJECT_ID=my-project --env=CLOUD_REGION=europe-west1 \\
-        --env=IOT_REGISTRY=cameras --env=MQTT_BRIDGE_HOSTNAME=europe-west1-mqtt.clearblade.com IMAGE
+        --env=IOT_REGISTRY=cameras --env=MQTT_BRIDGE_HOSTNAME=europe-west1-mqtt.clearblade.com \\
+        edgecam/gcs-uploader:TAG
 """
 
 
@@ -55,5 +57,5 @@ def _refusal(words: Sequence[str]) -> str:
 
 def _are_forerunners(words: Sequence[str]) -> bool:
     """Whether these are a key, an address and a device's name, and perhaps the kind of camera."""
-    has_key = any("PRIVATE KEY" in word for word in words)
+    has_key = "PRIVATE KEY" in " ".join(words)  # a shell without quotes makes words of it
     return has_key or any(word.startswith(("rtsp://", "rtsps://")) for word in words[:2])

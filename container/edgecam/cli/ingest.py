@@ -278,13 +278,21 @@ class _Given:
 def spool_folder(environment: Mapping[str, str]) -> Path:
     """Where this user may keep what waits for the cloud: with the system's state, else with his own."""
     systems = Path(SPOOL_FOLDER)
-    nearest = next(folder for folder in (systems, *systems.parents) if folder.exists())
-    if os.access(nearest, os.W_OK | os.X_OK):
-        return systems
     state, home = environment.get("XDG_STATE_HOME", ""), environment.get("HOME", "")
-    if state.startswith("/"):  # a relative one is to be ignored
-        return Path(state) / _STATE_FOLDER
-    return Path(home) / ".local/state" / _STATE_FOLDER if home.startswith("/") else systems
+    if not state.startswith("/"):  # a relative one is to be ignored
+        state = f"{home}/.local/state"
+    own = Path(state) / _STATE_FOLDER
+    return own if not _may_be_made(systems) and own.is_absolute() and _may_be_made(own) else systems
+
+
+def _may_be_made(folder: Path) -> bool:
+    """Whether this user may write `folder`, or make it where it is missing."""
+    nearest = next(
+        each
+        for each in (folder, *folder.parents)
+        if os.path.exists(each)  # noqa: PTH110 - raises nothing where a folder above may not be entered
+    )
+    return os.access(nearest, os.W_OK | os.X_OK)
 
 
 def _renamed(mistake: Mistake, names: Mapping[str, str]) -> Mistake:

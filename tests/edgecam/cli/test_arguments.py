@@ -92,7 +92,7 @@ def test_entrypoint_refuses_what_is_no_program_and_repeats_nothing(arguments: li
     assert text.startswith("edgecam: expected a program of this image")
     assert SECRET not in text
     assert "PRIVATE KEY-----" not in text
-    assert "PRIVATE_KEY_FILE" in text
+    assert ("PRIVATE_KEY_FILE" in text) == (arguments[:1] == [KEY])
 
 
 def test_entrypoint_refuses_a_file_that_cannot_be_executed(tmp_path: Path) -> None:
@@ -104,12 +104,15 @@ def test_entrypoint_refuses_a_file_that_cannot_be_executed(tmp_path: Path) -> No
     assert SECRET not in text
 
 
+@pytest.mark.parametrize("key", [[KEY], KEY.split(), ["S3CRET-of-no-form"]])
 @pytest.mark.parametrize("more", [[], ["hikvision"]])
-def test_entrypoint_answers_the_forerunners_arguments_with_the_new_command(more: list[str]) -> None:
-    code, text = said("-c", ENTRYPOINT, KEY, f"rtsp://admin:{SECRET}@10.0.0.21/stream1", "Door", *more)
+def test_entrypoint_answers_the_forerunners_arguments_with_the_new_command(
+    key: list[str], more: list[str]
+) -> None:
+    code, text = said("-c", ENTRYPOINT, *key, f"rtsp://admin:{SECRET}@10.0.0.21/stream1", "Door", *more)
     assert code == WRONG
     assert "--env=PRIVATE_KEY_FILE=/device.pem --env=RTSP_SOURCE=RTSP_URL --env=DEVICE_ID=DEVICE_ID" in text
-    for given in (SECRET, "BEGIN", "10.0.0.21", "Door"):
+    for given in ("S3CRET", "BEGIN", "10.0.0.21", "Door"):
         assert given not in text
 
 

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from stranger import Stranger
+from own_process import measured_alone
+from stranger import Stranger, become_stranger
 
 from edgecam.cli.arguments import NOT_REPEATED
-from edgecam.cli.ingest import Ingest, add_arguments, is_asked_for
+from edgecam.cli.ingest import Ingest, add_arguments, is_asked_for, spool_folder
 from edgecam.config.node import NodeConfig
 from edgecam.credentials.login import Login
 from edgecam.credentials.logins import Logins
@@ -110,13 +111,30 @@ def test_device_may_have_capitals_that_the_cameras_id_has_not(
 
 def test_spool_of_an_ordinary_user_is_with_that_users_state(stranger: Stranger) -> None:
     stranger.takes_the_folder("state")
-    program = "import os; from edgecam.cli.ingest import spool_folder; print(spool_folder(os.environ))"
-    paths = ":".join(path for path in sys.path if path)
-    script = f"PYTHONPATH='{paths}' {{}} '{sys.executable}' -c '{program}'"
-    own = stranger.does(script.format(f"XDG_STATE_HOME={stranger.folder}/state"))
-    assert own.strip() == f"{stranger.folder}/state/edgecam/ingest"
-    home = stranger.does(script.format("XDG_STATE_HOME= HOME=/home/somebody"))
-    assert home.strip() == "/home/somebody/.local/state/edgecam/ingest"
+    found = measured_alone(spools_of_a_stranger, stranger.folder)
+    assert found == [
+        f"{stranger.folder}/state/edgecam/ingest",
+        f"{stranger.folder}/.local/state/edgecam/ingest",
+        f"{stranger.folder}/.local/state/edgecam/ingest",
+        "/var/lib/edgecam/ingest",
+        "/var/lib/edgecam/ingest",
+    ]
+
+
+def spools_of_a_stranger(folder: Path) -> list[str]:
+    """In a process of its own."""
+    become_stranger()
+    home = {"HOME": str(folder)}
+    return [
+        str(spool_folder(environment))
+        for environment in (
+            home | {"XDG_STATE_HOME": f"{folder}/state"},
+            home,
+            home | {"XDG_STATE_HOME": "relative"},
+            {"HOME": "/nowhere"},
+            {},
+        )
+    ]
 
 
 @pytest.mark.parametrize("name", ["EDGECAM_BUCKET", "DESTINATION_BUCKET", "BUCKET"])
@@ -227,7 +245,7 @@ def test_run_without_a_configuration_does_what_the_variables_say() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EDGECAM_")}
     done = subprocess.run(
         [sys.executable, "-m", "edgecam", "run"],
-        env=environment | {"RTSP_SOURCE": f"rtsp://guard:{PASSWORD}@h/x", "DEVICE_ID": "DOOR", **BUCKET},
+        env=environment | {"RTSP_SOURCE": f"rtsp://guard:{PASSWORD}@h/x", "DEVICE_ID": "my door", **BUCKET},
         capture_output=True,
         text=True,
         timeout=60,
