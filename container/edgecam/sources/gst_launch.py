@@ -165,5 +165,5 @@ def _texts_of(inner: Any) -> Iterator[tuple[Any, str, str]]:
 def _is_settable_text(property_: Any) -> bool:
     both_ways = GObject.ParamFlags.READABLE | GObject.ParamFlags.WRITABLE
     kinds = property_.flags & (both_ways | GObject.ParamFlags.CONSTRUCT_ONLY)
-    is_text = property_.value_type == GObject.TYPE_STRING and kinds == both_ways
+    is_text: bool = property_.value_type == GObject.TYPE_STRING and kinds == both_ways
     return is_text and property_.name != "name"

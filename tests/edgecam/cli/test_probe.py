@@ -70,8 +70,9 @@ def test_name_that_is_suggested_is_one_that_the_configuration_takes(uri: str, na
 def test_password_parameter_is_allowed_by_hand_and_the_camera_gets_it() -> None:
     uri = "rtsp://h/user=admin&password=by-hand-1&channel=1"
     target = Target.from_options(options(uri))
-    assert target.camera.uri == uri
-    assert target.login is None
+    assert target.login is not None
+    assert "by-hand" not in target.camera.uri
+    assert target.login.filled_into(target.camera.uri) == uri
     assert (
         "by-hand" not in target.camera.id
     )  # a name made of the URI would be no password any more, nor hidden
