@@ -54,6 +54,7 @@ lock: ## resolve the Python dependencies again (UPGRADE=1: to the newest)
 	for project in . sandbox/aws stacks/gcp/iot; do (cd $$project && $(CURDIR)/.venv/bin/uv lock $(if $(UPGRADE),--upgrade) && \
 	  sed -E -i 's#registry = "https://[^"]*"#registry = "index"#; s#url = "https://[^"]*/([^"/]*)"#path = "\1"#; s/, size = [0-9]+//' uv.lock); done
 	.venv/bin/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --generate-hashes --no-header --no-annotate - -o tools/uv.txt <<<uv
+	.venv/bin/python -m container.image.requirements
 
 .PHONY: docs
 docs: ## the README's tables of settings, from the models; the table of rooms, from the tree

@@ -1,6 +1,8 @@
 """The folder that is sent to Docker: the image's inputs, and what pip needs here to reach its index.
 
-The latter stays in the build stage where the Python packages are installed; nothing of it enters the image.
+It is `container/` as a checkout has it, without what others leave there, so `docker build container/` makes
+the same image. What pip needs is in the folder `network`, which may be missing; it stays in the build stage
+where the Python packages are installed, and nothing of it enters the image.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from container.image.inputs import PROJECT, generated_files, input_files
+from container.image.inputs import PROJECT, input_files
 from container.image.source_files import source_content
 
 PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "timeout", "retries")
@@ -27,8 +29,6 @@ def write_context(folder: Path, variant: str, project: Path = PROJECT) -> None:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source_content(source))
-    for name, text in generated_files(variant, project).items():
-        (folder / name).write_text(text, encoding="utf-8")
     write_network_settings(folder / "network", os.environ)
     # Docker's cache compares modes too; those of a checkout depend on the umask of who made it.
     for path in folder.rglob("*"):

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from container.image.source_files import is_source, source_content
 
@@ -32,47 +29,19 @@ ARCHITECTURES = ("amd64", "arm64")
 TAG_DIGITS = 12
 """A tag is the first digits of the hash: short enough to read, and 48 bits are enough to never meet twice."""
 
-UPLOADER_EXTRA = "gcs"
-"""The extra in pyproject.toml whose packages are in the uploader's own layer."""
+_STAGE = "image/stage"
+"""Where that lies which the build stages read beside the program."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """What one variant adds to the image.
-
-    Attributes:
-        files: What a build stage reads beside the program, below `container/`; there by its last name.
-        rooms: The program's folders, below `container/edgecam/`, that this variant's layer holds; none: all
-            that no other variant claims.
-        folder: Where the program's files are in the build context.
-        extra: The extra in pyproject.toml whose packages the layer holds.
-    """
-
-    files: tuple[str, ...]
-    rooms: tuple[str, ...] = ()
-    folder: str = "edgecam"
-    extra: str = ""
-
-
-PARTS = {
-    FRAME_GRABBER: Part(
-        files=(
-            "Dockerfile",
-            *(f"image/stage/{name}" for name in ("debian-packages.txt", "frame-grabber.toml", "new_root.py")),
-            *(f"image/stage/{name}" for name in ("pack.py", "prune.py", "smoke_test.py", "trial.py")),
-        ),
+FILES = {
+    FRAME_GRABBER: (
+        "Dockerfile",
+        *(f"{_STAGE}/{name}.txt" for name in ("debian-packages", "requirements", "uploader-rooms")),
+        *(f"{_STAGE}/{name}.py" for name in ("new_root", "pack", "prune", "smoke_test", "trial")),
+        f"{_STAGE}/frame-grabber.toml",
     ),
-    GCS_UPLOADER: Part(
-        files=("image/stage/gcs-uploader.toml",),
-        rooms=("bucket", "spool", "upload"),
-        folder="uploader",
-        extra=UPLOADER_EXTRA,
-    ),
+    GCS_UPLOADER: (f"{_STAGE}/gcs-uploader.toml", f"{_STAGE}/requirements-gcs.txt"),
 }
-"""What the image is made of, by variant: read by hash, build context, requirements and smoke test alike."""
-
-OPTIONAL_ROOMS_FILE = "optional-rooms.txt"
-"""In the build context: the rooms of the program that not every image holds, for the smoke test."""
+"""What each variant is made of beside the program, below `container/`, which is the build context."""
 
 
 def image_hash(
@@ -93,7 +62,7 @@ def image_hash(
     _expect_one_of("variant", variant, VARIANTS)
     _expect_one_of("architecture", architecture, ARCHITECTURES)
     digest = hashlib.sha256()
-    for part in (variant, architecture, base_image, *generated_files(variant, project).values()):
+    for part in (variant, architecture, base_image):
         digest.update(_framed(part.encode()))
     for name, path in input_files(variant, project):
         digest.update(_framed(name.encode()))
@@ -131,130 +100,25 @@ def tarball_path(variant: str, tag: str, architecture: str) -> str:
 
 
 def input_files(variant: str, project: Path = PROJECT) -> Iterator[tuple[str, Path]]:
-    """Yield the name within the build context and the path of each input file, ordered by name.
+    """Yield the name below `container/`, which is that in the build context, and the path of each input file,
+    ordered by name.
 
-    What only the uploader has stands beside `edgecam` in its context, so that the layers below are the frame
-    grabber's own to the last byte, and a core that has both keeps them once.
+    The frame grabber's are without the uploader's rooms: what only the uploader has changes no other image.
     """
     container = project / "container"
-    parts = _parts(variant)
-    files = {Path(name).name: container / name for part in parts for name in part.files}
-    folders = dict.fromkeys(_optional_rooms(), "")
-    folders |= {room: part.folder for part in parts for room in part.rooms}
+    names = [name for part in dict.fromkeys((FRAME_GRABBER, variant)) for name in FILES[part]]
+    files = {name: container / name for name in names}
+    others = () if variant == GCS_UPLOADER else uploader_rooms(project)
     for path in (container / "edgecam").rglob("*"):
         relative = path.relative_to(container / "edgecam")
-        if not is_source(relative) or not path.is_file():
-            continue
-        folder = folders.get(relative.parts[0], PARTS[FRAME_GRABBER].folder)
-        if folder:
-            files[f"{folder}/{relative.as_posix()}"] = path
+        if is_source(relative) and path.is_file() and relative.parts[0] not in others:
+            files[f"edgecam/{relative.as_posix()}"] = path
     yield from sorted(files.items())
 
 
-def generated_files(variant: str, project: Path = PROJECT) -> dict[str, str]:
-    """Return the texts that are made for the build, by name within its context: what pip and smoke test read.
-
-    Raises:
-        ValueError: the lock has a package twice, which pip could not choose between.
-    """
-    files = {"requirements.txt": requirements(project=project)}
-    for part in _parts(variant):
-        if part.extra:
-            files[f"requirements-{part.extra}.txt"] = requirements(part.extra, project=project)
-    return {**files, OPTIONAL_ROOMS_FILE: "".join(f"{room}\n" for room in _optional_rooms())}
-
-
-def _parts(variant: str) -> tuple[Part, ...]:
-    """What the image of a variant is made of: the first variant's part is in each."""
-    return tuple(PARTS[name] for name in dict.fromkeys((FRAME_GRABBER, variant)))
-
-
-def _optional_rooms() -> list[str]:
-    return [room for part in PARTS.values() for room in part.rooms]
-
-
-def requirements(extra: str = "", *, project: Path = PROJECT) -> str:
-    """Return the program's locked requirements in pip's form, each with the hashes it may have.
-
-    Only what the program needs is listed: what the stacks and the tests need must not change the image.
-
-    Args:
-        extra: Those that this extra adds, in place of those that the program always needs.
-        project: Where the lock is.
-
-    Raises:
-        ValueError: the lock has a package twice, which pip could not choose between.
-    """
-    packages = _locked(project)
-    markers = _closure(packages, ("edgecam", ""))
-    if extra:
-        always = markers
-        added = _closure(packages, ("edgecam", extra))
-        markers = {name: added[name] for name in added if name not in always}
-    return "".join(_requirement(_only(packages[name]), markers[name]) for name in sorted(markers))
-
-
-def requirements_of(*names: str, project: Path = PROJECT) -> str:
-    """Return the packages of these names and all that they need, as locked, in pip's form.
-
-    Raises:
-        ValueError: the lock has a package twice, which pip could not choose between.
-    """
-    packages = _locked(project)
-    needed = [_closure(packages, (name, "")) for name in names]
-    # Where two of them need a package under different markers, it is needed under either.
-    markers: dict[str, set[str]] = {name: set() for name in names}
-    for name, found in ((name, found) for closure in needed for name, found in closure.items()):
-        known = markers.setdefault(name, found)
-        markers[name] = known | found if known and found else set()
-    return "".join(_requirement(_only(packages[name]), markers[name]) for name in sorted(markers))
-
-
-def _locked(project: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every package of the lock, by name."""
-    packages: dict[str, list[dict[str, Any]]] = {}
-    for package in tomllib.loads((project / "uv.lock").read_text(encoding="utf-8"))["package"]:
-        packages.setdefault(package["name"], []).append(package)
-    return packages
-
-
-def _closure(packages: dict[str, list[dict[str, Any]]], root: tuple[str, str]) -> dict[str, set[str]]:
-    """Map every package that `root`, a package and its extra, needs to the markers under which it is asked
-    for (empty: always)."""
-    found: dict[str, set[str]] = {}
-    seen, waiting = {root}, [root]
-    while waiting:
-        name, extra = waiting.pop()
-        for dependency in _dependencies(_only(packages[name]), extra):
-            found.setdefault(dependency["name"], set()).add(dependency.get("marker", ""))
-            wanted = {(dependency["name"], each) for each in ("", *dependency.get("extra", ()))}
-            waiting += wanted - seen
-            seen |= wanted
-    return {name: set() if "" in markers else markers for name, markers in found.items()}
-
-
-def _dependencies(package: dict[str, Any], extra: str) -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = (
-        package["optional-dependencies"][extra] if extra else package.get("dependencies", [])
-    )
-    return listed
-
-
-def _only(versions: list[dict[str, Any]]) -> dict[str, Any]:
-    if len(versions) != 1:
-        raise ValueError(
-            f"uv.lock: expected one version of {versions[0]['name']}, found {len(versions)}; "
-            "narrow its bounds in pyproject.toml until one version serves every Python"
-        )
-    return versions[0]
-
-
-def _requirement(package: dict[str, Any], markers: set[str]) -> str:
-    condition = " or ".join(f"({marker})" for marker in sorted(markers))
-    files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
-    hashes = sorted({file["hash"] for file in files})
-    line = f"{package['name']}=={package['version']}" + (f" ; {condition}" if condition else "")
-    return " \\\n    ".join([line, *(f"--hash={value}" for value in hashes)]) + "\n"
+def uploader_rooms(project: Path = PROJECT) -> tuple[str, ...]:
+    """The program's folders that only the uploader's image has."""
+    return tuple((project / "container" / _STAGE / "uploader-rooms.txt").read_text(encoding="ascii").split())
 
 
 def _framed(content: bytes) -> bytes:

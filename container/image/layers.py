@@ -22,13 +22,18 @@ REBUILDS = ("picked", "all")
 """What can be built again: what comes after compiling and installing, or everything."""
 
 
+def layers_stage(variant: str) -> str:
+    """The stage of the Dockerfile that holds a variant's layers as tar files."""
+    return f"{variant}-layers"
+
+
 @dataclass(frozen=True)
 class LayersBuild:
     """A build of one variant's layers.
 
     Attributes:
         context: The folder that `write_context` has filled.
-        variant: Which stage of the Dockerfile.
+        variant: Whose layers.
         arguments: Of `docker build`, for all stages.
         away: Whether another builder than Docker's own makes it, and hands it over.
         rebuild: One of `REBUILDS`, or nothing.
@@ -59,9 +64,10 @@ class LayersBuild:
         for name in variables:
             arguments += ["--build-arg", f"{name}={number}"]
         dockerfile = (self.context / "Dockerfile").read_text(encoding="utf-8")
-        stages = stages_of(dockerfile, self.variant)
+        target = layers_stage(self.variant)
+        stages = stages_of(dockerfile, target)
         progress = BuildProgress(image, stages, report=report, log=functools.partial(_LOG.info, "%s"))
-        final = ["--target", self.variant, "--tag", layers, "--label", label]
+        final = ["--target", target, "--tag", layers, "--label", label]
         final += ["--load"] if self.away else []
         try:
             if not self.away:

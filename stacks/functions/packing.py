@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from container.image.inputs import requirements_of
+from container.image.requirements import requirements_of
 from container.image.source_files import source_content
 from stacks.functions.code import FunctionCode
 from stacks.functions.runtime import PROTOBUF_4_PYTHON, PYTHON_VERSION

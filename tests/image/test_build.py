@@ -184,13 +184,14 @@ def test_the_context_holds_the_inputs_and_nothing_else(tmp_path: Path) -> None:
     names = _files(tmp_path)
     assert {
         "Dockerfile",
-        "prune.py",
-        "frame-grabber.toml",
-        "requirements.txt",
+        "image/stage/prune.py",
+        "image/stage/frame-grabber.toml",
+        "image/stage/requirements.txt",
         "edgecam/config/camera.py",
     } <= names
     assert {"network/pip.conf"} <= names
-    assert not [name for name in names if re.search("__pycache__|uploader/|gcs", name)]
+    foreign = re.compile("__pycache__|gcs-|-gcs|edgecam/(bucket|spool|upload)/")
+    assert not [name for name in names if foreign.search(name)]
 
 
 def test_the_uploaders_context_is_the_frame_grabbers_and_more(tmp_path: Path) -> None:
@@ -198,7 +199,8 @@ def test_the_uploaders_context_is_the_frame_grabbers_and_more(tmp_path: Path) ->
         (tmp_path / variant).mkdir()
         write_context(tmp_path / variant, variant)
     common, whole = _files(tmp_path / "frame-grabber"), _files(tmp_path / "gcs-uploader")
-    assert {"requirements-gcs.txt", "gcs-uploader.toml", "uploader/bucket/interface.py"} <= whole - common
+    own = {"image/stage/requirements-gcs.txt", "image/stage/gcs-uploader.toml", "edgecam/bucket/interface.py"}
+    assert own <= whole - common
     for name in common:
         contents = [(tmp_path / variant / name).read_bytes() for variant in ("frame-grabber", "gcs-uploader")]
         assert contents[0] == contents[1], name

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from container.image.inputs import (
+    FILES,
     FRAME_GRABBER,
     GCS_UPLOADER,
-    PARTS,
     PROJECT,
     VARIANTS,
-    generated_files,
     image_hash,
     input_files,
-    requirements,
+    uploader_rooms,
 )
+from container.image.requirements import EXTRAS, FOLDER, requirements, write
 
 HASH = re.compile(r"^[0-9a-f]{64}$")
 
@@ -51,9 +51,7 @@ def test_the_hash_is_the_same_on_another_machine(project: Path, variant: str) ->
     assert _hash(project, variant) == _hash(PROJECT, variant)
 
 
-@pytest.mark.parametrize(
-    "name", [*PARTS[FRAME_GRABBER].files, "edgecam/config/camera.py", "edgecam/errors.py"]
-)
+@pytest.mark.parametrize("name", [*FILES[FRAME_GRABBER], "edgecam/config/camera.py", "edgecam/errors.py"])
 def test_the_hash_changes_with_every_file_that_enters_the_image(project: Path, name: str) -> None:
     before = {_hash(project, variant) for variant in VARIANTS}
     path = project / "container" / name
@@ -62,7 +60,7 @@ def test_the_hash_changes_with_every_file_that_enters_the_image(project: Path, n
 
 
 @pytest.mark.parametrize(
-    "name", [*PARTS[GCS_UPLOADER].files, "edgecam/bucket/interface.py", "edgecam/spool/new.py"]
+    "name", [*FILES[GCS_UPLOADER], "edgecam/bucket/interface.py", "edgecam/spool/new.py"]
 )
 def test_what_only_the_uploader_has_leaves_the_frame_grabber_as_it_is(project: Path, name: str) -> None:
     grabber, uploader = _hash(project), _hash(project, GCS_UPLOADER)
@@ -115,16 +113,24 @@ def test_the_hash_changes_with_variant_architecture_and_base_image() -> None:
 def test_the_hash_changes_with_a_requirement_of_the_program_only(project: Path) -> None:
     before = _hash(project)
     _set_version(project / "uv.lock", "pytest", "99.0")
+    write(project)
     assert _hash(project) == before
     _set_version(project / "uv.lock", "six", "99.0")  # which the program needs only through botocore
+    write(project)
     assert _hash(project) != before
 
 
 def test_the_uploaders_own_requirements_change_its_hash_alone(project: Path) -> None:
     grabber, uploader = _hash(project), _hash(project, GCS_UPLOADER)
     _set_version(project / "uv.lock", "pyasn1", "99.0")  # which it needs only through google-auth
+    write(project)
     assert _hash(project) == grabber
     assert _hash(project, GCS_UPLOADER) != uploader
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_the_requirements_in_the_build_context_are_those_of_the_lock(name: str) -> None:
+    assert _written(name) == requirements(EXTRAS[name]), "run `make lock`, or what it runs at its end"
 
 
 @pytest.mark.parametrize(("variant", "options"), [(FRAME_GRABBER, []), (GCS_UPLOADER, ["--extra", "gcs"])])
@@ -134,12 +140,12 @@ def test_the_requirements_are_those_that_uv_exports(variant: str, options: list[
     exported = subprocess.run(
         [*export, *options], cwd=PROJECT, capture_output=True, text=True, check=True
     ).stdout
-    assert _pins("".join(generated_files(variant).values())) == _pins(exported)
+    files = [name for name, extra in EXTRAS.items() if not extra or variant == GCS_UPLOADER]
+    assert _pins("".join(map(_written, files))) == _pins(exported)
 
 
 def test_no_package_is_installed_twice() -> None:
-    files = generated_files(GCS_UPLOADER)
-    always, added = _names(files["requirements.txt"]), _names(files["requirements-gcs.txt"])
+    always, added = (_names(_written(name)) for name in EXTRAS)
     assert added
     assert always.isdisjoint(added)
 
@@ -149,7 +155,7 @@ def test_every_requirement_has_a_wheel_for_each_architecture(machine: str) -> No
     # The image's Python is Debian 13's, 3.13; nothing is compiled while the image is built.
     fits = re.compile(rf"-(py3|py2\.py3)-none-any\.whl|-(cp313|cp3\d+-abi3)-.*manylinux.*_{machine}.*\.whl")
     lock = tomllib.loads((PROJECT / "uv.lock").read_text(encoding="utf-8"))
-    names = _names("".join(generated_files(GCS_UPLOADER).values()))
+    names = _names("".join(map(_written, EXTRAS)))
     files = {
         package["name"]: [wheel.get("path", wheel.get("url", "")) for wheel in package.get("wheels", [])]
         for package in lock["package"]
@@ -202,6 +208,10 @@ def _set_version(lock: Path, name: str, version: str) -> None:
     lock.write_text(text, encoding="utf-8")
 
 
+def _written(name: str) -> str:
+    return (PROJECT / FOLDER / name).read_text(encoding="utf-8")
+
+
 def _names(text: str) -> set[str]:
     return set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
 
@@ -224,7 +234,7 @@ def test_every_element_that_the_program_makes_is_in_the_image() -> None:
 
 def test_of_the_frame_grabbers_rooms_only_the_node_imports_the_uploaders_and_only_when_it_records() -> None:
     program = PROJECT / "container/edgecam"
-    rooms = "|".join(PARTS[GCS_UPLOADER].rooms)
+    rooms = "|".join(uploader_rooms())
     importing = re.compile(rf"^([ ]*)(?:from|import) edgecam\.(?:{rooms})\b", re.MULTILINE)
     found = {
         path.relative_to(program).as_posix(): importing.findall(path.read_text(encoding="utf-8"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from container.image.inputs import FRAME_GRABBER, GCS_UPLOADER, PROJECT
+from container.image.layers import layers_stage
 from container.image.progress import (
     BuildProgress,
     activity_of,
@@ -76,10 +77,10 @@ def test_builds_side_by_side_are_reported_together_until_they_end() -> None:
 
 
 def test_stages_are_those_up_to_the_variants_own() -> None:
-    grabber, uploader = (stages_of(DOCKERFILE, variant) for variant in (FRAME_GRABBER, GCS_UPLOADER))
+    grabber, uploader = (stages_of(DOCKERFILE, layers_stage(each)) for each in (FRAME_GRABBER, GCS_UPLOADER))
     assert uploader[: len(grabber)] == grabber
-    assert grabber[-1] == FRAME_GRABBER
-    assert uploader[-1] == GCS_UPLOADER
+    assert grabber[-1] == layers_stage(FRAME_GRABBER)
+    assert uploader[-1] == layers_stage(GCS_UPLOADER)
 
 
 def test_stage_that_is_compiled_beside_the_others_needs_none_of_them() -> None:

@@ -29,9 +29,9 @@ from container.image.contents import (
 from container.image.inputs import (
     GCS_UPLOADER,
     PROJECT,
-    generated_files,
     image_hash,
 )
+from container.image.requirements import EXTRAS, requirements
 from container.image.sbom import bill_of_materials
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -65,7 +65,8 @@ def named(bill: dict[str, Any], kind: str) -> dict[str, str]:
 
 
 def locked(variant: str) -> dict[str, str]:
-    pins = re.findall(r"^(\S+)==(\S+)", "".join(generated_files(variant).values()), re.MULTILINE)
+    extras = [extra for extra in EXTRAS.values() if not extra or variant == GCS_UPLOADER]
+    pins = re.findall(r"^(\S+)==(\S+)", "".join(map(requirements, extras)), re.MULTILINE)
     return dict(pins)
 
 
