@@ -16,6 +16,7 @@ from edgecam.errors import ConfigurationError
 from fleet.load import load_fleet
 from stacks.handlers.cloudformation import RequestFailed
 from stacks.handlers.greengrass import artifact, component_version
+from stacks.handlers.secret_text import secret_text
 
 ARTIFACT_KEY = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 SECRET_KEY = "arn:aws:kms:eu-central-1:123456789012:key/mrk-1234567890abcdef"
@@ -171,6 +172,23 @@ def test_function_decrypts_its_login_only(synthesize: Synthesize) -> None:
     assert used["Condition"]["StringLike"] == {
         "kms:EncryptionContext:SecretARN": [SECRET.replace("eu-central-1", "us-east-1")]
     }
+
+
+def test_secret_of_a_key_that_no_setting_names_is_refused_with_the_setting(
+    aws: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = aws("secretsmanager").create_secret(
+        Name="encrypted-login", SecretString="{}", KmsKeyId=SECRET_KEY
+    )
+    reads = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret["ARN"]}
+    client = assumed(aws, [reads])("secretsmanager")
+    monkeypatch.setattr("boto3.client", lambda *_, **__: client)
+    with pytest.raises(
+        RequestFailed,
+        match=r"^gcs\.login\.secret: arn:.* cannot be read as text: .*kms:Decrypt.*: name the KMS key in "
+        r"aws\.secret_keys, and let its key policy leave",
+    ):
+        secret_text(secret["ARN"], "gcs.login.secret")
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ def test_refusal_of_the_nucleus_is_named_among_the_ways_tried(nucleus: Nuclei, e
     message = str(caught.value)
     assert error in message or "UnmappedDataError" in message
     assert "AWS Secrets Manager: NoCredentialsError" in message
+    assert "kms:Decrypt, where a key of yours encrypts it: aws.secret_keys in fleet.yaml" in message
     assert ARN in message
 
 
