@@ -57,14 +57,14 @@ def core_and_camera_of(secret: str) -> tuple[str, str]:
 
 
 def node_of(fleet: Fleet, name: str) -> dict[str, Any]:
-    """The node configuration of a site as plain values, with the fleet's name, registry and devices where the
-    site has them.
+    """The node configuration of a site as plain values, with the site's name, and the fleet's name, registry
+    and devices where the site has them.
 
     A key's secret is named by its name alone, in the account and the Region of the core: what the settings
     hold is compressed at synth, when neither need be known.
     """
     site = fleet.sites[name]
-    node = site.node
+    node = {"site": name, **site.node}
     if site.aws_iot.enabled and fleet.name is not None:
         node["aws_iot"] = {**node["aws_iot"], "fleet": fleet.name}
     if not site.devices or fleet.gcp is None or fleet.gcp.registry is None:

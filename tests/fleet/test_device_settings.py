@@ -67,7 +67,14 @@ def test_node_gets_registry_devices_and_where_their_keys_are(fleet: Fleet) -> No
 
 
 def test_node_without_devices_gets_no_registry(fleet: Fleet) -> None:
-    assert node_of(fleet, "lobby") == fleet.sites["lobby"].node
+    assert node_of(fleet, "lobby") == {"site": "lobby", **fleet.sites["lobby"].node}
+
+
+@pytest.mark.parametrize(("label", "shown"), [("", "a"), ("site: Head office Köln, ", "Head office Köln")])
+def test_node_knows_the_name_of_its_site(write_fleet: Write, label: str, shown: str) -> None:
+    text = f'sites: {{a: {{{label}thing: a-core, cameras: [{{id: a, uri: "test://"}}]}}}}\n'
+    fleet = load_fleet(write_fleet(text))
+    assert validate(NodeConfig, node_of(fleet, "a")).site == shown
 
 
 def test_every_setting_of_the_bridge_reaches_the_node(write_fleet: Write) -> None:

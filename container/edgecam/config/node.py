@@ -19,7 +19,7 @@ from edgecam.config.storage import (
     Upload,
 )
 from edgecam.config.validation import Model
-from edgecam.config.values import AbsolutePath, Port
+from edgecam.config.values import AbsolutePath, Port, SiteLabel
 
 DEFAULT_DATA_DIR = "/dev/shm/edgecam"  # noqa: S108 - the RAM disk: a frame a second must not wear out an SD card
 
@@ -49,6 +49,10 @@ class NodeConfig(Model):
     """One edgecam process and the cameras it looks after."""
 
     cameras: tuple[Camera, ...] = Field(description="The cameras of this node, at least one.")
+    site: SiteLabel | None = Field(
+        default=None,
+        description="Name of the site, as the page shows it; the name in `sites` fills it in.",
+    )
     data_dir: AbsolutePath = Field(
         default=DEFAULT_DATA_DIR, description="Folder of the pictures; the default is in memory."
     )

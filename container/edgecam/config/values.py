@@ -75,3 +75,6 @@ def _visible(text: str) -> str:
 
 
 VisibleText = Annotated[str, AfterValidator(_visible)]
+
+SiteLabel = Annotated[VisibleText, Field(min_length=1, max_length=100)]
+"""What a person calls a site: it fits into a heading."""

@@ -105,7 +105,7 @@ def test_truth_is_true_or_false(enabled: object) -> None:
         (
             node(htpp={}),
             "htpp: expected one of the keys aws_iot, bucket, cameras, cloud_iot, data_dir, google, http, "
-            "latest, log, spool, status, upload (did you mean http?)",
+            "latest, log, site, spool, status, upload (did you mean http?)",
         ),
         (
             node({"id": "a", "uri": RTSP}, {"id": "a", "uri": RTSP}),

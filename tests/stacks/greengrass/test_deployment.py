@@ -63,7 +63,8 @@ def test_merged_configuration_is_what_the_recipe_hands_to_the_node(templates: Te
     assert settings_in(found) == {
         "data_dir": "/dev/shm/edgecam",
         "node": {
-            "cameras": [{"id": "yard", "uri": "rtsp://192.0.2.30/1", "credentials": {"secret": SECRET}}]
+            "site": "yard",
+            "cameras": [{"id": "yard", "uri": "rtsp://192.0.2.30/1", "credentials": {"secret": SECRET}}],
         },
     }
     assert merged(found).keys() == {"settings"}
