@@ -36,7 +36,7 @@ OF_OTHERS: dict[str, tuple[str, ...]] = {}
 HISTORY = {PurePosixPath("CHANGELOG.md"), PurePosixPath("tests/architecture/test_words.py")}
 """Where the old words are quoted."""
 
-NO_PROSE = {".json", ".lock", ".ambr", ".txt"}
+NO_PROSE = {".json", ".lock", ".ambr", ".txt", ".png"}
 """Made by tools; what they repeat of ours is read where it comes from."""
 
 GONE = re.compile(rf"(?<![a-z])({'|'.join(INSTEAD)})(?![a-z])", re.IGNORECASE)

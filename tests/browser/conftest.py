@@ -14,6 +14,7 @@ import pytest
 from camera_process import CameraProcess
 from playwright.sync_api import Browser, sync_playwright
 from running_node import RunningNode
+from scenes import pictures_of
 
 from sandbox.ports import free_port
 
@@ -28,10 +29,13 @@ def stuck_camera(test_cameras: Callable[..., CameraProcess]) -> CameraProcess:
 
 @pytest.fixture
 def running_node(tmp_path: Path, stuck_camera: CameraProcess) -> Iterator[RunningNode]:
-    """A node with the cameras `ball` (moves), `stuck` (see there) and `away` (refuses)."""
+    """A core's node with the cameras `ball` (moves), `stuck` (see there; recorded) and `away` (refuses)."""
     port = free_port()
     config = {
+        "site": "headquarters",
         "data_dir": str(tmp_path / "frames"),
+        "bucket": f"file://{tmp_path}/recordings",
+        "spool": {"path": str(tmp_path / "spool")},
         "http": {"port": port},
         "cameras": [
             {"id": "ball", "uri": "test://?pattern=ball&fps=10", "frames": {"max_fps": 5}},
@@ -39,6 +43,7 @@ def running_node(tmp_path: Path, stuck_camera: CameraProcess) -> Iterator[Runnin
                 "id": "stuck",
                 "uri": stuck_camera.uri("stuck"),
                 "frames": {"max_fps": 5, "stale_after_s": 1},
+                "recording": {"enabled": True},
                 "connect_timeout_s": 60,
             },
             {"id": "away", "uri": f"rtsp://127.0.0.1:{free_port()}/stream1"},
@@ -48,7 +53,9 @@ def running_node(tmp_path: Path, stuck_camera: CameraProcess) -> Iterator[Runnin
     file.write_text(json.dumps(config))
     with (tmp_path / "node.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "edgecam", "run", "--config", str(file)], stderr=log, env=dict(os.environ)
+            [sys.executable, "-m", "edgecam", "run", "--config", str(file)],
+            stderr=log,
+            env={**os.environ, "AWS_IOT_THING_NAME": "hq-core"},
         )
     node = RunningNode(process, f"http://localhost:{port}")
     try:
@@ -83,3 +90,9 @@ def browser() -> Iterator[Browser]:
         )
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def pictures(browser: Browser) -> dict[str, bytes]:
+    """A picture of each scene, by the scene's name."""
+    return pictures_of(browser)

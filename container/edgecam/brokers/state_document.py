@@ -52,7 +52,7 @@ from edgecam.status.serialize import (
 _KEPT_S = 0.2
 """Many devices ask many times a second: within this time all have the same moment."""
 
-_CHUNKS = ("chunks_recorded", "chunks_stored", "chunks_waiting", "chunks_lost")
+_CHUNKS = ("chunks_recorded", "chunks_stored", "chunks_waiting", "chunks_lost", "newest_chunk")
 _NOT_RECORDED: Mapping[str, Any] = dict.fromkeys((*_CHUNKS, "reason", "problem"))
 
 KeyVersion = Callable[[str], str | None]
@@ -169,7 +169,6 @@ class NodeStates:
             "message": _short(report.message or recording["problem"]),
             "frame_age_s": None if report.frame_age_s is None else round(report.frame_age_s, 3),
             **{name: recording[name] for name in _CHUNKS},
-            "newest_chunk": _newest_chunk(report),
             "spool_bytes": moment.spool.spool_bytes if moment.spool is not None else None,
             "spool_limit_bytes": moment.spool.limit_bytes if moment.spool is not None else None,
             "version": __version__,
@@ -191,11 +190,6 @@ class _States:
 
     def state(self, camera_id: str) -> DeviceState:
         return self.node.state(camera_id, self.every_s)
-
-
-def _newest_chunk(report: CameraReport) -> str | None:
-    newest_end = report.recording.newest_end if report.recording is not None else None
-    return None if newest_end is None else utc_text(newest_end)
 
 
 def _short(text: str | None) -> str | None:

@@ -39,6 +39,11 @@ class Place(NamedTuple):
     base: str
 
 
+def endpoint_of(environment: Mapping[str, str]) -> str | None:
+    """What answers in Amazon S3's place, by the names that Amazon's own libraries read."""
+    return environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+
+
 def place_of(bucket: str, region: str, endpoint: str | None) -> Place:
     """By the bucket's name as host where that is possible; any other endpoint takes it as the path's start.
 
@@ -69,7 +74,7 @@ class S3Requests:
     ) -> None:
         self._uri = uri
         self._bucket = bucket
-        endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+        endpoint = endpoint_of(environment)
         self._region = (
             environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
         )

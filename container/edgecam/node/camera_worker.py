@@ -26,14 +26,13 @@ from edgecam.node.camera_session import CameraSession
 from edgecam.node.reconnects import Reconnects
 from edgecam.node.watchdog import FirstPicture, Verdict, Watchdog
 from edgecam.recording.recorder import Recorder
-from edgecam.redaction import LONGEST_MESSAGE, SECRETS
+from edgecam.redaction import LONGEST_MESSAGE, SECRETS, redact
 from edgecam.sources.factory import source_for
-from edgecam.status.reports import CameraReport, CameraState, DecodeMode
+from edgecam.status.reports import WAITING_REASON, CameraReport, CameraState, DecodeMode
 
 log = logging.getLogger(__name__)
 
 _DISK_REASON = "disk"
-_WAITING_REASON = "waiting"
 _STALL_POLL_S = 0.4
 """The poll period while a stall is waited out."""
 _RECORDER_STOP_S = 1.0  # its chunk was finished when the connection ended
@@ -75,6 +74,7 @@ class CameraWorker:
         if camera.recording.enabled and chunks is not None:
             self._recorder = Recorder(camera, sink=chunks, clock=clock)
         self.path = camera.frame_path(data_dir)
+        self._address = redact(camera.uri)
         self._logins = logins
         self._clock = clock
         self._stopping = threading.Event()
@@ -147,6 +147,7 @@ class CameraWorker:
         current_bytes = session.connection.received_bytes if session else 0
         return CameraReport(
             camera_id=self.camera.id,
+            address=self._address,
             state=status.state,
             since=status.since,
             reason=status.reason or (_DISK_REASON if self._writer.problem else None),
@@ -273,7 +274,7 @@ class CameraWorker:
 
     def _report_waiting(self, awaited: str) -> None:
         if self._status.message != awaited:
-            self._enter(CameraState.CONNECTING, _WAITING_REASON, awaited)
+            self._enter(CameraState.CONNECTING, WAITING_REASON, awaited)
             log.info("%s", awaited, extra={"camera": self.camera.id})
 
     def _wait(self, connection: Connection, timeout_s: float) -> None:

@@ -15,6 +15,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from edgecam import greengrass_ipc
 from edgecam.backoff import doubled_s
@@ -147,10 +148,11 @@ class IdentityWatch:
 
     def report(self) -> IdentityReport:
         """What is no longer accepted, and when the node ends for it."""
-        outage = self._outages.outage
-        if outage is None:
+        outage, lasted_s = self._outages.outage, self._outages.lasted_s(self._clock.monotonic_s())
+        if outage is None or lasted_s is None:
             return IdentityReport(bool(self._needs))
-        return IdentityReport(bool(self._needs), outage.reason, outage.message)
+        since = self._clock.now() - timedelta(seconds=lasted_s)
+        return IdentityReport(bool(self._needs), outage.reason, outage.message, since)
 
     def _run(self) -> None:
         # A port that is never seen open counts as one of another network, so the first look is at once.

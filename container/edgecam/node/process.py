@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import signal
 import threading
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +18,15 @@ from edgecam.clock import Clock, SystemClock
 from edgecam.config.node import NodeConfig
 from edgecam.credentials.logins import Logins
 from edgecam.errors import InstallationError, NucleusError
-from edgecam.greengrass_ipc import TOKEN_REFUSED, report_errored
+from edgecam.greengrass_ipc import THING_VARIABLE, TOKEN_REFUSED, report_errored
 from edgecam.log import setup
 from edgecam.node.control import Control
 from edgecam.node.node import Node
 from edgecam.node.nucleus_identity import IdentityWatch, Needs, Signs
 from edgecam.node.transports import AWS_IOT, Transports
+from edgecam.redaction import redact
 from edgecam.status.last_run import SPOOL_MARKER, RunMarker, marker_in
+from edgecam.web.location import Location
 from edgecam.web.server import ADDRESS, PageServer
 
 if TYPE_CHECKING:
@@ -121,6 +126,7 @@ class _Running:
                 storage=self._storage,
                 links=self._transports.reports,
                 identity=self._identity.report,
+                location=_location(config, os.environ),
             )
             if config.http.enabled
             else None
@@ -215,6 +221,17 @@ def _storage(config: NodeConfig) -> UploadService | None:
             "outside of a container: pip install edgecam[gcs]"
         ) from error
     return UploadService(config)
+
+
+def _location(config: NodeConfig, environment: Mapping[str, str]) -> Location:
+    """What the page says of where this node is."""
+    here = Location(core=environment.get(THING_VARIABLE) or None, site=config.site)
+    if config.bucket is None:
+        return here
+    from edgecam.bucket.console import console_url  # of the variant gcs-uploader, as the bucket is
+
+    url = functools.partial(console_url, config.bucket, environment)
+    return replace(here, bucket=redact(config.bucket), recordings_url=url)
 
 
 def _give_up(after_s: float) -> None:

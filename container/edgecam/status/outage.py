@@ -145,6 +145,11 @@ class OutageLog:
         elif self._well_since_s is not None and now_s - self._well_since_s >= self._policy.settled_after_s:
             self.settled()
 
+    def lasted_s(self, now_s: float) -> float | None:
+        """For how long the present outage lasts, seconds; None without one."""
+        since_s = self._since_s
+        return None if since_s is None else now_s - since_s
+
     def settled(self) -> None:
         """It has worked for long enough: the next failure is a new outage."""
         self._in_a_row = 0

@@ -22,6 +22,20 @@ class CameraState(StrEnum):
     """The last attempt failed and the next is due or under way, or the node has ended."""
 
 
+class Condition(StrEnum):
+    """What a person makes of a camera at a glance."""
+
+    TROUBLE = "trouble"
+    """It, or its recording, does not do what it is there for."""
+    WAITING = "waiting"
+    """Nothing has failed, and nothing has come yet: it is being connected, or its program is to write."""
+    DELIVERING = "delivering"
+
+
+WAITING_REASON = "waiting"
+"""The reason of a camera whose program is still to write: the only one that is no fault."""
+
+
 class DecodeMode(StrEnum):
     """How the pictures of a camera are being decoded right now."""
 
@@ -140,6 +154,7 @@ class UploadReport:
         retries_total: Attempts that failed, since the node started.
         reason: One word for what is wrong now (`StoreError.reason`), or None.
         message: A sentence for a person about it, redacted, or None.
+        since: Since when it is wrong, UTC, or None.
         refused: The first few objects that are refused while others may be stored.
         refused_count: How many there are.
     """
@@ -149,6 +164,7 @@ class UploadReport:
     retries_total: int
     reason: str | None
     message: str | None
+    since: datetime | None = None
     refused: tuple[RefusedObject, ...] = ()
     refused_count: int = 0
 
@@ -169,6 +185,7 @@ class CameraReport:
 
     Attributes:
         camera_id: Its `id`.
+        address: Its URI, redacted: what its messages begin with.
         state: What it is doing.
         since: Since when it is in that state, UTC.
         reason: One word for what is wrong (`SourceError.reason`, or `disk`: nothing can be written), or None.
@@ -185,6 +202,7 @@ class CameraReport:
     """
 
     camera_id: str
+    address: str
     state: CameraState
     since: datetime
     reason: str | None
@@ -208,6 +226,19 @@ class CameraReport:
     def is_delivering(self) -> bool:
         """Whether the camera does what it is there for: connected, and its picture fresh if it makes any."""
         return self.state is CameraState.CONNECTED and (self.is_fresh or not self.makes_frames)
+
+    @property
+    def condition(self) -> Condition:
+        """Whether somebody should look after it."""
+        if self.recording is not None and self.recording.problem is not None:
+            return Condition.TROUBLE
+        if self.is_delivering:
+            return Condition.DELIVERING
+        has_failed = self.reason not in (None, WAITING_REASON)
+        is_beginning = self.state is CameraState.CONNECTED and self.frame is None
+        if not has_failed and (self.state is CameraState.CONNECTING or is_beginning):
+            return Condition.WAITING
+        return Condition.TROUBLE
 
 
 @dataclass(frozen=True)
@@ -243,8 +274,10 @@ class IdentityReport:
         is_needed: Whether the node needs any of it.
         reason: One word for what is no longer accepted, or None.
         message: A sentence for a person about it, redacted, and when the node ends for it; or None.
+        since: Since when, UTC, or None.
     """
 
     is_needed: bool
     reason: str | None = None
     message: str | None = None
+    since: datetime | None = None

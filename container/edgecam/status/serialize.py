@@ -74,7 +74,7 @@ def _link_values(broker: str, link: LinkReport) -> dict[str, Any]:
     return {
         "broker": broker,
         "connected": link.is_connected,
-        "since": None if link.since is None else utc_text(link.since),
+        "since": _moment(link.since),
         "sent_total": link.sent_total,
         "reconnects_total": link.reconnects_total,
         "reason": link.reason,
@@ -114,7 +114,8 @@ def recording_values(
         "chunks_lost": recording.lost_total + waiting.evicted_chunks_total,
         "chunks_quarantined": waiting.quarantined_chunks,
         "waiting_bytes": waiting.waiting_bytes,
-        "oldest_waiting": None if waiting.oldest is None else utc_text(waiting.oldest),
+        "oldest_waiting": _moment(waiting.oldest),
+        "newest_chunk": _moment(recording.newest_end),
     }
 
 
@@ -128,6 +129,7 @@ def storage_values(spool: SpoolReport, upload: UploadReport) -> dict[str, Any]:
         "retries_total": upload.retries_total,
         "reason": upload.reason,
         "message": upload.message,
+        "since": _moment(upload.since),
         "refused_count": upload.refused_count,
         "refused": [
             {"object": each.name, "since": utc_text(each.since), "message": each.message}
@@ -140,7 +142,11 @@ def identity_values(identity: IdentityReport) -> dict[str, Any] | None:
     """What the nucleus no longer accepts; None where all is well."""
     if identity.reason is None:
         return None
-    return {"nucleus": identity.reason, "message": identity.message}
+    return {"nucleus": identity.reason, "message": identity.message, "since": _moment(identity.since)}
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else utc_text(moment)
 
 
 def recordings_in_trouble(reports: Iterable[CameraReport]) -> list[dict[str, Any]]:

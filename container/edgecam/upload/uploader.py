@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from edgecam.bucket import crc32c as checksum
 from edgecam.bucket.interface import LONGEST_ASKED_DELAY_S, Bucket, ChunkUpload, Receipt, Session
@@ -148,7 +149,7 @@ class Uploader:
     def report(self) -> UploadReport:
         """The state of the uploads."""
         with self._lock:
-            outage = self._outages.outage
+            outage, lasted_s = self._outages.outage, self._outages.lasted_s(self._clock.monotonic_s())
             refused, refused_count = self._refused.report()
             return UploadReport(
                 stored_chunks_total=dict(self._stored.chunks),
@@ -156,6 +157,7 @@ class Uploader:
                 retries_total=self._outages.failures_total + self._refusals_total,
                 reason=outage.reason if outage else None,
                 message=outage.message if outage else None,
+                since=None if lasted_s is None else self._clock.now() - timedelta(seconds=lasted_s),
                 refused=refused,
                 refused_count=refused_count,
             )

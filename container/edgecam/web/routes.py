@@ -38,12 +38,14 @@ from edgecam.status.serialize import (
     storage_values,
     trouble_of,
 )
+from edgecam.web.location import Location
 
 _PAGE = Path(__file__).parent
+_SCRIPTS = ("page", "cards", "elements", "notices", "words")
 _STATIC = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    **{f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8") for name in _SCRIPTS},
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 _FRAME = re.compile(r"/cameras/([a-z0-9][a-z0-9-]{0,62})/frame\.jpg")
@@ -79,12 +81,14 @@ class Routes:
         storage: StorageReporter | None = None,
         links: Callable[[], Links] | None = None,
         identity: Callable[[], IdentityReport] | None = None,
+        location: Location | None = None,
     ) -> None:
         self._node = node
         self._clock = clock
         self._storage = storage
         self._links = links or _nobody
         self._identity = identity or _unneeded
+        self._location = location or Location()
         self._registry = metrics.registry(node.reports, storage, self._links, self._identity)
         self._static = {path: _static(name, kind) for path, (name, kind) in _STATIC.items()}
 
@@ -111,14 +115,26 @@ class Routes:
         document = {
             "version": __version__,
             "time": utc_text(self._clock.now()),
+            "node": {name: getattr(self._location, name) for name in ("core", "site", "bucket")},
             "cameras": [
-                camera_values(report, spool, upload) | {"brokers": broker_values(report.camera_id, links)}
+                self._camera(report, camera_values(report, spool, upload))
+                | {"brokers": broker_values(report.camera_id, links)}
                 for report in reports
             ],
             "storage": storage_values(spool, upload) if spool and upload else None,
             "identity": identity_values(self._identity()),
         }
         return _json(HTTPStatus.OK, document)
+
+    def _camera(self, report: CameraReport, values: dict[str, Any]) -> dict[str, Any]:
+        """`values` with what only a person wants to know."""
+        if values["recording"] is not None:
+            values["recording"]["url"] = self._location.recordings_url(report.camera_id)
+        return values | {
+            "address": report.address,
+            "condition": str(report.condition),
+            "pictures": report.makes_frames,
+        }
 
     def _health(self) -> Response:
         reports = self._node.reports()

@@ -21,6 +21,7 @@ from edgecam.errors import InstallationError
 from edgecam.redaction import one_line
 from edgecam.status.reports import IdentityReport, Links, StorageReporter
 from edgecam.web.connections import MOST_HEAD_BYTES, Connections
+from edgecam.web.location import Location
 from edgecam.web.replies import Reply
 from edgecam.web.routes import (
     Reporter,
@@ -64,6 +65,7 @@ class PageServer:
         storage: Knows spool and upload, where something is recorded.
         links: How the connections to brokers are doing.
         identity: What the nucleus no longer accepts.
+        location: Where the node is.
 
     Raises:
         InstallationError: the port cannot be had; the message says what to do.
@@ -79,9 +81,10 @@ class PageServer:
         storage: StorageReporter | None = None,
         links: Callable[[], Links] | None = None,
         identity: Callable[[], IdentityReport] | None = None,
+        location: Location | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        routes = Routes(node, clock, storage, links, identity)
+        routes = Routes(node, clock, storage, links, identity, location)
         hosts = re.compile(_HOSTS % re.escape(address), re.IGNORECASE)
         refusal = f"431 expected a request's head of at most {MOST_HEAD_BYTES} bytes\n".encode()
         try:

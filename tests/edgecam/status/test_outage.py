@@ -37,9 +37,11 @@ def test_outage_of_which_nothing_was_logged_ends_without_a_line(
 ) -> None:
     outages.failed(AWAY, 0.0)
     assert outages.outage == Outage("away", "no answer")
+    assert outages.lasted_s(4.0) == 4.0
     outages.recovered(5.0)
     assert lines(caplog) == []
     assert outages.outage is None
+    assert outages.lasted_s(6.0) is None
     assert outages.failures_total == 1
 
 

@@ -162,6 +162,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
     clock = Watched()
     report = CameraReport(
         camera_id="lobby",
+        address="rtsp://10.0.0.9/lobby",
         state=CameraState.CONNECTED,
         since=BEGINNING,
         reason=None,

@@ -12,12 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reporting import DEAD_TOKEN, HELD, MOMENT, ReportedNode, ReportedStorage, away, links, recorded, report
+from reporting import (
+    DEAD_TOKEN,
+    HELD,
+    MOMENT,
+    ReportedNode,
+    ReportedStorage,
+    away,
+    links,
+    recorded,
+    report,
+    waiting,
+)
 
 from edgecam.clock import SystemClock
 from edgecam.errors import InstallationError
 from edgecam.redaction import SECRETS
 from edgecam.status.reports import CameraState, IdentityReport
+from edgecam.web.location import Location
 from edgecam.web.routes import Routes
 from edgecam.web.server import PageServer
 
@@ -62,6 +74,10 @@ def test_page_and_its_parts_are_served_under_a_strict_policy(ask: Ask) -> None:
         ("/", "text/html"),
         ("/page.css", "text/css"),
         ("/page.js", "text/javascript"),
+        ("/cards.js", "text/javascript"),
+        ("/elements.js", "text/javascript"),
+        ("/notices.js", "text/javascript"),
+        ("/words.js", "text/javascript"),
         ("/icon.svg", "image/svg+xml"),
     ):
         answer, body = ask(path)
@@ -171,6 +187,20 @@ def test_reports_name_brokers_and_since_when_one_is_away(node: ReportedNode) -> 
     ]
     assert lobby["brokers"][1]["since"] == "2026-11-21T09:45:35.123Z"
     assert gate["brokers"] == []
+
+
+def test_reports_name_the_node_and_lead_to_recordings(tmp_path: Path) -> None:
+    location = Location(
+        "hq-core", "headquarters", "gs://b/p", lambda camera_id: f"https://console/{camera_id}"
+    )
+    routes = Routes(
+        ReportedNode(tmp_path, recorded(), waiting()), SystemClock(), ReportedStorage(), location=location
+    )
+    shown = json.loads(routes.response("/cameras").body)
+    assert shown["node"] == {"core": "hq-core", "site": "headquarters", "bucket": "gs://b/p"}
+    lobby, dock = shown["cameras"]
+    assert lobby["recording"]["url"] == "https://console/lobby"
+    assert (dock["address"], dock["condition"], dock["pictures"]) == ("pipe:///run/dock", "waiting", True)
 
 
 def test_secret_in_what_a_broker_said_is_hidden(node: ReportedNode) -> None:
@@ -316,6 +346,8 @@ def test_report_of_a_recorded_camera_says_where_its_chunks_are(tmp_path: Path) -
         "chunks_quarantined": 0,
         "waiting_bytes": 15_000_000,
         "oldest_waiting": "2026-11-21T09:45:35.123Z",
+        "newest_chunk": "2026-11-21T09:45:35.123Z",
+        "url": None,
     }
     assert document["storage"]["spool_bytes"] == 15_400_000
 
@@ -356,7 +388,7 @@ def test_token_that_the_nucleus_no_longer_accepts_is_unhealthy_and_shown(tmp_pat
     node = ReportedNode(tmp_path, report())
     assert served(node, None, "/healthz")[0] == 200
     assert served(node, None, "/cameras")[1]["identity"] is None
-    named = {"nucleus": "token", "message": DEAD_TOKEN.message}
+    named = {"nucleus": "token", "message": DEAD_TOKEN.message, "since": "2026-11-21T09:45:35.123Z"}
     status, document = served(node, None, "/healthz", DEAD_TOKEN)
     assert (status, document["reasons"]) == (503, [named])
     assert served(node, None, "/cameras", DEAD_TOKEN)[1]["identity"] == named

@@ -30,6 +30,7 @@ def report(camera_id: str = "lobby", **changes: object) -> CameraReport:
     """A camera that delivers, with `changes`."""
     delivering = CameraReport(
         camera_id=camera_id,
+        address=f"rtsp://10.0.0.9/{camera_id}",
         state=CameraState.CONNECTED,
         since=MOMENT,
         reason=None,
@@ -51,11 +52,35 @@ def away(camera_id: str = "gate") -> CameraReport:
         camera_id,
         state=CameraState.DISCONNECTED,
         reason="refused",
-        message="rtsp://10.0.0.9/x: expected a camera to listen there, found the connection refused",
+        message=f"rtsp://10.0.0.9/{camera_id}: expected a camera to listen there, "
+        "found the connection refused",
         frame=None,
         frame_age_s=None,
         decode_mode=DecodeMode.NONE,
         frames_total=0,
+    )
+
+
+def waiting(camera_id: str = "dock") -> CameraReport:
+    """A named pipe that no program writes to yet."""
+    return replace(
+        away(camera_id),
+        address=f"pipe:///run/{camera_id}",
+        state=CameraState.CONNECTING,
+        reason="waiting",
+        message=f"waiting for a program that writes FLV, MPEG-TS or fragmented MP4 to /run/{camera_id}",
+        reconnects_total=0,
+    )
+
+
+def stalled(camera_id: str = "till") -> CameraReport:
+    """A camera that had pictures, and sends none any more."""
+    return report(
+        camera_id,
+        state=CameraState.STALLED,
+        reason="silent",
+        message=f"rtsp://10.0.0.9/{camera_id}: expected data, found that nothing has come for 5 s",
+        frame_age_s=93.0,
     )
 
 
@@ -90,11 +115,11 @@ def recorded(camera_id: str = "lobby", problem: str | None = None) -> CameraRepo
 HELD = RefusedObject("status/gate.json", MOMENT, "gs://b: found 403 (under active hold); release the hold")
 
 
-DEAD_TOKEN = IdentityReport(True, "token", "SVCUID: found it refused. The node ends in 30 s")
+DEAD_TOKEN = IdentityReport(True, "token", "SVCUID: found it refused. The node ends in 30 s", MOMENT)
 
 
 class ReportedStorage:
-    """Spool and upload as a test sets them: 3 chunks wait, 2 were evicted, 7 stored."""
+    """Spool and upload as a test sets them: 3 chunks wait, `evicted` were evicted, 7 stored."""
 
     def __init__(
         self,
@@ -104,13 +129,14 @@ class ReportedStorage:
         message: str | None = None,
         refused: tuple[RefusedObject, ...] = (),
         refused_count: int = 0,
+        evicted: int = 2,
     ) -> None:
-        self._is_full = is_full
+        self._is_full, self._evicted = is_full, evicted
         self._reason, self._message = reason, message
         self._refused, self._refused_count = refused, refused_count
 
     def spool_report(self) -> SpoolReport:
-        waiting = SpooledReport(3, 15_000_000, MOMENT, 2, 0, 1)
+        waiting = SpooledReport(3, 15_000_000, MOMENT, self._evicted, 0, 1)
         return SpoolReport({"lobby": waiting}, 15_400_000, 10_000_000_000, 50_000_000_000, self._is_full)
 
     def upload_report(self) -> UploadReport:
@@ -120,6 +146,7 @@ class ReportedStorage:
             4,
             self._reason,
             self._message,
+            None if self._reason is None else MOMENT,
             self._refused,
             self._refused_count,
         )
