@@ -1,6 +1,6 @@
-"""The README's tables of settings and of sources, made from the models, so that they cannot drift apart.
+"""The tables of settings and of sources in `docs/`, made from the models, so that they cannot drift apart.
 
-`python -m tools.settings_table` writes them between the README's markers; a test compares.
+`python -m tools.settings_table` writes them between the pages' markers; a test compares.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ from fleet.settings.site import Site
 from fleet.settings.watch import Watch
 from fleet.settings.waves import Wave
 
-README = Path(__file__).parent.parent / "README.md"
+DOCS = Path(__file__).parent.parent / "docs"
 SETTINGS = ("<!-- settings: made by `make docs` -->", "<!-- end of settings -->")
 SOURCES = ("<!-- sources: made by `make docs` -->", "<!-- end of sources -->")
 
-_SHARED = ("include", "defaults", "templates")
+_SHARED = ("name", "include", "defaults", "templates")
 """Keys of the file that have no table of their own."""
+
+_Sections = tuple[tuple[str, list[str]], ...]
+"""Tables: a heading, and a row of Markdown for each setting."""
 
 _MANY_CAMERAS = (
     '| `for` | mapping |  | Many cameras of one entry: names and what they run through, such as `{n: "1-4"}` '
@@ -40,22 +43,26 @@ _MANY_CAMERAS = (
 """The one key of a camera that is not the node's: it is resolved before (fleet/reading/placeholders.py)."""
 
 
-def tables() -> str:
-    """All settings of `fleet.yaml` as Markdown."""
-    shared = [row for name in _SHARED for row in _field_rows(name, Fleet.model_fields[name])]
-    sections = [
-        ("The file: `fleet.yaml`", shared),
-        ("A camera: `sites.<name>.cameras[]`", [*_rows(Camera), _MANY_CAMERAS]),
-        ("A site: `sites.<name>`", [row for row in _rows(Site) if not row.startswith("| `cameras[].")]),
-        ("The image: `image`", _rows(Image)),
-        ("The account: `aws`", _rows(Aws)),
-        ("The Google side: `gcp`", _rows(Gcp)),
-        ("The core devices: `cores`", _rows(Cores)),
-        ("Alarms and dashboard: `watch`", _rows(Watch)),
-        ("Waves: `waves[]`", _rows(Wave)),
-    ]
-    head = "| setting | values | default | |\n| --- | --- | --- | --- |\n"
-    return "\n".join(f"### {title}\n\n{head}" + "\n".join(rows) + "\n" for title, rows in sections)
+def made() -> dict[Path, str]:
+    """Each page that holds tables, with the tables as the models have them now.
+
+    Raises:
+        ValueError: a page lacks the markers.
+    """
+    return {
+        DOCS / name: _between(DOCS / name, markers, text)
+        for name, markers, text in (
+            ("cameras.md", SOURCES, source_table()),
+            ("settings.md", SETTINGS, _tables(_of_sites())),
+            ("settings-account.md", SETTINGS, _tables(_of_the_account())),
+        )
+    }
+
+
+def setting_names() -> list[str]:
+    """Each setting of `fleet.yaml` as its table names it, such as `frames.max_fps`."""
+    rows = [row for _, rows in (*_of_sites(), *_of_the_account()) for row in rows]
+    return [row.split("`")[1] for row in rows]
 
 
 def source_table() -> str:
@@ -64,20 +71,36 @@ def source_table() -> str:
     return f"| uri | pictures from |\n| --- | --- |\n{rows}"
 
 
-def with_tables(readme: str) -> str:
-    """`readme` with the tables between its markers.
+def _of_sites() -> _Sections:
+    shared = [row for name in _SHARED for row in _field_rows(name, Fleet.model_fields[name])]
+    return (
+        ("The file: `fleet.yaml`", shared),
+        ("A camera: `sites.<name>.cameras[]`", [*_rows(Camera), _MANY_CAMERAS]),
+        ("A site: `sites.<name>`", [row for row in _rows(Site) if not row.startswith("| `cameras[].")]),
+    )
 
-    Raises:
-        ValueError: the markers are not there.
-    """
-    return _between(_between(readme, SOURCES, source_table()), SETTINGS, tables())
+
+def _of_the_account() -> _Sections:
+    return (
+        ("The image: `image`", _rows(Image)),
+        ("The account: `aws`", _rows(Aws)),
+        ("The Google side: `gcp`", _rows(Gcp)),
+        ("The core devices: `cores`", _rows(Cores)),
+        ("Alarms and dashboard: `watch`", _rows(Watch)),
+        ("Waves: `waves[]`", _rows(Wave)),
+    )
 
 
-def _between(readme: str, markers: tuple[str, str], text: str) -> str:
-    before, begin, rest = readme.partition(markers[0])
+def _tables(sections: _Sections) -> str:
+    head = "| setting | values | default | |\n| --- | --- | --- | --- |\n"
+    return "\n".join(f"## {title}\n\n{head}" + "\n".join(rows) + "\n" for title, rows in sections)
+
+
+def _between(page: Path, markers: tuple[str, str], text: str) -> str:
+    before, begin, rest = page.read_text(encoding="utf-8").partition(markers[0])
     _, end, after = rest.partition(markers[1])
     if not begin or not end:
-        raise ValueError(f"{README.name}: expected the lines {markers[0]} and {markers[1]}, found none")
+        raise ValueError(f"{page.name}: expected the lines {markers[0]} and {markers[1]}, found none")
     return f"{before}{begin}\n\n{text}\n{end}{after}"
 
 
@@ -162,4 +185,5 @@ def _one_line(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, content in made().items():
+        path.write_text(content, encoding="utf-8")

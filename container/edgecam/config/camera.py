@@ -210,7 +210,9 @@ class Camera(Model):
     """One video source."""
 
     id: CameraId = Field(description="Its name: lower case letters, digits and hyphens.")
-    uri: str = Field(min_length=1, description="Where the pictures come from; see the sources below.")
+    uri: str = Field(
+        min_length=1, description="Where the pictures come from: [cameras.md](cameras.md) has the kinds."
+    )
     credentials: Credentials | None = Field(
         default=None,
         description="The login; never part of the URI, which has `{username}` and `{password}` where the "

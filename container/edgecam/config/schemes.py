@@ -1,4 +1,4 @@
-"""Where pictures may come from: one row a scheme, read by validation, mounts, probe, --help and the README.
+"""Where pictures may come from: one row a scheme, read by validation, mounts, probe, --help and `docs/`.
 
 A source is a row here, a class in `sources`, its elements in the image and a test camera.
 """
@@ -38,7 +38,7 @@ class Scheme:
     Attributes:
         name: Before the colon of a camera's `uri`.
         form: What stands behind it.
-        example: For the README.
+        example: For the documents.
         meaning: Where the pictures come from, a phrase in Markdown.
         takes_credentials: Whether somebody there asks for a login.
         takes_login_places: Whether `{username}` and `{password}` in the uri are filled in.
@@ -81,7 +81,7 @@ RTSP = Scheme(
     name="rtsp",
     form=Form.HOST_PATH,
     example="rtsp://host/path",
-    meaning="an RTSP camera, H.264; over TCP, or `transport: udp`",
+    meaning="an RTSP camera: H.264, H.265 or JPEG; over TCP, or `transport: udp`",
     takes_credentials=True,
     takes_login_places=True,
     default_port=554,
