@@ -57,7 +57,7 @@ lock: ## resolve the Python dependencies again (UPGRADE=1: to the newest)
 	.venv/bin/python -m container.image.requirements
 
 .PHONY: docs
-docs: ## the README's tables of settings, from the models; the table of rooms, from the tree
+docs: ## the pages' tables of settings, from the models; the table of rooms, from the tree
 	.venv/bin/python -m tools.settings_table
 	.venv/bin/python -m tools.where_is_what
 

@@ -229,7 +229,7 @@ class System:
         )
 
     def _core_policy(self, thing: str) -> str:
-        """As README says for certificates of one's own."""
+        """As docs/first-deployment.md says for certificates of one's own."""
         stacks = self._embedded_aws().client("cloudformation").describe_stacks(StackName=FOUNDATION)
         (printed,) = [
             str(output["OutputValue"])

@@ -1,4 +1,4 @@
-"""The README holds what the code says, and what it tells people to do works."""
+"""README and `docs/` hold what the code says, and what they tell people to do works."""
 
 from __future__ import annotations
 
@@ -6,55 +6,152 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edgecam.cli.main import main
+from edgecam.config.camera import Camera
+from edgecam.config.load import load_environment
+from edgecam.config.validation import validate
 from fleet.bucket_parts import sites_without_writers
 from fleet.load import load_fleet
-from tools.settings_table import with_tables
+from fleet.settings.fleet import Fleet
+from tools.settings_table import made
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))
+}
+"""What a user reads, by path."""
+PAPERS = [
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "bench/README.md",
+    *ROOT.glob("design/*.md"),
+    *map(ROOT.joinpath, PAGES),
+]
+ALL = "\n".join(PAGES.values())
+
+FLEETS = {
+    "README.md": [{"headquarters"}],
+    "docs/cameras.md": [{"headquarters", "shops"}],
+    "docs/fleets.md": [{"berlin-1", "berlin-2", "hamburg-1"}],
+    "docs/moving-from-kvs-edge-agent.md": [{"warehouse"}],
+    "docs/moving-from-panorama.md": [{"entrance"}],
+    "docs/moving-from-the-greengrass-frame-grabber.md": [{"my-core"}],
+    "docs/recording.md": [{"archive"}],
+    "docs/status.md": [{"warehouse"}],
+    "docs/watching.md": [{"shop"}],
+}
+"""The sites of each fleet that a page shows."""
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(page: str, language: str) -> list[str]:
+    """The code of `language` in `page`; a block within a list is indented."""
+    found = re.finditer(rf"^( *)```{language}\n(.*?)^\1```", PAGES[page], re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{match[1]}", "", match[2], flags=re.MULTILINE) for match in found]
 
 
-def test_every_setting_and_source_stands_in_the_readme() -> None:
-    assert with_tables(README) == README, "run `make docs`"
+def targets(text: str) -> list[str]:
+    """Where the links and pictures of a page lead."""
+    without_code = re.sub(r"^```.*?^```|`[^`\n]*`", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"\]\(([^()\s]+)\)", without_code)
 
 
-def test_the_fleets_of_the_readme_are_valid(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.yaml"
-    found = []
-    for example in blocks("yaml"):
-        path.write_text(example)
-        found.append(set(load_fleet(path).sites))
-    assert found == [
-        {"headquarters", "shops"},
-        {"archive"},
-        {"warehouse"},
-        {"berlin-1", "berlin-2", "hamburg-1"},
-    ]
+def anchors(text: str) -> set[str]:
+    """The places of a page that a link may name, as a forge makes them of its headings."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_core_of_the_readme_may_store_what_it_records(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.yaml"
-    for example in blocks("yaml"):
-        path.write_text(example)
-        assert sites_without_writers(load_fleet(path)) == []
+def test_tables_are_those_of_the_models() -> None:
+    for path, text in made().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run `make docs`"
 
 
-def test_the_mistake_of_the_readme_reads_as_it_says(tmp_path: Path) -> None:
-    quoted = re.search(
-        r"^    fleet.yaml: (.*?): expected (.*?), decode, |^    (fleet\.yaml: .*)$", README, re.MULTILINE
+def settings_of(schema: dict[str, object]) -> Iterator[str]:
+    """The keys of each model within the schema of another."""
+    models = [schema, *dict(schema["$defs"]).values()]  # type: ignore[call-overload]
+    for model in models:
+        yield from model.get("properties", {})
+
+
+def test_every_setting_is_documented() -> None:
+    rows = re.findall(
+        r"^\| `([^`]+)` \|", PAGES["docs/settings.md"] + PAGES["docs/settings-account.md"], re.MULTILINE
     )
+    headings = re.findall(
+        r"^## .*`([^`]+)`$", PAGES["docs/settings.md"] + PAGES["docs/settings-account.md"], re.MULTILINE
+    )
+    known = {part for name in [*rows, *headings] for part in re.findall(r"\w+", name)}
+    asked = set(settings_of(Fleet.model_json_schema()))
+    assert len(asked) > 100
+    assert sorted(asked - known) == []
+
+
+def test_pages_are_short_enough_to_be_read() -> None:
+    sizes = {path: len(text.encode()) for path, text in PAGES.items()}
+    limits = {path: 10_000 if path == "README.md" else 16_000 for path in PAGES}
+    assert {path: size for path, size in sizes.items() if size > limits[path]} == {}
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    assert {path for path in PAGES if path != "README.md"} <= set(targets(PAGES["README.md"]))
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(paper: Path) -> None:
+    for target in targets(paper.read_text(encoding="utf-8")):
+        if re.match(r"https?://", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (paper.parent / name).resolve() if name else paper
+        assert path.exists(), f"{paper.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(path.read_text(encoding="utf-8")), f"{paper.name} links to {target}"
+
+
+def test_every_fleet_that_is_shown_is_valid_and_may_store_what_it_records(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    found = {}
+    for page in PAGES:
+        fleets = []
+        for example in blocks(page, "yaml"):
+            path.write_text(example)
+            fleets.append(load_fleet(path))
+        if fleets:
+            found[page] = [set(fleet.sites) for fleet in fleets]
+        assert [sites_without_writers(fleet) for fleet in fleets] == [[]] * len(fleets), page
+    assert found == FLEETS
+
+
+def test_every_node_configuration_that_is_shown_is_valid() -> None:
+    shown = re.findall(r"EDGECAM_NODE='([^']+)'", ALL)
+    assert shown
+    for node in shown:
+        assert load_environment(node, None).cameras
+
+
+def test_every_source_that_is_shown_is_one() -> None:
+    page = (
+        PAGES["docs/moving-from-the-greengrass-frame-grabber.md"]
+        + PAGES["docs/moving-from-kvs-edge-agent.md"]
+    )
+    makers = re.findall(r"`(rtsps?://HOST[^`]*)`", PAGES["docs/cameras.md"])
+    shown = re.findall(r"`uri: ([a-z]+:[^`\"]+)`", page)
+    assert len(makers) > 10
+    assert len(shown) > 2
+    for uri in [*shown, *makers]:
+        assert validate(Camera, {"id": "shown", "uri": uri.replace("HOST", "10.0.0.21")}).uri
+
+
+def test_the_mistake_that_is_shown_reads_as_it_says(tmp_path: Path) -> None:
+    quoted = re.search(r"^    (fleet\.yaml: .*)$", PAGES["docs/cameras.md"], re.MULTILINE)
     assert quoted is not None
-    beginning, _, end = quoted.group(3).partition("…")
-    example = blocks("yaml")[0]
+    beginning, _, end = quoted[1].partition("…")
+    example = blocks("docs/cameras.md", "yaml")[0]
     path = tmp_path / "fleet.yaml"
     path.write_text(
         example.replace("frames: {decode: keyframes,", "max_fps: 1\n        frames: {decode: keyframes,")
@@ -65,38 +162,42 @@ def test_the_mistake_of_the_readme_reads_as_it_says(tmp_path: Path) -> None:
     assert str(caught.value).endswith(end.strip())
 
 
-def test_relative_links_lead_somewhere() -> None:
-    for paper in (
-        ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
-        *ROOT.glob("design/*.md"),
-        ROOT / "bench/README.md",
-    ):
-        for target in re.findall(r"\]\(([^)#:]+)\)", paper.read_text(encoding="utf-8")):
-            assert (paper.parent / target).exists(), f"{paper.name} links to {target}"
-
-
 def test_named_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    papers = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    targets = set(re.findall(r"(?:`|^    )make ([a-z]+)", papers, re.MULTILINE))
-    assert {"run", "test"} <= targets
-    for target in targets:
+    papers = ALL + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:`|^    )make ([a-z]+)", papers, re.MULTILINE))
+    assert {"run", "test"} <= named
+    for target in named:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target} is no target"
 
 
+def options_of(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What `edgecam COMMAND --help` says."""
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    return capsys.readouterr().out
+
+
 def test_named_programs_and_options_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    commands = set(re.findall(r"edgecam (probe|frame|check|run)\b", README))
-    assert "probe" in commands
-    for command in commands:
-        with pytest.raises(SystemExit) as caught:
-            main([command, "--help"])
-        assert caught.value.code == 0
-    with pytest.raises(SystemExit):
-        main(["probe", "--help"])
-    said = capsys.readouterr().out
-    for option in re.findall(r"edgecam probe .*", README)[0].split():
-        assert not option.startswith("--") or option in said
+    named = re.findall(r"\bedgecam (probe|frame|check|run|ingest)\b([^`\n]*)", ALL)
+    assert {"probe", "run", "ingest"} <= {command for command, _ in named}
+    for command, rest in named:
+        known = options_of([command], capsys)
+        for option in re.findall(r"(?<!\S)--[a-z_-]+", rest):
+            assert option in known, f"edgecam {command} has no {option}"
+
+
+def test_what_the_installer_and_the_build_are_asked_for_exists() -> None:
+    installer = (ROOT / "tools/install").read_text(encoding="utf-8")
+    for purpose in set(re.findall(r"tools/install ([a-z]+)", ALL)):
+        assert f"tools/install {purpose} " in installer, f"tools/install knows no {purpose}"
+    builder = subprocess.run(
+        [sys.executable, ROOT / "container/build", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for options in re.findall(r"container/build((?: --?[a-z-]+(?: [a-z0-9-]+)?)+)", ALL):
+        for option in re.findall(r"--[a-z-]+", options):
+            assert option in builder, f"container/build has no {option}"
 
 
 @pytest.fixture
@@ -124,8 +225,8 @@ def frame_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_python_reader_of_the_readme_works(frame_folder: Path) -> None:
-    (snippet,) = blocks("python")
+def test_the_python_reader_works(frame_folder: Path) -> None:
+    (snippet,) = blocks("docs/frames.md", "python")
     names: dict[str, object] = {}
     exec(snippet.replace("/dev/shm/edgecam/lobby", str(frame_folder)), names)
     picture = names["picture"]
@@ -134,8 +235,8 @@ def test_the_python_reader_of_the_readme_works(frame_folder: Path) -> None:
     assert picture.endswith(b"\xff\xd9")
 
 
-def test_the_shell_reader_of_the_readme_works(frame_folder: Path, tmp_path: Path) -> None:
-    (snippet,) = blocks("sh")
+def test_the_shell_reader_works(frame_folder: Path, tmp_path: Path) -> None:
+    (snippet,) = blocks("docs/frames.md", "sh")
     copy = tmp_path / "picture.jpg"
     script = snippet.replace("/dev/shm/edgecam/lobby", str(frame_folder)).replace(
         "/tmp/picture.jpg", str(copy)

@@ -1,1 +1,1 @@
-"""For developers: installing, auditing, device keys, tables of settings in the README."""
+"""For developers: installing, auditing, device keys, tables of settings in the documents."""

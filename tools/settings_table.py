@@ -59,12 +59,6 @@ def made() -> dict[Path, str]:
     }
 
 
-def setting_names() -> list[str]:
-    """Each setting of `fleet.yaml` as its table names it, such as `frames.max_fps`."""
-    rows = [row for _, rows in (*_of_sites(), *_of_the_account()) for row in rows]
-    return [row.split("`")[1] for row in rows]
-
-
 def source_table() -> str:
     """What a camera's `uri` may be, as Markdown."""
     rows = "".join(f"| `{scheme.example}` | {scheme.meaning} |\n" for scheme in SCHEMES)
