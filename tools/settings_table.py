@@ -103,24 +103,26 @@ def _rows(model: type[BaseModel], prefix: str = "") -> list[str]:
 
 
 def _field_rows(path: str, field: FieldInfo) -> Iterator[str]:
-    inner, is_list = _inner_model(field.annotation)
-    if inner is None or field.default is None or is_list:
+    inner, many = _inner_model(field.annotation)
+    if inner is None or field.default is None or many:
         yield f"| `{path}` | {_values(field)} | {_default(field)} | {_one_line(field.description or '')} |"
     if inner is not None:
-        yield from _rows(inner, f"{path}[]." if is_list else f"{path}.")
+        yield from _rows(inner, f"{path}{many}.")
 
 
-def _inner_model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """The model that a field holds, and whether it holds many."""
+def _inner_model(annotation: Any) -> tuple[type[BaseModel] | None, str]:
+    """The model that a field holds, and what is written behind its name where it holds many: `[]`, `.<name>`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, False
+        return annotation, ""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         found = [model for part in parts if (model := _inner_model(part)[0]) is not None]
-        return (found[0] if found else None), False
+        return (found[0] if found else None), ""
     if origin is tuple:
-        return _inner_model(parts[0])[0], True
-    return None, False
+        return _inner_model(parts[0])[0], "[]"
+    if origin is dict:
+        return _inner_model(parts[1])[0], ".<name>"
+    return None, ""
 
 
 def _values(field: FieldInfo) -> str:
