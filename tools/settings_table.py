@@ -111,7 +111,7 @@ def _field_rows(path: str, field: FieldInfo) -> Iterator[str]:
 
 
 def _inner_model(annotation: Any) -> tuple[type[BaseModel] | None, str]:
-    """The model that a field holds, and what is written behind its name where it holds many: `[]`, `.<name>`."""
+    """The model that a field holds, and what follows the field where it holds many: `[]`, `.<name>`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, ""
     origin, parts = get_origin(annotation), get_args(annotation)
