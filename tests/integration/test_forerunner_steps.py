@@ -1,4 +1,4 @@
-"""GCStreamer's three documented steps, word for word but for the program's name, as real processes."""
+"""GCStreamer's steps as the page for its users has them, run as real processes."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ from sandbox.iot.server import EmbeddedCloudIot
 
 CAMERA_ID = "door"
 CAMERA = "door:640x360@15:keyframe=1:kbps=2000"
-STEP_1 = "mkfifo $PIPE_NAME"
-STEP_2 = f"edgecam ingest --video-path $PIPE_NAME {CAMERA_ID}"
-STEP_3 = (
-    "gst-launch-1.0 -v rtspsrc location=$RTSP_SOURCE ! rtpjitterbuffer ! rtph264depay ! h264parse ! flvmux "
-    "! filesink location=$PIPE_NAME"
-)
+PAGE = (PROJECT / "docs/moving-from-gcstreamer.md").read_text(encoding="utf-8")
+
+
+def documented(beginning: str) -> str:
+    """The one command of the page that begins so, without its comment, for this camera."""
+    (line,) = re.findall(rf"^    ({re.escape(beginning)}.*?)(?:\s+#.*)?$", PAGE, re.MULTILINE)
+    return str(line).replace("my-camera", CAMERA_ID)
+
+
+STEP_1 = documented("mkfifo")
+STEP_2 = documented("edgecam ingest")
+STEP_3 = documented("gst-launch-1.0")
 CHUNK_S = 2
-KEY_STEPS = (
-    "openssl genpkey -algorithm RSA -out rsa_private.pem -pkeyopt rsa_keygen_bits:2048",
-    "openssl rsa -in rsa_private.pem -pubout -out rsa_public.pem",
-)
+KEY_STEPS = (documented("openssl genpkey"), documented("openssl rsa"))
 REGISTRY = "projects/my-project/locations/europe-west1/registries/cameras"
 
 
