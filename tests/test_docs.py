@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typed_commands import commands, run_by_tests
 
 from edgecam.cli.main import main
 from edgecam.config.camera import Camera
@@ -18,6 +20,7 @@ from edgecam.config.validation import validate
 from fleet.bucket_parts import sites_without_writers
 from fleet.load import load_fleet
 from fleet.settings.fleet import Fleet
+from sandbox.ports import free_port
 from tools.settings_table import made
 
 ROOT = Path(__file__).parent.parent
@@ -36,16 +39,24 @@ ALL = "\n".join(PAGES.values())
 
 FLEETS = {
     "README.md": [{"headquarters"}],
-    "docs/cameras.md": [{"headquarters", "shops"}],
+    "docs/cameras.md": [{"headquarters", "shops"}, {"depot"}],
     "docs/fleets.md": [{"berlin-1", "berlin-2", "hamburg-1"}],
     "docs/moving-from-kvs-edge-agent.md": [{"warehouse"}],
     "docs/moving-from-panorama.md": [{"entrance"}],
-    "docs/moving-from-the-greengrass-frame-grabber.md": [{"my-core"}],
+    "docs/moving-from-the-greengrass-frame-grabber.md": [{"my-core"}, {"bench"}],
     "docs/recording.md": [{"archive"}],
     "docs/status.md": [{"warehouse"}],
     "docs/watching.md": [{"shop"}],
 }
 """The sites of each fleet that a page shows."""
+
+
+NEEDS_MORE = re.compile(
+    r"(aws|gcloud|npx|edgecam-fleet diff)\b|THING="  # an account
+    r"|make (run|test)$|tools/install|source"  # what CI does with a new machine
+    r"|sudo chown|make keys|export"  # of what another command is run with
+)
+"""What no test types: it needs an account, the whole machine, or belongs to another command."""
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -144,7 +155,10 @@ def test_every_source_that_is_shown_is_one() -> None:
     assert len(makers) > 10
     assert len(shown) > 2
     for uri in [*shown, *makers]:
-        assert validate(Camera, {"id": "shown", "uri": uri.replace("HOST", "10.0.0.21")}).uri
+        camera: dict[str, object] = {"id": "shown", "uri": uri.replace("HOST", "10.0.0.21")}
+        if "{password}" in uri:
+            camera["credentials"] = {"secret": "cameras/shown"}
+        assert validate(Camera, camera).uri
 
 
 def test_the_mistake_that_is_shown_reads_as_it_says(tmp_path: Path) -> None:
@@ -169,6 +183,45 @@ def test_named_make_targets_exist() -> None:
     assert {"run", "test"} <= named
     for target in named:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target} is no target"
+
+
+def test_each_command_is_run_by_a_test_or_needs_more_than_one_machine() -> None:
+    run = list(run_by_tests())
+    found = {(page, line) for page in PAGES for line in commands(page)}
+    assert len(found) > 40
+    left_out = {
+        (page, line)
+        for page, line in found
+        if not any(
+            page == of and line.startswith(beginning) and all(word in line for word in within)
+            for of, beginning, *within in run
+        )
+    }
+    assert sorted(each for each in left_out if not NEEDS_MORE.match(each[1])) == []
+    for of, beginning, *_ in run:
+        assert any(page == of and line.startswith(beginning) for page, line in found), f"{of}: {beginning}"
+
+
+def test_deployed_stacks_are_those_of_the_app() -> None:
+    app = (ROOT / "app.py").read_text(encoding="utf-8")
+    kinds = set(re.findall(r'names\.stack\("(\w+)"\)', app))
+    named = set(re.findall(r"cdk deploy '?Edgecam(\w+)", ALL))
+    assert {"FrameGrabber", "GcsUploader", "Watch"} <= named <= kinds
+
+
+def test_what_is_installed_without_apt_is_what_the_installer_installs() -> None:
+    by_hand = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    installer = (ROOT / "tools/install").read_text(encoding="utf-8")
+    for words in (
+        "--require-hashes -r tools/uv.txt",
+        "export --quiet --frozen --no-emit-project --all-groups --all-extras",
+        "--no-deps --no-build-isolation -e .",
+        "npm ci --no-audit --no-fund",
+        "python -P -m fleet.command",
+        "-m venv --system-site-packages",
+    ):
+        assert words in by_hand, words
+        assert words.replace("python -P", 'python" -P') in installer or words in installer, words
 
 
 def options_of(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -198,6 +251,36 @@ def test_what_the_installer_and_the_build_are_asked_for_exists() -> None:
     for options in re.findall(r"container/build((?: --?[a-z-]+(?: [a-z0-9-]+)?)+)", ALL):
         for option in re.findall(r"--[a-z-]+", options):
             assert option in builder, f"container/build has no {option}"
+
+
+def shape(line: str) -> str:
+    """A line of the log without what differs from run to run."""
+    line = re.sub(r"^\S+Z ", "", line)
+    return re.sub(r"\d+x\d+|localhost:\d+|edgecam \S+,|pictures in \S+", "…", line)
+
+
+def test_a_good_start_is_logged_as_the_page_shows(tmp_path: Path) -> None:
+    page = PAGES["docs/troubleshooting.md"].partition("## A good start")[2].partition("\n## ")[0]
+    shown = [line.strip() for line in page.split("With recording")[0].splitlines() if "Z INFO " in line]
+    cameras = sorted(set(re.findall(r"camera ([a-z]+): delivering", "\n".join(shown))))
+    assert len(cameras) == 2
+    node = {
+        "cameras": [{"id": name, "uri": "test://"} for name in cameras],
+        "http": {"port": free_port()},
+        "data_dir": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "edgecam", "run"]
+    logged: set[str] = set()
+    with subprocess.Popen(
+        command, env=os.environ | {"EDGECAM_NODE": json.dumps(node)}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            while len(logged) < len(shown) and (line := process.stderr.readline()):
+                logged.add(shape(line.strip()))
+        finally:
+            process.terminate()
+    assert logged == set(map(shape, shown))
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ def set_up_cores(stack: cdk.Stack, fleet: Fleet, cores: CoreDeviceRole) -> None:
             stack,
             "CorePolicy",
             value=stack.to_json_string(core_policy_of(stack, role_alias)),
-            description=f"IoT policy of a core's own certificate, {PLACEHOLDER} replaced: docs/first-deployment.md.",
+            description=f"IoT policy of a core's own certificate, {PLACEHOLDER} replaced: "
+            "docs/first-deployment.md.",
         )
     if fleet.cores.provisioning is not None:
         settings = fleet.cores.provisioning

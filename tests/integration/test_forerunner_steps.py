@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from camera_process import CameraProcess
+from typed_commands import typed
 
 from container.image.inputs import PROJECT
 from sandbox.iot import environment
@@ -22,20 +24,17 @@ from sandbox.iot.server import EmbeddedCloudIot
 
 CAMERA_ID = "door"
 CAMERA = "door:640x360@15:keyframe=1:kbps=2000"
-PAGE = (PROJECT / "docs/moving-from-gcstreamer.md").read_text(encoding="utf-8")
-
-
-def documented(beginning: str) -> str:
-    """The one command of the page that begins so, without its comment, for this camera."""
-    (line,) = re.findall(rf"^    ({re.escape(beginning)}.*?)(?:\s+#.*)?$", PAGE, re.MULTILINE)
-    return str(line).replace("my-camera", CAMERA_ID)
-
-
-STEP_1 = documented("mkfifo")
-STEP_2 = documented("edgecam ingest")
-STEP_3 = documented("gst-launch-1.0")
+STEP_1 = typed("docs/moving-from-gcstreamer.md", "mkfifo")
+STEP_2 = typed("docs/moving-from-gcstreamer.md", "edgecam ingest").replace("my-camera", CAMERA_ID)
+STEP_3 = typed("docs/moving-from-gcstreamer.md", "gst-launch-1.0", "flvmux")
+STEP_3_AS_MP4 = typed("docs/moving-from-gcstreamer.md", "gst-launch-1.0", "mp4mux")
+FRAGMENTED = " fragment-duration=1000 streamable=true"
+JOINING = typed("docs/recording.md", "ls *.mp4")
 CHUNK_S = 2
-KEY_STEPS = (documented("openssl genpkey"), documented("openssl rsa"))
+KEY_STEPS = (
+    typed("docs/moving-from-gcstreamer.md", "openssl genpkey"),
+    typed("docs/moving-from-gcstreamer.md", "openssl rsa"),
+)
 REGISTRY = "projects/my-project/locations/europe-west1/registries/cameras"
 
 
@@ -69,12 +68,16 @@ class Shell:
     def said(self, process: subprocess.Popen[bytes]) -> str:
         return (self._folder / f"{self._started.index(process)}.log").read_text()
 
+    def end_one(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill it with all that it has started."""
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
     def end(self) -> None:
         """What still runs is ended."""
         for process in self._started:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            self.end_one(process)
 
 
 @pytest.fixture
@@ -172,8 +175,37 @@ def test_three_steps_end_with_chunks_that_play(
         pictures, seconds = play(chunk)
         assert pictures > 0
         assert seconds * 1000 == pytest.approx(int(chunk.stem.split("_")[1].removesuffix("ms")), abs=200)
+    chunks = stored(bucket)[:2]
+    assert play(join(chunks, tmp_path / "joined"))[0] == sum(play(chunk)[0] for chunk in chunks)
     assert (tmp_path / "frames" / CAMERA_ID / "frame.jpg").read_bytes().startswith(b"\xff\xd8")
     assert "ERROR" not in shell.said(proxy)
+
+
+def join(chunks: list[Path], folder: Path) -> Path:
+    """The film that chunks make, joined as the page on recordings says."""
+    folder.mkdir()
+    for chunk in chunks:
+        shutil.copy(chunk, folder)
+    joined = subprocess.run(["sh", "-c", JOINING], cwd=folder, capture_output=True, text=True, check=False)
+    assert joined.returncode == 0, joined.stderr
+    return folder / JOINING.split()[-1]
+
+
+def test_mp4_records_in_fragments_and_without_them_the_log_says_what_to_add(
+    shell: Shell, bucket: Path, tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    assert shell.start(STEP_1).wait(10) == 0
+    proxy = shell.start(f"{STEP_2} {options(tmp_path)}")
+    plain = shell.start(STEP_3_AS_MP4.replace(FRAGMENTED, ""))  # as GCStreamer's guide has it
+    eventually(lambda: f"mp4mux{FRAGMENTED}" in shell.said(proxy), within_s=30)
+    shell.end_one(plain)
+    launch = shell.start(STEP_3_AS_MP4)
+    eventually(lambda: len(stored(bucket)) >= 2, within_s=60)
+    shell.end_one(launch)
+    proxy.terminate()
+    assert proxy.wait(15) == 0, shell.said(proxy)
+    for chunk in stored(bucket):
+        assert play(chunk)[0] > 0
 
 
 def test_with_the_camera_in_rtsp_source_no_other_program_is_needed(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typed_commands import typed
 
 from edgecam.config.camera import Camera
 from sandbox.ports import free_port
@@ -29,6 +30,8 @@ CAMERAS = (
     f"vp8:{SMALL}:codec=vp8",
     f"mjpeg:{SMALL}:codec=mjpeg",
     f"rare:{SMALL}:keyframe=10",
+    f"stream1:{SMALL}:user=viewer:keyframe=0.5",  # these two as the documents have them
+    f"h264:{SMALL}:user=viewer:login=query:keyframe=0.5",
 )
 START_LIMIT_S = 120
 LIMIT_S = 60
@@ -190,6 +193,34 @@ def test_camera_that_wants_the_login_in_its_query_gets_it_there(cameras: Cameras
         assert Camera.model_validate(completed).has_login_places
     assert failure(uri)[0] == "unauthorized"
     assert failure(f"{uri}?username=guard&password=wrong-word-1")[0] == "unauthorized"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        typed("README.md", "edgecam probe"),
+        typed("docs/cameras.md", "edgecam probe rtsp"),
+        typed("docs/cameras.md", "edgecam probe 'rtsp"),
+    ],
+)
+def test_documented_lines_probe(line: str, cameras: Cameras, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    (tmp_path / "password").chmod(0o600)
+    for host in ("10.0.0.21", "10.0.0.23"):
+        line = line.replace(host, f"127.0.0.1:{cameras.port}")
+    programs = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    asked = subprocess.run(
+        ["bash", "-c", line],
+        cwd=tmp_path,
+        env=os.environ | programs,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert asked.returncode == 0, asked.stderr
+    assert "H.264" in asked.stdout
+    assert "for fleet.yaml" in asked.stdout
 
 
 @pytest.mark.parametrize("userinfo", ["", "guard:wrong-word-1@", "nobody:wrong-word-1@"])
