@@ -66,7 +66,7 @@ LANES = (
     # What needs the image is too long for one lane; the longest of it begins three.
     Lane("image 1", 200, tests=(f"{IN_IMAGE}[frames]", "image/test_program_in_image.py")),
     Lane("image 2", 140, tests=(f"{IN_IMAGE}[recordings]", "image/test_uploader_image.py")),
-    Lane("image 3", 150, folder="image/", fixtures=frozenset({"tarball", "image", "uploader_image"})),
+    Lane("image 3", 210, folder="image/", fixtures=frozenset({"tarball", "image", "uploader_image"})),
     Lane("lite node", 150, tests=("sandbox/core/test_lite_node.py",)),
     # Each of its tests starts a core: beside the rest of its folder, with an embedded AWS of its own.
     Lane("lite", 100, tests=("sandbox/core/test_lite.py",)),
@@ -86,7 +86,7 @@ LANES = (
     Lane("soak", 42, tests=("integration/test_soak.py",)),
     Lane("cloud iot", 40, tests=("integration/test_cloud_iot.py",)),
     Lane("fleet command", 40, tests=("fleet/test_command.py",)),
-    Lane("forerunner", 38, tests=("integration/test_forerunner_steps.py",)),
+    Lane("forerunner", 55, tests=("integration/test_forerunner_steps.py",)),
     Lane("repair", 34, tests=("edgecam/formats/test_repair.py",)),
     Lane("control", 32, tests=("integration/test_control_cameras.py",)),
     Lane("synth", 30, tests=("stacks/test_synth.py",)),
