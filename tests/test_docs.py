@@ -68,7 +68,12 @@ def blocks(page: str, language: str) -> list[str]:
 def targets(text: str) -> list[str]:
     """Where the links and pictures of a page lead."""
     without_code = re.sub(r"^```.*?^```|`[^`\n]*`", "", text, flags=re.MULTILINE | re.DOTALL)
-    return re.findall(r"\]\(([^()\s]+)\)", without_code)
+    return re.findall(r"\]\(([^()\s]+)\)", without_code) + re.findall(r' src(?:set)?="([^"]+)"', without_code)
+
+
+def test_the_readme_has_a_picture_of_the_system_and_one_of_the_page() -> None:
+    pictures = {target for target in targets(PAGES["README.md"]) if target.startswith("docs/images/")}
+    assert pictures >= {"docs/images/system.svg", "docs/images/page-light.png", "docs/images/page-dark.png"}
 
 
 def anchors(text: str) -> set[str]:
