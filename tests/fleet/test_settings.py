@@ -83,6 +83,11 @@ def test_commented_example_of_the_shipped_fleet_is_valid_too(write_fleet: Write)
             "found a mapping with the keys base_per_minute, factor",
         ),
         (
+            'sites: {"A b": {thing: core, cameras: [{id: a, uri: "rtsp://192.0.2.1/1"}]}}',
+            "fleet.yaml: sites.A b: expected 1 to 63 lower case letters and digits, single hyphens between, found "
+            '"A b"',
+        ),
+        (
             SITE % "" + "image: {delivery: scp}",
             "fleet.yaml: image.delivery: expected 's3' or 'ecr', found \"scp\"",
         ),

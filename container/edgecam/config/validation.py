@@ -18,6 +18,8 @@ from edgecam.redaction import HIDDEN, SECRETS, one_line, redact
 _FOUND_LENGTH = 80
 _MOST_KEYS = 20
 _SECRET_NAME = re.compile(r"cred|pass|pwd|secret|token|key", re.IGNORECASE)
+_OF_A_NAME = "[key]"
+"""Where pydantic puts what is wrong with a name of a mapping, behind that name; no setting is called so."""
 
 
 class Model(BaseModel):
@@ -88,6 +90,8 @@ def found_text(path: Sequence[str | int], value: object) -> str:
 
 def _mistake(model: type[BaseModel], details: Any, at: Sequence[str | int]) -> Mistake:
     location = (*at, *without_union_tags(model, details["loc"]))
+    if location and location[-1] == _OF_A_NAME:
+        location = location[:-1]
     kind, value = details["type"], details["input"]
     path = path_text(location)
     if kind == "missing":
