@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import string
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleet.settings.names import DEFAULT_COMPONENT_PREFIX
@@ -53,6 +55,8 @@ class Values:
     lobby_width: str = UNCHANGED_WIDTH
     chunk_s: int = CHUNK_S
     delivery: str = "s3"
+    released: Mapping[str, str] = field(default_factory=dict)
+    """Images in place of built ones, by variant."""
     more_sites: str = ""
     """Further entries of `sites`, as YAML that is indented by two blanks."""
 
@@ -82,6 +86,7 @@ def render(values: Values, target: Path) -> Path:
         LOBBY_WIDTH=values.lobby_width,
         CHUNK_S=values.chunk_s,
         DELIVERY=values.delivery,
+        RELEASED=json.dumps(dict(values.released)),
         MORE_SITES=values.more_sites,
     )
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,10 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sandbox import fleet
@@ -150,6 +151,7 @@ class System:
         lobby_width: str = fleet.UNCHANGED_WIDTH,
         chunk_s: int = fleet.CHUNK_S,
         delivery: str = "s3",
+        released: Mapping[str, str] = MappingProxyType({}),
         more_sites: str = "",
         project: Path = REPOSITORY,
         stacks: Sequence[str] = STACKS,
@@ -159,7 +161,8 @@ class System:
         Args:
             lobby_width: Of the frame grabber's pictures of the lobby.
             chunk_s: Of the recordings.
-            delivery: How images come, `s3` or `ecr`.
+            delivery: How images come: `s3`, `ecr` or `registry`.
+            released: Images in place of built ones, by variant.
             more_sites: Further entries of `sites`, as YAML that is indented by two blanks.
             project: The tree.
             stacks: Which stacks; what they need comes with them.
@@ -184,6 +187,7 @@ class System:
             lobby_width=lobby_width,
             chunk_s=chunk_s,
             delivery=delivery,
+            released=released,
             more_sites=more_sites,
         )
         return self._commands().deploy(fleet.render(values, settings.folder / "fleet.yaml"), project, stacks)

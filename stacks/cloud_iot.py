@@ -8,11 +8,12 @@ from typing import Any, cast
 import aws_cdk as cdk
 from constructs import Construct
 
-from container.image.inputs import image_hash, image_tag
+from container.image.inputs import image_tag
 from fleet.devices import devices_of
 from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
 from fleet.stack_placement import MAIN, place_of
+from stacks.delivery.container_image import content_of
 from stacks.gcp.registry import DeviceRegistry
 from stacks.greengrass.deployment import SiteDeployment
 
@@ -96,6 +97,4 @@ def _versions(fleet: Fleet) -> dict[str, str]:
     """A value that changes with the component's version, by variant."""
     image = fleet.image
     variants = {site.variant for site in fleet.sites.values() if site.devices}
-    return {
-        variant: image_tag(image_hash(variant, image.architectures[0], image.base)) for variant in variants
-    }
+    return {variant: image_tag(content_of(image, variant, image.architectures[0])) for variant in variants}

@@ -56,6 +56,7 @@ class FoundationStack(cdk.Stack):
         if fleet.image.delivery == "ecr":
             self.image_repository = ImageRepository(self, "Images").repository
             cores.grant_images(self.image_repository.repository_arn)
+        if fleet.image.delivery != "s3":
             self._keep_bucket_known(store.bucket)
         self.thing_groups = make_thing_groups(self, fleet, **stack)
         self.deploy_before(*self.thing_groups)
@@ -98,7 +99,7 @@ class FoundationStack(cdk.Stack):
             cdk.Annotations.of(self).add_warning_v2("edgecam:foreign-secret", sentence)
 
     def _keep_bucket_known(self, bucket: s3.IBucket) -> None:
-        """Export what stacks that deliver by bucket import, so that changing to `ecr` is one deploy.
+        """Export what stacks that deliver by bucket import, so that changing to another is one deploy.
 
         This stack is deployed first, and CloudFormation takes back no export while it is imported.
         """

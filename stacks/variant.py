@@ -11,7 +11,7 @@ from constructs import Construct, IDependable
 
 from fleet.physical_names import names_of
 from fleet.settings.fleet import Fleet
-from stacks.delivery.delivery import Delivery, by_bucket, by_repository
+from stacks.delivery.delivery import Delivery, by_bucket, by_registry, by_repository
 from stacks.greengrass.component import Component
 from stacks.greengrass.recipe import Recipe
 from stacks.rollout.site_stacks import SiteStacks
@@ -40,17 +40,7 @@ class VariantStack(cdk.Stack):
     ) -> None:
         super().__init__(scope, construct_id, **stack)
         self.variant = variant
-        delivery = (
-            by_bucket(
-                self,
-                variant=variant,
-                image=fleet.image,
-                bucket=artifact_bucket,
-                key=fleet.aws.artifact_key,
-            )
-            if image_repository is None
-            else by_repository(self, variant=variant, image=fleet.image, repository=image_repository)
-        )
+        delivery = self._deliver(fleet, artifact_bucket, image_repository)
         self.component = self._register(fleet, delivery, artifact_bucket)
         self._say(artifact_bucket, image_repository)
         further = SiteStacks(
@@ -75,6 +65,15 @@ class VariantStack(cdk.Stack):
         for stack in needed:
             self.add_stack_dependency(stack, "what the cores' targets and rights are made of")
 
+    def _deliver(self, fleet: Fleet, bucket: s3.IBucket, repository: ecr.IRepository | None) -> Delivery:
+        if fleet.image.delivery == "registry":
+            return by_registry(variant=self.variant, image=fleet.image)
+        if repository is not None:
+            return by_repository(self, variant=self.variant, image=fleet.image, repository=repository)
+        return by_bucket(
+            self, variant=self.variant, image=fleet.image, bucket=bucket, key=fleet.aws.artifact_key
+        )
+
     def _register(self, fleet: Fleet, delivery: Delivery, bucket: s3.IBucket) -> Component:
         component = Component(
             self,
@@ -88,7 +87,8 @@ class VariantStack(cdk.Stack):
             bucket_name=bucket.bucket_name,
             key=fleet.aws.artifact_key,
         )
-        component.resource.node.add_dependency(*delivery.needed)
+        if delivery.needed:
+            component.resource.node.add_dependency(*delivery.needed)
         return component
 
     def _say(self, bucket: s3.IBucket, repository: ecr.IRepository | None) -> None:

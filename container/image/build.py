@@ -2,6 +2,9 @@
 
     container/build --variant frame-grabber --architecture amd64 [--tag TAG] [--output FILE.tar.gz | --image]
 
+With --released REGISTRY/NAME@sha256:… the image is pulled in place of being built, and its bill of materials
+is that of the release.
+
 Prints the path of the tarball on stdout (with --image: the name of the image, and makes no tarball), and
 nothing else there; what it is doing goes to stderr. What is there already is not made again. Beside the
 tarball lies the bill of materials, FILE.cdx.json; with --image it is
@@ -38,6 +41,8 @@ from container.image.inputs import (
     image_tag,
 )
 from container.image.layers import REBUILDS, LayersBuild, load
+from container.image.pull import pull_released, released_tarball
+from container.image.released import ReleasedImage, released_image
 from container.image.sbom import SUFFIX, bill_of_materials
 from container.image.tarball import replacing, save, tarball_holds
 
@@ -59,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _check_base(options.base_image)
         if options.rebuild:
             ensure_image(*chosen, options.rebuild)
-        if options.image:
+        if options.released:
+            made = _pulled(options)
+        elif options.image:
             made = build_image(*chosen, options.tag)
         else:
             made = str(build(*chosen, options.tag, options.output))
@@ -146,6 +153,12 @@ def write_bill(
     with replacing(bill) as partial:
         partial.write_text(text, encoding="utf-8")
     _LOG.info("what is in it: %s", bill)
+
+
+def _pulled(options: argparse.Namespace) -> str:
+    """A released image's name, or the path of its tarball."""
+    wanted = (options.variant, options.architecture, options.released, options.tag)
+    return pull_released(*wanted) if options.image else str(released_tarball(*wanted, options.output))
 
 
 def _check_base(base_image: str) -> None:
@@ -254,10 +267,26 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=REBUILDS,
         help="build it though Docker has it: what is picked out of the installed packages, or all of it",
     )
+    parser.add_argument(
+        "--released",
+        type=_released,
+        metavar="REGISTRY/NAME@sha256:…",
+        help="pull this image of a release in place of building one",
+    )
     made = parser.add_mutually_exclusive_group()
     made.add_argument("--output", type=Path, help="default: build/edgecam-VARIANT-ARCHITECTURE-TAG.tar.gz")
     made.add_argument("--image", action="store_true", help="make no tarball, and print the image's name")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.released and (options.rebuild or options.release or options.base_image != DEFAULT_BASE_IMAGE):
+        parser.error("--released: expected it without --base-image, --release and --rebuild: it is built")
+    return options
+
+
+def _released(text: str) -> ReleasedImage:
+    try:
+        return released_image(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, found {text[:200]}") from error
 
 
 def _build_arguments(platform_needed: str | None, base_image: str) -> list[str]:

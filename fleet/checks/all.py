@@ -7,6 +7,7 @@ from fleet.bucket_parts import mistakes_of_parts
 from fleet.camera_secrets import mistakes_of_secrets
 from fleet.checks.cores import mistakes_of_cores
 from fleet.checks.devices import mistakes_of_devices, mistakes_of_registry, mistakes_of_same_devices
+from fleet.checks.images import mistakes_of_images
 from fleet.checks.pipelines import mistakes_of_pipelines
 from fleet.checks.placement import mistakes_of_placement
 from fleet.checks.sites import (
@@ -41,6 +42,7 @@ def mistakes_of(fleet: Fleet) -> list[Mistake]:
         mistakes_of_placement(fleet),
         mistakes_of_secrets(fleet),
         mistakes_of_cores(fleet),
+        mistakes_of_images(fleet),
         mistakes_of_waves(fleet),
         mistakes_of_sizes(fleet),
     )

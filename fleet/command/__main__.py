@@ -131,7 +131,7 @@ def _recipe(options: argparse.Namespace) -> str:
         return _json_text(found.recipe)
     folder = options.into.absolute()
     path = found.write(folder)
-    commands = found.commands(folder, variant=fleet.sites[options.site].variant, base=fleet.image.base)
+    commands = found.commands(folder, variant=fleet.sites[options.site].variant, image=fleet.image)
     return f"{path}\n{commands}"
 
 

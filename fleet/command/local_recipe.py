@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from container.image.inputs import DEFAULT_BASE_IMAGE
 from edgecam.errors import EdgecamError
 from fleet.command.site_states import Template, deployment_of, merge_of, own_component, text_of
 from fleet.settings.fleet import Fleet
+from fleet.settings.image import Image
 
 _REGISTERED = "Custom::GreengrassComponentVersion"
 _UNKNOWN = re.compile(r"\$\{[A-Za-z0-9:.]+\}")
@@ -68,7 +68,7 @@ class LocalRecipe:
         (folder / "update-config.json").write_text(json.dumps(update, indent=1) + "\n", encoding="utf-8")
         return path
 
-    def commands(self, folder: Path, *, variant: str, base: str) -> str:
+    def commands(self, folder: Path, *, variant: str, image: Image) -> str:
         """What to type: the image, then the deployment, on either nucleus."""
         wanted = [f"{self.name}={self.version}", *(f"{name}={each[0]}" for name, each in self.others.items())]
         lite: list[str | Path] = [
@@ -93,7 +93,7 @@ class LocalRecipe:
         return "".join(
             [
                 "\n# Here: the image. Then have the whole folder on the core, under the same path.\n",
-                *map(_line, self._builds(folder, variant, base)),
+                *map(_line, self._builds(folder, variant, image)),
                 "\n# On a core with Nucleus Lite. What a deployment has configured there stays.\n",
                 _line(lite),
                 "\n# On a core with the classic nucleus and aws.greengrass.Cli.\n",
@@ -101,10 +101,10 @@ class LocalRecipe:
             ]
         )
 
-    def _builds(self, folder: Path, variant: str, base: str) -> Iterator[list[str | Path]]:
+    def _builds(self, folder: Path, variant: str, image: Image) -> Iterator[list[str | Path]]:
         for architecture, tarball in self.tarballs.items():
             output = folder / "artifacts" / self.name / self.version / tarball
-            chosen = ["--base-image", base] if base != DEFAULT_BASE_IMAGE else []
+            chosen = image.build_arguments(variant)
             yield [
                 *("container/build", "--variant", variant, "--architecture", architecture, *chosen),
                 *("--output", output),

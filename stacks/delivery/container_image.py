@@ -1,4 +1,4 @@
-"""The container image of a variant: named at synth, built at publish time."""
+"""The container image of a variant: named at synth, built or pulled at publish time."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from container.image.inputs import (
-    DEFAULT_BASE_IMAGE,
     PROJECT,
     image_hash,
     image_name,
     image_tag,
     tarball_path,
 )
+from fleet.settings.image import Image
+
+
+def content_of(image: Image, variant: str, architecture: str) -> str:
+    """What names the content of a variant's image, at synth: the hash of all that it is built from, or of
+    the digest of a release."""
+    released = image.release_of(variant)
+    if released is not None:
+        return released.content_hash(variant, architecture)
+    return image_hash(variant, architecture, image.base)
 
 
 class ContainerImage(Construct):
@@ -29,10 +38,10 @@ class ContainerImage(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, variant: str, architecture: str, base: str
+        self, scope: Construct, construct_id: str, *, variant: str, architecture: str, image: Image
     ) -> None:
         super().__init__(scope, construct_id)
-        self.content_hash = image_hash(variant, architecture, base)
+        self.content_hash = content_of(image, variant, architecture)
         self.architecture = architecture
         self.tag = image_tag(self.content_hash)
         self.name = image_name(variant, self.tag)
@@ -41,7 +50,7 @@ class ContainerImage(Construct):
             source_hash=self.content_hash,
             executable=[
                 "container/build",
-                *_arguments(variant, architecture, self.tag, base),
+                *_arguments(variant, architecture, self.tag, image),
                 *("--output", tarball_path(variant, self.tag, architecture)),
             ],
             display_name=f"image of {variant} for {architecture}",
@@ -56,26 +65,26 @@ class PublishedImage(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, variant: str, architecture: str, base: str
+        self, scope: Construct, construct_id: str, *, variant: str, architecture: str, image: Image
     ) -> None:
         super().__init__(scope, construct_id)
-        self.content_hash = image_hash(variant, architecture, base)
+        self.content_hash = content_of(image, variant, architecture)
         self.architecture = architecture
         self.tag = image_tag(self.content_hash)
         self.location: cdk.DockerImageAssetLocation = cdk.Stack.of(self).synthesizer.add_docker_image_asset(
             source_hash=self.content_hash,
             executable=[
                 _seen_from_assembly(self, "container/build"),
-                *_arguments(variant, architecture, self.tag, base),
+                *_arguments(variant, architecture, self.tag, image),
                 "--image",
             ],
             display_name=f"image of {variant} for {architecture}",
         )
 
 
-def _arguments(variant: str, architecture: str, tag: str, base: str) -> list[str]:
+def _arguments(variant: str, architecture: str, tag: str, image: Image) -> list[str]:
     arguments = ["--variant", variant, "--architecture", architecture, "--tag", tag]
-    return arguments if base == DEFAULT_BASE_IMAGE else [*arguments, "--base-image", base]
+    return [*arguments, *image.build_arguments(variant)]
 
 
 def _seen_from_assembly(scope: Construct, program: str) -> str:

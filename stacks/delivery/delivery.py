@@ -1,4 +1,5 @@
-"""How the images of a variant reach the cores: as tarballs in the artifact bucket, or from a repository."""
+"""How the images of a variant reach the cores: as tarballs in the artifact bucket, from a repository of ours,
+or from the registry in which they were released."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def by_bucket(
     """Tarballs in the artifact bucket, one for each architecture; `key` of the user's encrypts them."""
     images = [
         ContainerImage(
-            scope, f"Image-{architecture}", variant=variant, architecture=architecture, base=image.base
+            scope, f"Image-{architecture}", variant=variant, architecture=architecture, image=image
         )
         for architecture in image.architectures
     ]
@@ -71,7 +72,7 @@ def by_repository(scope: Construct, *, variant: str, image: Image, repository: e
 
     images = [
         PublishedImage(
-            scope, f"Image-{architecture}", variant=variant, architecture=architecture, base=image.base
+            scope, f"Image-{architecture}", variant=variant, architecture=architecture, image=image
         )
         for architecture in image.architectures
     ]
@@ -97,3 +98,24 @@ def by_repository(scope: Construct, *, variant: str, image: Image, repository: e
         for image in images
     ]
     return Delivery(artifacts=artifacts, needed=copied.resources)
+
+
+def by_registry(*, variant: str, image: Image) -> Delivery:
+    """The released image where it is: cores pull it themselves, and nothing is made, copied or allowed.
+
+    Raises:
+        ValueError: none is released, which a fleet's checks find before.
+    """
+    released = image.release_of(variant)
+    if released is None:
+        raise ValueError(f"image.released: expected an image of {variant}, found none")
+    artifacts = [
+        Artifact(
+            architecture=architecture,
+            image=str(released),
+            content_hash=released.content_hash(variant, architecture),
+            known=True,
+        )
+        for architecture in image.architectures
+    ]
+    return Delivery(artifacts=artifacts, needed=())

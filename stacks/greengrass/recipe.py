@@ -47,16 +47,18 @@ class Artifact:
         image: Name and tag; of an image that Greengrass pulls, name and digest.
         key: Key of the tarball in the artifact bucket; empty for an image that Greengrass pulls.
         content_hash: What identifies the image's content.
+        known: Whether the whole name is known at synth: then it is part of the version.
     """
 
     architecture: str
     image: str
     key: str = ""
     content_hash: str
+    known: bool = False
 
     def named(self, repository: str) -> Artifact:
         """The same under a name that is known at synth, where it is pulled from `repository`."""
-        return self if self.key else replace(self, image=f"{repository}@sha256:{'0' * 64}")
+        return self if self.key or self.known else replace(self, image=f"{repository}@sha256:{'0' * 64}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,6 +109,16 @@ def test_lines_put_the_image_where_a_core_looks_for_it_and_deploy_both_parts(
     assert update["aws.greengrass.SecretManager"]["MERGE"]["cloudSecrets"] == [{"arn": SECRET}]
 
 
+def test_lines_pull_the_image_where_the_fleet_has_that_of_a_release(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    name = f"registry.example/acme/frame-grabber@sha256:{'a1' * 32}"
+    path.write_text(f'{SITES}  released: {{frame-grabber: "{name}"}}\n')
+    code, out, errors = run("gate", "--fleet", path, "--into", tmp_path / "out")
+    assert (code, errors) == (0, "")
+    builds = [shlex.split(line) for line in out.splitlines() if line.startswith("container/build")]
+    assert [build[5:7] for build in builds] == [["--released", name]] * 2
+
+
 def test_settings_that_only_a_deployed_component_finds_are_refused(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     # By random numbers, of which none is like another, and with a bucket whose name is known at synth.

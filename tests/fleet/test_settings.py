@@ -89,7 +89,7 @@ def test_commented_example_of_the_shipped_fleet_is_valid_too(write_fleet: Write)
         ),
         (
             SITE % "" + "image: {delivery: scp}",
-            "fleet.yaml: image.delivery: expected 's3' or 'ecr', found \"scp\"",
+            "fleet.yaml: image.delivery: expected 's3', 'ecr' or 'registry', found \"scp\"",
         ),
         (
             SITE % "" + "image: {architectures: [amd64, amd64]}",

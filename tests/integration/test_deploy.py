@@ -26,20 +26,24 @@ from deployed_system import (
     wait_for_width,
 )
 from docker_relay import DockerRelay
+from tiny_image import push
 
 from container.image.inputs import (
     FRAME_GRABBER,
+    VARIANTS,
     image_hash,
     image_name,
     image_tag,
     tarball_path,
 )
+from container.image.released import ReleasedImage
 from sandbox import fleet
 from sandbox.aws.environment import REPOSITORY
 from sandbox.checks import frame_files as pictures
 from sandbox.checks import secret_leaks
 from sandbox.checks.recordings import RecordingChecks
 from sandbox.checks.states import StatusChecks
+from sandbox.core import images
 from sandbox.core.characters import LITE_NEWEST, LITE_RELEASE, SHELLS, Character, character
 from sandbox.deploy import STACK
 from sandbox.errors import DeployError
@@ -226,6 +230,58 @@ def test_both_variants_run_from_images_that_are_copied_once_and_pulled_by_digest
         lambda: container_is_there(system) and running_image(system) == loaded,
         "the loaded image runs again",
         system,
+    )
+    wait_for_width(system, "lobby", 1920)
+
+
+@pytest.fixture
+def release(system: System, tree: Path) -> Iterator[dict[str, ReleasedImage]]:
+    """The images of this tree as a release has them: in a registry that asks for no login, by variant."""
+    assert system.aws is not None
+    server = subprocess.check_output(["docker", "version", "--format", "{{.Server.Arch}}"], text=True).strip()
+    released = {}
+    for variant in VARIANTS:
+        repository = f"acme/{variant}"
+        system.aws.client("ecr").create_repository(repositoryName=repository)
+        built = image_name(variant, image_tag(image_hash(variant, server, project=tree)))
+        digest = push(built, system.aws.url, f"{repository}:0.2.0")
+        name = f"{images.open_registry(system.aws.url)}/{repository}"
+        released[variant] = ReleasedImage(name=name, digest=digest)
+    yield released
+    for variant, image in released.items():
+        system.aws.client("ecr").delete_repository(repositoryName=f"acme/{variant}", force=True)
+        tag = image_tag(image.content_hash(variant, server))
+        (REPOSITORY / tarball_path(variant, tag, server)).unlink(missing_ok=True)
+        for name in (image_name(variant, tag), str(image)):
+            subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True, check=False)
+
+
+def test_images_of_a_release_run_in_place_of_built_ones_from_the_registry_and_from_the_bucket(
+    system: System, tree: Path, release: dict[str, ReleasedImage]
+) -> None:
+    built, before = running_image(system), versions(system)
+    names = {variant: str(image) for variant, image in release.items()}
+    server = subprocess.check_output(["docker", "version", "--format", "{{.Server.Arch}}"], text=True).strip()
+    tag = image_tag(release[FRAME_GRABBER].content_hash(FRAME_GRABBER, server))
+    for delivery, expected in (
+        ("registry", names[FRAME_GRABBER]),
+        ("s3", image_name(FRAME_GRABBER, tag)),
+    ):
+        system.deploy(project=tree, delivery=delivery, released=names)
+        for core in system.settings.cores:
+            settle(system, core)
+        until(
+            lambda expected=expected: container_is_there(system) and running_image(system) == expected,
+            f"the released image runs, by {delivery}",
+            system,
+        )
+        wait_for_width(system, "lobby", 1920)
+    assert len(versions(system)) == len(before) + 2
+    system.deploy(project=tree)
+    for core in system.settings.cores:
+        settle(system, core)
+    until(
+        lambda: container_is_there(system) and running_image(system) == built, "the built image runs", system
     )
     wait_for_width(system, "lobby", 1920)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
-from container.image.inputs import GCS_UPLOADER
+from container.image.inputs import GCS_UPLOADER, VARIANTS
 from fleet.devices import devices_of
 from fleet.load import load_fleet
 from fleet.settings.fleet import Fleet
@@ -57,12 +59,20 @@ def test_both_sites_look_at_the_same_cameras_from_folders_and_ports_of_their_own
     assert first.data_dir != second.data_dir
 
 
-@pytest.mark.parametrize("delivery", ["s3", "ecr"])
+@pytest.mark.parametrize("delivery", ["s3", "ecr", "registry"])
 def test_images_come_as_configured(tmp_path: Path, delivery: str) -> None:
-    assert _fleet(tmp_path, delivery=delivery).image.delivery == delivery
+    released = {variant: f"registry.example/{variant}@sha256:{'a1' * 32}" for variant in VARIANTS}
+    image = _fleet(tmp_path, delivery=delivery, released=released).image
+    assert (image.delivery, image.released) == (delivery, released)
+    assert not _fleet(tmp_path).image.released
 
 
-def _fleet(folder: Path, width: str = fleet.UNCHANGED_WIDTH, delivery: str = "s3") -> Fleet:
+def _fleet(
+    folder: Path,
+    width: str = fleet.UNCHANGED_WIDTH,
+    delivery: str = "s3",
+    released: Mapping[str, str] = MappingProxyType({}),
+) -> Fleet:
     values = fleet.Values(
         data_dir=folder / "frames",
         page_port=8001,
@@ -77,5 +87,6 @@ def _fleet(folder: Path, width: str = fleet.UNCHANGED_WIDTH, delivery: str = "s3
         yard_secret=SECRET,
         lobby_width=width,
         delivery=delivery,
+        released=released,
     )
     return load_fleet(fleet.render(values, folder / "fleet.yaml"))

@@ -121,6 +121,30 @@ def test_delivery_by_ecr_needs_no_more_than_that(copy: Path, tmp_path: Path) -> 
         assert [image["source"]["executable"][0] for image in images] == ["../container/build"] * 2
 
 
+@pytest.mark.parametrize(("delivery", "pulls"), [("s3", 1), ("registry", 0)])
+def test_released_images_need_no_more_than_that(
+    copy: Path, tmp_path: Path, delivery: str, pulls: int
+) -> None:
+    names = {
+        name: f"registry.example/acme/{name}@sha256:{'a1' * 32}" for name in ("frame-grabber", "gcs-uploader")
+    }
+    image = json.dumps({"delivery": delivery, "released": names})
+    (copy / "fleet.yaml").write_text(f"{EVERY_STACK}image: {image}\n")
+    # A release is what it is, whatever the tree has become.
+    with (copy / "container" / "edgecam" / "__init__.py").open("a") as program:
+        program.write("\n# changed\n")
+    environment = bare(tmp_path)
+    here = synth(copy, tmp_path / "out", environment)
+    (copy / "container" / "edgecam" / "__init__.py").write_text("")
+    assert synth(copy, tmp_path / "out again", environment, on_another_day()) == here
+    for stack in STACKS[2:]:
+        files = json.loads(json.dumps(here[f"{stack}.assets.json"]["files"])).values()
+        commands = [file["source"].get("executable", [""]) for file in files]
+        assert [command[7] for command in commands if command[0] == "container/build"] == [
+            "--released"
+        ] * pulls
+
+
 def test_images_and_packages_are_made_at_publish_time_by_commands_that_name_no_machine(
     copy: Path, tmp_path: Path
 ) -> None:

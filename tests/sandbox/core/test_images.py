@@ -76,12 +76,31 @@ def test_image_that_is_not_there_fails_the_deployment(core: Any, component_name:
     assert f"{component_name}@{digest} is not in the account's registry" in execution["reason"]
 
 
-@pytest.mark.parametrize("uri", [f"{REGISTRY}/com.example.x:latest", "example.com/x@sha256:" + "0" * 64])
-def test_image_without_a_digest_or_of_another_registry_is_refused(
-    core: Any, component_name: str, uri: str
+def test_image_without_a_digest_is_refused(core: Any, component_name: str) -> None:
+    execution = deployed(core, component_name, f"{REGISTRY}/com.example.x:latest")
+    assert "this core pulls by digest only" in execution["reason"]
+
+
+def test_image_of_another_registry_is_pulled_with_no_right_and_no_login(
+    core: Any, component_name: str, image: str
 ) -> None:
-    execution = deployed(core, component_name, uri)
-    assert "this core pulls from its account's registry only, by digest" in execution["reason"]
+    # The core's role may not pull what is called so.
+    named = f"{images.open_registry(core.aws.url)}/{pushed(core, image, f'private-{component_name}')}"
+    execution = deployed(core, component_name, named)
+    assert execution["coreDeviceExecutionStatus"] == "SUCCEEDED", execution
+    assert core.output(component_name).splitlines() == [f"serving {named}"]
+    assert docker("image", "inspect", "--format", "{{.Id}}", named) == docker(
+        "image", "inspect", "--format", "{{.Id}}", image
+    )
+
+
+def test_image_that_another_registry_does_not_have_fails_the_deployment(
+    core: Any, component_name: str
+) -> None:
+    named = f"{images.open_registry(core.aws.url)}/{component_name}@sha256:{'0' * 64}"
+    execution = deployed(core, component_name, named)
+    assert execution["coreDeviceExecutionStatus"] == "FAILED"
+    assert f"docker:{named} cannot be pulled: " in execution["reason"]
 
 
 def test_recipe_that_does_not_depend_on_what_pulls_images_is_refused(core: Any, component_name: str) -> None:
@@ -98,7 +117,9 @@ def test_names_of_a_registry_go_and_images_that_have_others_stay(core: Any, imag
     named = pushed(core, image, repository)
     here = f"localhost:{core.aws.port}/{named}"
     docker("pull", "--quiet", here)
+    docker("pull", "--quiet", f"{images.open_registry(core.aws.url)}/{named}")
     docker("tag", image, f"localhost:{core.aws.port}/{repository}:another")
     images.forget(core.aws.url)
-    assert docker("image", "ls", "--quiet", f"localhost:{core.aws.port}/*") == ""
+    for name in ("localhost", "127.0.0.1"):
+        assert docker("image", "ls", "--quiet", f"{name}:{core.aws.port}/*") == ""
     assert docker("image", "ls", "--quiet", image) != ""

@@ -191,11 +191,15 @@ def test_images_are_built_at_publish_time_by_a_command_seen_from_the_assembly(tm
     import aws_cdk as cdk
 
     from container.image.inputs import PROJECT
+    from fleet.settings.image import Image
     from stacks.delivery.container_image import PublishedImage
 
     outdir = str(tmp_path / "cdk.out")
     app = cdk.App(outdir=outdir, analytics_reporting=False, builtin_cloud_formation_validation=False)
-    image = PublishedImage(cdk.Stack(app, "S"), "I", variant="frame-grabber", architecture="amd64", base="b")
+    chosen = Image(base="b")
+    image = PublishedImage(
+        cdk.Stack(app, "S"), "I", variant="frame-grabber", architecture="amd64", image=chosen
+    )
     app.synth()
     (found,) = json.loads((tmp_path / "cdk.out" / "S.assets.json").read_text())["dockerImages"].values()
     program, *arguments = found["source"]["executable"]

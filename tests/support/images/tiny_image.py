@@ -19,15 +19,19 @@ def docker(*arguments: str) -> str:
 
 
 @contextmanager
-def tiny_image(name: str = "", **labels: str) -> Iterator[str]:
-    """The name of a new image while it is there; it goes under whichever names it has by then."""
+def tiny_image(name: str = "", architecture: str = "", **labels: str) -> Iterator[str]:
+    """The name of a new image while it is there; it goes under whichever names it has by then.
+
+    It is for this machine's architecture, or for another one, whose programs it has none of.
+    """
     content = uuid.uuid4().hex
     name = name or f"edgecam-tiny-{content[:8]}"
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "content").write_text(content)
         (Path(folder) / "Dockerfile").write_text('FROM scratch\nCOPY content /content\nCMD ["/content"]\n')
         labelled = [f"--label={key.replace('_', '.')}={value}" for key, value in labels.items()]
-        docker("build", "--quiet", "--tag", name, *labelled, folder)
+        platform = [f"--platform=linux/{architecture}"] if architecture else []
+        docker("build", "--quiet", "--tag", name, *platform, *labelled, folder)
     image = docker("image", "inspect", "--format", "{{.Id}}", name)
     try:
         yield name

@@ -43,7 +43,7 @@ class Lane:
 IN_IMAGE = "image/test_media_in_image.py::test_what_holds_with_this_machines_gstreamer_holds_with_the_images"
 
 LANES = (
-    Lane("deploy", 450, tests=("integration/test_deploy.py",)),
+    Lane("deploy", 520, tests=("integration/test_deploy.py",)),
     Lane(
         "stacks",
         250,

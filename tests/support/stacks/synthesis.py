@@ -82,7 +82,6 @@ def _assembly(fleet: Path, outdir: Path) -> Any:
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
     with (
         mock.patch("stacks.delivery.container_image.image_hash", pinned_hash),
-        mock.patch("stacks.cloud_iot.image_hash", pinned_hash),
         mock.patch("stacks.gcp.bucket.content_hash", return_value=pinned_hash("gcs-bucket", "", "")),
         mock.patch("stacks.gcp.registry.content_hash", return_value=pinned_hash("cloud-iot", "", "")),
     ):
