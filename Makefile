@@ -56,6 +56,11 @@ lock: ## resolve the Python dependencies again (UPGRADE=1: to the newest)
 	.venv/bin/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --generate-hashes --no-header --no-annotate - -o tools/uv.txt <<<uv
 	.venv/bin/python -m container.image.requirements
 
+.PHONY: release
+release: ## VERSION=0.2.0: wheel, text and images of a release, without a forge (BASE=…@sha256:…, IMAGES=none|possible|all)
+	@$(if $(VERSION),,echo "make release: expected a version, as in: make release VERSION=0.2.0" >&2; exit 2;) \
+	  tools/install deploy && .venv/bin/python -m tools.release "$(VERSION)" $(if $(BASE),--base "$(BASE)") $(if $(IMAGES),--images "$(IMAGES)")
+
 .PHONY: docs
 docs: ## the pages' tables of settings, from the models; the table of rooms, from the tree
 	.venv/bin/python -m tools.settings_table

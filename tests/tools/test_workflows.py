@@ -97,20 +97,68 @@ def test_no_secret_is_asked_for(workflow: Path) -> None:
 
 def test_commands_of_the_workflows_are_the_projects_own() -> None:
     makefile = (PROJECT / "Makefile").read_text()
-    lines = [step["run"] for name in ("ci.yml", "deploy.yml") for step in steps(name) if "run" in step]
-    targets = {target for line in lines for target in re.findall(r"^make (\w+)$", line, re.MULTILINE)}
-    assert targets == {"lint", "test", "audit"}
+    lines = [step["run"] for workflow in WORKFLOWS for step in steps(workflow.name) if "run" in step]
+    targets = {target for line in lines for target in re.findall(r"^make (\w+)\b", line, re.MULTILINE)}
+    assert targets == {"lint", "test", "audit", "release"}
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
     scripts = {word for line in lines for word in re.findall(r"^(\w+/\w+) ", line, re.MULTILINE)}
     assert scripts == {"tools/install", "container/build"}
+    modules = {name for line in lines for name in re.findall(r"python3 -m ([\w.]+)", line)}
+    assert modules == {"tools.push_release", "tools.release_text"}
+    for name in modules:
+        assert (PROJECT / f"{name.replace('.', '/')}.py").is_file()
 
 
-def test_every_image_is_built_for_every_architecture() -> None:
-    assert jobs("ci.yml")["image"]["strategy"]["matrix"] == {
+@pytest.mark.parametrize("name", ["ci.yml", "release.yml"])
+def test_every_image_is_built_for_every_architecture(name: str) -> None:
+    assert jobs(name)["image"]["strategy"]["matrix"] == {
         "variant": list(VARIANTS),
         "architecture": list(ARCHITECTURES),
     }
+
+
+def test_a_release_is_made_of_a_tag_and_of_one_base_with_its_digest() -> None:
+    workflow = yaml.safe_load((GITHUB / "workflows/release.yml").read_text())
+    # YAML 1.1 reads the key `on` as true.
+    assert workflow[True] == {"push": {"tags": ["v[0-9]+.[0-9]+.[0-9]+"]}}
+    assert workflow["env"]["BASE"] == DEFAULT_BASE_IMAGE
+    (build,) = [step for step in steps("release.yml") if "container/build" in step.get("run", "")]
+    assert "--release " in build["run"]
+    assert build["env"]["PINNED"] == "${{ needs.package.outputs.base }}"
+
+
+def test_every_image_is_pushed_with_provenance_and_each_architecture_with_its_bill_of_materials() -> None:
+    push = jobs("release.yml")["push"]
+    assert push["strategy"]["matrix"]["variant"] == list(VARIANTS)
+    attested = [step["with"] for step in push["steps"] if "actions/attest@" in step.get("uses", "")]
+    assert [each["subject-digest"] for each in attested] == [
+        f"${{{{ steps.push.outputs.{name} }}}}" for name in ("digest", *ARCHITECTURES)
+    ]
+    assert [each.get("sbom-path") for each in attested] == [
+        None,
+        *(f"made/edgecam-${{{{ matrix.variant }}}}-{each}.cdx.json" for each in ARCHITECTURES),
+    ]
+    assert all(each["push-to-registry"] is True for each in attested)
+    (build,) = [step["run"] for step in steps("release.yml") if "container/build" in step.get("run", "")]
+    assert '--output "build/edgecam-$VARIANT-$ARCHITECTURE.tar.gz"' in build
+
+
+def test_what_may_write_a_release_builds_and_installs_nothing() -> None:
+    writing = {
+        name: job for name, job in jobs("release.yml").items() if "write" in job["permissions"].values()
+    }
+    assert set(writing) == {"push", "release"}
+    for job in writing.values():
+        text = "\n".join(step.get("run", step.get("uses", "")) for step in job["steps"])
+        assert not re.search(r"make |container/build|tools/install|npx|npm|pip|setup-", text)
+    assert writing["push"]["permissions"].get("contents") == "read"
+    assert "packages" not in writing["release"]["permissions"]
+
+
+def test_no_workflow_names_a_registry() -> None:
+    for workflow in WORKFLOWS:
+        assert re.findall(r"\b[\w-]+\.(?:io|com|net|org|dev)\b", workflow.read_text()) == []
 
 
 def test_the_deploying_job_is_the_one_that_the_role_trusts() -> None:
@@ -122,14 +170,18 @@ def test_the_deploying_job_is_the_one_that_the_role_trusts() -> None:
     assert "github.event_name == 'push'" in deploying["if"]
 
 
-def test_only_jobs_that_take_a_role_may_ask_for_a_token() -> None:
-    for name in ("ci.yml", "deploy.yml"):
-        for job in jobs(name).values():
+def test_only_jobs_that_take_a_role_or_sign_may_ask_for_a_token_and_one_makes_releases() -> None:
+    for workflow in WORKFLOWS:
+        for name, job in jobs(workflow.name).items():
             asks = job.get("permissions", {}).get("id-token") == "write"
-            takes = any("configure-aws-credentials" in step.get("uses", "") for step in job["steps"])
+            takes = any(
+                re.search(r"configure-aws-credentials|actions/attest@", step.get("uses", ""))
+                for step in job["steps"]
+            )
             assert asks == takes
             assert set(job.get("permissions", {}).values()) <= {"read", "write"}
-            assert not {"contents": "write"}.items() <= job.get("permissions", {}).items()
+            writes = job.get("permissions", {}).get("contents") == "write"
+            assert writes == ((workflow.name, name) == ("release.yml", "release"))
 
 
 def test_a_diff_takes_no_role_that_may_write() -> None:
