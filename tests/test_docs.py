@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typed_commands import commands, run_by_tests
 
+from edgecam import __version__
 from edgecam.cli.main import main
 from edgecam.config.camera import Camera
 from edgecam.config.load import load_environment
@@ -127,6 +128,19 @@ def test_links_lead_somewhere(paper: Path) -> None:
         assert path.exists(), f"{paper.name} links to {target}"
         if anchor:
             assert anchor in anchors(path.read_text(encoding="utf-8")), f"{paper.name} links to {target}"
+
+
+def test_pages_name_the_images_of_this_trees_release_as_a_fleet_takes_them(tmp_path: Path) -> None:
+    named = re.findall(r"REGISTRY/NAME/frame-grabber:(\d+\.\d+\.\d+)", ALL)
+    assert {"README.md", "docs/container.md", "docs/fleets.md"} <= {
+        page for page, text in PAGES.items() if "REGISTRY/NAME/frame-grabber:" in text
+    }
+    assert set(named) == {__version__}
+    (image,) = re.findall(r"`(image: \{released: .*?)`", PAGES["docs/fleets.md"])
+    path = tmp_path / "fleet.yaml"
+    text = image.replace("…", "a1" * 32).replace("REGISTRY/NAME", "registry.example/acme")
+    path.write_text(f'sites: {{a: {{thing: c, cameras: [{{id: a, uri: "test://"}}]}}}}\n{text}\n')
+    assert load_fleet(path).image.release_of("frame-grabber") is not None
 
 
 def test_every_fleet_that_is_shown_is_valid_and_may_store_what_it_records(tmp_path: Path) -> None:
