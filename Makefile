@@ -55,6 +55,7 @@ lock: ## resolve the Python dependencies again (UPGRADE=1: to the newest)
 	  sed -E -i 's#registry = "https://[^"]*"#registry = "index"#; s#url = "https://[^"]*/([^"/]*)"#path = "\1"#; s/, size = [0-9]+//' uv.lock); done
 	.venv/bin/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --generate-hashes --no-header --no-annotate - -o tools/uv.txt <<<uv
 	.venv/bin/python -m container.image.requirements
+	.venv/bin/python -m container.image.requirements awsiotsdk pillow > examples/consumer/requirements.txt
 
 .PHONY: release
 release: ## VERSION=0.2.0: wheel, text and images of a release, without a forge (BASE=…@sha256:…, IMAGES=none|possible|all)

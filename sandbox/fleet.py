@@ -57,6 +57,8 @@ class Values:
     delivery: str = "s3"
     released: Mapping[str, str] = field(default_factory=dict)
     """Images in place of built ones, by variant."""
+    components: str = "{}"
+    """Other components on the frame grabber's core, as `components` of its site, as JSON."""
     more_sites: str = ""
     """Further entries of `sites`, as YAML that is indented by two blanks."""
 
@@ -87,6 +89,7 @@ def render(values: Values, target: Path) -> Path:
         CHUNK_S=values.chunk_s,
         DELIVERY=values.delivery,
         RELEASED=json.dumps(dict(values.released)),
+        COMPONENTS=values.components,
         MORE_SITES=values.more_sites,
     )
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -152,6 +152,7 @@ class System:
         chunk_s: int = fleet.CHUNK_S,
         delivery: str = "s3",
         released: Mapping[str, str] = MappingProxyType({}),
+        components: str = "{}",
         more_sites: str = "",
         project: Path = REPOSITORY,
         stacks: Sequence[str] = STACKS,
@@ -163,6 +164,7 @@ class System:
             chunk_s: Of the recordings.
             delivery: How images come: `s3`, `ecr` or `registry`.
             released: Images in place of built ones, by variant.
+            components: Other components on the frame grabber's core, as `components` of its site, as JSON.
             more_sites: Further entries of `sites`, as YAML that is indented by two blanks.
             project: The tree.
             stacks: Which stacks; what they need comes with them.
@@ -188,6 +190,7 @@ class System:
             chunk_s=chunk_s,
             delivery=delivery,
             released=released,
+            components=components,
             more_sites=more_sites,
         )
         return self._commands().deploy(fleet.render(values, settings.folder / "fleet.yaml"), project, stacks)

@@ -30,7 +30,7 @@ WAIT_S = 60.0
 """For what takes a second or two on an idle machine. Tests wait for outcomes, they do not measure speed."""
 
 
-REAL_TIME = ("browser", "image", "integration", "recipes", "sandbox")
+REAL_TIME = ("browser", "examples", "image", "integration", "recipes", "sandbox")
 """Folders whose tests have cameras, browsers, containers and clocks to wait for, on a machine that may be
 lent to several. One that fails is run once more; pytest names it at the end (`RERUN`), since a second run
 that passes is something to look into, and not a success."""

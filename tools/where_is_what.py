@@ -12,8 +12,11 @@ from tools.source_tree import PROJECT, is_within, modules, part_of, rooms
 PAGE = PROJECT / "design" / "where-is-what.md"
 MARKERS = ("<!-- rooms: made by `make docs` -->", "<!-- end of rooms -->")
 
-_ORDER = ("fleet", "stacks", "container.image", "edgecam", "sandbox", "tools", "bench", "fuzz")
-"""From the file that one writes to what is deployed; then what develops it."""
+_ORDER = (
+    *("fleet", "stacks", "container.image", "edgecam", "examples.consumer"),
+    *("sandbox", "tools", "bench", "fuzz"),
+)
+"""From the file that one writes to what is deployed, and what uses that; then what develops it."""
 
 _FREE_FOR_ALL = "edgecam"
 """Its open modules (errors, clock, …) are imported everywhere, which would only be noise in the table."""

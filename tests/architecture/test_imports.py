@@ -16,7 +16,9 @@ GI = {
 }
 """Modules that import `gi`: one in the program."""
 
-PROJECT_PACKAGES = ("app", "bench", "container", "edgecam", "fleet", "fuzz", "sandbox", "stacks", "tools")
+PROJECT_PACKAGES = (
+    *("app", "bench", "container", "edgecam", "examples", "fleet", "fuzz", "sandbox", "stacks", "tools"),
+)
 
 NEVER_IMPORTS = {
     # The way of the data: who delivers pictures knows nothing of what becomes of them.
@@ -41,6 +43,8 @@ NEVER_IMPORTS = {
     "sandbox.aws.ministack": tuple(name for name in PROJECT_PACKAGES if name != "sandbox"),
     "sandbox.aws.plugin": tuple(name for name in PROJECT_PACKAGES if name != "sandbox"),
     "sandbox": ("bench", "fuzz", "tools"),
+    # It is copied into somebody else's project.
+    "examples.consumer": tuple(name for name in PROJECT_PACKAGES if name != "examples"),
 }
 """Each room, and what neither it nor what it imports may import."""
 

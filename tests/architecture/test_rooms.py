@@ -26,7 +26,9 @@ MADE_BY_TOOLS = {"__snapshots__"}
 MIRRORED = {
     "edgecam": "container/edgecam",
     "image": "container/image",
-    **{name: name for name in ("bench", "fleet", "fuzz", "recipes", "sandbox", "stacks", "tools")},
+    **{
+        name: name for name in ("bench", "examples", "fleet", "fuzz", "recipes", "sandbox", "stacks", "tools")
+    },
 }
 """A folder of tests/ and the folder that it tests."""
 

@@ -19,6 +19,7 @@ NAMED = [
 
 MIRRORS = (
     "tests/edgecam/",
+    "tests/examples/",
     "tests/fleet/",
     "tests/sandbox/",
     "tests/stacks/",

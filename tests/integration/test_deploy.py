@@ -14,8 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import consumer_component
 import lite_sites
 import pytest
+from consumer_component import Consumer, reported
 from deployed_system import (
     container_is_there,
     copy_tree,
@@ -39,6 +41,7 @@ from container.image.inputs import (
 from container.image.released import ReleasedImage
 from sandbox import fleet
 from sandbox.aws.environment import REPOSITORY
+from sandbox.aws.topics import Topics
 from sandbox.checks import frame_files as pictures
 from sandbox.checks import secret_leaks
 from sandbox.checks.recordings import RecordingChecks
@@ -99,6 +102,14 @@ def system(docker_engine: str, tmp_path_factory: pytest.TempPathFactory, tree: P
     finally:
         left = running.stop()
     assert left == []
+
+
+@pytest.fixture(scope="module")
+def consumer(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consumer]:
+    """The examples' consumer, registered as a component."""
+    with consumer_component.built(tmp_path_factory.mktemp("consumer")) as component:
+        component.register(system)
+        yield component
 
 
 def test_both_cameras_deliver_pictures_of_their_size(system: System) -> None:
@@ -334,6 +345,41 @@ def test_sigterm_to_the_core_leaves_no_container(system: System) -> None:
     wait_for_width(system, "lobby", 1920)
 
 
+def consumer_reports(system: System, core: CoreSpec, consumer: Consumer) -> None:
+    """It runs beside edgecam on this core, looks at its frames, and is heard in the cloud."""
+    assert system.aws is not None
+
+    def all_are(**expected: object) -> bool:
+        found = [reported(topics, core.thing, camera) for camera in ("lobby", "yard")]
+        return all(expected.items() <= message.items() for message in found)
+
+    with Topics(system.aws.url, f"motion/{core.thing}/+") as topics:
+        until(lambda: all_are(fresh=True, moving=True, status="connected"), "both cameras move", system)
+        assert consumer.mounts()["/frames"] is False
+        system.running_cameras.freeze()
+        try:
+            until(lambda: all_are(fresh=False, moving=False, status="stalled"), "both are away", system)
+        finally:
+            system.running_cameras.release()
+        until(lambda: all_are(fresh=True, moving=True), "both are back", system)
+
+
+def test_consumer_of_the_examples_reports_motion_and_cameras_that_are_away(
+    system: System, tree: Path, consumer: Consumer
+) -> None:
+    core = system.settings.grabber
+    consumer.let_publish(system, core.thing)
+    beside = consumer.component(frames=str(core.data_dir), every_s="5")
+    system.deploy(project=tree, stacks=(STACK,), components=beside)
+    try:
+        settle(system)
+        consumer_reports(system, core, consumer)
+    finally:
+        system.deploy(project=tree, stacks=(STACK,))
+    settle(system)
+    until(lambda: not consumer.is_running(), "the consumer has gone with its deployment", system)
+
+
 # With Nucleus Lite in the classic one's place: the same things, the same app, newer deployments.
 
 LITE = character(LITE_RELEASE)
@@ -380,6 +426,19 @@ def test_lite_runs_both_variants(system: System, lite: Lite) -> None:
     wait_for_width(system, "yard", 1280)
     RecordingChecks(system).arrive()
     StatusChecks(system).aws()
+
+
+def test_lite_runs_the_consumer_of_the_examples(
+    system: System, lite: Lite, tree: Path, consumer: Consumer
+) -> None:
+    consumer.let_publish(system, lite.grabber.thing)
+    beside = consumer.component(frames=str(lite.grabber.data_dir), every_s="5")
+    system.deploy(project=tree, stacks=(STACK,), components=beside, more_sites=lite.sites)
+    settle(system, lite.grabber)
+    consumer_reports(system, lite.grabber, consumer)
+    system.deploy(project=tree, stacks=(STACK,), more_sites=lite.sites)
+    settle(system, lite.grabber)
+    until(lambda: not consumer.is_running(), "the consumer has gone with its deployment", system)
 
 
 def test_lite_takes_another_configuration(system: System, lite: Lite, tree: Path) -> None:

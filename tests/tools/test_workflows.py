@@ -234,6 +234,7 @@ def test_whatever_is_installed_by_pip_is_held_to_hashes() -> None:
             "sandbox",
             "container",
             "stacks",
+            "examples",
             "tools",
             ".github",
             ".ci",
