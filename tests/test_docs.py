@@ -41,6 +41,7 @@ ALL = "\n".join(PAGES.values())
 FLEETS = {
     "README.md": [{"headquarters"}],
     "docs/cameras.md": [{"headquarters", "shops"}, {"depot"}],
+    "docs/consumer.md": [{"headquarters"}],
     "docs/fleets.md": [{"berlin-1", "berlin-2", "hamburg-1"}],
     "docs/moving-from-kvs-edge-agent.md": [{"warehouse"}],
     "docs/moving-from-panorama.md": [{"entrance"}],

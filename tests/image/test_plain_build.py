@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import tarfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typed_commands import typed
 
 from container.image.context import write_network_settings
 from container.image.inputs import DEFAULT_BASE_IMAGE, FRAME_GRABBER, GCS_UPLOADER, PROJECT
@@ -49,14 +51,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def build(docker_engine: str, folder: Path) -> Iterator[Build]:
-    """Builds the folder with these options; the image's name, which goes with the test."""
+    """Types a command in the checkout, with a name of its own for the image, which goes with the test."""
     assert docker_engine
     names: list[str] = []
 
-    def run(*options: str) -> str:
+    def run(command: str, **others: str) -> str:
         names.append(f"edgecam-test-{uuid.uuid4().hex[:12]}")
-        line = ["docker", "build", "--tag", names[-1], *options, f"{folder}/"]
-        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        words = {**others, "edgecam": names[-1], "edgecam-gcs": names[-1]}
+        line = [words.get(word, word) for word in shlex.split(command)]
+        done = subprocess.run(line, cwd=folder.parent, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
         return names[-1]
 
@@ -75,7 +78,7 @@ def base() -> Iterator[str]:
 
 
 def test_without_options_it_makes_the_frame_grabber_as_deployed(build: Build, image: str) -> None:
-    made = build()
+    made = build(typed("docs/container.md", "docker build -t edgecam container/"))
     assert _settings(made) == _settings(image)
     assert _files(made) == _files(image)
     assert _settings(made)["variant"] == FRAME_GRABBER
@@ -84,7 +87,8 @@ def test_without_options_it_makes_the_frame_grabber_as_deployed(build: Build, im
 def test_the_uploader_is_a_target_and_the_base_an_argument(
     build: Build, uploader_image: str, base: str
 ) -> None:
-    made = build("--target", GCS_UPLOADER, "--build-arg", f"BASE_IMAGE={base}")
+    command = typed("docs/container.md", "docker build -t edgecam-gcs --target gcs-uploader")
+    made = build(command, **{f"BASE_IMAGE={DEFAULT_BASE_IMAGE}": f"BASE_IMAGE={base}"})
     assert _settings(made) == _settings(uploader_image)
     assert _files(made) == _files(uploader_image)
     assert _settings(made)["variant"] == GCS_UPLOADER

@@ -29,6 +29,7 @@ from deployed_system import (
 )
 from docker_relay import DockerRelay
 from tiny_image import push
+from typed_commands import typed
 
 from container.image.inputs import (
     FRAME_GRABBER,
@@ -107,7 +108,9 @@ def system(docker_engine: str, tmp_path_factory: pytest.TempPathFactory, tree: P
 @pytest.fixture(scope="module")
 def consumer(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consumer]:
     """The examples' consumer, registered as a component."""
-    with consumer_component.built(tmp_path_factory.mktemp("consumer")) as component:
+    build = typed("docs/consumer.md", "docker build --tag com.example.motion:1.0.0")
+    save = typed("docs/consumer.md", "docker save com.example.motion:1.0.0")
+    with consumer_component.built(tmp_path_factory.mktemp("consumer"), build, save) as component:
         component.register(system)
         yield component
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
 import os
 import platform
-import shutil
+import shlex
 import subprocess
 import tempfile
 import uuid
@@ -79,21 +78,23 @@ class Consumer:
 
 
 @contextlib.contextmanager
-def built(folder: Path) -> Iterator[Consumer]:
-    """The image built and saved in `folder`; Docker has nothing of it then, and nothing afterwards."""
+def built(folder: Path, build: str, save: str) -> Iterator[Consumer]:
+    """The image built and saved in `folder`; Docker has nothing of it then, and nothing afterwards.
+
+    Args:
+        folder: An empty one.
+        build: The command that builds it, as it is documented.
+        save: The command that makes the artifact, as it is documented.
+    """
     name = f"{NAME}-{uuid.uuid4().hex[:8]}"
-    image, archive = f"{name}:{VERSION}", folder / ARTIFACT
+    image = f"{name}:{VERSION}"
+    (folder / "examples").symlink_to(FOLDER.parent)
     with _base() as base:
-        _docker("build", "--tag", image, "--build-arg", f"BASE_IMAGE={base}", str(FOLDER))
-    with (
-        gzip.open(archive, "wb", compresslevel=1) as packed,
-        subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saving,
-    ):
-        assert saving.stdout is not None
-        shutil.copyfileobj(saving.stdout, packed)
+        _type(build.replace(NAME, name) + f" --build-arg BASE_IMAGE={base}", folder)
+    _type(save.replace(NAME, name), folder)
     _docker("image", "rm", "--no-prune", image)
     try:
-        yield Consumer(name, archive)
+        yield Consumer(name, folder / ARTIFACT)
     finally:
         subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
         subprocess.run(["docker", "image", "rm", "--no-prune", image], capture_output=True, check=False)
@@ -129,5 +130,11 @@ def _allow(action: str, resource: str) -> str:
 
 
 def _docker(*arguments: str) -> None:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    _type(shlex.join(["docker", *arguments]), PROJECT)
+
+
+def _type(command: str, folder: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
