@@ -37,10 +37,10 @@ _USERINFO = re.compile(rf"://(?:[^/\s\"']*@|[^/\s\"'@:\[]*:{_NO_PORT}.*@)", re.D
 # The same where the text is a URI and nothing else, so that not even a space ends the password.
 _WHOLE_URI = re.compile(rf"^([a-zA-Z][a-zA-Z0-9+.-]*)(://[^/@:\[]*:{_NO_PORT}.*@)", re.DOTALL)
 # password=… in a query, in a path (Dahua's /user=admin&password=…) or as a GStreamer property (user-pw=…); a
-# quoted one may be cut off.
+# quoted one may be cut off. Xiongmai's ends before `_channel=` (/user=admin_password=…_channel=1_stream=0).
 _PARAMETER = re.compile(
-    r"((?:\b|[_-])(?:password|passwd|passphrase|pwd|pass|pw|token|secret|auth|apikey|api_key)\s*=\s*)"
-    r"(\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|[^&\s;,/\"']+)",
+    r"((?:\b|[_-])(?:password|passwd|passphrase|pwd|pass|psw|pw|loginpas|token|secret|auth|api_?key)\s*=\s*)"
+    r"(\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|(?:(?!_channel=)[^&\s;,/\"'])+)",
     re.IGNORECASE,
 )
 # --password VALUE, in two arguments of a program, or in one that a shell takes apart.

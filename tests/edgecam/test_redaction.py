@@ -32,6 +32,12 @@ AWKWARD = string.ascii_letters + string.digits + "!\"#$%&'()*+,-./:;<=>?@[\\]^_`
             "cannot open rtsp://***@h/x or http://***@h",
         ),
         ("rtsp://h/user=a&password=geheim&channel=1", "rtsp://h/user=a&password=***&channel=1"),
+        (
+            "rtsp://h/user=a_password=geheim_channel=1_stream=0.sdp",
+            "rtsp://h/user=a_password=***_channel=1_stream=0.sdp",
+        ),
+        ("rtsp://h/x?loginuse=a&loginpas=geheim&y=1", "rtsp://h/x?loginuse=a&loginpas=***&y=1"),
+        ("rtsp://h/x?usr=a&psw=geheim", "rtsp://h/x?usr=a&psw=***"),
         ("rtsp://h/x?token=geheim&y=1", "rtsp://h/x?token=***&y=1"),
         ("rtspsrc location=rtsp://h/x user-pw=geheim ! x", "rtspsrc location=rtsp://h/x user-pw=*** ! x"),
         ('rtspsrc user-pw="ge heim" latency=5', "rtspsrc user-pw=*** latency=5"),
@@ -63,6 +69,8 @@ def test_password_is_hidden_by_its_shape_and_nothing_else_is(text: str, redacted
         ("pipeline:rtspsrc location=rtsp://h user-pw=p ! rtph264depay", True),
         ("rtsp://h/x?password={password}1", True),
         ("rtsp://h/x?password={password}&token=p", True),
+        ("rtsp://h/user={username}_password=p_channel=1_stream=0.sdp", True),
+        ("rtsp://h/user={username}_password={password}_channel=1_stream=0.sdp", False),
         ("rtsp://h/x?username={username}&password={password}", False),
         ('pipeline:rtspsrc user-pw="{password}" ! x', False),
         ("rtsp://u@h/x", False),
@@ -78,6 +86,7 @@ def test_uri_with_a_password_is_recognised(uri: str, holds: bool) -> None:
 
 def test_password_parameters_of_a_uri_can_be_remembered() -> None:
     assert passwords_in('rtsp://h/user=a&password=p1 user-pw="p 2"') == ("p1", "p 2")
+    assert passwords_in("rtsp://h/user=a_password=p_3_channel=1_stream=0.sdp") == ("p_3",)
 
 
 def random_password(chance: random.Random) -> str:

@@ -23,10 +23,17 @@ _log = logging.getLogger(__name__)
 _LONGEST_PASSWORD = 4096  # as much as a header of RTSP takes; a device file has no end
 
 
-# As cameras call them: `?username=…&password=…`, Dahua's `/user=…&password=…`, `?usr=…&pwd=…`.
+# As cameras call them: `?username=…&password=…`, Dahua's `/user=…&password=…`, `?usr=…&pwd=…`, and Xiongmai's
+# `/user=…_password=…_channel=1_stream=0.sdp`.
 _IN_PARAMETERS = {
-    USERNAME_PLACE: re.compile(r"(?<=[?&;/])((?:user(?:_?name)?|usr|login)=)([^&;/?#\s]+)", re.IGNORECASE),
-    PASSWORD_PLACE: re.compile(r"(?<=[?&;/])((?:password|passwd|pass|pwd|pw)=)([^&;/?#\s]+)", re.IGNORECASE),
+    USERNAME_PLACE: re.compile(
+        r"(?<=[?&;/])((?:user(?:_?name)?|usr|login(?:use)?)=)([^&;/?#\s]+?)(?=[&;/?#\s]|_password=|$)",
+        re.IGNORECASE,
+    ),
+    PASSWORD_PLACE: re.compile(
+        r"(?<=[?&;/_])((?:password|passwd|pass|psw|pwd|pw|loginpas)=)([^&;/?#\s]+?)(?=[&;/?#\s]|_channel=|$)",
+        re.IGNORECASE,
+    ),
 }
 _NOBODY = "-"  # a login has a name; where no place takes it, none is sent
 

@@ -33,6 +33,16 @@ from edgecam.errors import ConfigurationError, SourceNotFound
         ("rtsp://guard:op/en-1@h/x", "rtsp://h/x", ("guard", "op/en-1")),
         ("rtsp://guard:op:en?1@h/x", "rtsp://h/x", ("guard", "op:en?1")),
         ("rtsps://guard@h/x", "rtsps://h/x", ("guard", "")),
+        (
+            "rtsp://h/user=guard_password=open_1_channel=1_stream=0.sdp?real_stream",
+            "rtsp://h/user={username}_password={password}_channel=1_stream=0.sdp?real_stream",
+            ("guard", "open_1"),
+        ),
+        (
+            "rtsp://h/x?loginuse=guard&loginpas=open-1",
+            "rtsp://h/x?loginuse={username}&loginpas={password}",
+            ("guard", "open-1"),
+        ),
         ("rtsp://h/x", "rtsp://h/x", None),
         ("rtsp://h:8554/a@b", "rtsp://h:8554/a@b", None),
         ("rtsp://[fe80::1]:8554/a@b", "rtsp://[fe80::1]:8554/a@b", None),
