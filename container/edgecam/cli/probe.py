@@ -181,7 +181,7 @@ class _Watch:
         camera = self._target.camera
         entry: dict[str, Any] = {"id": camera.id, "uri": redact(camera.uri)}
         if self._target.login is not None or holds_password(camera.uri):
-            entry["credentials"] = {"secret": "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"}
+            entry["credentials"] = {"secret": f"cameras/{camera.id}"}
         if camera.transport != "tcp":
             entry["transport"] = camera.transport
         if camera.tls != Tls():

@@ -82,10 +82,8 @@ def _wrong(path: str, expected: str, found: str) -> ConfigurationError:
 
 def _password(options: argparse.Namespace) -> str:
     if options.password_file is not None:
-        try:
-            return read_password(Path(options.password_file))
-        except CredentialsError as error:  # many a user has typed the password itself
-            raise CredentialsError(str(error).replace(options.password_file, "--password-file")) from None
+        # Its path is not shown: many a user has typed the password itself.
+        return read_password(Path(options.password_file), named="--password-file")
     if options.password_env is None:
         raise _wrong("--username", "--password-file or --password-env beside it", "neither")
     if options.password_env not in os.environ:
@@ -101,7 +99,9 @@ def camera_id(uri: str) -> str:
     """A name for the camera behind `uri` (without a login), made of host and path."""
     name, _, rest = uri.partition(":")
     scheme = find_scheme(uri)
-    form = None if scheme is None else scheme.form
+    if scheme is None:  # the URI is what is wrong then, and no name is made of it
+        return "camera"
+    form = scheme.form
     path = "" if form is Form.DESCRIPTION else re.sub(r":\d+", "", rest.strip("/").partition("?")[0], count=1)
     words = re.findall(r"[a-z0-9]+", re.sub(r"%0?\d*d|\.(jpe?g|png|mp4|mkv|mov|avi|ts)$", "", path.lower()))
     if form is Form.ABSOLUTE_PATH:

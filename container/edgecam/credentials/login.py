@@ -65,12 +65,17 @@ class LoginProvider(Protocol):
         """
 
 
-def read_password(path: Path) -> str:
+def read_password(path: Path, *, named: str | None = None) -> str:
     """The first line of `path`, without its end.
+
+    Args:
+        path: Of the file.
+        named: What errors call it, where its path must not be shown; by default `password_file` and the path.
 
     Raises:
         CredentialsError: when it cannot be read or is empty.
     """
+    named = named or f"password_file {path}"
     try:
         with path.open(encoding="utf-8") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -78,16 +83,13 @@ def read_password(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or "text that is not UTF-8"
         raise CredentialsError(
-            f"password_file {path}: expected a file that the user {os.geteuid()} can read, found: {problem}"
+            f"{named}: expected a file that the user {os.geteuid()} can read, found: {problem}"
         ) from None
     if not password:
-        raise CredentialsError(
-            f"password_file {path}: expected the password on its first line, found nothing"
-        )
+        raise CredentialsError(f"{named}: expected the password on its first line, found nothing")
     if len(password) > _LONGEST_PASSWORD:
         raise CredentialsError(
-            f"password_file {path}: expected at most {_LONGEST_PASSWORD} characters on its first line, "
-            "found more"
+            f"{named}: expected at most {_LONGEST_PASSWORD} characters on its first line, found more"
         )
     SECRETS.remember(password)
     if mode & stat.S_IROTH:

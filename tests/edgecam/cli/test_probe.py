@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from edgecam.cli.probe_target import Target, camera_id
 from edgecam.codecs.video import CODECS
 from edgecam.config.camera import Camera
 from edgecam.credentials.login import split_login
-from edgecam.errors import ConfigurationError, SourceNotFound
+from edgecam.errors import ConfigurationError, CredentialsError, SourceNotFound
 
 
 @pytest.mark.parametrize(
@@ -113,6 +114,24 @@ def test_login_of_the_options_wins_over_the_one_in_the_uri(tmp_path: Path) -> No
 def test_options_that_make_no_sense_are_named(given: dict[str, Any], place: str) -> None:
     with pytest.raises(ConfigurationError, match=place):
         Target.from_options(options("rtsp://h/x", **given))
+
+
+@pytest.mark.parametrize("typed", ["password", "./typed-word-1", "typed//word-1", "--password-file-x"])
+def test_password_file_that_is_missing_is_named_by_its_option_and_never_by_what_was_typed(
+    typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CredentialsError) as refused:
+        Target.from_options(options("rtsp://h/x", username="guard", password_file=typed))
+    expected = f"expected a file that the user {os.geteuid()} can read"
+    assert str(refused.value) == f"--password-file: {expected}, found: No such file or directory"
+
+
+@pytest.mark.parametrize("uri", ["10.0.0.21/stream1", "http://10.0.0.21/stream1", "/films/lobby.mp4", ""])
+def test_address_of_no_scheme_is_the_one_mistake(uri: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Target.from_options(options(uri))
+    assert [mistake.path for mistake in refused.value.mistakes] == ["uri"]
 
 
 def test_sound_is_named_as_people_know_it() -> None:
