@@ -142,7 +142,8 @@ def remedy(error: OSError, folder: Path) -> str:
         return ""
     uid, gid = os.geteuid(), os.getegid()
     return (
-        f" for user {uid}: sudo install -d -o {uid} -g {gid} {folder}, "
+        f" for user {uid}: sudo install -d -o {uid} -g {gid} {folder} "
+        "(in a container: the machine's folder that is mounted there), "
         f"or run the container with --user=UID:GID of who may write {folder.parent}"
     )
 

@@ -142,7 +142,8 @@ def deployed(names: PhysicalNames, account: str | None, region: str | None) -> d
         return {name: _template(cloudformation, name) for name in found}
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         raise EdgecamError(
-            f"the deployed stacks: expected credentials that may read them, found: {error} ({_WITHOUT_AWS})"
+            "the deployed stacks: expected credentials that may read them and a Region (AWS_PROFILE, "
+            f"AWS_DEFAULT_REGION), found: {error} ({_WITHOUT_AWS})"
         ) from None
 
 

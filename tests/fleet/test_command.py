@@ -323,8 +323,12 @@ def deploy(cloud: Any, fleet: Path) -> None:
             )
 
 
+@pytest.mark.parametrize(
+    ("region", "found"),
+    [("eu-central-1", "Unable to locate credentials"), (None, "You must specify a region.")],
+)
 def test_missing_credentials_are_reported_with_the_ways_that_need_none(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, region: str | None, found: str
 ) -> None:
     for name in list(os.environ):
         if name.startswith("AWS_"):
@@ -332,12 +336,13 @@ def test_missing_credentials_are_reported_with_the_ways_that_need_none(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    if region is not None:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     code, _, errors = run("diff")
     assert (code, errors) == (
         1,
-        "the deployed stacks: expected credentials that may read them, found: Unable to locate credentials "
-        "(--git REVISION and --file FLEET compare without AWS)\n",
+        "the deployed stacks: expected credentials that may read them and a Region (AWS_PROFILE, "
+        f"AWS_DEFAULT_REGION), found: {found} (--git REVISION and --file FLEET compare without AWS)\n",
     )
 
 

@@ -239,7 +239,10 @@ def test_a_disk_that_does_not_let_us_costs_pictures_and_is_logged_once(
 def test_folder_that_the_user_may_not_write_is_reported_with_user_and_remedy() -> None:
     problem = measured_alone(problem_of_a_stranger, Path("/edgecam-none/lobby"))
     assert "expected to write /edgecam-none, found: Permission denied for user" in problem
-    assert re.search(r"user (\d+): sudo install -d -o \1 -g \d+ /edgecam-none/lobby, or run", problem)
+    assert re.search(
+        r"user (\d+): sudo install -d -o \1 -g \d+ /edgecam-none/lobby \(in a container: ", problem
+    )
+    assert "the machine's folder that is mounted there), or run" in problem
 
 
 def problem_of_a_stranger(folder: Path) -> str | None:

@@ -50,7 +50,8 @@ def test_spool_that_another_user_made_first_is_refused_and_nothing_is_made_in_it
 def test_spool_that_the_user_may_not_write_is_reported_with_user_and_remedy() -> None:
     found = measured_alone(refusal_of_a_stranger, Path("/edgecam-none"))
     assert "/edgecam-none: expected to use the spool, found: Permission denied for user" in found
-    assert re.search(r"user (\d+): sudo install -d -o \1 -g \d+ /edgecam-none, or run", found)
+    assert re.search(r"user (\d+): sudo install -d -o \1 -g \d+ /edgecam-none \(in a container: ", found)
+    assert "the machine's folder that is mounted there), or run" in found
 
 
 def refusal_of_a_stranger(spool: Path) -> str:
