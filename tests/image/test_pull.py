@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from tiny_image import docker, push, tiny_image
+from tiny_image import docker, new_repository, push, tiny_image
 
 from container.image.docker import BuildError
 from container.image.inputs import PROJECT, image_name, image_tag
@@ -28,10 +27,7 @@ OTHER = {"amd64": "arm64", "arm64": "amd64"}
 def repository(aws: Callable[[str], Any], docker_engine: str) -> str:
     """The name of a new repository with its registry."""
     assert docker_engine
-    ecr = aws("ecr")
-    path = f"released-{uuid.uuid4().hex[:8]}"
-    ecr.create_repository(repositoryName=path)
-    return f"{urlsplit(ecr.meta.endpoint_url).netloc}/{path}"
+    return new_repository(aws("ecr"), f"released-{uuid.uuid4().hex[:8]}")
 
 
 @pytest.fixture

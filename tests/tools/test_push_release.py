@@ -9,10 +9,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from tiny_image import docker, tiny_image
+from tiny_image import docker, new_repository, tiny_image
 
 from container.image.inputs import ARCHITECTURES, image_name, image_tag
 from container.image.pull import pull_released
@@ -26,10 +25,7 @@ VARIANT = "frame-grabber"
 @pytest.fixture
 def repository(aws: Callable[[str], Any], docker_engine: str) -> str:
     assert docker_engine
-    ecr = aws("ecr")
-    path = f"acme-{uuid.uuid4().hex[:8]}/{VARIANT}"
-    ecr.create_repository(repositoryName=path)
-    return f"{urlsplit(ecr.meta.endpoint_url).netloc}/{path}"
+    return new_repository(aws("ecr"), f"acme-{uuid.uuid4().hex[:8]}/{VARIANT}")
 
 
 @pytest.fixture

@@ -165,6 +165,7 @@ def test_settings_are_fetched_once_and_read_without_network(
 
 def test_settings_in_the_variable_itself_need_nothing(tmp_path: Path) -> None:
     fetch_settings(tmp_path / "none", {"EDGECAM_SETTINGS": "eJyr"})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_those_that_run_and_those_before_are_kept(

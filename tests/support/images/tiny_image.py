@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -37,6 +38,12 @@ def tiny_image(name: str = "", architecture: str = "", **labels: str) -> Iterato
         yield name
     finally:
         subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, check=False)
+
+
+def new_repository(ecr: Any, path: str) -> str:
+    """Make the repository; returns its name with the registry's."""
+    ecr.create_repository(repositoryName=path)
+    return f"{urlsplit(ecr.meta.endpoint_url).netloc}/{path}"
 
 
 def push(image: str, url: str, target: str) -> str:
