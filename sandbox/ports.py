@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import collections
 import secrets
 import socket
@@ -18,7 +19,14 @@ _MOST_CLAIMS = 64
 """More than any run listens on at the same time; each holds a file descriptor."""
 
 _CLAIMS: collections.deque[socket.socket] = collections.deque()
-"""Names that keep other processes from the ports found last; the kernel frees them when this one ends."""
+"""Names that keep other processes from the ports found last."""
+
+
+@atexit.register
+def _give_back() -> None:
+    """The kernel does it as well, but Python warns of each socket that it finds open at its end."""
+    while _CLAIMS:
+        _CLAIMS.pop().close()
 
 
 def free_port() -> int:

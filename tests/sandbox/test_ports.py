@@ -24,3 +24,11 @@ def test_port_that_another_process_is_given_is_claimed() -> None:
         [sys.executable, "-c", program, str(port)], capture_output=True, text=True, check=True
     )
     assert done.stdout == "None"
+
+
+def test_process_that_was_given_ports_ends_without_a_warning() -> None:
+    program = "from sandbox.ports import free_port; free_port(), free_port()"
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""

@@ -43,7 +43,18 @@ class Lane:
 IN_IMAGE = "image/test_media_in_image.py::test_what_holds_with_this_machines_gstreamer_holds_with_the_images"
 
 LANES = (
-    Lane("deploy", 520, tests=("integration/test_deploy.py",)),
+    # Two systems, each for half of what is deployed: in one lane they would outlast all others.
+    Lane(
+        "deploy versions",
+        480,
+        tests=(
+            "integration/test_deploy.py::test_images_of_a_release",
+            "integration/test_deploy.py::test_program_that_crashes",
+            "integration/test_deploy.py::test_lite_",
+            "integration/test_deploy.py::test_site_arrives",
+        ),
+    ),
+    Lane("deploy", 470, tests=("integration/test_deploy.py",)),
     Lane(
         "stacks",
         250,
