@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         import workers
 
-        workers.take_part()
+        workers.take_part(config)
     elif config.getoption("tx", None):
         import workers
 

@@ -15,6 +15,7 @@ import lanes
 import psutil
 import pytest
 from execnet import RemoteError
+from turns import Turns
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
@@ -73,8 +74,10 @@ def distribute(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
 
 
-def take_part() -> None:
-    """Have a worker be interrupted once: Ctrl-C reaches it from the terminal and from who distributes."""
+def take_part(config: pytest.Config) -> None:
+    """Have a worker wait for its turns, and be interrupted once: Ctrl-C reaches it from the terminal and from
+    who distributes."""
+    config.pluginmanager.register(Turns())
     signal.signal(signal.SIGINT, _interrupt)
 
 

@@ -1,0 +1,47 @@
+"""How many tests run at the same time on one machine, whichever run and clone they belong to.
+
+Runs side by side would otherwise share the processors among twice as many systems, and everything that waits
+for one of them would wait too short.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+MOST_AT_ONCE = 3 * (os.cpu_count() or 1)
+"""Most of a test's time is waiting; what one run gives out on two processors (`WORKERS` in Makefile)."""
+_POLL_S = 0.1
+
+
+@contextmanager
+def turn(most_at_once: int = MOST_AT_ONCE, name: str = "edgecam-test") -> Iterator[None]:
+    """Wait until fewer than `most_at_once` hold a turn of this `name` on this machine, and hold one.
+
+    A turn is a name in the kernel's own name space: a process that dies gives it back.
+    """
+    while True:
+        for number in range(most_at_once):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as held:
+                try:
+                    held.bind(f"\0{name}-{number}")
+                except OSError:
+                    continue
+                yield
+                return
+        time.sleep(_POLL_S)
+
+
+class Turns:
+    """Hooks of a process that runs tests."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
+        """Run a test, with its fixtures, in its turn."""
+        with turn():
+            return (yield)
