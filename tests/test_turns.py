@@ -1,4 +1,4 @@
-"""Tests of several runs take turns on one machine."""
+"""Lanes of several runs take turns on one machine."""
 
 from __future__ import annotations
 

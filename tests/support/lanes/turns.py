@@ -1,4 +1,4 @@
-"""How many tests run at the same time on one machine, whichever run and clone they belong to.
+"""How many lanes run at the same time on one machine, whichever run and clone they belong to.
 
 Runs side by side would otherwise share the processors among twice as many systems, and everything that waits
 for one of them would wait too short.
@@ -10,12 +10,13 @@ import os
 import socket
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
+from lanes import lane_of
 
 MOST_AT_ONCE = 3 * (os.cpu_count() or 1)
-"""Most of a test's time is waiting; what one run gives out on two processors (`WORKERS` in Makefile)."""
+"""Most of a lane's time is waiting; what one run gives out on two processors (`WORKERS` in Makefile)."""
 _POLL_S = 0.1
 
 
@@ -40,8 +41,23 @@ def turn(most_at_once: int = MOST_AT_ONCE, name: str = "edgecam-test") -> Iterat
 class Turns:
     """Hooks of a process that runs tests."""
 
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        self._lane = ""
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """Run a test, with its fixtures, in its turn."""
-        with turn():
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        """Run a lane in its turn, from its first test's fixtures to its last one's end: what it has started
+        would keep the processors busy while it waits."""
+        lane = lane_of(item)[1]
+        if lane != self._lane:
+            self._lane = lane
+            self._held.enter_context(turn())
+        try:
             return (yield)
+        finally:
+            if nextitem is None or lane_of(nextitem)[1] != lane:
+                self._lane = ""
+                self._held.close()
