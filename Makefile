@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ARGS ?=
 # How many lanes of tests run side by side; most of their time is waiting.
-WORKERS ?= 6
+WORKERS ?= 4
 # The environment's own programs first: python3, uv, edgecam.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # A run of the tests starts hundreds of Pythons: each would compile all that it imports again.
