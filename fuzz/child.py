@@ -59,7 +59,7 @@ class Run:
         working.mkdir(exist_ok=True)
         with self._target.opened(working) as subject:
             written = [path.read_bytes() for path in sorted((FOUND / self._target.name).glob("*"))]
-            for known in (*self._target.known, *written):
+            for known in (*self._target.known(), *written):
                 with contextlib.suppress(Exception):  # noted where it was raised
                     self._feed(subject, [known])
             while not self._is_over():

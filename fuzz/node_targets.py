@@ -216,11 +216,13 @@ RTSP = Target(
     "rtsp",
     _sessions,
     _rtsp,
-    known=(
+    known=lambda: (
         good_session(SDP.replace(b"H264", b"A" * 150_000)),
         good_session(SDP + b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 odd/90000\r\n" * 2000),
     ),
     batch=CAMERAS,
     watchdog_s=120.0,
 )
-STREAMS = Target("pipes", _streams, _pipes, known=(NULL_PACKETS, b"FLV", b""), batch=PIPES, watchdog_s=120.0)
+STREAMS = Target(
+    "pipes", _streams, _pipes, known=lambda: (NULL_PACKETS, b"FLV", b""), batch=PIPES, watchdog_s=120.0
+)

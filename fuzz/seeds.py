@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from sandbox.whole_file import whole_file
+
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "fuzz" / "seeds"
 _TIMEOUT_S = 60.0
 _LOOK_EVERY_S = 0.05
@@ -52,30 +54,29 @@ def chunk_seeds() -> list[bytes]:
 
 
 def _command(path: Path, chain: str, *, pictures: int, is_live: bool) -> list[str]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     description = chain.format(pictures=pictures, live="is-live=true " if is_live else "")
     return ["gst-launch-1.0", "-q", *description.split(), "filesink", f"location={path}", "buffer-mode=2"]
 
 
 def _whole(path: Path, chain: str) -> bytes:
     if not path.exists():
-        made = path.with_suffix(".part")
-        command = _command(made, chain, pictures=_PICTURES, is_live=False)
-        subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)
-        made.replace(path)
+        with whole_file(path) as made:
+            command = _command(made, chain, pictures=_PICTURES, is_live=False)
+            subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)
     return path.read_bytes()
 
 
 def _killed(path: Path, chain: str) -> bytes:
     """As a power cut leaves it."""
     if not path.exists():
-        made = path.with_suffix(".part")
-        with subprocess.Popen(_command(made, chain, pictures=10_000, is_live=True)) as muxer:
+        with (
+            whole_file(path) as made,
+            subprocess.Popen(_command(made, chain, pictures=10_000, is_live=True)) as muxer,
+        ):
             deadline_s = time.monotonic() + _TIMEOUT_S
             while not made.exists() or made.stat().st_size < _HALF_BYTES:
                 if time.monotonic() > deadline_s:
                     raise TimeoutError(f"expected {_HALF_BYTES} bytes in {made}")
                 time.sleep(_LOOK_EVERY_S)
             os.kill(muxer.pid, signal.SIGKILL)
-        made.replace(path)
     return path.read_bytes()

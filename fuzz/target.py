@@ -36,8 +36,8 @@ class Target:
         name: On the command line, and its folder in `found`.
         inputs: Makes the strategy; called once, in the target's own process.
         opened: The subject, working in a folder that is empty.
-        known: Inputs that broke something once, or nearly did: fed first. Those that cannot be written down
-            lie in `found/<name>/`.
+        known: Makes the inputs that broke something once, or nearly did: fed first. Those that cannot be
+            written down lie in `found/<name>/`.
         batch: How many inputs are fed at a time: a node has several cameras.
         watchdog_s: One feeding that takes longer is a hang. Generous: the machine may be lent to several.
         growth_bytes: By so much its memory may be larger at the end than when it had warmed up.
@@ -46,7 +46,7 @@ class Target:
     name: str
     inputs: Callable[[], SearchStrategy[bytes]]
     opened: Callable[[Path], AbstractContextManager[Subject]]
-    known: tuple[bytes, ...] = ()
+    known: Callable[[], Sequence[bytes]] = tuple
     batch: int = 1
     watchdog_s: float = 30.0
     growth_bytes: int = 64 * MB

@@ -220,13 +220,18 @@ CONFIGURATION = Target(
     "configuration",
     _configurations,
     _configuration,
-    known=(b"[" * 30_000, b"- " * 30_000, b'{"a":' * 20_000, BOMB.replace("k11:", "cameras:").encode()),
+    known=lambda: (
+        b"[" * 30_000,
+        b"- " * 30_000,
+        b'{"a":' * 20_000,
+        BOMB.replace("k11:", "cameras:").encode(),
+    ),
 )
 MESSAGES = Target(
     "config-messages",
     _messages,
     _message,
-    known=(
+    known=lambda: (
         b'{"upload": {"max_bytes_per_s": 1%s}}' % (b"0" * 400),
         b'{"upload": {"max_requests_per_s": 1e-300}}',
         b'{"upload": {"max_requests_per_s": 1e-09}}',
@@ -236,6 +241,11 @@ WORDS = Target(
     "words",
     _said,
     _words,
-    known=(b"A" * 150_000, b"rtsp://" + b"a:" * 75_000, b"password" * 20_000, b"eyJ" + b"a." * 75_000),
+    known=lambda: (
+        b"A" * 150_000,
+        b"rtsp://" + b"a:" * 75_000,
+        b"password" * 20_000,
+        b"eyJ" + b"a." * 75_000,
+    ),
     watchdog_s=10.0,
 )

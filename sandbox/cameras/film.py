@@ -18,6 +18,7 @@ from random import Random
 
 from edgecam.clock import NS_PER_S
 from edgecam.gstreamer.gst import Gst
+from sandbox.whole_file import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,6 @@ def load(film: Film, folder: Path) -> list[CodedPicture]:
     """The pictures of `film` in the order of decoding, from `folder` or coded now and kept there."""
     path = folder / film.file_name()
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
         log.info("coding a minute of %dx%d at %d/s, once", film.width, film.height, film.fps)
         _write(path, list(_encode(film)))
     return _read(path)
@@ -121,11 +121,9 @@ def load(film: Film, folder: Path) -> list[CodedPicture]:
 
 def _write(path: Path, pictures: list[CodedPicture]) -> None:
     index = [[picture.number, picture.is_keyframe, len(picture.data)] for picture in pictures]
-    temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
+    with whole_file(path) as made, made.open("wb") as file:
         file.write(json.dumps(index).encode() + b"\n")
         file.writelines(picture.data for picture in pictures)
-    temporary.replace(path)
 
 
 def _read(path: Path) -> list[CodedPicture]:

@@ -51,7 +51,7 @@ def _broken(name: str, read: Callable[[bytes], None], known: bytes) -> Target:
         name,
         lambda: st.binary(max_size=10).map(lambda data: data.replace(b"!", b"?")),
         opened,
-        known=(known,),
+        known=lambda: (known,),
         # Short for the one that hangs; the others may wait for a machine that is lent to several.
         watchdog_s=2.0 if name == "hangs" else 30.0,
         growth_bytes=16 * MB,
