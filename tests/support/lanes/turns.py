@@ -16,8 +16,8 @@ import pytest
 from lanes import lane_of
 
 MOST_AT_ONCE = 2 * (os.cpu_count() or 1)
-"""What one run gives out on two processors (`WORKERS` in Makefile). At three a processor a disk that is not
-slow was taken for one, and cameras did not answer in time."""
+"""What one run gives out on two processors (`WORKERS` in Makefile). At three a processor, with other
+work beside them, a disk that is not slow was taken for one, and cameras did not answer in time."""
 _POLL_S = 0.1
 
 
