@@ -196,6 +196,7 @@ class HostileCamera(Stoppable):
         connection = Connection(accepted, number, film=self._film, fps=self._fps, stopping=self._stopping)
         with contextlib.suppress(Ended, OSError):
             self._script(connection)
+        connection.close()
         with self._lock:
             self._open.discard(accepted)
             accepted.close()

@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 CLOCK_HZ = 90_000
@@ -32,6 +32,10 @@ _ANSWERS: Mapping[str, Sequence[str]] = {
     "PLAY": (_SESSION,),
 }
 _READ_BYTES = 64 * 1024
+_NTP_TO_UNIX_S = 2_208_988_800  # RFC 5905, 6
+_SENDER_REPORT = 200
+REPORTS_EVERY_S = 2.0
+SSRC = 0x1234
 
 
 class Ended(Exception):  # noqa: N818 - no error: the usual end of a connection
@@ -51,6 +55,23 @@ class Request:
     method: str
     head: str
     sequence: str
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """What a camera says and does about time, picture by picture, counted from 0.
+
+    Attributes:
+        stamped_s: Seconds that the picture is stamped with, after the seconds at which it should be.
+        sent_s: Seconds after the beginning at which it is sent.
+        reports: Whether the camera sends reports.
+        ssrc: Of the source that it belongs to.
+    """
+
+    stamped_s: Callable[[int, float], float] = lambda _, at_s: at_s
+    sent_s: Callable[[int, float], float] = lambda _, at_s: at_s
+    reports: bool = False
+    ssrc: Callable[[int], int] = lambda _: SSRC
 
 
 class Connection:
@@ -80,6 +101,8 @@ class Connection:
         self._stopping = stopping
         self._received = b""
         self._packets = 0
+        self._datagrams: tuple[socket.socket, tuple[str, int]] | None = None
+        self._ssrc = SSRC
 
     def request(self) -> Request:
         """The next one; waits for it.
@@ -116,17 +139,56 @@ class Connection:
     def answer_well(self, request: Request, sdp: bytes = SDP) -> None:
         """Answer as a camera does."""
         body = sdp if request.method == "DESCRIBE" else b""
-        self.answer(request, headers=_ANSWERS.get(request.method, ()), body=body)
+        headers = _ANSWERS.get(request.method, ())
+        port = re.search(r"client_port=(\d+)", request.head)
+        if request.method == "SETUP" and port is not None:
+            headers = self._over_udp(int(port[1]))
+        self.answer(request, headers=headers, body=body)
 
-    def play(self, duration_s: float = float("inf")) -> None:
-        """Show the film, over and over, for `duration_s`."""
-        begun_s, shown = time.monotonic(), 0
+    def _over_udp(self, port: int) -> Sequence[str]:
+        """Send to that port from now on; returns the answer's headers."""
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sender.bind(("127.0.0.1", 0))
+        self._datagrams = sender, ("127.0.0.1", port)
+        own = sender.getsockname()[1]
+        ports = f"client_port={port}-{port + 1};server_port={own}-{own + 1}"
+        return (_SESSION, f"Transport: RTP/AVP;unicast;{ports}")
+
+    def play(self, duration_s: float = float("inf"), *, clocks: Clocks | None = None, first: int = 0) -> None:
+        """Show the film, over and over, for `duration_s`.
+
+        Args:
+            duration_s: How long.
+            clocks: What is wrong about its times.
+            first: The picture to begin with.
+        """
+        clocks = clocks or Clocks()
+        begun_s, shown, reported_s = time.monotonic(), 0, -REPORTS_EVERY_S
         while shown / self._fps < duration_s:
-            units = list(nal_units(self._film[shown % len(self._film)]))
+            at_s = shown / self._fps
+            self._ssrc = clocks.ssrc(shown)
+            time_stamp = round(clocks.stamped_s(shown, at_s) * CLOCK_HZ)
+            if clocks.reports and at_s - reported_s >= REPORTS_EVERY_S:
+                reported_s = at_s
+                self.report(time_stamp)
+            units = list(nal_units(self._film[(first + shown) % len(self._film)]))
             for place, unit in enumerate(units):
-                self.unit(unit, round(shown * CLOCK_HZ / self._fps), is_last=place == len(units) - 1)
+                self.unit(unit, time_stamp, is_last=place == len(units) - 1)
             shown += 1
-            self.attend(begun_s + shown / self._fps - time.monotonic())
+            self.attend(begun_s + clocks.sent_s(shown, shown / self._fps) - time.monotonic())
+
+    def report(self, time_stamp: int) -> None:
+        """A sender report (RFC 3550, 6.4.1): now is the picture of this time stamp."""
+        now_s = time.time() + _NTP_TO_UNIX_S
+        seconds = int(now_s)
+        words = (seconds, int((now_s - seconds) * 2**32), time_stamp & 0xFFFFFFFF, self._packets, 0)
+        report = struct.pack(">BBHI5I", 0x80, _SENDER_REPORT, 6, self._ssrc, *words)
+        name = struct.pack(">BBHIBB", 0x81, 202, 2, self._ssrc, 1, 1) + b"x\0"
+        if self._datagrams is not None:
+            sender, (host, port) = self._datagrams
+            sender.sendto(report + name, (host, port + 1))
+            return
+        self.send(struct.pack(">BBH", 0x24, 1, len(report) + len(name)) + report + name)
 
     def unit(self, unit: bytes, time_stamp: int, *, is_last: bool) -> None:
         """A NAL unit, in fragments where it is large."""
@@ -144,7 +206,11 @@ class Connection:
         """One RTP packet with this payload, between RTSP's own bytes (RFC 2326, 10.12)."""
         self._packets += 1
         kind = PAYLOAD_TYPE | 0x80 * is_last
-        head = struct.pack(">BBHII", 0x80, kind, self._packets & 0xFFFF, time_stamp & 0xFFFFFFFF, 0x1234)
+        head = struct.pack(">BBHII", 0x80, kind, self._packets & 0xFFFF, time_stamp & 0xFFFFFFFF, self._ssrc)
+        if self._datagrams is not None:
+            sender, address = self._datagrams
+            sender.sendto(head + payload, address)
+            return
         self.send(struct.pack(">BBH", 0x24, 0, len(head) + len(payload)) + head + payload)
 
     def attend(self, duration_s: float) -> None:
@@ -157,6 +223,11 @@ class Connection:
                     self.answer(asked)
             if self._stopping.is_set():
                 raise Ended
+
+    def close(self) -> None:
+        """The script is over."""
+        if self._datagrams is not None:
+            self._datagrams[0].close()
 
     def _receive(self) -> None:
         received = self._peer.recv(_READ_BYTES)
