@@ -13,8 +13,8 @@ class AccessUnit(NamedTuple):
     """The encoded form of one picture, whole.
 
     Attributes:
-        pts_ns: When it is to be shown, nanoseconds of the stream's own time. `NO_PTS` from a recording's tap,
-            where the stream does not say.
+        pts_ns: When it is to be shown, nanoseconds of the connection's time line (`time_line.py`). From a
+            recording's tap what the stream stamps it with, `NO_PTS` where it does not say.
         is_keyframe: Whether it can be decoded alone.
         size_bytes: Of the encoded picture.
         captured_at: When it arrived at the core, UTC; when the tap was polled, for a recording.

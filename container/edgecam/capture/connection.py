@@ -16,6 +16,7 @@ from typing import Any
 from edgecam import heap
 from edgecam.capture.access_unit import AccessUnit
 from edgecam.capture.tap import Tap
+from edgecam.capture.time_line import TimeLine, signed
 from edgecam.clock import NS_PER_S, Clock
 from edgecam.codecs.media import MediaKind
 from edgecam.codecs.video import CODECS, Codec, by_media_type
@@ -86,6 +87,7 @@ class Connection:
         self._on_unit = on_unit
         self.tap = tap
         self._fault: SourceError | None = None
+        self._line = TimeLine(is_paced=source.is_paced)
         self._offset_ns = 0  # grows with each loop of a file, so that time never goes back
         self._last_end_ns = 0
         self._last_units, self._bytes_at_last_unit = 0, 0
@@ -286,6 +288,12 @@ class Connection:
         if pts_ns == Gst.CLOCK_TIME_NONE:
             self.dropped_units += 1
             return Gst.FlowReturn.OK
+        if not self._source.is_looped:
+            stamp_ns, pts_ns = pts_ns, self._line.place([signed(pts_ns)], arrived_s=now_s)[0].line_ns
+            if pts_ns != stamp_ns:
+                # The decoder answers by these times.
+                sample = _stamped(sample, buffer, pts_ns)
+                buffer = sample.get_buffer()
         is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
         self._on_unit(AccessUnit(pts_ns, is_keyframe, buffer.get_size(), now, now_s, sample))
         return Gst.FlowReturn.OK
@@ -295,12 +303,17 @@ class Connection:
         time_ns = buffer.dts if buffer.pts == Gst.CLOCK_TIME_NONE else buffer.pts
         if time_ns == Gst.CLOCK_TIME_NONE:
             return sample
-        moved = buffer.copy_region(_WHOLE_BUFFER, 0, buffer.get_size())
-        moved.pts = time_ns + self._offset_ns
-        moved.dts = Gst.CLOCK_TIME_NONE
+        pts_ns = time_ns + self._offset_ns
         duration_ns = 0 if buffer.duration == Gst.CLOCK_TIME_NONE else buffer.duration
-        self._last_end_ns = max(self._last_end_ns, moved.pts + duration_ns)
-        return Gst.Sample.new(moved, sample.get_caps(), None, None)
+        self._last_end_ns = max(self._last_end_ns, pts_ns + duration_ns)
+        return _stamped(sample, buffer, pts_ns)
+
+
+def _stamped(sample: Any, buffer: Any, pts_ns: int) -> Any:
+    """`sample` with another time."""
+    moved = buffer.copy_region(_WHOLE_BUFFER, 0, buffer.get_size())
+    moved.pts, moved.dts = pts_ns, Gst.CLOCK_TIME_NONE
+    return Gst.Sample.new(moved, sample.get_caps(), None, None)
 
 
 def _ignore(_codec: Codec) -> None:

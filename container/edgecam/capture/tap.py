@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from edgecam.capture.access_unit import AccessUnit
+from edgecam.capture.access_unit import NO_PTS, AccessUnit
+from edgecam.capture.time_line import signed
 from edgecam.clock import NS_PER_S, Clock
 from edgecam.gstreamer.gst import (
     Gst,
@@ -95,7 +96,8 @@ class Tap:
             size_bytes = buffer.get_size()
             self._taken_bytes += size_bytes
             is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
-            units.append(AccessUnit(buffer.pts, is_keyframe, size_bytes, now, now_s, sample))
+            pts_ns = buffer.pts if buffer.pts == NO_PTS else signed(buffer.pts)
+            units.append(AccessUnit(pts_ns, is_keyframe, size_bytes, now, now_s, sample))
         return units
 
     def reopen(self) -> bool:

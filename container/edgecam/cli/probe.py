@@ -169,7 +169,8 @@ class _Watch:
         if units and not self._keyframes:
             raise SourceWithoutKeyframe(
                 f"{name}: expected a keyframe within {waited}, found {units} pictures that need one; "
-                "set a keyframe interval of 1 to 2 s at the camera"
+                "set a keyframe interval of 1 to 2 s at the camera, and switch H.264+ or H.265+ (smart "
+                "codec) off"
             )
         if units:
             raise SourceUnsupported(f"{name}: expected a picture within {waited}, found data without one")

@@ -117,13 +117,15 @@ def notes_on(keyframe_interval_s: float | None, observed_s: float, *, is_intra: 
         return ()
     if keyframe_interval_s is None:
         return (
-            f"no second keyframe within {observed_s:.1f} s: set an interval of 1 to 2 s at the camera, "
-            "or it takes as long until a picture begins after each reconnect",
+            f"no second keyframe within {observed_s:.1f} s: switch H.264+ or H.265+ (smart codec) off at the "
+            "camera and set an interval of 1 to 2 s, or it takes as long until a picture or a recording "
+            "begins after each reconnect",
         )
     if keyframe_interval_s > _FEW_KEYFRAMES_S:
         return (
-            f"a keyframe comes only every {keyframe_interval_s:.1f} s: set 1 to 2 s at the camera, "
-            "or it takes as long until a picture begins after each reconnect",
+            f"a keyframe comes only every {keyframe_interval_s:.1f} s: switch H.264+ or H.265+ (smart codec) "
+            "off at the camera and set 1 to 2 s, or it takes as long until a picture or a recording begins "
+            "after each reconnect",
         )
     # The gate tolerates more than this rounding: cameras' clocks are not ours either.
     least_work_fps = round(1 / keyframe_interval_s, 2)

@@ -71,6 +71,11 @@ class Scheme:
         """How a uri of it begins."""
         return f"{self.name}:" if self.form is Form.DESCRIPTION else f"{self.name}://"
 
+    @property
+    def is_paced(self) -> bool:
+        """Whether pictures arrive as they are taken, and not as fast as they are read."""
+        return self.default_port is not None
+
     def path_in(self, uri: str) -> str:
         """The path of the file, pipe or numbered pictures that `uri` names."""
         path = urlsplit(uri).path

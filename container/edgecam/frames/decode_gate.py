@@ -81,6 +81,11 @@ class DecodeGate:
         if max_fps != self._max_fps:
             self._max_fps, self._pacer = max_fps, self._pacer.at(max_fps)
 
+    @property
+    def awaits_keyframe(self) -> bool:
+        """Whether nothing can be decoded before a keyframe has come."""
+        return not self._has_keyframe
+
     def offer(self, unit: AccessUnit, *, at_once: bool = False) -> DecodeBatch | None:
         """Take the next access unit; returns what is to be decoded now, or None.
 

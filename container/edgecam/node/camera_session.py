@@ -69,7 +69,9 @@ class CameraSession:
     @property
     def progress(self) -> Progress:
         """What has come so far."""
-        return Progress(self.connection.received_units, self._had_keyframe, self.last_picture_s)
+        units, is_recorded = self.connection.received_units, self.connection.tap is not None
+        has_keyframe = self._had_keyframe and not self._gate.awaits_keyframe
+        return Progress(units, has_keyframe, self.last_picture_s, is_recorded)
 
     @property
     def limits(self) -> Limits:

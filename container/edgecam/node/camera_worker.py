@@ -24,7 +24,7 @@ from edgecam.frames.demand import FrameDemand
 from edgecam.frames.writer import FrameWriter, NoFrame
 from edgecam.node.camera_session import CameraSession
 from edgecam.node.reconnects import Reconnects
-from edgecam.node.watchdog import FirstPicture, Verdict, Watchdog
+from edgecam.node.watchdog import AWAITED, FirstPicture, Verdict, Watchdog
 from edgecam.recording.recorder import Recorder
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS, redact
 from edgecam.sources.factory import source_for
@@ -223,9 +223,11 @@ class CameraWorker:
             now_s = self._clock.monotonic_s()
             if (awaited := session.source.waits(now_s)) is not None:
                 first.restart(now_s)
-                self._report_waiting(awaited)
+                self._report_waiting(awaited, CameraState.CONNECTING)
             verdict = first.check(session.progress, now_s)
-            if verdict is not Verdict.CONTINUE:
+            if verdict in AWAITED:
+                self._report_waiting(AWAITED[verdict], CameraState.CONNECTING)
+            elif verdict is not Verdict.CONTINUE:
                 raise session.error(verdict, self.camera.connect_timeout_s)
             self._wait(session.connection, first.poll_s(now_s))
         if session.has_begun:
@@ -250,7 +252,11 @@ class CameraWorker:
                 self._recorder.watch()
             limits = session.limits
             verdict = watchdog.check(session.progress, limits, self._clock.monotonic_s())
-            if verdict is Verdict.CONTINUE:
+            if verdict in AWAITED:
+                self._report_waiting(AWAITED[verdict], CameraState.CONNECTED)
+            elif verdict is Verdict.CONTINUE and self._status.reason == WAITING_REASON:
+                self._enter(CameraState.CONNECTED)
+            if verdict is Verdict.CONTINUE or verdict in AWAITED:
                 self._wait(session.connection, limits.poll_s - _TIMER_SLACK_S)
                 continue
             waited_s = limits.silence_s if verdict is Verdict.STALLED else limits.picture_s
@@ -272,9 +278,9 @@ class CameraWorker:
             self._enter(CameraState.CONNECTED)
             log.info("delivering again", extra={"camera": self.camera.id})
 
-    def _report_waiting(self, awaited: str) -> None:
+    def _report_waiting(self, awaited: str, state: CameraState) -> None:
         if self._status.message != awaited:
-            self._enter(CameraState.CONNECTING, WAITING_REASON, awaited)
+            self._enter(state, WAITING_REASON, awaited)
             log.info("%s", awaited, extra={"camera": self.camera.id})
 
     def _wait(self, connection: Connection, timeout_s: float) -> None:

@@ -20,6 +20,12 @@ _POLL_S = 0.4
 """The longest poll period. A silence is noticed that much before its limit, so that it never is after it."""
 _POLLS_IN_LIMIT = 5
 """The least polls within a silence limit: a short one has a shorter period."""
+KEYFRAME_WITHIN_S = 600.0
+"""How long a keyframe is waited for while pictures come: with H.264+ and H.265+ minutes pass between two, and
+another connection would begin in the middle again."""
+DECODER_WITHIN_S = 120.0
+"""How much longer a picture may take of a camera that is recorded: another connection would decode no faster,
+and the recording has a gap."""
 _FIRST_POLL_S = 0.1
 """The poll period until the first picture: what may come instead is bounded."""
 
@@ -35,6 +41,10 @@ class Verdict(Enum):
     """Data comes with which no picture can begin."""
     NO_PICTURE = auto()
     """Data comes, keyframes included, and yields no picture."""
+    AWAITS_KEYFRAME = auto()
+    """Pictures come that need a keyframe, which may take minutes: a state, no fault."""
+    AWAITS_DECODER = auto()
+    """Pictures come and are recorded, and the decoder has made none of them yet: a state, for now."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +53,24 @@ class Progress:
 
     Attributes:
         units: Access units received.
-        had_keyframe: Whether a picture could have begun.
+        had_keyframe: Whether a picture could have begun, since the connection or since the decoder lost some.
         last_picture_s: When the newest picture was written, monotonic; None before the first.
+        is_recorded: Whether a recording takes them as well.
     """
 
     units: int
     had_keyframe: bool = False
     last_picture_s: float | None = None
+    is_recorded: bool = False
 
-    @property
-    def without_picture(self) -> Verdict:
-        """Why there is no picture, when it is too late for one."""
+    def without_picture(self, late_s: float) -> Verdict:
+        """Why there is no picture, when one is `late_s` seconds too late."""
         if not self.units:
             return Verdict.NO_ANSWER
-        return Verdict.NO_PICTURE if self.had_keyframe else Verdict.NO_KEYFRAME
+        if not self.had_keyframe:
+            return Verdict.AWAITS_KEYFRAME if late_s < KEYFRAME_WITHIN_S else Verdict.NO_KEYFRAME
+        is_awaited = self.is_recorded and late_s < DECODER_WITHIN_S
+        return Verdict.AWAITS_DECODER if is_awaited else Verdict.NO_PICTURE
 
 
 @dataclass(frozen=True)
@@ -84,12 +98,14 @@ class FirstPicture:
 
     Args:
         now_s: When the connection was begun, monotonic.
-        timeout_s: How long a picture may take.
+        timeout_s: How long a picture may take, and how long nothing may come.
     """
 
     def __init__(self, now_s: float, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._deadline_s = now_s + timeout_s
+        self._units = 0
+        self._unit_s = now_s
 
     def restart(self, now_s: float) -> None:
         """The source waits for its producer: the time begins when that has come."""
@@ -97,11 +113,18 @@ class FirstPicture:
 
     def check(self, progress: Progress, now_s: float) -> Verdict:
         """Whether to wait on."""
-        return Verdict.CONTINUE if now_s < self._deadline_s else progress.without_picture
+        if progress.units != self._units:
+            self._units, self._unit_s = progress.units, now_s
+        if now_s < self._deadline_s:
+            return Verdict.CONTINUE
+        if progress.units and now_s - self._unit_s >= self._timeout_s:
+            return Verdict.STALLED
+        return progress.without_picture(now_s - self._deadline_s)
 
     def poll_s(self, now_s: float) -> float:
         """Seconds until the next check."""
-        return min(self._deadline_s - now_s, _FIRST_POLL_S)
+        left_s = self._deadline_s - now_s
+        return min(left_s, _FIRST_POLL_S) if left_s > 0 else _POLL_S
 
 
 class Watchdog:
@@ -129,11 +152,26 @@ class Watchdog:
             return Verdict.STALLED
         picture_s = now_s if progress.last_picture_s is None else progress.last_picture_s
         pictureless_s = now_s - max(picture_s, self._resumed_s)
-        return Verdict.CONTINUE if pictureless_s < limits.picture_s else progress.without_picture
+        if pictureless_s < limits.picture_s:
+            return Verdict.CONTINUE
+        return progress.without_picture(pictureless_s - limits.picture_s)
 
     def resume(self, now_s: float) -> None:
         """A stall is over, or pictures come in another pace: the time without a picture begins again."""
         self._resumed_s = now_s
+
+
+AWAITED = {
+    Verdict.AWAITS_KEYFRAME: (
+        "waits for a keyframe: pictures come, and each needs one; for shorter waits switch H.264+ or H.265+ "
+        "(smart codec) off at the camera, or set a shorter keyframe interval"
+    ),
+    Verdict.AWAITS_DECODER: (
+        "waits for the decoder: pictures come and are recorded, and none is decoded in time; lower "
+        "frames.max_fps, or set frames.decode: keyframes"
+    ),
+}
+"""What is waited for while nothing is wrong, a sentence each."""
 
 
 def error_of(verdict: Verdict, *, name: str, waited_s: float, units: int, codec: str | None) -> SourceError:

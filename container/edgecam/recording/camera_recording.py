@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from edgecam.capture.access_unit import NO_PTS, AccessUnit
 from edgecam.capture.tap import sender_time_ns
+from edgecam.capture.time_line import TimeLine
 from edgecam.chunk import Chunk, ChunkSink
 from edgecam.clock import NS_PER_S, Clock
 from edgecam.config.camera import Camera
@@ -34,6 +36,8 @@ log = logging.getLogger(__name__)
 _ROOM_BYTES = 16_000_000
 """What is asked for when the disk is full: some chunks' worth, or it would be full again at once."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+POLLED_WITHIN_S = 1.5
+"""A batch holds what has arrived since the last poll, a second ago, on a machine that is busy."""
 
 
 class CameraRecording:
@@ -48,12 +52,16 @@ class CameraRecording:
     def __init__(self, camera: Camera, *, sink: ChunkSink, clock: Clock) -> None:
         self._camera_id = camera.id
         self._format = camera.recording.format
+        self._is_paced = camera.scheme.is_paced
+        self._line = TimeLine(is_paced=self._is_paced)
         self._sink = sink
         self._time = ContentTime(camera.id)
         self._cutter = ChunkCutter(
             chunk_s=camera.recording.chunk_s, max_chunk_bytes=camera.recording.max_chunk_bytes
         )
         self._stream = Stream(self._format)
+        self._has_pictures = False
+        self._misfits = 0
         self._open: OpenChunk | None = None
         self._status = RecordingStatus(camera.id, clock)
 
@@ -77,16 +85,14 @@ class CameraRecording:
             False when the connection delivers what cannot be recorded.
         """
         is_recordable = True
-        while units:
-            units, rest = self._stream.split(units)
-            self._observe_arrival(units)
-            is_recordable &= self._record(self._stream.offer(units))
-            if rest:
+        units, restarts = self._placed(units)
+        for begin, end in pairwise(sorted({0, *restarts, len(units)})):
+            if begin in restarts:
+                # A camera that starts again, or a file: another order, perhaps another form. Nothing is lost.
                 is_recordable &= self._record(self._stream.flush())
-                self._end_chunk()
-                self._cutter.end(is_early=True)
-                self._next_stream()
-            units = rest
+                self._stream = Stream(self._format)
+                self._cutter.end_at_keyframe()
+            is_recordable &= self._record(self._stream.offer(units[begin:end]))
         return is_recordable
 
     def record_gap(self) -> bool:
@@ -142,31 +148,48 @@ class CameraRecording:
 
     def check(self) -> None:
         """Report what shows by nothing happening: a disk that hangs, pictures of which no chunk begins."""
-        is_chunkless = self._open is None and self._stream.has_begun
+        is_chunkless = self._open is None and self._has_pictures
         self._status.check(is_behind=self.is_behind, is_chunkless=is_chunkless)
 
     def report_lapses(self) -> None:
-        """Report that the stream is left out until it has settled; the next chunk names the gap."""
+        """Report that the stream is left out until it has settled, or up to a keyframe; the next chunk names
+        the gap."""
         self._status.observe_lapses(self._cutter.lapses)
+        self._status.observe_outgrown(self._cutter.outgrown)
 
     def _next_stream(self) -> None:
         self._time.connect()
-        self._stream = Stream(self._format, depth=self._stream.depth)
+        self._has_pictures = False
+        self._line = TimeLine(is_paced=self._is_paced)
+        self._stream = Stream(self._format)
 
-    def _observe_arrival(self, units: list[AccessUnit]) -> None:
-        """The newest of `units` tells what time it is at the camera."""
-        newest = next((unit for unit in reversed(units) if unit.pts_ns != NO_PTS), None)
-        if newest is None:
-            return
+    def _placed(self, units: list[AccessUnit]) -> tuple[list[AccessUnit], list[int]]:
+        """`units` with their places on the time line, and which are keyframes whose stamps go back."""
+        stamped = [index for index, unit in enumerate(units) if unit.pts_ns != NO_PTS]
+        if not stamped:
+            return units, []
+        self._has_pictures = True
+        newest = units[stamped[-1]]
         sent_ns = sender_time_ns(newest.sample.get_buffer())
-        self._time.observe(
-            Arrival(
-                newest.pts_ns,
-                newest.captured_at,
-                newest.arrived_s,
-                None if sent_ns is None else _EPOCH + timedelta(microseconds=sent_ns // 1000),
-            )
+        places = self._line.place(
+            [units[index].pts_ns for index in stamped],
+            arrived_s=newest.arrived_s,
+            within_s=POLLED_WITHIN_S,
+            taken_s=None if sent_ns is None else sent_ns / NS_PER_S,
         )
+        placed, restarts = list(units), []
+        for index, place in zip(stamped, places, strict=True):
+            if place.line_ns != units[index].pts_ns:
+                placed[index] = units[index]._replace(pts_ns=place.line_ns)
+            if place.is_back and units[index].is_keyframe:
+                restarts.append(index)
+        self._observe_arrival(placed[stamped[-1]], sent_ns)
+        return placed, restarts
+
+    def _observe_arrival(self, newest: AccessUnit, sent_ns: int | None) -> None:
+        """The newest picture tells what time it is at the camera."""
+        taken = None if sent_ns is None else _EPOCH + timedelta(microseconds=sent_ns // 1000)
+        self._time.observe(Arrival(newest.pts_ns, newest.captured_at, newest.arrived_s, taken))
         if self._open is not None:
             self._open.start_at(self._time.start)
 
@@ -204,7 +227,7 @@ class CameraRecording:
 
     def _begin_chunk(self, pts_ns: int, keyframe: AccessUnit, stream_format: StreamFormat) -> None:
         end, start = self._time.boundary_at(pts_ns)
-        self._end_chunk(end)
+        self._end_chunk(end, pts_ns)
         previous_end = self._status.newest_end
         chunk = Chunk(
             camera_id=self._camera_id,
@@ -216,8 +239,13 @@ class CameraRecording:
             height=stream_format.height,
             gap_before_ms=gap_before_ms(start, previous_end),
         )
-        plan = self._stream.plan(keyframe, span_s=self._cutter.span_ns / NS_PER_S)
+        plan = self._stream.plan(
+            keyframe,
+            span_s=self._cutter.span_ns / NS_PER_S,
+            usual_s=self._cutter.usual_ns / NS_PER_S,
+        )
         try:
+            self._misfits = 0
             path = self._sink.begin(chunk)
             self._open = OpenChunk(chunk, path, plan, first_ns=pts_ns, previous_end=previous_end)
         except EdgecamError as error:
@@ -225,20 +253,24 @@ class CameraRecording:
 
     def _add(self, pts_ns: int, unit: AccessUnit) -> None:
         if self._open is not None and not self._open.add(pts_ns, unit):
-            # What follows fits no chunk until the next keyframe.
-            self._stream.reorders_further()
-            self._end_chunk()
-            self._cutter.end(is_early=True)
+            # One may be a stamp that is a little off; the second shows an order of its own.
+            self._misfits += 1
+            if self._misfits > 1:
+                self._cutter.end_at_keyframe()
 
-    def _end_chunk(self, end: datetime | None = None, *, proves_well: bool = True) -> None:
-        """Finish the present chunk; it lasts until `end`, or as long as its last picture."""
+    def _end_chunk(
+        self, end: datetime | None = None, end_ns: int | None = None, *, proves_well: bool = True
+    ) -> None:
+        """Finish the present chunk; it lasts until `end`, `end_ns` on the time line, or as long as its last
+        picture."""
         ending, self._open = self._open, None
         if ending is None:
             return
         at_keyframe = end is not None
-        if end is None:
-            end = self._time.end_at(ending.newest_ns + self._stream.interval_ns)
-        if not ending.finish(at_keyframe=at_keyframe):
+        if end is None or end_ns is None:
+            end_ns = ending.newest_ns + self._stream.interval_ns
+            end = self._time.end_at(end_ns)
+        if not ending.finish(at_keyframe=at_keyframe, end_ns=end_ns):
             self._salvage(ending)
         elif self._keep(ending, ending.until(end)) and proves_well:
             self._status.recovered()

@@ -22,8 +22,10 @@ RETRY_NS = 10 * NS_PER_S
 """Retry delay after a chunk that could not be written, at the most."""
 REORDER_NS = NS_PER_S
 """A reordered picture is this far back at the most; more is a discontinuity."""
-FIRST_SPARE_NS = 60 * NS_PER_S
-"""Reserve over `chunk_s` for the wait for a keyframe, while the keyframe interval is not known."""
+FIRST_SPARE_NS = 600 * NS_PER_S
+"""Reserve over `chunk_s` for the wait for a keyframe, while the keyframe interval is not known: cameras with
+H.264+ or H.265+ send one in up to 400 pictures, at a few a second. It is 200 kB, of the first chunk only."""
+_LONGEST_INTERVAL_NS = 3600 * NS_PER_S
 SPARE_NS = 20 * NS_PER_S
 _SPARE_INTERVALS = 3
 """The reserve when it is known: cameras that lengthen the interval while nothing moves do so step by step."""
@@ -68,7 +70,9 @@ class ChunkCutter:
 
     Attributes:
         skipped: Pictures that belong to no chunk, since the start.
+        outgrown: How often a chunk has ended since no keyframe came while there was room in its index.
         span_ns: How long the present chunk may become; its index has reserved room for that.
+        usual_ns: How long it probably becomes.
     """
 
     def __init__(self, *, chunk_s: float, max_chunk_bytes: int) -> None:
@@ -83,8 +87,9 @@ class ChunkCutter:
         self._interval_ns: int | None = None
         self._longest_interval_ns = 0
         self._steadiness = Steadiness()
-        self.skipped = 0
-        self.span_ns = 0
+        self._ends_at_keyframe = False
+        self.skipped = self.outgrown = 0
+        self.span_ns = self.usual_ns = 0
 
     @property
     def lapses(self) -> int:
@@ -112,6 +117,7 @@ class ChunkCutter:
             self.skipped += 1
             return CutDecision.SKIP
         elif jumped or pts_ns - start_ns > self.span_ns:
+            self.outgrown += not jumped
             self.end(is_early=jumped)
             self.skipped += 1
             return CutDecision.STOP
@@ -128,11 +134,16 @@ class ChunkCutter:
         if it is longer already; it never grows, since its index has reserved room."""
         self._chunk_ns = round(chunk_s * NS_PER_S)
 
+    def end_at_keyframe(self) -> None:
+        """The present chunk ends at the next keyframe, early: another stream begins there, or its pictures
+        are reordered further."""
+        self._ends_at_keyframe = self._start_ns is not None
+
     def end(self, *, is_early: bool = False) -> None:
         """The present chunk has ended; the next begins at the next keyframe.
 
         Args:
-            is_early: The stream has ended it: its time jumped, or its pictures were reordered further.
+            is_early: The stream has ended it: its time jumped.
         """
         if self._start_ns is not None:
             self._steadiness.ended(self._newest_ns - self._start_ns, is_early=is_early)
@@ -151,7 +162,8 @@ class ChunkCutter:
         start_ns = self._start_ns
         if start_ns is not None:
             end_ns = self._newest_ns if jumped else pts_ns
-            self._steadiness.ended(end_ns - start_ns, is_early=jumped or stream_format != self._stream_format)
+            is_early = jumped or self._ends_at_keyframe or stream_format != self._stream_format
+            self._steadiness.ended(end_ns - start_ns, is_early=is_early)
         if not self._steadiness.is_lost or self._steadiness.settles(pts_ns, stream_format):
             return self._begin(pts_ns, size_bytes, stream_format)
         self._start_ns = None
@@ -161,19 +173,24 @@ class ChunkCutter:
     def _is_due(self, length_ns: int, stream_format: StreamFormat) -> bool:
         tolerance_ns = min(KEYFRAME_JITTER_NS, (self._interval_ns or 0) // _JITTER_PART)
         is_long = length_ns >= min(self._target_ns, self._chunk_ns) - tolerance_ns
+        if self._ends_at_keyframe:
+            return True
         return is_long or self._bytes >= self._max_bytes or stream_format != self._stream_format
 
     def _begin(self, pts_ns: int, size_bytes: int, stream_format: StreamFormat) -> CutDecision:
         self._target_ns = chunk_ns = self._chunk_ns  # read once: it may change meanwhile
         self._start_ns, self._newest_ns = pts_ns, pts_ns
-        self._bytes, self._stream_format = size_bytes, stream_format
+        self._bytes, self._stream_format, self._ends_at_keyframe = size_bytes, stream_format, False
         longest_ns = self._longest_interval_ns
         spare_ns = max(SPARE_NS, _SPARE_INTERVALS * longest_ns) if longest_ns else FIRST_SPARE_NS
         self.span_ns = chunk_ns + spare_ns
+        self.usual_ns = chunk_ns + max(SPARE_NS, longest_ns)
         return CutDecision.BEGIN
 
     def _learn_interval(self, pts_ns: int) -> None:
         if self._last_keyframe_ns is not None and pts_ns > self._last_keyframe_ns:
             self._interval_ns = pts_ns - self._last_keyframe_ns
-            self._longest_interval_ns = max(self._longest_interval_ns, min(self._interval_ns, FIRST_SPARE_NS))
+            self._longest_interval_ns = max(
+                self._longest_interval_ns, min(self._interval_ns, _LONGEST_INTERVAL_NS)
+            )
         self._last_keyframe_ns = pts_ns

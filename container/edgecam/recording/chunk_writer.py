@@ -55,6 +55,7 @@ class Plan:
         span_s: How long it may become, seconds.
         interval_ns: How far pictures are apart, about, nanoseconds.
         depth: How many pictures, at most, are sent before one that is shown before them.
+        usual_s: How long it probably becomes, seconds; `span_s` where that is None.
     """
 
     format: ChunkFormat
@@ -63,6 +64,13 @@ class Plan:
     span_s: float
     interval_ns: int
     depth: int = 0
+    usual_s: float | None = None
+
+    @property
+    def index_period_s(self) -> float:
+        """How often the index is written, seconds."""
+        usual_s = self.span_s if self.usual_s is None else self.usual_s
+        return max(_INDEX_PERIOD_S, usual_s / _INDEX_PERIODS)
 
 
 class ChunkWriter:
@@ -81,6 +89,7 @@ class ChunkWriter:
         self._error: GstError | None = None
         self._interval_ns = plan.interval_ns
         self._added: list[Any] = []
+        self._last: list[Any] = []
         self._feed = make("appsrc", format="time", max_bytes=0, block=False)
         self._feed.set_property("caps", plan.caps)
         chain = [self._feed, *_container(plan), make("filesink", location=str(path))]
@@ -100,17 +109,21 @@ class ChunkWriter:
         # The buffer belongs to the connection, whose frames may need it; only its bytes are shared.
         own = unit.sample.get_buffer().copy_region(_WITHOUT_META, 0, unit.size_bytes)
         own.pts, own.dts = pts_ns, dts_ns
-        if own.duration == Gst.CLOCK_TIME_NONE:
-            own.duration = self._interval_ns  # without it players do not show the last picture
+        own.duration = self._interval_ns  # what the stream says was before its times were corrected
         self._added.append(own)
 
     def flush(self) -> None:
-        """Queue what was added, all at once: the pipeline's thread wakes up once. Never blocks."""
-        for buffer in self._added:
+        """Queue what was added but for the last picture, all at once: the pipeline's thread wakes up once.
+        Never blocks."""
+        taken, self._added = [*self._last, *self._added], []
+        self._push(taken[:-1])
+        self._last = taken[-1:]
+
+    def _push(self, buffers: list[Any]) -> None:
+        for buffer in buffers:
             # Not as a list: appsrc (1.22 to 1.26) hands a list on to its base class, which frees one that has
             # another owner, and then reads it.
             self._feed.emit("push-buffer", buffer)
-        self._added = []
 
     @property
     def is_behind(self) -> bool:
@@ -130,12 +143,18 @@ class ChunkWriter:
         found = self.error
         return found is not None and (found.domain, found.code) == ("resource", _NO_SPACE_CODE)
 
-    def finish(self, *, at_keyframe: bool = False) -> bool:
-        """Write what is missing and close the file; whether it is whole.
+    def finish(self, *, at_keyframe: bool = False, lasts_ns: int | None = None) -> bool:
+        """Write what was flushed and close the file; whether it is whole.
 
         Args:
             at_keyframe: Whether the next picture is a keyframe: no group of pictures ends early then.
+            lasts_ns: How long the last picture is shown, nanoseconds; the plan's interval where that is not
+                given.
         """
+        for last in self._last:
+            last.duration = last.duration if lasts_ns is None else lasts_ns
+        self._push(self._last)
+        self._last = []
         kinds = Gst.MessageType.ERROR | Gst.MessageType.EOS
         message = None
         if self.error is None:
@@ -168,7 +187,7 @@ def _container(plan: Plan) -> list[Any]:
     muxer = make(
         plan.codec.mp4_muxer,
         reserved_max_duration=round(plan.span_s * NS_PER_S),
-        reserved_moov_update_period=round(max(_INDEX_PERIOD_S, plan.span_s / _INDEX_PERIODS) * NS_PER_S),
+        reserved_moov_update_period=round(plan.index_period_s * NS_PER_S),
         reserved_bytes_per_sec=min(10_000, round(pictures_per_s * index_bytes)),
     )
     return [form, muxer]

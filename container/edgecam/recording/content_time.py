@@ -1,21 +1,22 @@
 """When a recorded picture was taken, UTC: the times in the names of chunks.
 
-A stream's own clock (`pts`) measures how far two of its pictures are apart, not when they were taken. That is
-known from the camera (RTCP sender reports) or, where it sends none, from the arrival at the core. Both may be
-wrong, and the core's clock may step. So a camera's time line is extrapolated, as ships do it (dead
-reckoning):
+A connection's time line (`capture/time_line.py`) measures how far two pictures are apart, not when they were
+taken. That is known from the camera (RTCP sender reports) or, where it sends none, from the arrival at the
+core. Both may be wrong, and the core's clock may step. So a camera's time line is extrapolated, as ships do
+it (dead reckoning); design/time-line.md has the reasoning:
 
 1. Within one connection a chunk starts as long after the one before as its first picture comes after that
    one's, whatever any clock says meanwhile: chunks join with neither gap nor overlap.
 2. From connection to connection the monotonic clock measures how much is missing.
-3. Where extrapolation and reference (camera or arrival) differ by less than `STEP`, the difference is slewed,
-   as NTP does: half a millisecond a second. That follows a stream whose clock drifts. A new connection starts
-   at the reference, since there is a gap anyway.
-4. Where they differ by more, a clock has stepped. That is not followed unless it lasts: ten minutes later a
-   step forward is taken at the next chunk, as a gap in its metadata. A step back never is: it would overwrite
-   or reorder what is recorded; it is slewed. A clock that was not set yet (a core without a battery begins in
-   1970) is left as soon as it is set.
-5. Starts grow strictly, and no chunk starts before the one before it ends.
+3. The camera's clock is the reference as long as it is within `SENDER_TRUST` of arrival, else arrival is.
+4. Where extrapolation and reference differ by less than `FAR`, the difference is slewed, as NTP does: half a
+   millisecond a second. That follows a stream whose clock drifts. A new connection starts at the reference,
+   since there is a gap anyway, unless they differ by `STEP`.
+5. Where they differ by more, a clock has stepped. That is not followed unless it lasts: after `STEP_LASTS_S`
+   a step forward is taken at the next chunk, as a gap in its metadata. A step back never is: it would
+   overwrite or reorder what is recorded; it is slewed. A clock that was not set yet (a core without a battery
+   begins in 1970) is left as soon as it is set.
+6. Starts grow strictly, and no chunk starts before the one before it ends.
 
 Plain values, no pipeline. Not safe for threads: it belongs to one camera's recorder.
 """
@@ -31,15 +32,18 @@ from edgecam.clock import NS_PER_S
 
 log = logging.getLogger(__name__)
 
-SENDER_TRUST = timedelta(seconds=30)
+SENDER_TRUST = timedelta(seconds=2)
 """A camera whose clock is further from the core's has no time server, and the core has: arrival counts."""
+_SENDER_DOUBT = timedelta(seconds=3)
+"""Further than that it is trusted no longer; the second between the two is jitter."""
 IN_STEP = timedelta(milliseconds=100)
 """Differences up to this are jitter of the network and are left alone."""
-STEP = timedelta(seconds=10)
+FAR = timedelta(seconds=2)
 """More is no drift: a clock has stepped."""
-STEP_LASTS_S = 600.0
-"""How long a step has to last before it is followed: a person who tries the clock's settings is done by
-then."""
+STEP = timedelta(seconds=10)
+"""The same from one connection to the next, where the core's clock may have been slewed meanwhile."""
+STEP_LASTS_S = 45.0
+"""How long a step has to last before it is followed: with the rest of a chunk, names are back in a minute."""
 SLEW = 0.0005
 """Half a millisecond a second, the most that NTP slews; the worst crystals drift a fifth of it."""
 CLOCK_IS_SET = datetime(2025, 1, 1, tzinfo=UTC)
@@ -141,9 +145,12 @@ class ContentTime:
         """Learn from the newest picture, about once a second."""
         self._delay.observe(arrival.pts_ns, arrival.now_s)
         self._arrival, self._seen_s = arrival, arrival.now_s
-        if arrival.taken is not None and self._trusts_sender is None:
+        if arrival.taken is not None:
+            is_first = self._trusts_sender is None
             self._judge_sender(arrival, arrival.taken)
-            self._settle()
+            if is_first:
+                self._settle()
+        self._watch_step(arrival.pts_ns)
 
     @property
     def start(self) -> datetime:
@@ -207,11 +214,15 @@ class ContentTime:
             raise RuntimeError("expected a picture to have been observed")
         if seen.taken is not None and self._trusts_sender:
             return seen.taken + timedelta(microseconds=(pts_ns - seen.pts_ns) // 1000)
+        return self._by_arrival(seen, pts_ns)
+
+    def _by_arrival(self, seen: Arrival, pts_ns: int) -> datetime:
         return seen.now + timedelta(seconds=self._delay.arrival_s(pts_ns) - seen.now_s)
 
     def _judge_sender(self, arrival: Arrival, taken: datetime) -> None:
-        apart = abs(taken - arrival.now)
-        self._trusts_sender = apart <= SENDER_TRUST
+        # Held against the least delay: after a stall reports are as late as pictures.
+        apart = abs(taken - self._by_arrival(arrival, arrival.pts_ns))
+        self._trusts_sender = apart <= (_SENDER_DOUBT if self._trusts_sender else SENDER_TRUST)
         if not self._trusts_sender and not self._warned_of_sender:
             self._warned_of_sender = True
             log.warning(
@@ -232,10 +243,10 @@ class ContentTime:
             passed = timedelta(seconds=self._delay.arrival_s(pts_ns) - anchor.arrival_s)
         expected = anchor.time + max(_MILLISECOND, passed)
         apart = reference - expected
-        if abs(apart) > STEP:
-            if not self._is_step_followed(expected, reference, self._seen_s):
+        if abs(apart) > (FAR if is_joined else STEP):
+            if not self._is_step_followed(expected, reference):
                 return Boundary(expected, expected)
-            if apart > STEP:
+            if apart > FAR:
                 return Boundary(expected, reference)
         else:
             self._step_since_s = None
@@ -247,18 +258,35 @@ class ContentTime:
         slewed = expected + max(-most, min(most, apart))
         return Boundary(slewed, slewed)
 
-    def _is_step_followed(self, expected: datetime, reference: datetime, now_s: float) -> bool:
-        """Whether a clock that has stepped is followed: it was never set before, or the step has lasted."""
+    def _watch_step(self, pts_ns: int) -> None:
+        """Learn between chunks how long a step has lasted: a chunk may be an hour long."""
+        anchor = self._anchor
+        if anchor is None or anchor.connection != self._connection:
+            return
+        expected = anchor.time + timedelta(microseconds=(pts_ns - anchor.pts_ns) // 1000)
+        reference = self._reference(pts_ns)
+        if abs(reference - expected) <= FAR:
+            self._step_since_s = None
+        else:
+            self._note_step(expected, reference)
+
+    def _note_step(self, expected: datetime, reference: datetime) -> float:
+        """A clock has stepped; returns since when, monotonic seconds."""
         if self._step_since_s is None:
-            self._step_since_s = now_s
+            self._step_since_s = self._seen_s
             log.warning(
-                "the clock stepped by %+.0f s; the recording's times go on as before for %.0f minutes",
+                "the clock stepped by %+.0f s; the recording's times go on as before for %g s",
                 (reference - expected).total_seconds(),
-                STEP_LASTS_S / 60,
+                STEP_LASTS_S,
                 extra={"camera": self._camera_id},
             )
+        return self._step_since_s
+
+    def _is_step_followed(self, expected: datetime, reference: datetime) -> bool:
+        """Whether a clock that has stepped is followed: it was never set before, or the step has lasted."""
+        since_s = self._note_step(expected, reference)
         was_unset = expected < CLOCK_IS_SET <= reference
-        if not was_unset and now_s - self._step_since_s < STEP_LASTS_S:
+        if not was_unset and self._seen_s - since_s < STEP_LASTS_S:
             return False
         if reference > expected:
             self._step_since_s = None

@@ -11,7 +11,7 @@ from edgecam.chunk import Chunk
 from edgecam.errors import SpoolError
 from edgecam.formats import repair
 from edgecam.recording.chunk_writer import ChunkWriter, Plan
-from edgecam.recording.decode_times import DtsGenerator
+from edgecam.recording.decode_times import TICK_NS, DtsGenerator
 
 
 class OpenChunk:
@@ -37,7 +37,9 @@ class OpenChunk:
         self.path = path
         self.newest_ns = first_ns
         self._previous_end = previous_end
-        self._dts = DtsGenerator(depth=plan.depth, first_ns=first_ns, interval_ns=plan.interval_ns)
+        self._dts = DtsGenerator(
+            depth=plan.depth, first_ns=first_ns, interval_ns=plan.interval_ns, tick_ns=TICK_NS
+        )
         # Containers count from zero, and decoding begins before showing does.
         self._zero_ns = first_ns - plan.depth * plan.interval_ns
         self._writer = ChunkWriter(path, plan)
@@ -77,27 +79,32 @@ class OpenChunk:
             unit: The picture.
 
         Returns:
-            False when the stream reorders further than it did: neither it nor what follows fits the chunk.
+            False when the stream reorders further than it did: it is shown later than it should be, since
+            leaving it out would break all pictures up to the next keyframe.
         """
         dts_ns = self._dts.dts_ns(pts_ns)
-        if dts_ns is None:
-            return False
-        self._writer.add(unit, pts_ns - self._zero_ns, dts_ns - self._zero_ns)
+        fits = dts_ns is not None
         self.newest_ns = max(self.newest_ns, pts_ns)
-        return True
+        if dts_ns is None:
+            pts_ns = dts_ns = self._dts.after_last_ns()
+        self._writer.add(unit, pts_ns - self._zero_ns, dts_ns - self._zero_ns)
+        return fits
 
     def flush(self) -> None:
         """Hand what was added to the writer's thread."""
         self._writer.flush()
 
-    def finish(self, *, at_keyframe: bool = False) -> bool:
+    def finish(self, *, at_keyframe: bool = False, end_ns: int | None = None) -> bool:
         """Write what is missing and close the file; whether it is whole.
 
         Args:
             at_keyframe: Whether the next picture is a keyframe: no group of pictures ends early then.
+            end_ns: Until when the last picture is shown, nanoseconds of the stream's own time; an interval
+                where that is not given.
         """
         self._writer.flush()
-        return self._writer.finish(at_keyframe=at_keyframe)
+        lasts_ns = None if end_ns is None else max(TICK_NS, end_ns - self.newest_ns)
+        return self._writer.finish(at_keyframe=at_keyframe, lasts_ns=lasts_ns)
 
     def close(self) -> None:
         """Close a file that cannot be written on; `salvage` may follow."""

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from edgecam.chunk import Chunk
 from edgecam.clock import NS_PER_S, Clock
+from edgecam.recording.chunk_cutter import FIRST_SPARE_NS
 from edgecam.recording.steadiness import EARLY_ENDS, LEAST_CHUNK_NS, SETTLED_NS
 from edgecam.status.outage import Lines, Outage, OutageLog, OutagePolicy
 from edgecam.status.reports import RecordingReport
@@ -28,8 +29,16 @@ HANGS_AFTER_S = 30.0
 """A disk that has taken nothing for this long is in trouble: a slow card takes some seconds for a chunk."""
 SETTLED_AFTER_S = 600.0
 """A disk that is too slow for half of the day is so for minutes at a time, with whole chunks in between."""
-KEYFRAME_WITHIN_S = 60.0
-"""How long pictures may come of which no chunk can begin; cameras send a keyframe every 20 s at the least."""
+KEYFRAME_WITHIN_S = FIRST_SPARE_NS / NS_PER_S
+"""How long pictures may come of which no chunk can begin: with H.264+ and H.265+ minutes pass from keyframe
+to keyframe."""
+_WAITING_AFTER_S = 5.0
+"""From then on it is worth a sentence; most cameras send a keyframe every 1 to 4 s."""
+_OUTGROWN = (
+    f"expected a keyframe within {FIRST_SPARE_NS / NS_PER_S:g} s, found none: the chunk has ended, and "
+    "pictures are left out up to the next one; switch H.264+ or H.265+ (smart codec) off at the camera, or "
+    "set a shorter keyframe interval"
+)
 
 HANGING = Outage(
     DISK_REASON,
@@ -87,8 +96,10 @@ class RecordingStatus:
 
     def __init__(self, camera_id: str, clock: Clock) -> None:
         self._clock = clock
+        self._about = {"camera": camera_id}
         self._outages = recording_outages(camera_id)
-        self._chunks = self._bytes = self._lost = self._lapses = 0
+        self._chunks = self._bytes = self._lost = self._lapses = self._outgrown = 0
+        self._waiting: str | None = None
         self._behind = ConditionTimer()
         self._chunkless = ConditionTimer()
         self.newest_end: datetime | None = None
@@ -103,6 +114,7 @@ class RecordingStatus:
             problem=None if outage is None else outage.message,
             newest_end=self.newest_end,
             reason=None if outage is None else outage.reason,
+            waiting=self._waiting,
         )
 
     def kept(self, chunk: Chunk, size_bytes: int) -> None:
@@ -135,6 +147,13 @@ class RecordingStatus:
             self._lapses = lapses
             self.failed(UNSTEADY_REASON, _UNSTEADY)
 
+    def observe_outgrown(self, outgrown: int) -> None:
+        """Learn how often, since the start, a chunk ended since no keyframe came while it had room."""
+        if outgrown != self._outgrown:
+            self._lost += outgrown - self._outgrown
+            self._outgrown = outgrown
+            self.failed(KEYFRAME_REASON, _OUTGROWN)
+
     def check(self, *, is_behind: bool, is_chunkless: bool) -> None:
         """After each poll: report what shows by nothing happening, and log again what lasts.
 
@@ -146,6 +165,7 @@ class RecordingStatus:
         if self._behind.observe(is_behind, now_s) >= HANGS_AFTER_S:
             self.failed(HANGING.reason, HANGING.message)
         chunkless_s = self._chunkless.observe(is_chunkless, now_s)
+        self._wait_for_keyframe(chunkless_s)
         if chunkless_s >= KEYFRAME_WITHIN_S and self._outages.outage is None:
             self.failed(
                 KEYFRAME_REASON,
@@ -153,6 +173,17 @@ class RecordingStatus:
                 "set a shorter keyframe interval at the camera",
             )
         self._outages.passes(now_s)
+
+    def _wait_for_keyframe(self, chunkless_s: float) -> None:
+        """A state with a sentence, no fault: recording begins with the keyframe."""
+        if chunkless_s < _WAITING_AFTER_S or self._outages.outage is not None:
+            self._waiting = None
+        elif self._waiting is None:
+            self._waiting = (
+                "waits for a keyframe, with which recording begins; for shorter waits switch H.264+ or "
+                "H.265+ (smart codec) off at the camera, or set a shorter keyframe interval"
+            )
+            log.info("recording: %s", self._waiting, extra=self._about)
 
 
 class DiskWatch:

@@ -1,7 +1,7 @@
-"""One time line of pictures: what a recording has to know of a connection's stream. Values, no pipeline.
+"""One stream of pictures: what a recording has to know of it. Values, no pipeline.
 
-A stream begins with its connection, and again where its time jumps back (a camera that restarts, a file that
-is looped). Its first pictures are held back, the lookahead, until they show how far it reorders.
+A stream begins with its connection, and again where a keyframe's stamp goes back (a camera that restarts, a
+file that is looped). Its first pictures are held back, the lookahead, until they show how far it reorders.
 """
 
 from __future__ import annotations
@@ -14,52 +14,39 @@ from edgecam.codecs.video import Codec, by_media_type
 from edgecam.config.recording import ChunkFormat
 from edgecam.errors import SourceUnsupported
 from edgecam.gstreamer.gst import structure_of
-from edgecam.recording.chunk_cutter import REORDER_NS, StreamFormat
+from edgecam.recording.chunk_cutter import StreamFormat
 from edgecam.recording.chunk_writer import Plan
-from edgecam.recording.decode_times import DEPTH_LIMIT, PtsTracker, reorder_depth
+from edgecam.recording.decode_times import DEPTH_LIMIT, OrderTracker, PtsTracker, reorder_depth
 
 _JPEG_HEAD_BYTES = 65_536
 
 
 class Stream:
-    """Orders and describes the access units of one time line. Not safe for threads.
+    """Orders and describes the access units of one stream. Not safe for threads.
 
     Args:
         chunk_format: The container that is recorded to.
-        depth: How far the camera's streams reordered until now, pictures.
 
     Attributes:
-        depth: How far this one reorders; it never shrinks.
         codec: How its pictures are coded; None before the first keyframe that can be recorded.
     """
 
-    def __init__(self, chunk_format: ChunkFormat, *, depth: int = 0) -> None:
+    def __init__(self, chunk_format: ChunkFormat) -> None:
         self._chunk_format = chunk_format
         self._lookahead: list[AccessUnit] | None = None
-        self._newest_ns: int | None = None
         self._pts = PtsTracker()
-        self.depth = depth
+        self._order = OrderTracker()
         self.codec: Codec | None = None
 
     @property
-    def has_begun(self) -> bool:
-        """Whether a picture with a time has come."""
-        return self._newest_ns is not None
+    def depth(self) -> int:
+        """How far it reorders, or did in the chunk before, pictures."""
+        return self._order.depth
 
     @property
     def interval_ns(self) -> int:
         """How far pictures are apart, on the average."""
         return self._pts.interval_ns
-
-    def split(self, units: list[AccessUnit]) -> tuple[list[AccessUnit], list[AccessUnit]]:
-        """`units` up to a discontinuity, a jump back in time, and those from there on: another stream's."""
-        for index, unit in enumerate(units):
-            if unit.pts_ns == NO_PTS:
-                continue
-            if self._newest_ns is not None and unit.pts_ns < self._newest_ns - REORDER_NS:
-                return units[:index], units[index:]
-            self._newest_ns = max(unit.pts_ns, self._newest_ns or 0)
-        return units, []
 
     def offer(self, units: list[AccessUnit]) -> list[AccessUnit]:
         """Take the next units, in the order of decoding; returns those that can be recorded now."""
@@ -75,20 +62,20 @@ class Stream:
         """End the lookahead with what it holds: nothing more comes, or it shows the order."""
         held, self._lookahead = self._lookahead or [], None
         if held:
-            depth = reorder_depth(unit.pts_ns for unit in held if unit.pts_ns != NO_PTS)
-            self.depth = max(self.depth, depth)
+            times_ns = [unit.pts_ns for unit in held if unit.pts_ns != NO_PTS]
+            self._order.expect(reorder_depth(times_ns))
+            self._pts.expect(times_ns)
         return held
-
-    def reorders_further(self) -> None:
-        """A picture was reordered further than `depth`."""
-        self.depth = min(DEPTH_LIMIT, self.depth + 1)
 
     def pts_of(self, unit: AccessUnit) -> int | None:
         """When `unit` is shown, repaired where it does not say; None where nothing came that tells.
 
         To be called once for each unit, in the order of decoding.
         """
-        return self._pts.repaired(None if unit.pts_ns == NO_PTS else unit.pts_ns)
+        pts_ns = self._pts.repaired(None if unit.pts_ns == NO_PTS else unit.pts_ns)
+        if pts_ns is not None:
+            self._order.observe(pts_ns)
+        return pts_ns
 
     def format_of(self, keyframe: AccessUnit) -> StreamFormat:
         """What has to stay the same while a chunk is written.
@@ -110,12 +97,13 @@ class Stream:
         size = (int(width[1]), int(height[1])) if width[0] and height[0] else _size_in(keyframe)
         return StreamFormat(name, *size, self._parameter_sets(structure))
 
-    def plan(self, keyframe: AccessUnit, *, span_s: float) -> Plan:
+    def plan(self, keyframe: AccessUnit, *, span_s: float, usual_s: float | None = None) -> Plan:
         """What the file of a chunk is to hold that begins at `keyframe`, after `format_of` it.
 
         Args:
             keyframe: The first picture.
             span_s: How long the chunk may become, seconds.
+            usual_s: How long it probably becomes.
 
         Raises:
             RuntimeError: there was no such keyframe, which is a mistake in this program.
@@ -123,7 +111,8 @@ class Stream:
         if self.codec is None:
             raise RuntimeError("expected a keyframe that can be recorded")
         caps = keyframe.sample.get_caps()
-        return Plan(self._chunk_format, self.codec, caps, span_s, self.interval_ns, self.depth)
+        self._order.begin_chunk()
+        return Plan(self._chunk_format, self.codec, caps, span_s, self.interval_ns, self.depth, usual_s)
 
     def _parameter_sets(self, structure: Any) -> bytes:
         """Those that MP4 holds once, in its head. In MPEG-TS each keyframe has its own, which may change

@@ -42,6 +42,7 @@ class Source(ABC):
         fault: What went wrong in a callback, set before `FAULT_MESSAGE` is posted.
         pads: The pads of the bin that deliver, by kind of media.
         offered: The streams that were found, as `audio PCMU` (RTSP) or `audio/mpeg` (files).
+        is_paced: Whether pictures arrive as they are taken.
     """
 
     is_live = False
@@ -53,6 +54,7 @@ class Source(ABC):
         """`login` is for the schemes that take credentials."""
         self._login = login
         self.name = redact(camera.uri)
+        self.is_paced = camera.scheme.is_paced
         self.fault: SourceError | None = None
         self.offered: list[str] = []
         self._is_recorded_as_mp4 = camera.recording.enabled and camera.recording.format is ChunkFormat.MP4

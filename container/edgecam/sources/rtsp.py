@@ -67,6 +67,7 @@ class RtspSource(Source):
         self._has_data = False
         self._sockets = OwnSockets(self._host)
         self._packets: Any = None
+        self._way: Any = None
 
     def received_bytes(self) -> int:
         over_udp = 0 if self._packets is None else measured_bytes(self._packets)
@@ -143,13 +144,15 @@ class RtspSource(Source):
         connect(rtsp, "no-more-pads", self._on_all_pads)
 
     def _keep_times(self, rtsp: Any) -> None:
-        """What is recorded keeps the camera's own times: when pictures were taken, not when they came."""
+        """What is recorded keeps the camera's own times: when pictures were taken, not when they came.
+
+        By default the jitter buffer bends the stream's clock towards ours, by tens of milliseconds in the
+        first seconds; where pictures are reordered, two of them even fall on one time, and over UDP a burst
+        after a stall has hardly any time at all. The price over UDP: with a camera's clock that runs ahead of
+        ours a lost packet is waited for by as much longer, a second or two after a day.
+        """
         rtsp.set_property("add-reference-timestamp-meta", True)
-        if self._camera.transport == "tcp":
-            # By default the jitter buffer bends the stream's clock towards ours, by tens of milliseconds in
-            # the first seconds; where pictures are reordered, two of them even fall on one time. Without it,
-            # late packets cannot be distinguished from lost ones for long, and over TCP there are neither.
-            rtsp.set_property("buffer-mode", 0)
+        rtsp.set_property("buffer-mode", 0)
 
     def _set_trust(self, rtsp: Any) -> None:
         tls = self._camera.tls
@@ -235,19 +238,25 @@ class RtspSource(Source):
         codec = by_rtp_name(structure.get_string("encoding-name") or "")
         if codec is None or codec.depayloader is None:
             return
+        if self._way is not None:
+            # The same stream with another source identifier (SSRC): what decodes it goes on.
+            if (former := self._way.get_peer()) is not None:
+                former.unlink(self._way)
+            pad.link(self._way)
+            return
         depayloader = make(codec.depayloader)
         self._add(depayloader)
         self._join(depayloader.get_static_pad("src"), codec)
         depayloader.sync_state_with_parent()
+        self._way = depayloader.get_static_pad("sink")
         if self._camera.transport == "udp":
             # Datagrams pass by the socket of the requests.
             self._packets = make("identity")
             self._add(self._packets)
             link(self._packets, depayloader)
             self._packets.sync_state_with_parent()
-            pad.link(self._packets.get_static_pad("sink"))
-        else:
-            pad.link(depayloader.get_static_pad("sink"))
+            self._way = self._packets.get_static_pad("sink")
+        pad.link(self._way)
 
     @guarded("a camera's streams were counted", Source._report, None)
     def _on_all_pads(self, _rtsp: Any) -> None:

@@ -79,6 +79,7 @@ class RecordingReport:
         problem: A sentence for a person about what keeps it from recording, or None.
         newest_end: When the newest of these chunks ends, UTC; None before the first.
         reason: One word for the problem (`recording/status.py`), or None.
+        waiting: A sentence for a person about what it waits for, which is no fault, or None.
     """
 
     chunks_total: int
@@ -87,6 +88,7 @@ class RecordingReport:
     problem: str | None
     newest_end: datetime | None = None
     reason: str | None = None
+    waiting: str | None = None
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,7 @@ def recording_values(
     return {
         "reason": recording.reason,
         "problem": recording.problem,
+        "waiting": recording.waiting,
         "chunks_recorded": recording.chunks_total,
         "chunks_stored": upload.stored_chunks_total.get(report.camera_id, 0) if upload else 0,
         "chunks_waiting": waiting.waiting_chunks,

@@ -20,14 +20,47 @@ def delivering(units: int, last_picture_s: float | None = 0.0) -> Progress:
     ("progress", "verdict"),
     [
         (Progress(0), Verdict.NO_ANSWER),
-        (Progress(7), Verdict.NO_KEYFRAME),
+        (Progress(7), Verdict.AWAITS_KEYFRAME),
         (Progress(7, had_keyframe=True), Verdict.NO_PICTURE),
+        (Progress(7, had_keyframe=True, is_recorded=True), Verdict.AWAITS_DECODER),
     ],
 )
 def test_first_picture_that_is_late_says_what_came_in_its_place(progress: Progress, verdict: Verdict) -> None:
     first = FirstPicture(100.0, timeout_s=10.0)
     assert first.check(progress, 109.9) is Verdict.CONTINUE
     assert first.check(progress, 110.0) is verdict
+
+
+def test_keyframe_is_waited_for_as_long_as_pictures_come_and_for_ten_minutes() -> None:
+    first = FirstPicture(100.0, timeout_s=10.0)
+    verdicts = [first.check(Progress(now_s), now_s) for now_s in range(101, 710)]
+    assert set(verdicts[9:]) == {Verdict.AWAITS_KEYFRAME}
+    assert first.check(Progress(710), 710.0) is Verdict.NO_KEYFRAME
+
+
+def test_camera_that_falls_silent_while_a_keyframe_is_waited_for_has_stalled() -> None:
+    first = FirstPicture(100.0, timeout_s=10.0)
+    assert first.check(Progress(7), 115.0) is Verdict.AWAITS_KEYFRAME
+    assert first.check(Progress(7), 124.9) is Verdict.AWAITS_KEYFRAME
+    assert first.check(Progress(7), 125.0) is Verdict.STALLED
+
+
+def test_decoder_that_is_slow_ends_no_recording_for_two_minutes() -> None:
+    watchdog = Watchdog(0.0, LIMITS.max_fps)
+    recorded = [
+        watchdog.check(
+            Progress(now_s, had_keyframe=True, last_picture_s=0.0, is_recorded=True), LIMITS, now_s
+        )
+        for now_s in range(1, 131)
+    ]
+    assert recorded[8:10] == [Verdict.CONTINUE, Verdict.AWAITS_DECODER]
+    assert recorded[-2:] == [Verdict.AWAITS_DECODER, Verdict.NO_PICTURE]
+
+
+def test_decoder_that_has_lost_pictures_waits_for_a_keyframe_as_well() -> None:
+    watchdog = Watchdog(0.0, LIMITS.max_fps)
+    assert watchdog.check(Progress(1, last_picture_s=0.0), LIMITS, 11.0) is Verdict.AWAITS_KEYFRAME
+    assert watchdog.check(Progress(1, last_picture_s=0.0), LIMITS, 16.0) is Verdict.STALLED
 
 
 def test_source_that_waits_for_its_producer_has_the_whole_time_from_then_on() -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from access_units import ARRIVED, unit
@@ -57,6 +62,144 @@ def film(seconds: int, begin_s: float = 0.0) -> list[AccessUnit]:
             AccessUnit(round(at_s * NS_PER_S), is_keyframe, buffer.get_size(), arrived, 1000 + at_s, sample)
         )
     return units
+
+
+def asked(path: Path, entries: str) -> dict[str, Any]:
+    command = ["ffprobe", "-v", "error", "-show_entries", entries, "-of", "json", str(path)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return found
+
+
+def seconds(path: Path) -> float:
+    return float(asked(path, "format=duration")["format"]["duration"])
+
+
+def decoding_times(path: Path) -> list[float]:
+    return [float(packet["dts_time"]) for packet in asked(path, "packet=dts_time")["packets"]]
+
+
+def made(pipeline: str, caps: str, count: int, fps: int) -> list[AccessUnit]:
+    """Pictures of that encoder, arriving as they are shown, without durations, as from a camera."""
+    units = []
+    for number, each in enumerate(coded(pipeline, caps, count)):
+        buffer = each.get_buffer().copy_deep()
+        buffer.duration = Gst.CLOCK_TIME_NONE
+        sample = Gst.Sample.new(buffer, each.get_caps(), None, None)
+        at_s = number / fps
+        arrived = ARRIVED + timedelta(seconds=at_s)
+        is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
+        size_bytes = buffer.get_size()
+        units.append(
+            AccessUnit(round(at_s * NS_PER_S), is_keyframe, size_bytes, arrived, 1000 + at_s, sample)
+        )
+    return units
+
+
+def shifted(units: list[AccessUnit], shift_s: Callable[[int], float]) -> list[AccessUnit]:
+    """The same with stamps that are `shift_s(number)` off, arriving as before."""
+    return [
+        unit._replace(pts_ns=unit.pts_ns + round(shift_s(number) * NS_PER_S))
+        for number, unit in enumerate(units)
+    ]
+
+
+def polled(recording: CameraRecording, units: list[AccessUnit], batch: int) -> None:
+    for at in range(0, len(units), batch):
+        assert recording.take(units[at : at + batch])
+        opened = recording._open
+        while opened is not None and opened._writer._feed.get_property("current-level-bytes"):
+            threading.Event().wait(0.002)  # a stream of minutes, in no time
+
+
+def test_nothing_after_the_first_keyframe_is_left_out_with_one_in_two_minutes(
+    recording: CameraRecording, sink: ChunkFolder
+) -> None:
+    encoder = X264.replace("10/1", "2/1").replace("key-int-max=10", "key-int-max=240")
+    units = made(encoder, AVC, 840, 2)
+    assert [number for number, unit in enumerate(units) if unit.is_keyframe] == [0, 240, 480, 720]
+    for first, last in ((100, 600), (600, 840)):  # a viewer joins in the middle, twice
+        polled(recording, units[first:last], 2)
+        recording.disconnect()
+    packets = [probe(sink.path(chunk)).packets for chunk in sink.chunks]
+    assert packets == [240, 120, 120]
+    assert [chunk.duration_ms for chunk in sink.chunks] == [120_000, 60_000, 60_000]
+    report = recording.report()
+    assert (report.reason, report.lost_total) == (None, 0)
+
+
+def test_waiting_for_a_keyframe_is_a_state_with_a_sentence(
+    recording: CameraRecording, clock: ManualClock
+) -> None:
+    units = film(3)
+    recording.take(units[1:5])
+    recording.check()
+    assert recording.report().waiting is None
+    clock.advance(10)
+    recording.check()
+    waiting = recording.report().waiting or ""
+    assert waiting.startswith("waits for a keyframe")
+    assert "H.264+" in waiting
+    recording.take(units[5:])
+    recording.check()
+    assert recording.report().waiting is None
+
+
+def test_chunks_are_as_long_as_what_they_show_however_many_are_joined(
+    recording: CameraRecording, sink: ChunkFolder
+) -> None:
+    jpeg = "video/x-raw,width=64,height=48,framerate=15/1 ! jpegenc"
+    polled(recording, made(jpeg, "image/jpeg", 300, 15), 15)
+    recording.disconnect()
+    lasting_s = [seconds(sink.path(chunk)) for chunk in sink.chunks]
+    assert len(lasting_s) == 10
+    assert sum(lasting_s) == pytest.approx(20, abs=0.002)
+    assert [chunk.duration_ms / 1000 for chunk in sink.chunks] == pytest.approx(lasting_s, abs=0.001)
+
+
+def test_pictures_with_one_stamp_have_decoding_times_that_grow(
+    recording: CameraRecording, sink: ChunkFolder
+) -> None:
+    units = film(6)
+    polled(recording, shifted(units, lambda number: -0.1 * (number % 2)), 10)
+    recording.disconnect()
+    assert sum(probe(sink.path(chunk)).packets for chunk in sink.chunks) == len(units)
+    for chunk in sink.chunks:
+        times = decoding_times(sink.path(chunk))
+        assert all(later > earlier for earlier, later in pairwise(times)), times
+
+
+def test_stamps_that_go_back_again_and_again_lose_nothing(
+    recording: CameraRecording, sink: ChunkFolder
+) -> None:
+    units = film(40)
+    polled(recording, shifted(units, lambda number: 100 - 3.5 * (number // 83)), 10)
+    recording.disconnect()
+    assert sum(probe(sink.path(chunk)).packets for chunk in sink.chunks) == len(units)
+    assert {chunk.gap_before_ms for chunk in sink.chunks[1:]} == {0}
+    assert sum(chunk.duration_ms for chunk in sink.chunks) == pytest.approx(40_000, abs=20)
+
+
+def test_burst_with_hardly_any_time_does_not_change_the_depth_for_ever(
+    recording: CameraRecording, sink: ChunkFolder
+) -> None:
+    units = film(20)
+    recording.take(shifted(units[:100], lambda number: 0.09 * (number % 10) if 40 <= number < 60 else 0))
+    polled(recording, units[100:], 10)
+    recording.disconnect()
+    assert sum(probe(sink.path(chunk)).packets for chunk in sink.chunks) == len(units)
+    assert recording._stream.depth == 0
+    assert probe(sink.path(sink.chunks[-1])).first_s == 0
+
+
+def test_stray_keyframe_and_stray_picture_cost_nothing_but_their_time(
+    recording: CameraRecording, sink: ChunkFolder
+) -> None:
+    units = film(12)
+    polled(recording, shifted(units, lambda number: -9800.0 if number in (30, 67) else 0), 10)
+    recording.disconnect()
+    assert sum(probe(sink.path(chunk)).packets for chunk in sink.chunks) == len(units)
+    assert sum(chunk.duration_ms for chunk in sink.chunks) == 12_000
+    assert sink.chunks[-1].start.year == ARRIVED.year
 
 
 def test_units_become_chunks_that_join(recording: CameraRecording, sink: ChunkFolder) -> None:

@@ -122,10 +122,31 @@ def test_a_chunk_without_another_keyframe_ends_where_its_room_does() -> None:
     cutting = cutter(chunk_s=10)
     offer(cutting, 0, key=True)
     assert cutting.span_ns == 10 * NS_PER_S + FIRST_SPARE_NS
-    assert offer(cutting, 69) is CutDecision.ADD
-    assert offer(cutting, 71) is CutDecision.STOP
-    assert offer(cutting, 72) is CutDecision.SKIP
-    assert offer(cutting, 80, key=True) is CutDecision.BEGIN
+    assert offer(cutting, 609) is CutDecision.ADD
+    assert cutting.outgrown == 0
+    assert offer(cutting, 611) is CutDecision.STOP
+    assert cutting.outgrown == 1
+    assert offer(cutting, 612) is CutDecision.SKIP
+    assert offer(cutting, 1200, key=True) is CutDecision.BEGIN
+    assert cutting.span_ns >= 1200 * NS_PER_S  # the interval is known now
+
+
+def test_nothing_after_the_first_keyframe_is_left_out_with_one_in_two_minutes() -> None:
+    cutting = cutter(chunk_s=10)
+    decisions = [offer(cutting, float(at_s), key=at_s % 120 == 0) for at_s in range(1000)]
+    assert set(decisions) == {CutDecision.BEGIN, CutDecision.ADD}
+    assert decisions.count(CutDecision.BEGIN) == 9
+
+
+def test_chunk_ends_early_at_the_next_keyframe_where_it_is_asked_to() -> None:
+    cutting = cutter(chunk_s=10)
+    cutting.end_at_keyframe()
+    assert offer(cutting, 0, key=True) is CutDecision.BEGIN
+    assert offer(cutting, 1, key=True) is CutDecision.ADD
+    cutting.end_at_keyframe()
+    assert offer(cutting, 1.5) is CutDecision.ADD
+    assert offer(cutting, 2, key=True) is CutDecision.BEGIN
+    assert offer(cutting, 3, key=True) is CutDecision.ADD
 
 
 def test_a_chunk_that_cannot_be_written_is_tried_again_before_long() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
-from edgecam.recording.decode_times import DtsGenerator, PtsTracker, reorder_depth
+from edgecam.recording.decode_times import TICK_NS, DtsGenerator, PtsTracker, reorder_depth
 
 MS = 1_000_000
 
@@ -41,7 +43,38 @@ def test_a_picture_without_a_time_gets_the_next_one() -> None:
     assert tracker.repaired(None) is None
     assert [tracker.repaired(pts) for pts in (0, 40 * MS, 80 * MS)] == [0, 40 * MS, 80 * MS]
     assert tracker.repaired(None) == 120 * MS
-    assert tracker.repaired(120 * MS) == 160 * MS  # two pictures cannot be shown at once
+
+
+def test_pictures_of_one_time_are_a_tick_apart_and_the_next_has_its_own_time() -> None:
+    tracker = PtsTracker()
+    assert [tracker.repaired(pts * MS) for pts in (0, 40, 40, 80, 120)] == [
+        0,
+        40 * MS,
+        40 * MS + TICK_NS,
+        80 * MS,
+        120 * MS,
+    ]
+
+
+def test_decoding_times_grow_by_a_tick_at_least_also_where_pictures_are_reordered() -> None:
+    times = DtsGenerator(depth=3, first_ns=0, interval_ns=40 * MS, tick_ns=TICK_NS)
+    decoded = [times.dts_ns(pts * MS) for pts in (0, 120, 40, 40, 80, 240, 160, 160, 200)]
+    assert None not in decoded
+    assert all((later or 0) - (earlier or 0) >= TICK_NS for earlier, later in pairwise(decoded))
+
+
+def test_picture_that_is_reordered_further_has_the_next_decoding_time() -> None:
+    times = DtsGenerator(depth=0, first_ns=0, interval_ns=40 * MS, tick_ns=TICK_NS)
+    assert [times.dts_ns(pts * MS) for pts in (0, 120, 40)] == [0, 120 * MS, None]
+    assert times.after_last_ns() == 120 * MS + TICK_NS
+    assert times.dts_ns(160 * MS) == 160 * MS
+
+
+def test_pause_is_no_interval() -> None:
+    tracker = PtsTracker()
+    for pts in (0, 40, 80, 120, 8000, 8040):
+        tracker.repaired(pts * MS)
+    assert tracker.interval_ns == 40 * MS
 
 
 def test_the_interval_is_that_of_showing_not_of_sending() -> None:

@@ -317,7 +317,7 @@ def test_disk_that_hangs_is_reported_and_logged_and_over_when_it_answers(
     place.sink.gate.clear()
     place.live()
     recording = place.recorder._recording
-    eventually(lambda: recording._stream._lookahead is None and recording._stream.has_begun)
+    eventually(lambda: recording._stream._lookahead is None and recording._has_pictures)
     place.recorder.watch()
     assert reason(place) is None
     clock.advance(31)
@@ -353,8 +353,10 @@ def test_pictures_of_which_no_chunk_can_begin_are_trouble(
     place = studio(clock=clock)
     place.show(f"videotestsrc is-live=true ! {VIDEO} ! {H264}", keyframes=False)
     eventually(lambda: place.recorder._recording._status._chunkless._since_s is not None)
-    assert reason(place) is None
     clock.advance(61)
+    eventually(lambda: "waits for a keyframe" in (place.recorder.report().waiting or ""))
+    assert reason(place) is None
+    clock.advance(540)
     eventually(lambda: reason(place) == "no-keyframe")
 
 

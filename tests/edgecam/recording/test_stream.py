@@ -15,8 +15,8 @@ from edgecam.recording.decode_times import DEPTH_LIMIT
 from edgecam.recording.stream import Stream
 
 
-def stream(depth: int = 0) -> Stream:
-    return Stream(ChunkFormat.MP4, depth=depth)
+def stream() -> Stream:
+    return Stream(ChunkFormat.MP4)
 
 
 def group(begin_s: float, order: tuple[int, ...] = (0, 1, 2, 3)) -> list[AccessUnit]:
@@ -56,39 +56,18 @@ def test_lookahead_begins_again_while_no_keyframe_came() -> None:
     assert made.offer(units[:1]) == []
 
 
-def test_depth_of_the_camera_never_shrinks() -> None:
-    made = stream(depth=2)
-    made.offer(group(0))
+def test_depth_is_that_of_this_chunk_and_the_one_before() -> None:
+    made = stream()
+    made.offer(group(0, (0, 3, 1, 2)))
     made.flush()
-    assert made.depth == 2
-
-
-def test_depth_grows_to_what_codecs_allow() -> None:
-    made = stream(depth=DEPTH_LIMIT - 1)
-    for _ in range(3):
-        made.reorders_further()
-    assert made.depth == DEPTH_LIMIT
-
-
-def test_jump_back_in_time_splits_the_units() -> None:
-    made, before, after = stream(), group(100), group(0)
-    assert made.split([*before, *after]) == (before, after)
-    assert made.split(before) == (before, [])
-
-
-def test_reordered_units_and_units_without_a_time_are_no_jump() -> None:
-    made = stream()
-    units = [unit(10, key=True), unit(None), unit(10.3), unit(9.31), unit(10.1)]
-    assert made.split(units) == (units, [])
-
-
-def test_jump_is_seen_from_one_call_to_the_next() -> None:
-    made = stream()
-    assert not made.has_begun
-    made.split(group(100))
-    assert made.has_begun
-    later = group(1)
-    assert made.split(later) == ([], later)
+    depths = []
+    for at_s, order in ((0, (0, 3, 1, 2)), (0.4, (0, 1, 2, 3)), (0.8, (0, 1, 2, 3)), (1.2, (0, 1, 2, 3))):
+        units = group(at_s, order)
+        made.format_of(units[0])
+        depths.append(made.plan(units[0], span_s=10).depth)
+        for each in units:
+            made.pts_of(each)
+    assert depths == [1, 1, 1, 0]
 
 
 def test_unit_without_a_time_gets_the_next_one_and_none_before_the_first() -> None:
@@ -132,7 +111,9 @@ def test_what_the_container_cannot_hold_is_refused_in_a_sentence(
 
 
 def test_plan_of_a_chunk_needs_a_keyframe_that_can_be_recorded() -> None:
-    made, keyframe = stream(depth=2), unit(0, key=True)
+    made, keyframe = stream(), unit(0, key=True)
+    made.offer(group(0, (0, 3, 2, 1)))
+    made.flush()
     with pytest.raises(RuntimeError):
         made.plan(keyframe, span_s=10)
     made.format_of(keyframe)

@@ -339,6 +339,7 @@ def test_report_of_a_recorded_camera_says_where_its_chunks_are(tmp_path: Path) -
     assert lobby["recording"] == {
         "reason": None,
         "problem": None,
+        "waiting": None,
         "chunks_recorded": 12,
         "chunks_stored": 7,
         "chunks_waiting": 3,

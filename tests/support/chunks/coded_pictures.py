@@ -12,10 +12,11 @@ H264_CAPS = "video/x-h264,stream-format=byte-stream,alignment=au"
 
 def coded(line: str, caps: str, count: int = 2) -> list[Any]:
     """The Gst.Samples of `count` pictures that go through a gst-launch line, in the form of `caps`."""
-    pipeline = Gst.parse_launch(f"videotestsrc num-buffers={count} ! {line} ! {caps} ! appsink name=end")
+    end = "appsink name=end sync=false"
+    pipeline = Gst.parse_launch(f"videotestsrc num-buffers={count} ! {line} ! {caps} ! {end}")
     pipeline.set_state(Gst.State.PLAYING)
-    end = pipeline.get_by_name("end")
-    samples = [end.emit("try-pull-sample", 20 * Gst.SECOND) for _ in range(count)]
+    sink = pipeline.get_by_name("end")
+    samples = [sink.emit("try-pull-sample", 20 * Gst.SECOND) for _ in range(count)]
     pipeline.set_state(Gst.State.NULL)
     assert None not in samples
     return samples
