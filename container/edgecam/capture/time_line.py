@@ -119,7 +119,9 @@ class TimeLine:
         if self._is_paced and self._bridge.newest_ns is not None:
             taken_ns = None if taken_s is None else round(taken_s * NS_PER_S)
             # The newest has arrived since the poll before, and since the picture before.
-            unsure_ns = min(round(within_s * NS_PER_S), self._bridge.interval_ns)
+            unsure_ns = round(within_s * NS_PER_S)
+            if self._bridge.knows_interval:
+                unsure_ns = min(unsure_ns, self._bridge.interval_ns)
             self._pace.observe(self._bridge.newest_ns, arrived_ns, unsure_ns, taken_ns)
         return placed
 
@@ -184,14 +186,14 @@ class Bridge:
 
     @property
     def knows_interval(self) -> bool:
-        """Whether there have been two pictures."""
-        return len(self._latest_ns) > 1
+        """Whether there have been two pictures with times of their own."""
+        return len(set(self._latest_ns)) > 1
 
     @property
     def interval_ns(self) -> int:
         """How far pictures are apart, on the average."""
         latest = self._latest_ns
-        if len(latest) < 2:
+        if not self.knows_interval:
             return _DEFAULT_INTERVAL_NS
         return max(1, (max(latest) - min(latest)) // (len(latest) - 1))
 

@@ -71,7 +71,8 @@ class CameraSession:
         """What has come so far."""
         units, is_recorded = self.connection.received_units, self.connection.tap is not None
         has_keyframe = self._had_keyframe and not self._gate.awaits_keyframe
-        return Progress(units, has_keyframe, self.last_picture_s, is_recorded)
+        data_bytes = self.source.received_bytes() if self.source.has_begun else 0
+        return Progress(units, has_keyframe, self.last_picture_s, is_recorded, data_bytes)
 
     @property
     def limits(self) -> Limits:

@@ -56,16 +56,19 @@ class Progress:
         had_keyframe: Whether a picture could have begun, since the connection or since the decoder lost some.
         last_picture_s: When the newest picture was written, monotonic; None before the first.
         is_recorded: Whether a recording takes them as well.
+        data_bytes: Received of a stream that has begun, also where no access unit can be made of them yet: a
+            camera that sends its parameter sets with keyframes only.
     """
 
     units: int
     had_keyframe: bool = False
     last_picture_s: float | None = None
     is_recorded: bool = False
+    data_bytes: int = 0
 
     def without_picture(self, late_s: float) -> Verdict:
         """Why there is no picture, when one is `late_s` seconds too late."""
-        if not self.units:
+        if not self.units and not self.data_bytes:
             return Verdict.NO_ANSWER
         if not self.had_keyframe:
             return Verdict.AWAITS_KEYFRAME if late_s < KEYFRAME_WITHIN_S else Verdict.NO_KEYFRAME
@@ -104,8 +107,8 @@ class FirstPicture:
     def __init__(self, now_s: float, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._deadline_s = now_s + timeout_s
-        self._units = 0
-        self._unit_s = now_s
+        self._came = (0, 0)
+        self._came_s = now_s
 
     def restart(self, now_s: float) -> None:
         """The source waits for its producer: the time begins when that has come."""
@@ -113,11 +116,12 @@ class FirstPicture:
 
     def check(self, progress: Progress, now_s: float) -> Verdict:
         """Whether to wait on."""
-        if progress.units != self._units:
-            self._units, self._unit_s = progress.units, now_s
+        came = progress.units, progress.data_bytes
+        if came != self._came:
+            self._came, self._came_s = came, now_s
         if now_s < self._deadline_s:
             return Verdict.CONTINUE
-        if progress.units and now_s - self._unit_s >= self._timeout_s:
+        if any(came) and now_s - self._came_s >= self._timeout_s:
             return Verdict.STALLED
         return progress.without_picture(now_s - self._deadline_s)
 

@@ -49,6 +49,8 @@ class Source(ABC):
     """Whether pictures come at their own pace; if not, they are delivered by their timestamps."""
     is_looped = False
     """Whether the end of the stream means: begin again."""
+    has_begun = False
+    """Whether data of the stream came, where that can be known before the first access unit."""
 
     def __init__(self, camera: Camera, login: Login | None = None) -> None:
         """`login` is for the schemes that take credentials."""

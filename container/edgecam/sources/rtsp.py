@@ -64,7 +64,6 @@ class RtspSource(Source):
         self._address = authority_of(camera.uri)
         self._login = self._login or self._login_in_uri()
         self._is_selected = False
-        self._has_data = False
         self._sockets = OwnSockets(self._host)
         self._packets: Any = None
         self._way: Any = None
@@ -75,7 +74,7 @@ class RtspSource(Source):
 
     def check(self, now_s: float) -> None:
         del now_s
-        if self._has_data:
+        if self.has_begun:
             return
         limit, what = (
             (_ANSWERS_BYTES_LIMIT, "before the first picture data")
@@ -233,7 +232,7 @@ class RtspSource(Source):
     @guarded("a camera's stream appeared", Source._report, None)
     def _on_pad(self, _rtsp: Any, pad: Any) -> None:
         """On rtspsrc's own thread."""
-        self._has_data = True
+        self.has_begun = True
         structure = structure_of(pad.get_current_caps() or pad.query_caps(None))
         codec = by_rtp_name(structure.get_string("encoding-name") or "")
         if codec is None or codec.depayloader is None:
