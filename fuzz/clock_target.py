@@ -9,7 +9,8 @@ from pathlib import Path
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from fuzz.clock_model import Event, Kind, Scenario, check
+from fuzz.clock_checks import check
+from fuzz.clock_model import Event, Kind, Scenario
 from fuzz.target import Subject, Target
 from fuzz.text_targets import Reader
 

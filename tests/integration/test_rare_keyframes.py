@@ -1,4 +1,4 @@
-"""A camera whose keyframes are far apart (H.264+), with frames and a recording: waited for on one connection."""
+"""Keyframes that are far apart (H.264+), with frames and a recording: waited for, connected to once."""
 
 from __future__ import annotations
 

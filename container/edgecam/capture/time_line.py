@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from edgecam.clock import NS_PER_S
@@ -163,10 +164,11 @@ class Bridge:
             self._offset_ns = 0 if 0 <= stamp_ns < _WRAP // 2 else -stamp_ns
             return self._take(stamp_ns + self._offset_ns), False
         time_ns = stamp_ns + self._offset_ns
-        if _follows(time_ns - newest_ns, ahead_ns) and not self._is_stray(stamp_ns, time_ns, following_ns):
+        is_stray = self._is_stray(stamp_ns, time_ns, following_ns)
+        if not is_stray and self._follows(time_ns - newest_ns, ahead_ns):
             self._odd = None
             return self._take(time_ns), False
-        if self._odd is not None and _follows(stamp_ns - self._odd[0], max(0, ahead_ns)):
+        if self._odd is not None and self._follows(stamp_ns - self._odd[0], max(0, ahead_ns)):
             # The second that goes on from there: the stream's clock has leapt.
             self._offset_ns, self._odd = self._odd[1] - self._odd[0], None
             return self._take(stamp_ns + self._offset_ns), False
@@ -191,20 +193,24 @@ class Bridge:
 
     @property
     def interval_ns(self) -> int:
-        """How far pictures are apart, on the average."""
-        latest = self._latest_ns
+        """How far pictures are apart, the median: a pause is no interval."""
         if not self.knows_interval:
             return _DEFAULT_INTERVAL_NS
-        return max(1, (max(latest) - min(latest)) // (len(latest) - 1))
+        shown = sorted(self._latest_ns)
+        steps = sorted(later - earlier for earlier, later in pairwise(shown) if later > earlier)
+        return steps[len(steps) // 2]
+
+    def _follows(self, step_ns: int, ahead_ns: int) -> bool:
+        """Whether a stamp that is `step_ns` further continues those before."""
+        if -NEAR_NS <= step_ns <= max(NEAR_NS, ahead_ns):
+            return True
+        # Where pictures are more than a second apart, so are neighbours.
+        return 0 < step_ns <= self.interval_ns * 3 // 2
 
     def _take(self, time_ns: int) -> int:
         self._latest_ns.append(time_ns)
         self.newest_ns = time_ns if self.newest_ns is None else max(self.newest_ns, time_ns)
         return time_ns
-
-
-def _follows(step_ns: int, ahead_ns: int) -> bool:
-    return -NEAR_NS <= step_ns <= max(NEAR_NS, ahead_ns)
 
 
 class _Sample(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, example, given, seed, settings
 
-from fuzz.clock_model import Scenario, check
+from fuzz.clock_checks import check
+from fuzz.clock_model import Scenario
 from fuzz.clock_target import CLOCKS, scenarios
 
 EXAMPLES = 300
