@@ -11,6 +11,7 @@ from fuzz.clock_model import Kind, NamedChunk, Run, Scenario
 NEAR_WALL_S = 2.0 + 0.5
 """What names may be off by: two seconds, and what the network adds in the model."""
 BACK_WITHIN_S = 60.0
+_DISTURBING = (Kind.RECONNECT, Kind.STALL, Kind.PAUSE)
 
 
 def check(scenario: Scenario) -> None:
@@ -49,7 +50,8 @@ def _check_name(run: Run, chunk: NamedChunk) -> None:
         at_s
         for at_s in (
             *_faults(run, (Kind.PACE, Kind.CORE)),
-            *_faults(run, (Kind.RECONNECT,) if _faults(run, (Kind.PACE,)) else ()),
+            # What is measured of a pace begins again there, or is measured wrongly.
+            *_faults(run, _DISTURBING if _faults(run, (Kind.PACE,)) else ()),
             *_odd_in_a_hold(run),
             *_held_at_the_beginning(run),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -66,7 +67,7 @@ def _written() -> SearchStrategy[bytes]:
     return scenarios().map(Scenario.to_bytes)
 
 
-def _known(*events: Event, **more: bool) -> bytes:
+def _known(*events: Event, **more: Any) -> bytes:
     return Scenario(events=events, **more).to_bytes()
 
 
@@ -83,5 +84,14 @@ CLOCKS = Target(
         _known(Event(5, Kind.PACE, 1.25), reports=False),
         _known(Event(40, Kind.STALL, 8.0), reports=False),
         _known(Event(20, Kind.CORE, 0.0), is_unset=True),
+        _known(Event(1, Kind.CAMERA, 3.0), fps=1.0, chunk_s=2.0),
+        _known(Event(0, Kind.PAUSE, 0.9), fps=1.0, chunk_s=2.0, jitter_s=0.2, reports=False),
+        _known(Event(1, Kind.DOUBLED), Event(1, Kind.PAUSE, 6.0), fps=1.0, chunk_s=2.0),
+        _known(
+            *(Event(0, Kind.PACE, 1.25), Event(1, Kind.PAUSE, 6.0), Event(1, Kind.PAUSE, 6.0)),
+            fps=1.0,
+            chunk_s=2.0,
+            reports=False,
+        ),
     ),
 )

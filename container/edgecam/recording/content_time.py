@@ -242,6 +242,8 @@ class ContentTime:
         else:
             passed = timedelta(seconds=self._delay.arrival_s(pts_ns) - anchor.arrival_s)
         expected = anchor.time + max(_MILLISECOND, passed)
+        if is_joined:
+            reference = self._judged(expected, reference, pts_ns)
         apart = reference - expected
         if abs(apart) > (FAR if is_joined else STEP):
             if not self._is_step_followed(expected, reference):
@@ -264,11 +266,17 @@ class ContentTime:
         if anchor is None or anchor.connection != self._connection:
             return
         expected = anchor.time + timedelta(microseconds=(pts_ns - anchor.pts_ns) // 1000)
-        reference = self._reference(pts_ns)
+        reference = self._judged(expected, self._reference(pts_ns), pts_ns)
         if abs(reference - expected) <= FAR:
             self._step_since_s = None
         else:
             self._note_step(expected, reference)
+
+    def _judged(self, expected: datetime, reference: datetime, pts_ns: int) -> datetime:
+        """The reference, or arrival where that is far: only the core's own clock makes a step."""
+        if self._arrival is None or abs(reference - expected) <= FAR:
+            return reference
+        return self._by_arrival(self._arrival, pts_ns)
 
     def _note_step(self, expected: datetime, reference: datetime) -> float:
         """A clock has stepped; returns since when, monotonic seconds."""

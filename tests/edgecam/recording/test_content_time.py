@@ -250,3 +250,11 @@ def test_step_is_followed_at_the_next_chunk_of_long_ones(stream: Stream) -> None
         stream.see()
         stream.passed_s += 1
     assert stream.cut().start == stream.now + HOUR
+
+
+def test_camera_whose_clock_moves_while_it_is_trusted_makes_no_gap(stream: Stream) -> None:
+    stream.camera = timedelta(seconds=-1.5)
+    stream.record(3)
+    stream.camera = timedelta(seconds=1.5)
+    stream.record(20)
+    assert joined(stream.boundaries)
