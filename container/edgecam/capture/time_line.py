@@ -121,7 +121,7 @@ class TimeLine:
             taken_ns = None if taken_s is None else round(taken_s * NS_PER_S)
             # The newest has arrived since the poll before, and since the picture before.
             unsure_ns = round(within_s * NS_PER_S)
-            if self._bridge.knows_interval:
+            if unsure_ns and self._bridge.knows_interval:
                 unsure_ns = min(unsure_ns, self._bridge.interval_ns)
             self._pace.observe(self._bridge.newest_ns, arrived_ns, unsure_ns, taken_ns)
         return placed
