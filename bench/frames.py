@@ -170,9 +170,11 @@ def ways(folder: Path, uri: str) -> Iterator[Way]:
         "forerunner's pipeline, 30/s", folder, uri, "queue ! rtph264depay ! h264parse ! avdec_h264"
     )
     yield edgecam("edgecam, 30/s", folder, uri, {"max_fps": 30})
+    yield edgecam("edgecam, 30/s, levels: camera", folder, uri, {"max_fps": 30, "levels": "camera"})
     yield ffmpeg("ffmpeg, 30/s", folder, uri, 30)
     yield edgecam("edgecam, decode all, 1/s", folder, uri, {"max_fps": 1, "decode": "all"})
     yield edgecam("edgecam, auto, 1/s (catch-up)", folder, uri, {"max_fps": 1})
+    yield edgecam("edgecam, auto, 1/s, levels: camera", folder, uri, {"max_fps": 1, "levels": "camera"})
     yield ffmpeg("ffmpeg, 1/s", folder, uri, 1)
     yield edgecam("edgecam, auto, 0.5/s (keyframes)", folder, uri, {"max_fps": 0.5})
     all_but_few = "rtph264depay ! h264parse ! avdec_h264 ! videorate drop-only=true max-rate=1"

@@ -22,12 +22,15 @@
         ├── SourceUnauthorized  user name or password missing or wrong (401, 403)
         ├── SourceNotFound      the camera answers, the stream does not exist (404), or no such file
         ├── SourceUntrusted     the certificate of an rtsps camera cannot be verified
+        ├── SourceTls           TLS where there is none, none where there is, or a client certificate missing
+        ├── SourceTransport     the camera does not send over the transport that it is asked for
         ├── SourceRedirected    the camera sends on to another host, to less protection, or in circles
         ├── SourceUnsupported   a codec or container that edgecam cannot read
         ├── SourceFlooded       it sends more than cameras do, and no picture
         ├── SourceSilent        connected, but nothing comes
         ├── SourceWithoutKeyframe  data comes, but no picture can begin
         └── SourceEnded         the stream ended (end of stream counts as a disconnect)
+            └── SourceReplaced  another file stands in its place: to be read from its beginning
 
 A message names the object, what was expected and what was found. URIs in messages are redacted.
 """
@@ -109,6 +112,14 @@ class SourceUnsupported(SourceError):  # noqa: N818
     reason = "unsupported"
 
 
+class SourceTls(SourceError):  # noqa: N818
+    reason = "tls"
+
+
+class SourceTransport(SourceError):  # noqa: N818
+    reason = "transport"
+
+
 class SourceRedirected(SourceError):  # noqa: N818
     reason = "redirected"
 
@@ -127,6 +138,10 @@ class SourceWithoutKeyframe(SourceError):  # noqa: N818
 
 class SourceEnded(SourceError):  # noqa: N818
     reason = "ended"
+
+
+class SourceReplaced(SourceEnded):
+    """No fault: there is something else to be read."""
 
 
 class SpoolError(EdgecamError):

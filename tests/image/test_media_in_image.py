@@ -15,6 +15,8 @@ MODULES = {
         "integration/test_frames_of_failing_cameras.py",
         "integration/test_frames_of_other_sources.py",
     ),
+    "colours": ("integration/test_frame_colors.py",),
+    "bad and turned pictures": ("edgecam/frames/test_decoder.py", "integration/test_intra_refresh.py"),
     "recordings": ("integration/test_recorded_cameras.py",),
 }
 WITHOUT_ENCODER = ("-k", "not x264enc")

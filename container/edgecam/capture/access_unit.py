@@ -20,6 +20,8 @@ class AccessUnit(NamedTuple):
         captured_at: When it arrived at the core, UTC; when the tap was polled, for a recording.
         arrived_s: The same by the clock that never steps.
         sample: The Gst.Sample, with its caps; opaque to decisions.
+        to_recovery: Of a recovery point (intra refresh): how many pictures after it the first whole one
+            comes, if decoding begins here; it is no keyframe then. 0 of all others, and from a tap.
     """
 
     pts_ns: int
@@ -28,3 +30,9 @@ class AccessUnit(NamedTuple):
     captured_at: datetime
     arrived_s: float
     sample: Any
+    to_recovery: int = 0
+
+    @property
+    def begins_decoding(self) -> bool:
+        """Whether a decoder that knows nothing may begin here."""
+        return self.is_keyframe or self.to_recovery > 0

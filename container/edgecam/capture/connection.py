@@ -19,8 +19,9 @@ from edgecam.capture.tap import Tap
 from edgecam.capture.time_line import TimeLine, signed
 from edgecam.clock import NS_PER_S, Clock
 from edgecam.codecs.media import MediaKind
+from edgecam.codecs.recovery_point import HEAD_BYTES, pictures_to_recovery
 from edgecam.codecs.video import CODECS, Codec, by_media_type
-from edgecam.errors import SourceEnded, SourceError, SourceFlooded, SourceUnsupported
+from edgecam.errors import SourceEnded, SourceError, SourceFlooded, SourceReplaced, SourceUnsupported
 from edgecam.gstreamer.diagnosis import GstError
 from edgecam.gstreamer.gst import (
     Gst,
@@ -250,6 +251,10 @@ class Connection:
             )
         if not self.received_units:
             raise SourceUnsupported(f"{self._source.name}: expected pictures, found none up to the end")
+        if self._source.is_replaced():
+            raise SourceReplaced(
+                f"{self._source.name}: expected the file that was read, found another in its place"
+            )
         self._offset_ns = self._last_end_ns
         flags = Gst.SeekFlags.FLUSH | Gst.SeekFlags.KEY_UNIT
         with self.tap.flushing() if self.tap is not None else nullcontext():
@@ -294,9 +299,19 @@ class Connection:
                 # The decoder answers by these times.
                 sample = _stamped(sample, buffer, pts_ns)
                 buffer = sample.get_buffer()
-        is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
-        self._on_unit(AccessUnit(pts_ns, is_keyframe, buffer.get_size(), now, now_s, sample))
+        size_bytes = buffer.get_size()
+        is_flagged = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
+        to_recovery = self._to_recovery(sample, buffer, size_bytes) if is_flagged else 0
+        is_keyframe = is_flagged and not to_recovery
+        self._on_unit(AccessUnit(pts_ns, is_keyframe, size_bytes, now, now_s, sample, to_recovery))
         return Gst.FlowReturn.OK
+
+    def _to_recovery(self, sample: Any, buffer: Any, size_bytes: int) -> int:
+        if self.codec is None or self.codec.is_intra:
+            return 0
+        head = buffer.extract_dup(0, min(size_bytes, HEAD_BYTES))
+        form = structure_of(sample.get_caps()).get_string("stream-format")
+        return pictures_to_recovery(self.codec, head, has_lengths=form != "byte-stream")
 
     def _on_one_time_line(self, sample: Any, buffer: Any) -> Any:
         """`sample` with the time of the earlier loops added; a raw stream has decoding times only."""

@@ -11,6 +11,7 @@ from typing import Any
 from edgecam.capture.access_unit import AccessUnit
 from edgecam.capture.connection import Connection
 from edgecam.cli.probe_result import (
+    INTRA_REFRESH,
     Failure,
     ProbeResult,
     audio_names,
@@ -18,18 +19,20 @@ from edgecam.cli.probe_result import (
 )
 from edgecam.cli.probe_target import PICTURE_QUALITY, Target
 from edgecam.clock import NS_PER_S, Clock, SystemClock
+from edgecam.codecs.jpeg import orientation_of, size_of
+from edgecam.codecs.orientation import Orientation
 from edgecam.codecs.video import Codec
-from edgecam.config.camera import Frames, Tls
+from edgecam.config.camera import Decode, Frames, Tls
 from edgecam.errors import (
     SourceError,
     SourceSilent,
+    SourceTransport,
     SourceUnreachable,
     SourceUnsupported,
     SourceWithoutKeyframe,
 )
-from edgecam.frames.decode_gate import DecodeBatch
+from edgecam.frames.decode_gate import DecodeGate
 from edgecam.frames.decoder import Decoder, Picture
-from edgecam.frames.pace import StreamTiming
 from edgecam.gstreamer.gst import structure_of
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS, holds_password, redact
 from edgecam.sources.factory import source_for
@@ -37,6 +40,8 @@ from edgecam.sources.factory import source_for
 _WATCHED_KEYFRAMES = 3  # two intervals: one alone may be a camera's answer to our arrival
 _WATCHED_S = 3.0  # of the stream, for a rate that means something
 _LOOK_EVERY_S = 0.1
+_JPEG_HEAD_BYTES = 65_536
+_LOOK_FPS = 30.0  # the first picture that there is
 _LOGIN_IN_PATH = (
     "a password is left in the path or query, which fleet.yaml refuses: write {password} in its place, and "
     "give --username and --password-file"
@@ -44,8 +49,24 @@ _LOGIN_IN_PATH = (
 
 
 def probe(target: Target, *, clock: Clock | None = None) -> ProbeResult:
-    """What the source delivers. A failure of the source is part of it, not raised."""
-    watch = _Watch(target, clock or SystemClock())
+    """What the source delivers. A failure of the source is part of it, not raised.
+
+    A camera that refuses the transport it is asked for is asked for the other.
+    """
+    result = _probed(target, clock or SystemClock())
+    if result.failure is None or result.failure.reason != SourceTransport.reason:
+        return result
+    refused = target.camera.transport
+    needed = "udp" if refused == "tcp" else "tcp"
+    found = _probed(target.with_transport(needed), clock or SystemClock())
+    if found.failure is not None:
+        return result
+    note = f"the camera does not send over {refused}: it needs transport: {needed}"
+    return replace(found, notes=(note, *found.notes))
+
+
+def _probed(target: Target, clock: Clock) -> ProbeResult:
+    watch = _Watch(target, clock)
     failure: SourceError | None = None
     try:
         watch.run(watch.has_seen_enough)
@@ -80,13 +101,14 @@ class _Watch:
         self._connection = Connection(
             self._source, clock=clock, on_format=self._on_format, on_unit=self._on_unit
         )
-        self._timing = StreamTiming()
+        self._gate = DecodeGate(max_fps=_LOOK_FPS, decode=Decode.KEYFRAMES)
         self._decoder: Decoder | None = None
         self._began_s = 0.0
         self._first: AccessUnit | None = None
         self._times_ns: list[int] = []
         self._unit_bytes = 0
         self._keyframes = 0
+        self._has_refresh = False
         self._first_picture_s: float | None = None
         self.picture: Picture | None = None
 
@@ -107,6 +129,8 @@ class _Watch:
         finally:
             self._connection.close()
             self._source.close()
+            if (successor := self._source.successor()) is not None:
+                successor.close()
             if self._decoder is not None:
                 self._decoder.close()
 
@@ -129,23 +153,26 @@ class _Watch:
         )
         if codec is None or self._first is None:
             return found
-        interval_ns = None if codec.is_intra else self._timing.keyframe_interval_ns
+        interval_ns = None if codec.is_intra else self._gate.timing.keyframe_interval_ns
         interval_s = None if interval_ns is None else round(interval_ns / NS_PER_S, 3)
         span_s, fps = self._span_s(), self._fps()
         mean_bits = 8 * self._unit_bytes / len(self._times_ns)
         found = replace(
             found,
             codec=codec.name,
-            keyframe_interval_s=interval_s,
+            keyframe_interval_s=None if self._has_refresh else interval_s,
+            refresh_interval_s=interval_s if self._has_refresh else None,
             observed_s=round(span_s, 3),
             fps=None if fps is None else round(fps, 2),
             bit_rate_bps=None if fps is None else round(mean_bits * fps),
             first_picture_s=self._first_picture_s,
-            **_described(self._first.sample),
+            **_described(self._first.sample, self._source.orientation),
         )
         if failure is not None:
             return found
-        notes = notes_on(interval_s, span_s, is_intra=codec.is_intra)
+        notes = (
+            (INTRA_REFRESH,) if self._has_refresh else notes_on(interval_s, span_s, is_intra=codec.is_intra)
+        )
         if holds_password(self._target.camera.uri):
             notes = (*notes, _LOGIN_IN_PATH)
         return replace(found, suggestion=self._suggestion(), notes=notes)
@@ -192,22 +219,27 @@ class _Watch:
     def _on_format(self, codec: Codec) -> None:
         if self._decoder is not None:
             self._decoder.close()
+        source = self._source
         self._decoder = Decoder(
             name=self._source.name,
             codec=codec,
             frames=Frames(quality=PICTURE_QUALITY),
             on_picture=self._on_picture,
             on_fault=self._connection.fail,
+            orientation=lambda: source.orientation,
         )
 
     def _on_unit(self, unit: AccessUnit) -> None:
-        self._timing.observe(unit)
+        batch = self._gate.offer(unit, at_once=True)
         self._first = self._first or unit
         self._times_ns.append(unit.pts_ns)
         self._unit_bytes += unit.size_bytes
-        self._keyframes += unit.is_keyframe
-        if unit.is_keyframe and self.picture is None and self._decoder is not None:
-            self._decoder.push(DecodeBatch((unit,), unit, is_complete=True))
+        self._keyframes += unit.begins_decoding
+        self._has_refresh = self._has_refresh or unit.to_recovery > 0
+        if batch is None or self.picture is not None or self._decoder is None:
+            return
+        if not self._decoder.push(batch):
+            self._gate.restart()
 
     def _on_picture(self, picture: Picture) -> None:
         if self.picture is None:
@@ -216,15 +248,20 @@ class _Watch:
             self._connection.wake()
 
 
-def _described(sample: Any) -> dict[str, Any]:
-    """Profile and size, as the sample's caps tell them."""
+def _described(sample: Any, orientation: Orientation) -> dict[str, Any]:
+    """Profile, and size as it is shown, as the sample's caps or a picture's own head tell them."""
     structure = structure_of(sample.get_caps())
     profile, level = structure.get_string("profile"), structure.get_string("level")
     parts = [part for part in (profile, level and f"level {level}") if part]
+    buffer = sample.get_buffer()
+    jpeg = buffer.extract_dup(0, min(buffer.get_size(), _JPEG_HEAD_BYTES))
     has_width, width = structure.get_int("width")
     has_height, height = structure.get_int("height")
+    size = size_of(jpeg) or ((width, height) if has_width and has_height else None)
+    turned = orientation_of(jpeg)
+    shown = (orientation if turned is Orientation.UPRIGHT else turned).shown(*size) if size else None
     return {
         "profile": " ".join(parts) or None,
-        "width": width if has_width else None,
-        "height": height if has_height else None,
+        "width": shown[0] if shown else None,
+        "height": shown[1] if shown else None,
     }

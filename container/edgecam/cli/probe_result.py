@@ -25,6 +25,10 @@ _AUDIO = {
     "audio/x-mulaw": "G.711 µ-law",
     "audio/x-opus": "Opus",
 }
+INTRA_REFRESH = (
+    "intra refresh in place of keyframes: a picture begins one to two rounds after each reconnect, and every "
+    "picture is decoded, whatever frames.decode says; switch it off at the camera to save that"
+)
 _MANY_KEYFRAMES_S = 0.5
 _FEW_KEYFRAMES_S = 10.0
 
@@ -49,6 +53,7 @@ class ProbeResult:
         height: Pixels.
         fps: Pictures a second, observed.
         keyframe_interval_s: The longest that was seen.
+        refresh_interval_s: The same between recovery points, of a stream with intra refresh and no keyframes.
         bit_rate_bps: Bits a second, observed.
         audio: The codecs of the sound that is offered (not used yet).
         first_picture_s: From the beginning of the connection to the first decoded picture.
@@ -65,6 +70,7 @@ class ProbeResult:
     height: int | None = None
     fps: float | None = None
     keyframe_interval_s: float | None = None
+    refresh_interval_s: float | None = None
     bit_rate_bps: int | None = None
     audio: tuple[str, ...] = ()
     first_picture_s: float | None = None
@@ -98,6 +104,7 @@ class ProbeResult:
             ("size", None if self.width is None else f"{self.width}x{self.height}"),
             ("frame rate", None if self.fps is None else f"{self.fps:.4g} a second"),
             ("keyframe every", _seconds(self.keyframe_interval_s)),
+            ("intra refresh every", _seconds(self.refresh_interval_s)),
             ("bit rate", rate),
             ("audio", None if self.codec is None else ", ".join(self.audio) or "none"),
             ("first picture after", _seconds(self.first_picture_s)),

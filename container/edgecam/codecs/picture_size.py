@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from edgecam.codecs.bits import Bits
 from edgecam.codecs.video import H264, H265, Codec
 
 _LENGTH_BYTES = 4
@@ -127,47 +128,13 @@ def _counted(record: bytes, at: int, count: int) -> Iterator[bytes]:
 
 def _size_in(codec: Codec, unit: bytes) -> Iterator[PictureSize]:
     try:
-        yield _h264_size(_Bits(unit[1:])) if codec is H264 else _h265_size(_Bits(unit[2:]))
+        coded = unit[:_SPS_BYTES]
+        yield _h264_size(Bits(coded[1:])) if codec is H264 else _h265_size(Bits(coded[2:]))
     except EOFError:
         return  # cut short: a decoder refuses it as well
 
 
-class _Bits:
-    """Reads bit by bit; raises EOFError at the end."""
-
-    def __init__(self, coded: bytes) -> None:
-        # After two zero bytes the coder puts a 3, so that nothing looks like a start code (7.3.1).
-        raw = coded[:_SPS_BYTES].replace(b"\0\0\3", b"\0\0")
-        self._value, self._left = int.from_bytes(raw), 8 * len(raw)
-
-    def take(self, count: int) -> int:
-        """The next bits as a number."""
-        self._left -= count
-        if self._left < 0:
-            raise EOFError
-        return self._value >> self._left & (1 << count) - 1
-
-    def golomb(self) -> int:
-        """The next number in Exp-Golomb code, ue(v) (9.1)."""
-        zeros = 0
-        while not self.take(1):
-            zeros += 1
-            if zeros > 32:
-                raise EOFError
-        return (1 << zeros) - 1 + self.take(zeros)
-
-    def skip_golomb(self, count: int) -> None:
-        """Skip `count` of them, signed or not."""
-        for _ in range(count):
-            self.golomb()
-
-    def signed(self) -> int:
-        """The next number in signed Exp-Golomb code, se(v) (9.1.1)."""
-        code = self.golomb()
-        return (code + 1) // 2 if code % 2 else -(code // 2)
-
-
-def _h264_size(bits: _Bits) -> PictureSize:
+def _h264_size(bits: Bits) -> PictureSize:
     profile = bits.take(8)
     bits.take(16)  # constraints, level
     bits.golomb()
@@ -188,7 +155,7 @@ def _h264_size(bits: _Bits) -> PictureSize:
     return PictureSize(width, height if is_progressive else 2 * height, references + 1)
 
 
-def _skip_h264_chroma(bits: _Bits) -> None:
+def _skip_h264_chroma(bits: Bits) -> None:
     chroma = bits.golomb()
     if chroma == 3:
         bits.take(1)
@@ -201,7 +168,7 @@ def _skip_h264_chroma(bits: _Bits) -> None:
             _skip_scaling_list(bits, 16 if number < 6 else 64)
 
 
-def _skip_scaling_list(bits: _Bits, length: int) -> None:
+def _skip_scaling_list(bits: Bits, length: int) -> None:
     last = following = 8
     for _ in range(length):
         if following:
@@ -209,7 +176,7 @@ def _skip_scaling_list(bits: _Bits, length: int) -> None:
         last = following or last
 
 
-def _h265_size(bits: _Bits) -> PictureSize:
+def _h265_size(bits: Bits) -> PictureSize:
     bits.take(4)
     layers = bits.take(3)
     bits.take(1)

@@ -47,6 +47,13 @@ class OnStale(StrEnum):
     REMOVE = "remove"
 
 
+class Levels(StrEnum):
+    """What the numbers of a picture's pixels mean."""
+
+    JPEG = "jpeg"
+    CAMERA = "camera"
+
+
 class FileMode(StrEnum):
     """Who may read a file that the node's user alone writes, as chmod(1) has it."""
 
@@ -90,6 +97,11 @@ class Tls(Model):
         default=None, description="PEM file on the core with the authorities to trust, beside the system's."
     )
     verify: bool = Field(default=True, description="false accepts any certificate, a forged one as well.")
+    certificate_file: AbsolutePath | None = Field(
+        default=None,
+        description="PEM file on the core with the node's own certificate and its key, for cameras that ask "
+        "for one.",
+    )
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
@@ -117,6 +129,17 @@ class Frames(Model):
         ge=16,
         le=7680,
         description="Width in pixels, the height follows; default as the camera sends it.",
+    )
+    levels: Levels = Field(
+        default=Levels.JPEG,
+        description="`jpeg`: colours as every reader of JPEG expects them (white is 255, the matrix that of "
+        "BT.601); `camera`: the camera's own numbers, mostly white as 235 and BT.709, for computer vision "
+        "that wants these.",
+    )
+    only_clean: bool = Field(
+        default=True,
+        description="Leave out pictures that the decoder knows to be damaged, up to the next keyframe; false "
+        "shows them as well.",
     )
     max_pixels: int = Field(
         default=36_000_000,
@@ -218,7 +241,10 @@ class Camera(Model):
         description="The login; never part of the URI, which has `{username}` and `{password}` where the "
         "camera wants them in its path or query.",
     )
-    transport: Literal["tcp", "udp"] = Field(default="tcp", description="How RTSP carries the pictures.")
+    transport: Literal["tcp", "udp"] = Field(
+        default="tcp",
+        description="How RTSP carries the pictures; `edgecam probe` finds which the camera has.",
+    )
     latency_ms: int = Field(
         default=200, ge=0, le=10_000, description="How long RTSP waits for late packets, milliseconds."
     )

@@ -10,6 +10,9 @@ is to become a picture.
   batch, and only its last picture is shown. A keyframe makes what is held useless: it is dropped undecoded.
   One picture a second from a stream with a keyframe every two seconds decodes half of the stream.
 - ALL: everything is decoded. For streams that reorder their pictures, whose decoder runs some pictures late.
+- REFRESH: everything is decoded, and nothing is shown before all of a picture has been renewed. For streams
+  with intra refresh, which have recovery points in place of keyframes: whatever the settings say, since each
+  of their pictures needs those before it.
 """
 
 from __future__ import annotations
@@ -72,7 +75,10 @@ class DecodeGate:
         self._held_ns_limit = held_ns_limit
         self.timing = StreamTiming()
         self.mode = DecodeMode.KEYFRAMES if decode is Decode.KEYFRAMES else DecodeMode.CATCH_UP
-        self._has_keyframe = False
+        self._has_begun = False
+        self._began_at_recovery_point = False
+        self._to_recovery = 0
+        self._rounds = 0
         self._held: list[AccessUnit] = []
         self._held_bytes = 0
 
@@ -83,8 +89,8 @@ class DecodeGate:
 
     @property
     def awaits_keyframe(self) -> bool:
-        """Whether nothing can be decoded before a keyframe has come."""
-        return not self._has_keyframe
+        """Whether nothing can be shown before a keyframe has come, or a round of intra refresh is whole."""
+        return not self._has_begun or not self._is_whole
 
     def offer(self, unit: AccessUnit, *, at_once: bool = False) -> DecodeBatch | None:
         """Take the next access unit; returns what is to be decoded now, or None.
@@ -96,24 +102,50 @@ class DecodeGate:
         """
         self.timing.observe(unit)
         if unit.is_keyframe:
-            self._has_keyframe = True
+            self._has_begun, self._began_at_recovery_point, self._to_recovery = True, False, 0
             self._drop_held()
             self.mode = self._decide()
-        elif not self._has_keyframe:
+        elif unit.to_recovery:
+            self._pass_recovery_point(unit)
+        elif not self._has_begun:
             return None
-        elif self.mode is DecodeMode.CATCH_UP and self.timing.reorders:
-            # What is held goes first: the decoder needs it before what follows.
-            self.mode = self._decide()
+        else:
+            self._to_recovery = max(self._to_recovery - 1, 0)
+            if self.mode is DecodeMode.CATCH_UP and self.timing.reorders:
+                # What is held goes first: the decoder needs it before what follows.
+                self.mode = self._decide()
         if self.mode is DecodeMode.KEYFRAMES:
             return self._keyframe_alone(unit, at_once) if unit.is_keyframe else None
         return self._with_what_it_needs(unit, at_once)
 
     def restart(self) -> None:
-        """The decoder has lost units: nothing until the next keyframe."""
-        self._has_keyframe = False
+        """The decoder has lost units: nothing until the next keyframe or recovery point."""
+        self._has_begun = False
         self._drop_held()
 
+    def _pass_recovery_point(self, unit: AccessUnit) -> None:
+        if self._has_begun and self.mode is not DecodeMode.KEYFRAMES:
+            self._to_recovery = max(self._to_recovery - 1, 0)
+            self._rounds += 1
+        else:
+            # Decoding begins here, or again: what lies between keyframes was not decoded.
+            self._has_begun, self._began_at_recovery_point = True, True
+            self._to_recovery, self._rounds = unit.to_recovery, 0
+            self._drop_held()
+        self.mode = DecodeMode.REFRESH
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether all of the present picture has been renewed since decoding began."""
+        if self._to_recovery:
+            return False
+        # H.264 does not count pictures that no other needs (frame_num, 7.4.3): a whole round has all of them.
+        is_short = self._began_at_recovery_point and self.timing.reorders
+        return not is_short or self._rounds > 0
+
     def _decide(self) -> DecodeMode:
+        if self.mode is DecodeMode.REFRESH:
+            return DecodeMode.REFRESH
         if self._decode is Decode.KEYFRAMES:
             return DecodeMode.KEYFRAMES
         if self._decode is Decode.ALL:
@@ -132,7 +164,7 @@ class DecodeGate:
         return DecodeBatch((unit,), unit, is_complete=True) if is_due or at_once else None
 
     def _with_what_it_needs(self, unit: AccessUnit, at_once: bool) -> DecodeBatch | None:
-        is_due = self._is_due(unit, (self.timing.frame_interval_ns or 0) // 2) or at_once
+        is_due = self._is_whole and (self._is_due(unit, (self.timing.frame_interval_ns or 0) // 2) or at_once)
         self._held.append(unit)
         self._held_bytes += unit.size_bytes
         if not is_due and self.mode is DecodeMode.CATCH_UP and not self._is_too_much_held():

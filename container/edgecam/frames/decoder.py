@@ -11,11 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from edgecam.capture.access_unit import AccessUnit
+from edgecam.codecs.jpeg import orientation_of, with_orientation
+from edgecam.codecs.orientation import Orientation
 from edgecam.codecs.video import JPEG, RAW, Codec
 from edgecam.config.camera import Frames
 from edgecam.errors import InstallationError, SourceError, SourceUnsupported
+from edgecam.frames.damage import DamageWatch
 from edgecam.frames.decode_gate import DecodeBatch
 from edgecam.frames.picture_bounds import PictureBounds
+from edgecam.frames.picture_chain import PictureChain
 from edgecam.gstreamer.diagnosis import GstError
 from edgecam.gstreamer.gst import (
     Gst,
@@ -35,6 +39,10 @@ QUEUED_BYTES_LIMIT = 16_000_000
 """Twice what a gate holds: a decoder that is further behind does not catch up."""
 _QUEUED_INTRA_UNITS = 2  # intra-only: one in work, one waiting; older ones are of no use
 _AWAITED_LIMIT = 64
+_JPEG_HEAD_BYTES = 65_536  # EXIF data are the first segment, and no longer
+_FAILURES_LIMIT, _INTRA_FAILURES_LIMIT = 2, 5
+"""Failures one after another, without a picture between: such a stream cannot be decoded at all. Between two
+keyframes lie seconds, and waiting for a third would only delay the message."""
 _DEFAULT_QUALITY = Frames().quality
 
 
@@ -56,16 +64,21 @@ class Picture:
 class Decoder:
     """Decodes one codec's access units and hands out the pictures that the gate shows.
 
+    Where a picture cannot be decoded, the pipeline is made again for the next: it costs that picture, or
+    those up to the next keyframe.
+
     Args:
         name: The camera, for messages.
         codec: What will come.
-        frames: Width and quality of the pictures.
+        frames: Width, levels and quality of the pictures, and whether damaged ones are shown.
         on_picture: Called with each picture, on the decoder's own thread, which may block on a disk: the
             queue before it is bounded, and the connection never waits for it.
         on_fault: Called, on any thread, when this decoder is finished.
+        orientation: Which way up the source says that its pictures are shown.
 
     Attributes:
         dropped_units: Access units refused since the decoder was behind.
+        damaged: Pictures that were due and were left out, since they were damaged.
     """
 
     def __init__(
@@ -76,33 +89,35 @@ class Decoder:
         frames: Frames,
         on_picture: Callable[[Picture], None],
         on_fault: Callable[[SourceError], None],
+        orientation: Callable[[], Orientation] = lambda: Orientation.UPRIGHT,
     ) -> None:
         self._name = name
         self._codec = codec
+        self._frames = frames
         self._on_picture = on_picture
         self._on_fault = on_fault
+        self._orientation = orientation
         self._awaited: deque[AccessUnit] = deque(maxlen=_AWAITED_LIMIT)
         self._in_work: AccessUnit | None = None
         self._group_id = 0
+        self._failure: SourceError | None = None
+        self._failures = 0
+        self._chain: PictureChain | None = None
         self.dropped_units = 0
-        self._pipeline = Gst.Pipeline.new(None)
+        self.damaged = 0
         self._bounds = PictureBounds(name, codec, frames.max_pixels)
-        self._feed = make("appsrc", format="time", is_live=True, max_bytes=0, block=False)
-        self._build(frames)
-        handle_messages(self._pipeline.get_bus(), self._on_message)
-        self._pipeline.set_state(Gst.State.PLAYING)
+        self._start()
 
     def push(self, batch: DecodeBatch) -> bool:
         """Queue `batch` for decoding; never blocks.
 
         Returns:
-            False when the decoder is too far behind, or a picture is out of bounds: nothing was queued, and
-            what follows needs a keyframe.
+            False when the decoder is too far behind, or a picture is out of bounds or cut short: nothing was
+            queued, and what follows needs a keyframe.
         """
-        if self._is_behind():
-            self.dropped_units += len(batch.units)
+        if self._failure is not None and not self._begin_again(self._failure, batch):
             return False
-        if not self._are_in_bounds(batch):
+        if self._is_behind() or not self._are_in_bounds(batch):
             self.dropped_units += len(batch.units)
             return False
         if batch.shown is not None:
@@ -119,10 +134,29 @@ class Decoder:
         """End the decoder; must not be called on its own thread."""
         self._pipeline.set_state(Gst.State.NULL)
         self._pipeline.get_bus().set_sync_handler(None)
+        self._chain = None  # which refers to this object
+
+    def _begin_again(self, failure: SourceError, batch: DecodeBatch) -> bool:
+        """Another pipeline for one that has failed; whether it can begin with `batch`."""
+        self._failures += 1
+        self.damaged += 1
+        self.close()
+        if self._failures >= (_INTRA_FAILURES_LIMIT if self._codec.is_intra else _FAILURES_LIMIT):
+            self._on_fault(failure)
+            return False
+        if self._failures == 1:
+            log.warning("%s; left out", failure)
+        self._failure = None
+        self._awaited.clear()
+        self._start()
+        return batch.units[0].begins_decoding
 
     def _are_in_bounds(self, batch: DecodeBatch) -> bool:
         try:
-            return all(self._bounds.admits(unit.sample) for unit in batch.units)
+            if all(self._bounds.admits(unit.sample) for unit in batch.units):
+                return True
+            self.damaged += 1
+            return False
         except SourceUnsupported as error:
             self._on_fault(error)
             return False
@@ -132,26 +166,29 @@ class Decoder:
             return bool(self._feed.get_property("current-level-buffers") >= _QUEUED_INTRA_UNITS)
         return bool(self._feed.get_property("current-level-bytes") > QUEUED_BYTES_LIMIT)
 
-    def _build(self, frames: Frames) -> None:
+    def _start(self) -> None:
+        """Make the pipeline, and let it run."""
+        self._pipeline = Gst.Pipeline.new(None)
+        self._feed = make("appsrc", format="time", is_live=True, max_bytes=0, block=False)
+        self._damage = DamageWatch()
+        self._chain = None
         sink = make("appsink", emit_signals=True, sync=False, max_buffers=1, enable_last_sample=False)
         connect(sink, "new-sample", self._on_jpeg, Gst.FlowReturn.OK)
-        chain = [self._feed, *self._steps(frames), sink]
-        for element in chain:
+        elements = [self._feed, *self._steps(), sink]
+        for element in elements:
             self._pipeline.add(element)
-        link(*chain)
+        link(*elements)
+        handle_messages(self._pipeline.get_bus(), self._on_message)
+        self._pipeline.set_state(Gst.State.PLAYING)
 
-    def _steps(self, frames: Frames) -> list[Any]:
+    def _steps(self) -> list[Any]:
         """The elements between the access units and the picture."""
-        is_camera_jpeg = frames.width is None and frames.quality == _DEFAULT_QUALITY
+        is_camera_jpeg = self._frames.width is None and self._frames.quality == _DEFAULT_QUALITY
         if self._codec is JPEG and is_camera_jpeg:
             return []  # the camera's own JPEG, byte for byte
-        steps = [] if self._codec is RAW else self._decoding_elements()
-        # Passes on what jpegenc can read anyway; ten-bit pictures need it.
-        steps.append(make("videoconvert"))
-        if frames.width is not None:
-            form = f"video/x-raw,width={frames.width},pixel-aspect-ratio=1/1"
-            steps += [make("videoscale"), make("capsfilter", caps=form)]
-        return [*steps, make("jpegenc", quality=frames.quality)]
+        decoding = [] if self._codec is RAW else self._decoding_elements()
+        chain = self._chain = PictureChain(self._frames, self._on_callback_fault)
+        return [*decoding, *chain.elements]
 
     def _decoding_elements(self) -> list[Any]:
         kind = next((kind for kind in self._codec.decoders if has_element(kind)), None)
@@ -165,7 +202,10 @@ class Decoder:
         if element.find_property("max-threads") is not None:
             # Cores are few, and frame threads add delay and memory.
             element.set_property("max-threads", 1)
-        if not self._codec.is_intra:
+        if self._codec is JPEG:
+            add_probe(element.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_coded_jpeg)
+        elif not self._codec.is_intra:
+            add_probe(element.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_coded)
             add_probe(element.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_decoded)
         if self._codec.parser is None or kind.startswith("avdec_"):
             return [element]
@@ -176,11 +216,38 @@ class Decoder:
         log.error("%s: unexpected fault", self._name, exc_info=error)
         self._on_fault(SourceError(f"{self._name}: unexpected fault: {redact(str(error))}"))
 
+    @guarded("a coded picture was looked at", _on_callback_fault, 1)
+    def _on_coded_jpeg(self, _pad: Any, info: Any) -> Any:
+        """On the decoder's thread: each picture of a camera may say another way up."""
+        buffer = info.get_buffer()
+        found = orientation_of(buffer.extract_dup(0, min(buffer.get_size(), _JPEG_HEAD_BYTES)))
+        self._turn(self._orientation() if found is Orientation.UPRIGHT else found)
+        return Gst.PadProbeReturn.OK
+
+    def _turn(self, orientation: Orientation) -> None:
+        if self._chain is not None:
+            self._chain.turn(orientation)
+
+    @guarded("a coded picture was looked at", _on_callback_fault, 1)
+    def _on_coded(self, _pad: Any, info: Any) -> Any:
+        """On the decoder's thread."""
+        buffer = info.get_buffer()
+        self._damage.begin(buffer.pts, is_keyframe=not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT))
+        return Gst.PadProbeReturn.OK
+
     @guarded("a decoded picture was judged", _on_callback_fault, 0)
     def _on_decoded(self, _pad: Any, info: Any) -> Any:
         """On the decoder's thread: only the pictures that are awaited go on to the encoder."""
-        self._in_work = self._awaited_at(info.get_buffer().pts)
-        return Gst.PadProbeReturn.DROP if self._in_work is None else Gst.PadProbeReturn.OK
+        buffer = info.get_buffer()
+        if self._frames.only_clean and self._damage.concerns(buffer):
+            # It stays awaited: the next one that is clean will do.
+            self.damaged += bool(self._awaited and self._awaited[0].pts_ns <= buffer.pts)
+            return Gst.PadProbeReturn.DROP
+        self._in_work = self._awaited_at(buffer.pts)
+        if self._in_work is None:
+            return Gst.PadProbeReturn.DROP
+        self._turn(self._orientation())
+        return Gst.PadProbeReturn.OK
 
     def _awaited_at(self, pts_ns: int) -> AccessUnit | None:
         """The unit that the picture at `pts_ns` answers, or None.
@@ -189,6 +256,7 @@ class Decoder:
         """
         found = None
         while self._awaited and self._awaited[0].pts_ns <= pts_ns:
+            self.damaged += found is not None and self._codec.is_intra
             found = self._awaited.popleft()
         return found
 
@@ -202,17 +270,22 @@ class Decoder:
         # Decoder and encoder share a thread: the picture let through last is the one that arrives here.
         unit = self._awaited_at(buffer.pts) if self._codec.is_intra else self._in_work
         if unit is not None:
-            self._on_picture(
-                Picture(buffer.extract_dup(0, buffer.get_size()), unit.captured_at, unit.arrived_s)
-            )
+            self._failures = 0
+            jpeg = self._upright(buffer.extract_dup(0, buffer.get_size()))
+            self._on_picture(Picture(jpeg, unit.captured_at, unit.arrived_s))
         return Gst.FlowReturn.OK
+
+    def _upright(self, jpeg: bytes) -> bytes:
+        """`jpeg`, the camera's own where there is no chain: how a film is turned is carried in it."""
+        if self._chain is not None or self._orientation() is Orientation.UPRIGHT:
+            return jpeg
+        is_said = orientation_of(jpeg) is not Orientation.UPRIGHT
+        return jpeg if is_said else with_orientation(jpeg, self._orientation())
 
     def _on_message(self, message: Any) -> None:
         """On the thread that posts the message, which is not kept."""
         if message.type == Gst.MessageType.ERROR:
-            self._on_fault(
-                SourceUnsupported(
-                    f"{self._name}: expected {self._codec.name} pictures that can be decoded, "
-                    f"found: {GstError.of(message).text}"
-                )
+            self._failure = self._failure or SourceUnsupported(
+                f"{self._name}: expected {self._codec.name} pictures that can be decoded, "
+                f"found: {GstError.of(message).text}"
             )

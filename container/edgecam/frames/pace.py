@@ -59,21 +59,22 @@ class StreamTiming:
 
     @property
     def keyframe_interval_ns(self) -> int | None:
-        """The longest of the latest keyframe intervals, or None before the second keyframe."""
+        """The longest of the latest intervals between keyframes, or between recovery points where there are
+        only these; None before the second."""
         return max(self._keyframe_intervals_ns, default=None)
 
     def observe(self, unit: AccessUnit) -> None:
         """Learn from the next access unit, in the order of decoding."""
         if self._last_pts_ns is not None:
             step_ns = unit.pts_ns - self._last_pts_ns
-            if unit.is_keyframe:
+            if unit.begins_decoding:
                 pass  # what precedes it may not have been seen; a step back is a discontinuity
             elif step_ns > 0:
                 self._learn_step(step_ns)
             elif step_ns < 0:
                 self.reorders = True
         self._last_pts_ns = unit.pts_ns
-        if unit.is_keyframe:
+        if unit.begins_decoding:
             if self._last_keyframe_ns is not None and unit.pts_ns > self._last_keyframe_ns:
                 self._keyframe_intervals_ns.append(unit.pts_ns - self._last_keyframe_ns)
             self._last_keyframe_ns = unit.pts_ns

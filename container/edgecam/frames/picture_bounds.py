@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from edgecam.codecs.jpeg import size_of
+from edgecam.codecs.jpeg import is_whole, size_of
 from edgecam.codecs.picture_size import (
     PictureSize,
     TooManyUnits,
@@ -38,9 +38,10 @@ class PictureBounds:
         self._max_pixels = max_pixels
         self._head = b""
         self._in_head: tuple[PictureSize, ...] = ()
+        self._is_whole = False
 
     def admits(self, sample: Any) -> bool:
-        """Whether the access unit in the Gst.Sample can be read at all.
+        """Whether the access unit in the Gst.Sample can be read at all, and is whole where that shows.
 
         Raises:
             SourceUnsupported: it is larger than the bounds; the message says how large, and what to do.
@@ -55,7 +56,7 @@ class PictureBounds:
             too_large = excess(size, self._max_pixels)
             if too_large is not None:
                 raise SourceUnsupported(f"{self._name}: {too_large}")
-        return bool(sizes) or self._codec is not JPEG
+        return self._codec is not JPEG or (bool(sizes) and self._is_whole)
 
     def _sizes(self, sample: Any) -> Iterator[PictureSize]:
         structure = structure_of(sample.get_caps())
@@ -68,7 +69,7 @@ class PictureBounds:
         buffer = sample.get_buffer()
         data = buffer.extract_dup(0, buffer.get_size())
         if self._codec is JPEG:
-            found = size_of(data)
+            found, self._is_whole = size_of(data), is_whole(data)
             if found is not None:
                 yield PictureSize(*found)
             return

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from edgecam import durable
 from edgecam.clock import utc_text
-from edgecam.codecs.jpeg import LONGEST_BYTES, size_of
+from edgecam.codecs.jpeg import LONGEST_BYTES, shown_size_of
 from edgecam.config.camera import Frames, OnStale
 from edgecam.folder import SHOWN_FOLDER, opened, read_file, remedy
 from edgecam.frames.decoder import Picture
@@ -88,7 +88,7 @@ class FrameWriter:
 
     def write(self, picture: Picture) -> bool:
         """Replace the picture; False when the disk refuses it. Blocks as long as the disk does."""
-        size = size_of(picture.jpeg)
+        size = shown_size_of(picture.jpeg)
         if size is None:
             self.failed += 1
             return False
@@ -132,7 +132,7 @@ class FrameWriter:
             content, facts = read_file(self._path, limit_bytes=LONGEST_BYTES)
         except OSError:
             return None
-        size = size_of(content[:_HEAD_BYTES])
+        size = shown_size_of(content[:_HEAD_BYTES])
         if size is None:
             return None
         return FrameInfo(datetime.fromtimestamp(facts.st_mtime, UTC), 0, *size, facts.st_size)

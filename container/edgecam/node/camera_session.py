@@ -43,6 +43,7 @@ class CameraSession:
         self._decoder: Decoder | None = None
         self._had_keyframe = False
         self._keyframes_only = False
+        self._damaged_before = 0
         self.last_picture_s: float | None = None
         self.connection = Connection(
             source,
@@ -58,6 +59,12 @@ class CameraSession:
         codec = self.connection.codec
         decodes = self._demand.frames.enabled and codec is not None and not codec.is_intra
         return self._gate.mode if decodes else DecodeMode.NONE
+
+    @property
+    def damaged_total(self) -> int:
+        """Pictures that were left out since they were damaged."""
+        decoder = self._decoder
+        return self._damaged_before + (0 if decoder is None else decoder.damaged)
 
     @property
     def has_begun(self) -> bool:
@@ -107,34 +114,39 @@ class CameraSession:
         collector some attempts later."""
         self.connection.close()
         self.source.close()
+        self._end_decoder()
+
+    def _end_decoder(self) -> None:
         decoder, self._decoder = self._decoder, None
         if decoder is not None:
             decoder.close()
+            self._damaged_before += decoder.damaged
 
     def _on_format(self, codec: Codec) -> None:
         """On the source's streaming thread, before the first unit of `codec`."""
         frames = self._demand.frames
         if not frames.enabled:
             return
-        if self._decoder is not None:
-            self._decoder.close()
+        self._end_decoder()
         decode = Decode.KEYFRAMES if codec.is_intra else frames.decode
         self._gate = DecodeGate(max_fps=frames.max_fps, decode=decode)
         self._keyframes_only = False
         self.connection.let_through(keyframes_only=False)
+        source = self.source
         self._decoder = Decoder(
             name=self.name,
             codec=codec,
             frames=frames,
             on_picture=self._on_picture,
             on_fault=self.connection.fail,
+            orientation=lambda: source.orientation,
         )
 
     def _on_unit(self, unit: AccessUnit) -> None:
         """On the source's streaming thread: decides, queues, and returns."""
         self._gate.follow(self._demand.frames.max_fps)
         batch = self._gate.offer(unit, at_once=self._demand.is_snapshot_due(unit.arrived_s))
-        if unit.is_keyframe:
+        if unit.begins_decoding:
             self._had_keyframe = True
             self._sieve()
         if batch is None or self._decoder is None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgecam.codecs.media import MediaKind
+from edgecam.codecs.orientation import Orientation
 from edgecam.codecs.stream_end import StreamEndWatch, has_overrun_end
 from edgecam.codecs.video import Codec
 from edgecam.config.camera import Camera
@@ -43,6 +44,7 @@ class Source(ABC):
         pads: The pads of the bin that deliver, by kind of media.
         offered: The streams that were found, as `audio PCMU` (RTSP) or `audio/mpeg` (files).
         is_paced: Whether pictures arrive as they are taken.
+        orientation: Which way up its pictures are shown, where it says that beside them.
     """
 
     is_live = False
@@ -59,6 +61,7 @@ class Source(ABC):
         self.is_paced = camera.scheme.is_paced
         self.fault: SourceError | None = None
         self.offered: list[str] = []
+        self.orientation = Orientation.UPRIGHT
         self._is_recorded_as_mp4 = camera.recording.enabled and camera.recording.format is ChunkFormat.MP4
         self._bin: Any = None
         self.pads: Mapping[MediaKind, Any] = {}
@@ -108,6 +111,15 @@ class Source(ABC):
         """Release what the bin does not own. To be called once the pipeline around the bin has ended."""
         # The error's traceback refers to frames that refer to this source: a circle that nothing frees.
         self.fault = None
+
+    def is_replaced(self) -> bool:
+        """Of a source that is looped: whether what it reads is no longer what stands there."""
+        return False
+
+    def successor(self) -> Source | None:
+        """The source that goes on where this one, which is closed, has ended; None where nothing is left of
+        it. To be asked for once, and closed."""
+        return None
 
     def explain(self, error: GstError) -> SourceError:
         """What an error message from this bin means."""

@@ -21,9 +21,12 @@ from edgecam.gstreamer.gst import (
     make,
 )
 from edgecam.sources.base import Source
-from edgecam.sources.picture_file import read_picture
+from edgecam.sources.picture_file import are_png, read_picture
 
 log = logging.getLogger(__name__)
+
+_MOST_NAMED = 5
+"""Pictures that are left out and named, each once; of the others a round says how many they are."""
 
 
 class ImagesSource(Source):
@@ -34,10 +37,11 @@ class ImagesSource(Source):
         self._period_ns = round(NS_PER_S / rate(camera.query["fps"]))
         self._files = numbered_files(self.name, camera.source_path)
         self._max_pixels = camera.frames.max_pixels
-        self._is_png = self._files[0].suffix.lower() == ".png"
+        self._is_png = are_png(self._files)
         self._at = 0
         self._shown = 0
         self._left_out = self._left_out_logged = 0
+        self._named: set[Path] = set()
 
     def _fill(self) -> None:
         caps = Gst.Caps.from_string("image/png" if self._is_png else "image/jpeg")
@@ -81,7 +85,8 @@ class ImagesSource(Source):
 
     def _leave_out(self, path: Path, error: Exception) -> None:
         found = f"{path}: expected a picture, found {error.strerror}" if isinstance(error, OSError) else error
-        if self._left_out == self._left_out_logged == 0:
+        if path not in self._named and len(self._named) < _MOST_NAMED:
+            self._named.add(path)
             log.warning("%s: a picture is left out: %s", self.name, found)
         self._left_out += 1
 

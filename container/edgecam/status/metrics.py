@@ -68,15 +68,19 @@ class CameraCollector(Collector):
 
 def _counters(reports: Sequence[CameraReport]) -> Iterator[Metric]:
     frames = CounterMetricFamily("edgecam_frames", "Pictures written.", labels=["camera"])
+    damaged = CounterMetricFamily(
+        "edgecam_damaged_frames", "Pictures left out since they were damaged.", labels=["camera"]
+    )
     reconnects = CounterMetricFamily(
         "edgecam_reconnects", "Connections begun after the first.", labels=["camera"]
     )
     received = CounterMetricFamily("edgecam_received_bytes", "Encoded bytes received.", labels=["camera"])
     for report in reports:
         frames.add_metric([report.camera_id], report.frames_total)
+        damaged.add_metric([report.camera_id], report.damaged_total)
         reconnects.add_metric([report.camera_id], report.reconnects_total)
         received.add_metric([report.camera_id], report.received_bytes_total)
-    yield from (frames, reconnects, received)
+    yield from (frames, damaged, reconnects, received)
 
 
 def _ages(reports: Sequence[CameraReport]) -> Iterator[Metric]:

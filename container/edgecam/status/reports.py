@@ -47,6 +47,8 @@ class DecodeMode(StrEnum):
     """From the last keyframe on, and only when a picture is due."""
     ALL = "all"
     """Every picture."""
+    REFRESH = "refresh"
+    """Every picture, and shown once all of it has been renewed: intra refresh has no keyframes."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,7 @@ class CameraReport:
         received_bytes_total: Encoded bytes received.
         recording: The recording, or None where the camera is not recorded.
         makes_frames: Whether pictures are wanted of it at all; a camera may be recorded only.
+        damaged_total: Pictures left out since they were damaged, since the node started.
     """
 
     camera_id: str
@@ -218,6 +221,7 @@ class CameraReport:
     received_bytes_total: int
     recording: RecordingReport | None = None
     makes_frames: bool = True
+    damaged_total: int = 0
 
     @property
     def is_fresh(self) -> bool:

@@ -49,6 +49,7 @@ def camera_values(
         "stale_after_s": report.stale_after_s,
         "decode_mode": str(report.decode_mode),
         "frames_total": report.frames_total,
+        "damaged_total": report.damaged_total,
         "reconnects_total": report.reconnects_total,
         "received_bytes_total": report.received_bytes_total,
         "recording": recording_values(report, spool, upload),

@@ -271,3 +271,53 @@ def test_timing_shows_intervals() -> None:
         timing.observe(item)
     assert timing.keyframe_interval_ns == 1.5 * S
     assert timing.frame_interval_ns == pytest.approx(S / 20, rel=0.01)
+
+
+def refresh(seconds: float, *, fps: int = 10, round_s: float = 2.0, begins: int = 0) -> list[AccessUnit]:
+    """A stream with a recovery point every `round_s`, whole a round after it, from picture `begins` on."""
+    size = round(round_s * fps)
+    return [
+        unit(number / fps)._replace(to_recovery=0 if number % size else size - 1)
+        for number in range(begins, round(seconds * fps))
+    ]
+
+
+@pytest.mark.parametrize("decode", list(Decode))
+@pytest.mark.parametrize("max_fps", [5, 0.3])
+def test_nothing_of_an_intra_refresh_is_shown_before_a_whole_round_was_decoded(
+    decode: Decode, max_fps: float
+) -> None:
+    gate = DecodeGate(max_fps=max_fps, decode=decode)
+    units = refresh(20, begins=7)
+    batches = run(gate, units)
+    assert gate.mode is DecodeMode.REFRESH
+    assert shown(batches)[0] == pytest.approx(2 + 1.9)
+    assert [item for batch in batches for item in batch.units] == units[13:]
+
+
+def test_what_comes_after_a_keyframe_is_whole_and_what_is_held_at_a_recovery_point_is_decoded() -> None:
+    gate = DecodeGate(max_fps=0.5, decode=Decode.AUTO)
+    units = [unit(0, key=True), *refresh(10)[1:]]
+    batches = run(gate, units)
+    assert shown(batches) == pytest.approx([0, 2, 4, 6, 8])
+    assert [item for batch in batches for item in batch.units] == units[: decoded(batches)]
+
+
+def test_between_keyframes_that_alone_were_decoded_a_refresh_begins_again() -> None:
+    gate = DecodeGate(max_fps=1, decode=Decode.KEYFRAMES)
+    batches = run(gate, [unit(0, key=True), *refresh(10)[1:]])
+    assert shown(batches)[:2] == pytest.approx([0, 2 + 1.9], abs=0.11)
+
+
+def test_a_decoder_that_lost_units_begins_again_at_a_recovery_point() -> None:
+    gate = DecodeGate(max_fps=10, decode=Decode.AUTO)
+    run(gate, refresh(6))
+    gate.restart()
+    assert shown(run(gate, refresh(12, begins=65)))[0] == pytest.approx(8 + 1.9)
+
+
+def test_a_refresh_that_reorders_is_shown_a_round_later() -> None:
+    gate = DecodeGate(max_fps=10, decode=Decode.AUTO)
+    units = refresh(12)
+    swapped = [item for pair in zip(units[1::2], units[2::2], strict=False) for item in reversed(pair)]
+    assert min(shown(run(gate, [units[0], *swapped]))) >= 2

@@ -24,6 +24,7 @@ def samples(node: ReportedNode, storage: ReportedStorage | None = None) -> dict[
 def test_every_number_of_a_report_is_a_metric(tmp_path: Path) -> None:
     found = samples(ReportedNode(tmp_path, report()))
     assert found["edgecam_frames_total", "lobby"] == 7
+    assert found["edgecam_damaged_frames_total", "lobby"] == 2
     assert found["edgecam_reconnects_total", "lobby"] == 2
     assert found["edgecam_received_bytes_total", "lobby"] == 123_456
     assert found["edgecam_frame_age_seconds", "lobby"] == 0.25
@@ -36,7 +37,7 @@ def test_state_and_decode_mode_are_one_for_the_current_and_zero_for_the_others(t
     states = {str(state): found["edgecam_camera_state", "gate", str(state)] for state in CameraState}
     assert states == {"connecting": 0, "connected": 0, "stalled": 0, "disconnected": 1}
     modes = {str(mode): found["edgecam_decode_mode", "lobby", str(mode)] for mode in DecodeMode}
-    assert modes == {"none": 0, "keyframes": 1, "catch-up": 0, "all": 0}
+    assert modes == {"none": 0, "keyframes": 1, "catch-up": 0, "all": 0, "refresh": 0}
     assert found["edgecam_camera_delivering", "gate"] == 0
 
 

@@ -40,6 +40,7 @@ def report(camera_id: str = "lobby", **changes: object) -> CameraReport:
         stale_after_s=5.0,
         decode_mode=DecodeMode.KEYFRAMES,
         frames_total=7,
+        damaged_total=2,
         reconnects_total=2,
         received_bytes_total=123_456,
     )
