@@ -105,8 +105,8 @@ PIPE = Scheme(
     name="pipe",
     form=Form.ABSOLUTE_PATH,
     example="pipe:///path",
-    meaning="a named pipe that any program feeds with FLV, MPEG-TS or fragmented MP4; made where there is "
-    "none",
+    meaning="a named pipe that any program feeds with FLV, MPEG-TS or fragmented MP4, or with H.264 or H.265 "
+    "and no container; made where there is none",
     is_fed_from_outside=True,
     mounts=Mounts.WRITE_FOLDER,
 )

@@ -19,7 +19,7 @@ from edgecam.chunk import ChunkSink
 from edgecam.clock import Clock
 from edgecam.config.camera import Camera, Frames
 from edgecam.credentials.login import LoginProvider
-from edgecam.errors import CommandError, EdgecamError, SourceEnded, SourceError
+from edgecam.errors import CommandError, EdgecamError, SourceEnded, SourceError, SourceReplaced
 from edgecam.frames.demand import FrameDemand
 from edgecam.frames.writer import FrameWriter, NoFrame
 from edgecam.node.camera_session import CameraSession
@@ -27,6 +27,7 @@ from edgecam.node.reconnects import Reconnects
 from edgecam.node.watchdog import AWAITED, FirstPicture, Verdict, Watchdog
 from edgecam.recording.recorder import Recorder
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS, redact
+from edgecam.sources.base import Source
 from edgecam.sources.factory import source_for
 from edgecam.status.reports import WAITING_REASON, CameraReport, CameraState, DecodeMode
 
@@ -80,9 +81,10 @@ class CameraWorker:
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._reconnects = Reconnects(is_fed_from_outside=camera.scheme.is_fed_from_outside)
-        self._received_bytes = 0
+        self._received_bytes = self._damaged = 0
         self._demand = FrameDemand(camera.frames, clock)
         self._session: CameraSession | None = None
+        self._successor: Source | None = None
         self._status = _CameraStatus(CameraState.CONNECTING, clock.now())
         kind = FrameWriter if camera.frames.enabled else NoFrame
         self._writer = kind(
@@ -161,6 +163,7 @@ class CameraWorker:
             received_bytes_total=self._received_bytes + current_bytes,
             recording=self._recorder.report() if self._recorder else None,
             makes_frames=self.camera.frames.enabled,
+            damaged_total=self._damaged + (session.damaged_total if session else 0),
         )
 
     def run(self) -> None:
@@ -176,6 +179,8 @@ class CameraWorker:
             except Exception as error:
                 log.exception("unexpected fault", extra={"camera": self.camera.id})
                 self._wait_after(error)
+        if self._successor is not None:
+            self._successor.close()
         if self._recorder is not None:
             self._recorder.stop(_RECORDER_STOP_S)
         self._enter(CameraState.DISCONNECTED)
@@ -189,7 +194,9 @@ class CameraWorker:
         """
         self._woken.clear()
         refresh = self._reconnects.begin()
-        source = source_for(self.camera, self._logins.login(self.camera, refresh=refresh))
+        source, self._successor = self._successor, None
+        if source is None:
+            source = source_for(self.camera, self._logins.login(self.camera, refresh=refresh))
         recorder = self._recorder
         tap = None if recorder is None else Tap(on_end=recorder.wake, clock=self._clock)
         session = CameraSession(source, self._demand, self._writer, self._clock, tap)
@@ -204,7 +211,7 @@ class CameraWorker:
             if not self._stopping.is_set():
                 self._enter(CameraState.CONNECTING)
         except SourceEnded as end:
-            if not self.camera.scheme.is_fed_from_outside:
+            if not self.camera.scheme.is_fed_from_outside and not isinstance(end, SourceReplaced):
                 raise
             self._reconnects.reset()
             self._enter(CameraState.CONNECTING)
@@ -213,7 +220,9 @@ class CameraWorker:
             if recorder is not None:
                 recorder.detach()
             session.close()
+            self._successor = source.successor()
             self._received_bytes += session.connection.received_bytes
+            self._damaged += session.damaged_total
             self._session = None
 
     def _await_first_picture(self, session: CameraSession, began_s: float) -> None:

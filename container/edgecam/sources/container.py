@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Any
 
+from edgecam.codecs.orientation import Orientation
 from edgecam.codecs.video import by_media_type
 from edgecam.config.camera import Camera
 from edgecam.credentials.login import Login
@@ -28,21 +28,14 @@ class ContainerSource(Source):
         super().__init__(camera, login)
         self._is_joined = False
 
-    @abstractmethod
-    def _reader(self) -> Any:
-        """The element that reads the container's bytes.
-
-        Raises:
-            SourceError: there is nothing to read.
-        """
-
-    def _fill(self) -> None:
-        reader = self._reader()
+    def _parse(self, reader: Any) -> None:
+        """Read the container whose bytes the element `reader`, which is in the bin, delivers."""
         parse = make("parsebin")
-        self._add(reader, parse)
+        self._add(parse)
         link(reader, parse)
         connect(parse, "pad-added", self._on_pad)
         connect(parse, "autoplug-continue", self._on_more, True)
+        parse.sync_state_with_parent()
 
     @guarded("the parser of a stream was chosen", Source._report, True)
     def _on_more(self, _parse: Any, _pad: Any, caps: Any) -> bool:
@@ -60,7 +53,18 @@ class ContainerSource(Source):
             self._discard(pad)
             return
         self._is_joined = True
+        add_probe(pad, Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_tags)
         self._join(pad, codec)
+
+    @guarded("a film's tags were read", Source._report, 1)
+    def _on_tags(self, _pad: Any, info: Any) -> Any:
+        """On the demuxer's streaming thread, before the first picture."""
+        event = info.get_event()
+        if event.type == Gst.EventType.TAG:
+            is_said, tag = event.parse_tag().get_string(Gst.TAG_IMAGE_ORIENTATION)
+            if is_said:
+                self.orientation = Orientation.of_tag(tag)
+        return Gst.PadProbeReturn.OK
 
     @guarded("data of an unread stream came", Source._report, 1)
     def _on_unread_data(self, _pad: Any, _info: Any) -> Any:

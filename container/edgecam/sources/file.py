@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
-from typing import Any
 
 from edgecam.config.camera import Camera
 from edgecam.credentials.login import Login
@@ -20,8 +20,24 @@ class FileSource(ContainerSource):
     def __init__(self, camera: Camera, login: Login | None = None) -> None:
         super().__init__(camera, login)
         self._path = Path(camera.source_path)
+        self._identity: tuple[int, int] | None = None
 
-    def _reader(self) -> Any:
-        if not self._path.is_file():
+    def is_replaced(self) -> bool:
+        identity = self._identity_now()
+        return identity not in (None, self._identity)
+
+    def _fill(self) -> None:
+        self._identity = self._identity_now()
+        if self._identity is None:
             raise SourceNotFound(f"{self.name}: expected a file, found none at {self._path}")
-        return make("filesrc", location=str(self._path))
+        reader = make("filesrc", location=str(self._path))
+        self._add(reader)
+        self._parse(reader)
+
+    def _identity_now(self) -> tuple[int, int] | None:
+        """Which file stands under the path: another one after a rename. None where there is none."""
+        try:
+            facts = self._path.stat()
+        except OSError:
+            return None
+        return (facts.st_dev, facts.st_ino) if stat.S_ISREG(facts.st_mode) else None

@@ -37,6 +37,15 @@ PICTURES = (
 )
 SINK = "filesink buffer-mode=unbuffered"  # left alone, it keeps 64 KB back: these pictures' four seconds
 
+FORMS = "FLV, MPEG-TS or fragmented MP4, or H.264 or H.265 without a container"
+BARE = {
+    "H.264": PICTURES + " config-interval=-1 ! video/x-h264,stream-format=byte-stream",
+    "H.265": PICTURES.replace(
+        "x264enc tune=zerolatency", "x265enc tune=zerolatency option-string=bframes=0"
+    ).replace("bframes={bframes} ! h264parse", "! h265parse")
+    + " config-interval=-1 ! video/x-h265,stream-format=byte-stream",
+}
+
 CONNECT_TIMEOUT_S = 5.0
 """Enough for a first picture on a machine that is lent to several: what a writer has sent by then is lost."""
 
@@ -45,9 +54,16 @@ class Writer:
     """An outside program that writes to a pipe."""
 
     def __init__(
-        self, path: Path, muxer: str = "flvmux", *, count: int = 0, bframes: int = 0, sink: str = SINK
+        self,
+        path: Path,
+        muxer: str = "flvmux",
+        *,
+        count: int = 0,
+        bframes: int = 0,
+        sink: str = SINK,
+        pictures: str = PICTURES,
     ) -> None:
-        source = PICTURES.format(count=f"num-buffers={count}" if count else "", bframes=bframes)
+        source = pictures.format(count=f"num-buffers={count}" if count else "", bframes=bframes)
         self._process = subprocess.Popen(
             ["gst-launch-1.0", "-q", *shlex.split(f"{source} ! {muxer} ! {sink} location={path}")],
             stderr=subprocess.DEVNULL,
@@ -148,9 +164,7 @@ def test_pipe_is_made_and_waited_at_without_an_error(
     report = worker.report()
     assert (report.state, report.reconnects_total) == (CameraState.CONNECTING, connections)
     assert report.message is not None
-    assert report.message.startswith(
-        f"waiting for a program that writes FLV, MPEG-TS or fragmented MP4 to {pipe}; "
-    )
+    assert report.message.startswith(f"waiting for a program that writes {FORMS} to {pipe}; ")
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
@@ -362,3 +376,52 @@ def test_pipe_of_somebody_else_is_fed_by_him_only_in_a_folder_that_is_not_everyb
     assert f"found one of user {UID}" in opening(stranger.folder / "pipe")
     stranger.folder.chmod(0o755)
     assert opening(stranger.folder / "pipe") == ""
+
+
+@pytest.mark.parametrize("form", MUXERS)
+def test_a_second_program_in_a_pipe_that_stays_open_is_a_new_stream(
+    form: str,
+    pipe: Path,
+    worker: CameraWorker,
+    feed: Callable[..., Writer],
+    eventually: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As the loop of a shell does it: (while true; do …; done) > pipe."""
+    caplog.set_level(logging.INFO)
+    shell = os.open(pipe, os.O_WRONLY)
+    try:
+        for turn in range(3):
+            has_more = deliver(worker, 15)
+            writer = feed(MUXERS[form], count=30)
+            eventually(writer.has_ended)
+            eventually(has_more)
+            assert caplog.text.count("another one begins in the same pipe") == turn
+        assert worker.report().reconnects_total == 2
+    finally:
+        os.close(shell)
+
+
+@pytest.mark.parametrize("codec", BARE)
+def test_pictures_without_a_container_are_taken_by_their_arrival(
+    codec: str, worker: CameraWorker, feed: Callable[..., Writer], eventually: Callable[..., Any]
+) -> None:
+    feed("identity", pictures=BARE[codec])
+    eventually(deliver(worker, 15))
+    assert worker.report().reconnects_total == 0
+    assert worker.report().state is CameraState.CONNECTED
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_writer_of_a_stream_that_is_refused_ends_rather_than_waits(
+    pipe: Path, eventually: Callable[..., Any]
+) -> None:
+    ended = threading.Event()
+
+    def write() -> None:
+        with suppress(BrokenPipeError):
+            pipe.write_bytes(FTYP + b"\0\0\0\x01mdat" + bytes(50_000_000))
+        ended.set()
+
+    threading.Thread(target=write, daemon=True).start()
+    eventually(ended.is_set)
