@@ -24,6 +24,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--password-file", type=Path)
     parser.add_argument("--certificate", type=Path, help="PEM with certificate and key: serve rtsps")
+    parser.add_argument("--ask-certificate", action="store_true", help="and let in who shows one")
     return parser.parse_args(argv)
 
 
@@ -39,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         server = CameraServer(arguments.host, arguments.port, cameras, password)
         if arguments.certificate is not None:
             server.use_certificate(arguments.certificate)
+        if arguments.ask_certificate:
+            server.ask_for_certificates()
         port = server.attach()
     except OSError as error:
         log.error("port %d: %s", arguments.port, error)

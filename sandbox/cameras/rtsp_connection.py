@@ -202,16 +202,28 @@ class Connection:
             header = bytes([indicator, kind | 0x80 * (place == 0) | 0x40 * ends])
             self.packet(header + part, time_stamp, is_last=is_last and ends)
 
-    def packet(self, payload: bytes, time_stamp: int, *, is_last: bool) -> None:
-        """One RTP packet with this payload, between RTSP's own bytes (RFC 2326, 10.12)."""
+    def packet(
+        self,
+        payload: bytes,
+        time_stamp: int,
+        *,
+        is_last: bool,
+        kind: int = PAYLOAD_TYPE,
+        extension: bytes = b"",
+    ) -> None:
+        """One RTP packet with this payload and extension (RFC 3550, 5.3.1), between RTSP's own bytes
+        (RFC 2326, 10.12)."""
         self._packets += 1
-        kind = PAYLOAD_TYPE | 0x80 * is_last
-        head = struct.pack(">BBHII", 0x80, kind, self._packets & 0xFFFF, time_stamp & 0xFFFFFFFF, self._ssrc)
+        first = 0x80 | 0x10 * bool(extension)
+        marked = kind | 0x80 * is_last
+        sequence = self._packets & 0xFFFF
+        head = struct.pack(">BBHII", first, marked, sequence, time_stamp & 0xFFFFFFFF, self._ssrc)
+        content = head + extension + payload
         if self._datagrams is not None:
             sender, address = self._datagrams
-            sender.sendto(head + payload, address)
+            sender.sendto(content, address)
             return
-        self.send(struct.pack(">BBH", 0x24, 0, len(head) + len(payload)) + head + payload)
+        self.send(struct.pack(">BBH", 0x24, 0, len(content)) + content)
 
     def attend(self, duration_s: float) -> None:
         """Wait for `duration_s`; what the client asks meanwhile is answered with 200."""

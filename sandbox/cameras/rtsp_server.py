@@ -5,8 +5,9 @@
 
 A camera is `NAME:WIDTHxHEIGHT@FPS` and settings: `user=NAME` (asks for that user and the password from
 CAMERA_PASSWORD or --password-file; with `login=query` in its URI, `?username=…&password=…`),
-`codec=h264|h265|mjpeg|vp8`, `keyframe=SECONDS`, `kbps=N`, `bframes=N`, `audio=yes`. When all of them can be
-reached, one line of JSON with the port stands on standard output.
+`codec=h264|h265|mjpeg|vp8`, `keyframe=SECONDS`, `kbps=N`, `bframes=N`, `audio=yes`, `container=mpegts`,
+`transport=tcp|udp` (which it sends over alone). When all of them can be reached, one line of JSON
+with the port stands on standard output.
 SIGTERM ends it.
 """
 
@@ -59,6 +60,13 @@ _PAYLOADERS = {
     "mjpeg": ("image/jpeg", "rtpjpegpay"),
     "vp8": ("video/x-vp8", "rtpvp8pay"),
 }
+_SETTINGS = frozenset(
+    ("user", "login", "codec", "keyframe", "kbps", "bframes", "audio", "container", "transport")
+)
+_TRANSPORTS = {
+    "tcp": GstRtsp.RTSPLowerTrans.TCP,
+    "udp": GstRtsp.RTSPLowerTrans.UDP,
+}
 _AUDIO = (
     "audiotestsrc is-live=true wave=ticks ! audio/x-raw,rate=8000,channels=1 ! alawenc ! "
     "rtppcmapay name=pay1 pt=8"
@@ -76,6 +84,8 @@ class TestCamera:
     user: str | None = None
     has_audio: bool = False
     has_login_in_query: bool = False
+    is_mpegts: bool = False
+    transport: str | None = None
 
 
 def parse_camera(text: str) -> TestCamera:
@@ -88,14 +98,19 @@ def parse_camera(text: str) -> TestCamera:
     size, *pairs = rest.split(":")
     match = re.fullmatch(r"(\d+)x(\d+)@(\d+)", size)
     settings = dict(pair.partition("=")[::2] for pair in pairs)
-    unknown = settings.keys() - {"user", "login", "codec", "keyframe", "kbps", "bframes", "audio"}
+    unknown = settings.keys() - _SETTINGS
     has_query = settings.get("login") == "query"
-    is_wrong = settings.get("codec", "h264") not in _PAYLOADERS or (has_query and "user" not in settings)
+    is_wrong = (
+        settings.get("codec", "h264") not in _PAYLOADERS
+        or (has_query and "user" not in settings)
+        or settings.get("container", "mpegts") != "mpegts"
+        or settings.get("transport", "tcp") not in _TRANSPORTS
+    )
     if match is None or not name or unknown or is_wrong:
         raise argparse.ArgumentTypeError(
             "expected "
             "NAME:WIDTHxHEIGHT@FPS[:user=…][:login=query][:codec=…][:keyframe=…][:kbps=…][:bframes=…]"
-            f"[:audio=yes], found {text}"
+            f"[:audio=yes][:container=mpegts][:transport=…], found {text}"
         )
     width, height, fps = map(int, match.groups())
     film = Film(
@@ -107,7 +122,15 @@ def parse_camera(text: str) -> TestCamera:
         kbps=int(settings.get("kbps", 0)),
         bframes=int(settings.get("bframes", 0)),
     )
-    return TestCamera(name, film, settings.get("user"), settings.get("audio") == "yes", has_query)
+    return TestCamera(
+        name,
+        film,
+        settings.get("user"),
+        settings.get("audio") == "yes",
+        has_query,
+        is_mpegts="container" in settings,
+        transport=settings.get("transport"),
+    )
 
 
 @dataclass
@@ -190,6 +213,11 @@ class CameraServer:
         """From now on every connection is `rtsps`. `path`: PEM with certificate and key."""
         self._auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(str(path)))
 
+    def ask_for_certificates(self) -> None:
+        """From now on who connects has to show a certificate, which may be anybody's."""
+        self._auth.set_tls_authentication_mode(Gio.TlsAuthenticationMode.REQUIRED)
+        self._auth.connect("accept-certificate", lambda *_: True)
+
     def attach(self) -> int:
         """Listen; returns the port."""
         if not self._server.attach(None):
@@ -226,12 +254,17 @@ class CameraServer:
         caps, payloader = _PAYLOADERS[camera.film.codec]
         film = camera.film
         factory = GstRtspServer.RTSPMediaFactory.new()
+        pay, number = f"{payloader} name=pay0", 96
+        if camera.is_mpegts:
+            pay, number = f"{payloader.rpartition('!')[0]} ! mpegtsmux alignment=7 ! rtpmp2tpay name=pay0", 33
         factory.set_launch(
             f"( appsrc name=feed format=time is-live=true block=false max-bytes=0 "
             f"caps={caps},width={film.width},height={film.height},framerate={film.fps}/1 ! "
-            f"{payloader} name=pay0 pt=96 {_AUDIO if camera.has_audio else ''} )"
+            f"{pay} pt={number} {_AUDIO if camera.has_audio else ''} )"
         )
         factory.set_shared(True)
+        if camera.transport is not None:
+            factory.set_protocols(_TRANSPORTS[camera.transport])
         factory.set_permissions(_permissions(camera))
         factory.connect("media-configure", self._on_media, camera, pictures)
         self._server.get_mount_points().add_factory(f"/{camera.name}", factory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecam.cli.arguments import NOT_REPEATED
@@ -34,6 +34,10 @@ class Target:
     camera: Camera
     login: Login | None
     timeout_s: float
+
+    def with_transport(self, transport: str) -> Target:
+        """The same, asked to send another way."""
+        return replace(self, camera=self.camera.model_copy(update={"transport": transport}))
 
     @classmethod
     def from_options(cls, options: argparse.Namespace) -> Target:

@@ -92,6 +92,23 @@ def _make_classes(module: Any, names: Iterable[str]) -> None:
 Gst, GLib, GObject, Gio = _load()
 
 
+class OwnCertificate(Gio.TlsInteraction):  # type: ignore[misc, name-defined]
+    """Answers a peer of TLS that asks who we are.
+
+    Args:
+        certificate: A Gio.TlsCertificate with its key.
+    """
+
+    def __init__(self, certificate: Any) -> None:
+        super().__init__()
+        self._certificate = certificate
+
+    def do_request_certificate(self, connection: Any, _flags: Any, _cancellable: Any) -> Any:
+        """On GIO's thread."""
+        connection.set_certificate(self._certificate)
+        return Gio.TlsInteractionResult.HANDLED
+
+
 def has_element(kind: str) -> bool:
     """Whether GStreamer knows the element `kind` on this machine."""
     return Gst.ElementFactory.find(kind) is not None

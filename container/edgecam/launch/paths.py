@@ -107,6 +107,8 @@ def _named_files(config: NodeConfig) -> list[tuple[str, str]]:
             named.append((f"cameras[{index}].credentials.password_file", camera.credentials.password_file))
         if camera.tls.ca_file is not None:
             named.append((f"cameras[{index}].tls.ca_file", camera.tls.ca_file))
+        if camera.tls.certificate_file is not None:
+            named.append((f"cameras[{index}].tls.certificate_file", camera.tls.certificate_file))
         if camera.device is not None and camera.device.key.file is not None:
             named.append((f"cameras[{index}].device.key.file", camera.device.key.file))
         if camera.scheme.mounts in (Mounts.READ_FILE, Mounts.READ_FOLDER):

@@ -25,6 +25,7 @@ class CameraProcess:
         port: int,
         password: str | None = None,
         certificate: Path | None = None,
+        asks_certificate: bool = False,
     ) -> None:
         self.port = port
         self._scheme = "rtsp" if certificate is None else "rtsps"
@@ -32,6 +33,8 @@ class CameraProcess:
         self._command += [argument for camera in cameras for argument in ("--camera", camera)]
         if certificate is not None:
             self._command += ["--certificate", str(certificate)]
+        if asks_certificate:
+            self._command.append("--ask-certificate")
         self._environment = os.environ | ({"CAMERA_PASSWORD": password} if password else {})
         self._process: subprocess.Popen[bytes] | None = None
 
