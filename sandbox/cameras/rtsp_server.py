@@ -6,7 +6,7 @@
 A camera is `NAME:WIDTHxHEIGHT@FPS` and settings: `user=NAME` (asks for that user and the password from
 CAMERA_PASSWORD or --password-file; with `login=query` in its URI, `?username=…&password=…`),
 `codec=h264|h265|mjpeg|vp8`, `keyframe=SECONDS`, `kbps=N`, `bframes=N`, `audio=yes`, `container=mpegts`,
-`transport=tcp|udp` (which it sends over alone). When all of them can be reached, one line of JSON
+`transport=tcp|udp|multicast` (which it sends over alone). When all of them can be reached, one line of JSON
 with the port stands on standard output.
 SIGTERM ends it.
 """
@@ -66,6 +66,7 @@ _SETTINGS = frozenset(
 _TRANSPORTS = {
     "tcp": GstRtsp.RTSPLowerTrans.TCP,
     "udp": GstRtsp.RTSPLowerTrans.UDP,
+    "multicast": GstRtsp.RTSPLowerTrans.UDP_MCAST,
 }
 _AUDIO = (
     "audiotestsrc is-live=true wave=ticks ! audio/x-raw,rate=8000,channels=1 ! alawenc ! "
@@ -265,6 +266,8 @@ class CameraServer:
         factory.set_shared(True)
         if camera.transport is not None:
             factory.set_protocols(_TRANSPORTS[camera.transport])
+        if camera.transport == "multicast":
+            factory.set_address_pool(_multicast_addresses())
         factory.set_permissions(_permissions(camera))
         factory.connect("media-configure", self._on_media, camera, pictures)
         self._server.get_mount_points().add_factory(f"/{camera.name}", factory)
@@ -276,6 +279,13 @@ class CameraServer:
         feeder = FrameFeeder(pictures, camera.film, media.get_element().get_by_name_recurse_up("feed"))
         media.connect("unprepared", lambda _media: feeder.stop())
         feeder.start()
+
+
+def _multicast_addresses() -> Any:
+    """Of an organisation's own (RFC 2365, 6.2); nothing is sent there before somebody asks."""
+    addresses = GstRtspServer.RTSPAddressPool.new()
+    addresses.add_range("239.192.14.0", "239.192.14.9", 20_000, 20_019, 1)
+    return addresses
 
 
 def _permissions(camera: TestCamera) -> Any:

@@ -48,6 +48,20 @@ def test_a_camera_that_sends_another_way_is_named_and_probe_suggests_it(
     assert any(f"transport: {sent}" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("asked", ["tcp", "udp"])
+def test_a_camera_that_sends_by_multicast_alone_is_named(
+    asked: str, test_cameras: Cameras, run_node: RunNode, eventually: Eventually
+) -> None:
+    uri = test_cameras(f"lobby:{SMALL}:transport=multicast").uri("lobby")
+    node = run_node({"uri": uri, "transport": asked})
+    eventually(state_is(node, CameraState.DISCONNECTED, "transport"))
+    assert "switch multicast off and unicast on at the camera" in message_of(node)
+    failure = probe(Target.from_options(options(uri, transport=asked))).failure
+    assert failure is not None
+    assert failure.reason == "transport", failure
+    assert "it sends by multicast alone; switch unicast on" in failure.message
+
+
 def certificate(folder: Path, name: str) -> Path:
     """Self-signed, of 127.0.0.1, and its key, in one PEM file."""
     key, pem, both = (folder / f"{name}-{part}.pem" for part in ("key", "certificate", "both"))

@@ -275,6 +275,7 @@ def test_late_comer_to_a_stream_with_rare_keyframes_learns_that_there_is_none(
     watching.wait(10)
     assert reason == "no-keyframe"
     assert "set a keyframe interval of 1 to 2 s at the camera" in message
+    assert "switch H.264+ or H.265+ (smart codec) off" in message
 
 
 def test_nobody_listening_is_refused() -> None:

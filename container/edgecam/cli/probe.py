@@ -36,6 +36,7 @@ from edgecam.frames.decoder import Decoder, Picture
 from edgecam.gstreamer.gst import structure_of
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS, holds_password, redact
 from edgecam.sources.factory import source_for
+from edgecam.sources.rtsp_faults import only_multicast
 
 _WATCHED_KEYFRAMES = 3  # two intervals: one alone may be a camera's answer to our arrival
 _WATCHED_S = 3.0  # of the stream, for a rate that means something
@@ -51,7 +52,8 @@ _LOGIN_IN_PATH = (
 def probe(target: Target, *, clock: Clock | None = None) -> ProbeResult:
     """What the source delivers. A failure of the source is part of it, not raised.
 
-    A camera that refuses the transport it is asked for is asked for the other.
+    A camera that refuses the transport it is asked for is asked for the other; one that refuses both sends
+    by multicast alone.
     """
     result = _probed(target, clock or SystemClock())
     if result.failure is None or result.failure.reason != SourceTransport.reason:
@@ -59,6 +61,8 @@ def probe(target: Target, *, clock: Clock | None = None) -> ProbeResult:
     refused = target.camera.transport
     needed = "udp" if refused == "tcp" else "tcp"
     found = _probed(target.with_transport(needed), clock or SystemClock())
+    if found.failure is not None and found.failure.reason == SourceTransport.reason:
+        return replace(result, failure=_failure_of(only_multicast(found.uri)))
     if found.failure is not None:
         return result
     note = f"the camera does not send over {refused}: it needs transport: {needed}"
@@ -147,9 +151,7 @@ class _Watch:
         found = ProbeResult(
             uri=name,
             audio=audio_names(self._source.offered),
-            failure=None
-            if failure is None
-            else Failure(failure.reason, SECRETS.shown(str(failure), LONGEST_MESSAGE)),
+            failure=None if failure is None else _failure_of(failure),
         )
         if codec is None or self._first is None:
             return found
@@ -246,6 +248,10 @@ class _Watch:
             self._first_picture_s = round(self._clock.monotonic_s() - self._began_s, 3)
             self.picture = picture
             self._connection.wake()
+
+
+def _failure_of(error: SourceError) -> Failure:
+    return Failure(error.reason, SECRETS.shown(str(error), LONGEST_MESSAGE))
 
 
 def _described(sample: Any, orientation: Orientation) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import logging
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from edgecam.codecs.video import CODECS, JPEG, by_media_type, by_rtp_name
 from edgecam.config.camera import Camera
 from edgecam.config.hosts import Address, authority_of
 from edgecam.credentials.login import Login
@@ -15,25 +14,20 @@ from edgecam.errors import (
     SourceFlooded,
     SourceRedirected,
     SourceTls,
-    SourceUnsupported,
     SourceUntrusted,
 )
 from edgecam.gstreamer.diagnosis import GstError, explain_connect
 from edgecam.gstreamer.gst import (
     Gio,
     GLib,
-    Gst,
     OwnCertificate,
-    add_probe,
     connect,
     guarded,
-    link,
     make,
-    measured_bytes,
     structure_of,
 )
 from edgecam.sources.base import Source
-from edgecam.sources.rtp_jpeg import has_no_size, size_beside, with_size
+from edgecam.sources.rtp import RtpSource, coding_of, is_readable
 from edgecam.sources.rtsp_faults import explain_rtsp, is_transport_refused, refused_transport
 from edgecam.sources.tcp_connections import OwnSockets
 
@@ -43,15 +37,10 @@ _REDIRECTS_LIMIT = 3  # a camera sends to its stream, that one perhaps to a stre
 _DESCRIPTION_BYTES_LIMIT = 256_000
 """What may come until the streams are known: descriptions (SDP) take a few kB. rtspsrc reads long ones, and
 many headers, in time that grows with their square."""
-_RTP_HEAD_BYTES = 1500
-_SIZELESS_LIMIT = 500  # a picture has some hundred packets, and only its first has ONVIF's extension
 _ANSWERS_BYTES_LIMIT = 4_000_000
 """What may come from then on until the first picture data: what is sent after PLAY may already wait in the
 kernel's buffer (net.ipv4.tcp_rmem)."""
 
-_MPEGTS = ("MP2T", "MP2T-ES")
-_STATIC_CODINGS = {26: "JPEG", 33: "MP2T"}
-"""By payload type, where the description leaves out what RFC 3551, 6, says already."""
 _US_PER_S = 1_000_000
 _TLS_FLAWS = (
     ("UNKNOWN_CA", "it is signed by nobody we trust"),
@@ -63,27 +52,21 @@ _TLS_FLAWS = (
 )
 
 
-class RtspSource(Source):
+class RtspSource(RtpSource):
     """A camera on the network. User name and password are properties, never part of a text."""
 
     is_live = True
 
     def __init__(self, camera: Camera, login: Login | None = None) -> None:
         super().__init__(camera, login)
-        self._camera = camera
         self._url = urlsplit(camera.uri)
         self._address = authority_of(camera.uri)
         self._login = self._login or self._login_in_uri()
         self._is_selected = False
-        self._is_joined = False
-        self._sizeless = 0
         self._sockets = OwnSockets(self._host)
-        self._packets: Any = None
-        self._way: Any = None
 
     def received_bytes(self) -> int:
-        over_udp = 0 if self._packets is None else measured_bytes(self._packets)
-        return self._sockets.received_bytes() + over_udp
+        return self._sockets.received_bytes() + self._datagram_bytes()
 
     def check(self, now_s: float) -> None:
         del now_s
@@ -253,11 +236,10 @@ class RtspSource(Source):
         """On rtspsrc's own thread, for each stream the camera offers: only the first readable video is asked
         for."""
         structure = structure_of(caps)
-        media, coding = structure.get_string("media"), _coding_of(structure) or "?"
-        self._note_offer(f"{media} {coding}")
+        media, coding = structure.get_string("media"), coding_of(structure)
+        self._note_offer(f"{media} {coding or '?'}")
         # Audio joins here, as a second stream that is selected.
-        is_readable = by_rtp_name(coding) is not None or coding in _MPEGTS
-        if media != "video" or not is_readable or self._is_selected:
+        if media != "video" or not is_readable(coding) or self._is_selected:
             return False
         self._is_selected = True
         return True
@@ -265,106 +247,10 @@ class RtspSource(Source):
     @guarded("a camera's stream appeared", Source._report, None)
     def _on_pad(self, _rtsp: Any, pad: Any) -> None:
         """On rtspsrc's own thread."""
-        self.has_begun = True
-        structure = structure_of(pad.get_current_caps() or pad.query_caps(None))
-        coding = _coding_of(structure)
-        codec = by_rtp_name(coding)
-        if self._way is not None:
-            # The same stream with another source identifier (SSRC): what decodes it goes on.
-            if (former := self._way.get_peer()) is not None:
-                former.unlink(self._way)
-        elif coding in _MPEGTS:
-            self._way = self._way_to(self._read_mpegts())
-        elif codec is not None and codec.depayloader is not None:
-            depayloader = make(codec.depayloader)
-            self._add(depayloader)
-            self._join(depayloader.get_static_pad("src"), codec)
-            self._way = self._way_to(depayloader)
-        else:
-            return
-        if codec is JPEG:
-            # The next caps say no size again.
-            add_probe(self._way, Gst.PadProbeType.BUFFER, self._on_jpeg_packet)
-        pad.link(self._way)
-
-    def _way_to(self, depayloader: Any) -> Any:
-        """The pad at which packets for `depayloader` are to arrive."""
-        depayloader.sync_state_with_parent()
-        if self._camera.transport == "tcp":
-            return depayloader.get_static_pad("sink")
-        # Datagrams pass by the socket of the requests.
-        self._packets = make("identity")
-        self._add(self._packets)
-        link(self._packets, depayloader)
-        self._packets.sync_state_with_parent()
-        return self._packets.get_static_pad("sink")
-
-    def _read_mpegts(self) -> Any:
-        """What takes MPEG-TS out of RTP (RFC 2250, 2), and its first video stream out of that."""
-        depayloader, demuxer = make("rtpmp2tdepay"), make("tsdemux")
-        self._add(depayloader, demuxer)
-        link(depayloader, demuxer)
-        connect(demuxer, "pad-added", self._on_program_pad)
-        connect(demuxer, "no-more-pads", self._on_program)
-        demuxer.sync_state_with_parent()
-        return depayloader
-
-    @guarded("a stream within MPEG-TS was found", Source._report, None)
-    def _on_program_pad(self, _demuxer: Any, pad: Any) -> None:
-        """On rtspsrc's streaming thread."""
-        media_type = structure_of(pad.get_current_caps() or pad.query_caps(None)).get_name()
-        self._note_offer(media_type)
-        codec = by_media_type(media_type)
-        if codec is not None and not self._is_joined:
-            self._is_joined = True
-            self._join(pad, codec)
-
-    @guarded("the streams within MPEG-TS were counted", Source._report, None)
-    def _on_program(self, _demuxer: Any) -> None:
-        """On rtspsrc's streaming thread."""
-        if not self._is_joined:
-            raise self._unreadable()
-
-    @guarded("a packet of JPEG was looked at", Source._report, 0)
-    def _on_jpeg_packet(self, pad: Any, info: Any) -> Any:
-        """On rtspsrc's streaming thread, up to the first packet that says how large its picture is."""
-        buffer = info.get_buffer()
-        packet = buffer.extract_dup(0, min(buffer.get_size(), _RTP_HEAD_BYTES))
-        caps = pad.get_current_caps()
-        structure = structure_of(caps)
-        if not has_no_size(packet) or structure.has_field("x-dimensions"):
-            return Gst.PadProbeReturn.REMOVE
-        size = size_beside(packet, structure.get_string("a-framesize"))
-        if size is not None:
-            pad.send_event(Gst.Event.new_caps(with_size(caps, size)))
-            return Gst.PadProbeReturn.REMOVE
-        self._sizeless += 1
-        if self._sizeless > _SIZELESS_LIMIT:
-            raise SourceUnsupported(
-                f"{self.name}: expected JPEG pictures whose size is said, found some that are larger than "
-                "RTP's head can say (2040 pixels) and no a=framesize, a=x-dimensions or ONVIF extension "
-                "beside; choose H.264, or a smaller size, in the camera's settings"
-            )
-        return Gst.PadProbeReturn.DROP
+        self._take(pad)
 
     @guarded("a camera's streams were counted", Source._report, None)
     def _on_all_pads(self, _rtsp: Any) -> None:
         """On rtspsrc's own thread."""
         if not self._is_selected:
             raise self._unreadable()
-
-    def _unreadable(self) -> SourceUnsupported:
-        readable = ", ".join(codec.name for codec in CODECS if codec.rtp_name)
-        return SourceUnsupported(
-            f"{self.name}: expected a video stream in one of {readable}, "
-            f"found {', '.join(self.offered) or 'none'}; choose H.264 in the camera's settings"
-        )
-
-
-def _coding_of(structure: Any) -> str:
-    """How a stream of RTP is coded; empty where nothing says."""
-    name = structure.get_string("encoding-name")
-    if name:
-        return str(name).upper()
-    has_number, number = structure.get_int("payload")
-    return _STATIC_CODINGS.get(number, "") if has_number else ""

@@ -24,6 +24,14 @@ def refused_transport(name: str, transport: str) -> SourceTransport:
     )
 
 
+def only_multicast(name: str) -> SourceTransport:
+    """The camera has refused one transport, and the other."""
+    return SourceTransport(
+        f"{name}: expected the camera to send over tcp or udp, found that it refuses both (461): it sends by "
+        "multicast alone; switch unicast on at the camera (RTP over RTSP, or RTP over UDP)"
+    )
+
+
 def explain_rtsp(name: str, camera: Camera, host: str, port: int, error: GstError) -> SourceError:
     """What `error` means before any stream is known; asks the port once more where it does not say.
 

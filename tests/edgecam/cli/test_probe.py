@@ -159,6 +159,8 @@ def test_sound_is_named_as_people_know_it() -> None:
 def test_keyframe_interval_is_shown_as_what_it_means(interval_s: float | None, says: str) -> None:
     (note,) = notes_on(interval_s, 12.0, is_intra=False)
     assert note.startswith(says)
+    is_rare = interval_s is None or interval_s > 10
+    assert ("switch H.264+ or H.265+ (smart codec) off" in note) is is_rare
     assert notes_on(interval_s, 12.0, is_intra=True) == ()
 
 
