@@ -79,6 +79,7 @@ class Decoder:
     Attributes:
         dropped_units: Access units refused since the decoder was behind.
         damaged: Pictures that were due and were left out, since they were damaged.
+        awaits_keyframe: Whether the last picture was damaged, and the next keyframe is waited for.
     """
 
     def __init__(
@@ -105,6 +106,8 @@ class Decoder:
         self._chain: PictureChain | None = None
         self.dropped_units = 0
         self.damaged = 0
+        self.awaits_keyframe = False
+        self._recovery_points: dict[int, int] = {}
         self._bounds = PictureBounds(name, codec, frames.max_pixels)
         self._start()
 
@@ -123,6 +126,8 @@ class Decoder:
         if batch.shown is not None:
             self._awaited.append(batch.shown)
         for unit in batch.units:
+            if unit.to_recovery:
+                self._recovery_points[unit.pts_ns] = unit.to_recovery
             self._feed.emit("push-sample", unit.sample)
         if batch.is_complete and not self._codec.is_intra:
             # A decoder may hold a picture back until the next comes; the end of a group flushes it.
@@ -148,6 +153,7 @@ class Decoder:
             log.warning("%s; left out", failure)
         self._failure = None
         self._awaited.clear()
+        self._recovery_points.clear()
         self._start()
         return batch.units[0].begins_decoding
 
@@ -232,7 +238,9 @@ class Decoder:
     def _on_coded(self, _pad: Any, info: Any) -> Any:
         """On the decoder's thread."""
         buffer = info.get_buffer()
-        self._damage.begin(buffer.pts, is_keyframe=not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT))
+        to_recovery = self._recovery_points.pop(buffer.pts, 0)
+        is_keyframe = not (to_recovery or buffer.has_flags(Gst.BufferFlags.DELTA_UNIT))
+        self._damage.begin(buffer.pts, is_keyframe=is_keyframe, to_recovery=to_recovery)
         return Gst.PadProbeReturn.OK
 
     @guarded("a decoded picture was judged", _on_callback_fault, 0)
@@ -242,7 +250,9 @@ class Decoder:
         if self._frames.only_clean and self._damage.concerns(buffer):
             # It stays awaited: the next one that is clean will do.
             self.damaged += bool(self._awaited and self._awaited[0].pts_ns <= buffer.pts)
+            self.awaits_keyframe = True
             return Gst.PadProbeReturn.DROP
+        self.awaits_keyframe = False
         self._in_work = self._awaited_at(buffer.pts)
         if self._in_work is None:
             return Gst.PadProbeReturn.DROP

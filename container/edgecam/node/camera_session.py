@@ -77,7 +77,9 @@ class CameraSession:
     def progress(self) -> Progress:
         """What has come so far."""
         units, is_recorded = self.connection.received_units, self.connection.tap is not None
-        has_keyframe = self._had_keyframe and not self._gate.awaits_keyframe
+        decoder = self._decoder
+        is_awaited = self._gate.awaits_keyframe or (decoder is not None and decoder.awaits_keyframe)
+        has_keyframe = self._had_keyframe and not is_awaited
         data_bytes = self.source.received_bytes() if self.source.has_begun else 0
         return Progress(units, has_keyframe, self.last_picture_s, is_recorded, data_bytes)
 

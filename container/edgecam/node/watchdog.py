@@ -167,8 +167,9 @@ class Watchdog:
 
 AWAITED = {
     Verdict.AWAITS_KEYFRAME: (
-        "waits for a keyframe: pictures come, and each needs one; for shorter waits switch H.264+ or H.265+ "
-        "(smart codec) off at the camera, or set a shorter keyframe interval"
+        "waits for a keyframe, or for a whole round of intra refresh: pictures come, and each needs those "
+        "before it; for shorter waits switch H.264+, H.265+ (smart codec) and intra refresh off at the "
+        "camera, or set a shorter keyframe interval"
     ),
     Verdict.AWAITS_DECODER: (
         "waits for the decoder: pictures come and are recorded, and none is decoded in time; lower "

@@ -309,6 +309,13 @@ def test_between_keyframes_that_alone_were_decoded_a_refresh_begins_again() -> N
     assert shown(batches)[:2] == pytest.approx([0, 2 + 1.9], abs=0.11)
 
 
+@pytest.mark.parametrize("decode", list(Decode))
+def test_a_refresh_is_awaited_like_a_keyframe_until_a_round_of_it_is_whole(decode: Decode) -> None:
+    gate = DecodeGate(max_fps=10, decode=decode)
+    awaited = [(gate.offer(item), gate.awaits_keyframe)[1] for item in refresh(60, round_s=20)]
+    assert awaited == [True] * 199 + [False] * 401
+
+
 def test_a_decoder_that_lost_units_begins_again_at_a_recovery_point() -> None:
     gate = DecodeGate(max_fps=10, decode=Decode.AUTO)
     run(gate, refresh(6))

@@ -16,6 +16,7 @@ from judged_pictures import access_units, color_at, ffmpeg, patches, pixels
 from edgecam.capture.access_unit import AccessUnit
 from edgecam.codecs.jpeg import is_whole, orientation_of, shown_size_of, size_of, with_orientation
 from edgecam.codecs.orientation import Orientation
+from edgecam.codecs.recovery_point import HEAD_BYTES, pictures_to_recovery
 from edgecam.codecs.video import H264, H265, JPEG, Codec
 from edgecam.config.camera import Frames
 from edgecam.errors import SourceError
@@ -46,17 +47,17 @@ class Bench:
             orientation=lambda: self.orientation,
         )
 
-    def unit(self, data: bytes, *, is_keyframe: bool = True) -> AccessUnit:
+    def unit(self, data: bytes, *, is_keyframe: bool = True, to_recovery: int = 0) -> AccessUnit:
         buffer = Gst.Buffer.new_wrapped(data)
         buffer.pts = self._count * Gst.SECOND // 10
-        if not is_keyframe:
+        if not (is_keyframe or to_recovery):
             buffer.set_flags(Gst.BufferFlags.DELTA_UNIT)
         number, self._count = float(self._count), self._count + 1
         sample = Gst.Sample.new(buffer, self._caps, None, None)
-        return AccessUnit(buffer.pts, is_keyframe, len(data), START, number, sample)
+        return AccessUnit(buffer.pts, is_keyframe, len(data), START, number, sample, to_recovery)
 
-    def push(self, data: bytes, *, is_keyframe: bool = True) -> bool:
-        unit = self.unit(data, is_keyframe=is_keyframe)
+    def push(self, data: bytes, *, is_keyframe: bool = True, to_recovery: int = 0) -> bool:
+        unit = self.unit(data, is_keyframe=is_keyframe, to_recovery=to_recovery)
         return self.decoder.push(DecodeBatch((unit,), unit, is_complete=False))
 
 
@@ -173,6 +174,27 @@ def test_pictures_that_the_decoder_knows_to_be_damaged_are_left_out_up_to_a_keyf
         assert made.faults == []
     assert seen[True] == {*range(12), *range(20, 26)}
     assert len(seen[False]) >= 25
+
+
+def test_damage_in_an_intra_refresh_is_left_out_until_all_of_a_picture_has_been_renewed(
+    bench: Callable[..., Bench], eventually: Eventually
+) -> None:
+    film = ("-f", "lavfi", "-i", "testsrc2=size=320x240:rate=10:duration=8", "-pix_fmt", "yuv420p")
+    settings = "intra-refresh=1:keyint=20:min-keyint=20:scenecut=0:bframes=0:aud=1"
+    units = access_units(ffmpeg(*film, "-c:v", "libx264", "-x264-params", settings, "-f", "h264", "-"))
+    points = [pictures_to_recovery(H264, unit[:HEAD_BYTES], has_lengths=False) for unit in units]
+    (renewal,) = {point for point in points if point}
+    assert [number for number, point in enumerate(points) if point] == [20, 40, 60]
+    made = bench(H264, H264_CAPS, max_fps=10)
+    for number, unit in enumerate(units):
+        data = damaged(unit) if number == 30 else unit
+        made.push(data, is_keyframe=not number, to_recovery=points[number])
+        if number == 35:
+            eventually(lambda: made.decoder.awaits_keyframe)
+    eventually(lambda: any(each.captured_s >= 75 for each in made.pictures))
+    assert not made.decoder.awaits_keyframe
+    seen = {int(each.captured_s) for each in made.pictures} & set(range(76))
+    assert seen == {*range(30), *range(40 + renewal, 76)}
 
 
 def test_a_turned_jpeg_that_is_coded_again_is_turned_and_one_that_is_passed_on_says_so(
