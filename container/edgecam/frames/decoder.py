@@ -31,6 +31,7 @@ from edgecam.gstreamer.gst import (
     link,
     make,
 )
+from edgecam.gstreamer.memory import bytes_of
 from edgecam.redaction import redact
 
 log = logging.getLogger(__name__)
@@ -208,6 +209,10 @@ class Decoder:
         if element.find_property("max-threads") is not None:
             # Cores are few, and frame threads add delay and memory.
             element.set_property("max-threads", 1)
+        if element.find_property("direct-rendering") is not None:
+            # With it each picture is copied into fresh memory, since libav goes on reading its own;
+            # without, into a pool.
+            element.set_property("direct-rendering", False)
         if self._codec is JPEG:
             add_probe(element.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_coded_jpeg)
         elif not self._codec.is_intra:
@@ -281,7 +286,7 @@ class Decoder:
         unit = self._awaited_at(buffer.pts) if self._codec.is_intra else self._in_work
         if unit is not None:
             self._failures = 0
-            jpeg = self._upright(buffer.extract_dup(0, buffer.get_size()))
+            jpeg = self._upright(bytes_of(buffer))
             self._on_picture(Picture(jpeg, unit.captured_at, unit.arrived_s))
         return Gst.FlowReturn.OK
 

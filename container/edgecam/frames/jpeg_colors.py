@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 from edgecam.codecs.colorimetry import Conversion
-from edgecam.gstreamer.memory import buffer_of, read_into
-from edgecam.gstreamer.orc import Plane, Program
+from edgecam.gstreamer.memory import Layout, PicturePool, layout_of, mapped, plain_layout
+from edgecam.gstreamer.orc import Program
 
 _FRACTION = 64
 """Sums are made in 64ths of a level, in words of 16 bits."""
@@ -84,28 +85,26 @@ convsuswb luma_out, a
 
 
 class _Scratch:
-    """Memory that all cameras take turns with, for a millisecond each: three pictures a camera would be more
-    than its decoder takes."""
+    """Memory that all cameras take turns with, for a part of a millisecond each."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._memory = (ctypes.c_ubyte * 0)()
 
     @contextmanager
-    def of(self, size_bytes: int) -> Iterator[tuple[int, int, int]]:
-        """Addresses of three areas of this size."""
+    def of(self, size_bytes: int) -> Iterator[int]:
+        """The address of so much memory."""
         with self._lock:
-            if len(self._memory) < 3 * size_bytes:
-                self._memory = (ctypes.c_ubyte * (3 * size_bytes))()
-            begin = ctypes.addressof(self._memory)
-            yield begin, begin + size_bytes, begin + 2 * size_bytes
+            if len(self._memory) < size_bytes:
+                self._memory = (ctypes.c_ubyte * size_bytes)()
+            yield ctypes.addressof(self._memory)
 
 
 _SCRATCH = _Scratch()
 
 
 class JpegColors:
-    """Converts pictures of one size and colorimetry, in I420 as GStreamer lays it out.
+    """Converts pictures of one size and colorimetry, in I420.
 
     Args:
         width: Pixels.
@@ -114,11 +113,11 @@ class JpegColors:
     """
 
     def __init__(self, width: int, height: int, conversion: Conversion) -> None:
+        self._height = height
         self._width, self._lines = (width + 1) // 2, (height + 1) // 2  # of chroma
-        self._stride, self._chroma_stride = (width + 3) // 4 * 4, (self._width + 3) // 4 * 4
-        self._u_at = self._stride * 2 * self._lines
-        self._v_at = self._u_at + self._chroma_stride * self._lines
-        self.size_bytes = self._v_at + self._chroma_stride * self._lines
+        self._plain = plain_layout(width, height)
+        self.size_bytes = self._bytes_of(self._plain)
+        self._pool = _pool_of(self.size_bytes)
         self._chroma_numbers = {
             f"{name}_of_{part}": round(factor * 256 * _FRACTION)
             for name, factors in (
@@ -132,46 +131,89 @@ class JpegColors:
             "factor": round(conversion.luma * 512 * _FRACTION),
             "offset": round(conversion.offset * _FRACTION) + _FRACTION // 2,
         }
+        self._set_strides(self._plain.strides)
 
     def converted(self, picture: Any) -> Any:
-        """The same picture (both a Gst.Buffer, the given one without padding) in JPEG's colours.
+        """The same picture (both a Gst.Buffer) in JPEG's colours, in GStreamer's plain layout.
 
         Raises:
             ValueError: it is shorter than a picture of this size.
         """
-        with _SCRATCH.of(self.size_bytes) as (source, target, of_chroma):
-            if (found := read_into(picture, source, self.size_bytes)) < self.size_bytes:
-                raise ValueError(f"expected {self.size_bytes} bytes of a picture, found {found}")
-            self._convert(source, target, of_chroma)
-            converted = buffer_of(target, self.size_bytes)
-        converted.pts, converted.dts, converted.duration = picture.pts, picture.dts, picture.duration
-        return converted
+        layout, target = layout_of(picture) or self._plain, self._pool.take()
+        if layout.strides != self._strides:
+            self._set_strides(layout.strides)
+        with (
+            mapped(picture) as source,
+            mapped(target, is_written=True) as room,
+            _SCRATCH.of(self._width * self._lines) as of_chroma,
+        ):
+            if source.size_bytes < (expected := self._bytes_of(layout)):
+                raise ValueError(f"expected {expected} bytes of a picture, found {source.size_bytes}")
+            self._convert([source.address + offset for offset in layout.offsets], room.address, of_chroma)
+        target.pts, target.dts, target.duration = picture.pts, picture.dts, picture.duration
+        return target
 
-    def _convert(self, source: int, target: int, of_chroma: int) -> None:
-        chroma, stride = self._chroma_stride, self._stride
-        _chroma_program().run(
+    def _bytes_of(self, layout: Layout) -> int:
+        """Up to the end of a picture's last plane."""
+        return layout.offsets[2] + layout.strides[2] * self._lines
+
+    def _set_strides(self, strides: tuple[int, int, int]) -> None:
+        """Of the pictures that come."""
+        self._strides = strides
+        plain = self._plain.strides
+        self._chroma = _chroma_program().with_settings(
             self._width,
-            self._lines,
             {
-                "u_in": Plane(source + self._u_at, chroma),
-                "v_in": Plane(source + self._v_at, chroma),
-                "u_out": Plane(target + self._u_at, chroma),
-                "v_out": Plane(target + self._v_at, chroma),
-                "luma_out": Plane(of_chroma, chroma),
+                "u_in": strides[1],
+                "v_in": strides[2],
+                "u_out": plain[1],
+                "v_out": plain[2],
+                "luma_out": self._width,
             },
             self._chroma_numbers,
         )
-        for line in (0, 1):  # two lines of luma share one of chroma
-            _luma_program().run(
-                min(2 * self._width, stride),
-                self._lines,
-                {
-                    "luma_in": Plane(source + line * stride, 2 * stride),
-                    "luma_out": Plane(target + line * stride, 2 * stride),
-                    "of_chroma": Plane(of_chroma, chroma),
-                },
-                self._luma_numbers,
-            )
+        self._luma = _luma_program().with_settings(
+            min(2 * self._width, plain[0], strides[0]),
+            # Every second line: two lines of luma share one of chroma.
+            {"luma_in": 2 * strides[0], "luma_out": 2 * plain[0], "of_chroma": self._width},
+            self._luma_numbers,
+        )
+
+    def _convert(self, source: Sequence[int], target: int, of_chroma: int) -> None:
+        luma_at, u_at, v_at = self._plain.offsets
+        self._chroma.run(
+            self._lines,
+            {
+                "u_in": source[1],
+                "v_in": source[2],
+                "u_out": target + u_at,
+                "v_out": target + v_at,
+                "luma_out": of_chroma,
+            },
+        )
+        for line, lines in enumerate((self._lines, self._height // 2)):
+            if lines:
+                self._luma.run(
+                    lines,
+                    {
+                        "luma_in": source[0] + line * self._strides[0],
+                        "luma_out": target + luma_at + line * self._plain.strides[0],
+                        "of_chroma": of_chroma,
+                    },
+                )
+
+
+_pools: weakref.WeakValueDictionary[int, PicturePool] = weakref.WeakValueDictionary()
+_pools_lock = threading.Lock()
+
+
+def _pool_of(size_bytes: int) -> PicturePool:
+    """The one that all cameras of this size share: a picture is in it only while it is coded."""
+    with _pools_lock:
+        pool = _pools.get(size_bytes)
+        if pool is None:
+            pool = _pools[size_bytes] = PicturePool(size_bytes)
+        return pool
 
 
 @cache

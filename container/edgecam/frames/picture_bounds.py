@@ -21,6 +21,7 @@ from edgecam.codecs.video import (
 )
 from edgecam.errors import SourceUnsupported
 from edgecam.gstreamer.gst import structure_of
+from edgecam.gstreamer.memory import bytes_of
 
 
 class PictureBounds:
@@ -66,8 +67,7 @@ class PictureBounds:
                 yield PictureSize(int(width[1]), int(height[1]))
         if self._codec not in (H264, H265, JPEG):
             return
-        buffer = sample.get_buffer()
-        data = buffer.extract_dup(0, buffer.get_size())
+        data = bytes_of(sample.get_buffer())
         if self._codec is JPEG:
             found, self._is_whole = size_of(data), is_whole(data)
             if found is not None:

@@ -37,11 +37,10 @@ class PictureChain:
         self.elements.append(make("videoconvert"))
         self._colors: JpegColors | None = None
         if frames.levels is Levels.JPEG:
-            # Without the query for memory, pictures come in their plain layout.
-            plain = make("identity", drop_allocation=True)
-            self.elements += [make("capsfilter", caps="video/x-raw,format=I420"), plain]
-            add_probe(plain.get_static_pad("src"), Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
-            add_probe(plain.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_picture)
+            planes = make("capsfilter", caps="video/x-raw,format=I420")
+            self.elements.append(planes)
+            add_probe(planes.get_static_pad("src"), Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
+            add_probe(planes.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_picture)
         self._flip = make("videoflip")
         self.elements += [self._flip, make("jpegenc", quality=frames.quality)]
 

@@ -7,6 +7,7 @@ down, by up to five levels in 3.6 ms a picture of 1080p (GStreamer 1.22), and ex
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -17,21 +18,8 @@ _LIBRARY = "liborc-0.4.so.0"
 _POINTER, _NUMBER, _TEXT = ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p
 
 
-class Plane:
-    """A plane of bytes, or some of its lines.
-
-    Attributes:
-        address: Of its first byte; its owner keeps the memory as long as the plane is used.
-        stride: Bytes from line to line.
-    """
-
-    def __init__(self, address: int, stride: int) -> None:
-        self.address = address
-        self.stride = stride
-
-
 class Program:
-    """A program in ORC's language, compiled for this processor. Safe to use from any thread, one at a time.
+    """A program in ORC's language, compiled for this processor. Safe to use from any thread.
 
     Args:
         code: One function with the flag `2d`.
@@ -45,27 +33,50 @@ class Program:
         self._program = found[0]
         self._orc.orc_program_compile(self._program)  # what it cannot compile it interprets
 
-    def run(self, width: int, lines: int, planes: Mapping[str, Plane], numbers: Mapping[str, int]) -> None:
-        """Run it over `lines` of `width` bytes.
+    def with_settings(self, width: int, strides: Mapping[str, int], numbers: Mapping[str, int]) -> Executor:
+        """The program for planes of one form.
 
         Args:
             width: Bytes of a line of the destination.
-            lines: How many.
-            planes: By the names of sources and destinations.
+            strides: Bytes from line to line, by the names of sources and destinations.
             numbers: By the names of parameters.
         """
-        orc = self._orc
-        executor = orc.orc_executor_new(self._program)
+        orc, executor = self._orc, self._orc.orc_executor_new(self._program)
         orc.orc_executor_set_n(executor, width)
-        orc.orc_executor_set_m(executor, lines)
-        for name, plane in planes.items():
-            variable = orc.orc_program_find_var_by_name(self._program, name.encode())
-            orc.orc_executor_set_array(executor, variable, plane.address)
-            orc.orc_executor_set_stride(executor, variable, plane.stride)
+        variables = {name: orc.orc_program_find_var_by_name(self._program, name.encode()) for name in strides}
+        for name, stride in strides.items():
+            orc.orc_executor_set_stride(executor, variables[name], stride)
         for name, number in numbers.items():
             orc.orc_executor_set_param_str(executor, name.encode(), number)
+        return Executor(executor, variables)
+
+
+class Executor:
+    """A program with its settings. Not safe for threads.
+
+    Args:
+        executor: ORC's own; it is freed with this object.
+        variables: ORC's numbers of the planes, by name.
+    """
+
+    def __init__(self, executor: int, variables: Mapping[str, int]) -> None:
+        self._orc = _library()
+        self._executor = executor
+        self._variables = variables
+        weakref.finalize(self, self._orc.orc_executor_free, executor)
+
+    def run(self, lines: int, addresses: Mapping[str, int]) -> None:
+        """Run it over so many lines.
+
+        Args:
+            lines: How many.
+            addresses: Of the first byte of each plane, by name; their owner keeps the memory meanwhile.
+        """
+        orc, executor = self._orc, self._executor
+        orc.orc_executor_set_m(executor, lines)
+        for name, address in addresses.items():
+            orc.orc_executor_set_array(executor, self._variables[name], address)
         orc.orc_executor_run(executor)
-        orc.orc_executor_free(executor)
 
 
 @cache

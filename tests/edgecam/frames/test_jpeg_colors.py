@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -81,6 +83,32 @@ def test_what_is_not_said_is_taken_as_players_do(said: str | None, height: int, 
 def test_jpegs_own_numbers_are_left_as_they_are() -> None:
     assert conversion_of("1:4:0:0", 1080).is_identity
     assert not conversion_of("2:4:0:0", 1080).is_identity
+
+
+def with_layout(buffer: Any, offsets: list[int], strides: list[int]) -> Any:
+    """`buffer` with what decoders say of their own layout."""
+    add = ctypes.CDLL("libgstvideo-1.0.so.0").gst_buffer_add_video_meta_full
+    add.argtypes = [ctypes.c_void_p, *[ctypes.c_int] * 2, *[ctypes.c_uint] * 3, *[ctypes.c_void_p] * 2]
+    i420 = 2
+    add(hash(buffer), 0, i420, 64, 36, 3, (ctypes.c_size_t * 4)(*offsets), (ctypes.c_int * 4)(*strides))
+    return buffer
+
+
+def test_a_picture_that_lies_as_its_decoder_wants_it_becomes_the_same() -> None:
+    colors, chance = JpegColors(64, 36, conversion_of("bt709", 1080)), Random(2)
+    planes = [chance.randbytes(64 * 36), chance.randbytes(32 * 18), chance.randbytes(32 * 18)]
+    plain = colors.converted(Gst.Buffer.new_wrapped(b"".join(planes)))
+    expected = plain.extract_dup(0, plain.get_size())
+    apart, offsets, strides = b"edge" * 100, [], [80, 48, 56]
+    for plane, stride in zip(planes, strides, strict=True):
+        width = 64 if len(plane) == 64 * 36 else 32
+        offsets.append(len(apart))
+        apart += b"".join(plane[at : at + width].ljust(stride, b"#") for at in range(0, len(plane), width))
+    for again in range(2):
+        found = colors.converted(with_layout(Gst.Buffer.new_wrapped(apart), offsets, strides))
+        assert found.extract_dup(0, found.get_size()) == expected, again
+    # Nobody writes to a picture that is still in use.
+    assert plain.extract_dup(0, plain.get_size()) == expected
 
 
 def test_a_picture_that_is_too_short_is_refused() -> None:
