@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -301,6 +303,51 @@ def test_a_recording_that_hangs_never_disturbs_the_frames(
     assert recorded.node.stop()
     assert_joined(recorded.chunks())
     assert_whole(recorded)
+
+
+BARE = "video/x-h264,stream-format=byte-stream"
+MUXERS = ("flvmux", "mpegtsmux", "mp4mux fragment-duration=500 streamable=true", BARE)
+PROGRAM_S, PAUSE_S = 3, 4
+
+
+def program(muxer: str, pipe: Path) -> subprocess.Popen[bytes]:
+    """Films for `PROGRAM_S` into a pipe, and ends."""
+    raw = f"video/x-raw,width=160,height=90,framerate={FPS}/1"
+    coding = f"x264enc tune=zerolatency key-int-max={FPS} ! h264parse config-interval=-1"
+    sink = f"filesink buffer-mode=unbuffered location={pipe}"
+    source = f"videotestsrc is-live=true num-buffers={PROGRAM_S * FPS}"
+    line = f"gst-launch-1.0 -q {source} ! {raw} ! {coding} ! {muxer} ! {sink}"
+    return subprocess.Popen(line.split())
+
+
+def test_two_programs_in_a_pipe_that_stays_open_are_recorded_and_what_lies_between_is_a_gap(
+    tmp_path: Path, record: Callable[..., Recorded], eventually: Eventually
+) -> None:
+    pipes = [tmp_path / f"pipe-{number}" for number in range(len(MUXERS))]
+    recorded = record(*[{"uri": f"pipe://{pipe}"} for pipe in pipes])
+    eventually(lambda: all(pipe.exists() for pipe in pipes))
+    with ExitStack() as shell:
+        for pipe in pipes:
+            shell.enter_context(pipe.open("wb", buffering=0))
+        for _ in range(2):
+            began_s = time.monotonic()
+            running = [program(muxer, pipe) for muxer, pipe in zip(MUXERS, pipes, strict=True)]
+            assert [each.wait(60) for each in running] == [0] * len(MUXERS)
+            took_s = time.monotonic() - began_s
+            time.sleep(PAUSE_S)
+
+    def pictures(number: int) -> int:
+        return sum(probe(recorded.sink.path(chunk)).packets for chunk in recorded.chunks(number))
+
+    for number, muxer in enumerate(MUXERS):
+        eventually(lambda number=number: pictures(number) == 2 * PROGRAM_S * FPS)
+        gaps = [chunk.gap_before_ms for chunk in recorded.chunks(number) if chunk.gap_before_ms]
+        if muxer is BARE:
+            # Nothing in its bytes tells the second from the first: the pause is in the times of the pictures.
+            assert gaps == []
+            continue
+        # A program needs some time to begin.
+        assert [gap / 1000 for gap in gaps] == pytest.approx([PAUSE_S + took_s - PROGRAM_S], abs=1.5), muxer
 
 
 def test_looped_film_that_cannot_be_recorded_goes_on_giving_frames(

@@ -13,6 +13,8 @@ from probe_options import options
 
 from edgecam.cli.probe import probe, take_picture
 from edgecam.cli.probe_target import Target
+from edgecam.codecs.jpeg import shown_size_of, with_orientation
+from edgecam.codecs.orientation import Orientation
 from edgecam.config.camera import Camera
 from edgecam.errors import SourceNotFound, SourceUnsupported
 from edgecam.sources.images import ImagesSource
@@ -111,6 +113,14 @@ def test_frame_and_probe_show_the_pictures_that_there_are(kind: str, tmp_path: P
     assert take_picture(target).startswith(b"\xff\xd8")
     found = probe(target)
     assert (found.failure, found.observed_s > 2) == (None, True)
+
+
+def test_a_turned_picture_is_shown_upright_and_probe_says_the_size_as_shown(tmp_path: Path) -> None:
+    (tmp_path / "p_0.jpg").write_bytes(with_orientation(picture(), Orientation.TURNED_RIGHT))
+    target = Target.from_options(options(f"images://{tmp_path}/p_%d.jpg?fps=10"))
+    assert shown_size_of(take_picture(target)) == (48, 64)
+    found = probe(target)
+    assert (found.width, found.height) == (48, 64)
 
 
 def test_a_png_is_judged_before_it_is_decoded(tmp_path: Path) -> None:
