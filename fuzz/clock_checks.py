@@ -40,8 +40,9 @@ def _check_length(chunk: NamedChunk) -> None:
 
 
 def _faults(run: Run, kinds: tuple[Kind, ...]) -> list[float]:
-    """When clocks went wrong in a way that names may show for a minute."""
-    return [each.at_s for each in run.scenario.events if each.kind in kinds]
+    """When clocks went wrong in a way that names may show for a minute: the begins, and the ends."""
+    begun = [each.at_s for each in run.scenario.events if each.kind in kinds]
+    return begun + [at_s for kind, at_s in run.over if kind in kinds]
 
 
 def _check_name(run: Run, chunk: NamedChunk) -> None:
@@ -113,6 +114,6 @@ def _check_pictures(run: Run) -> None:
     assert lost == 0, f"{lost} pictures are nowhere"
     if run.outgrown:
         return
-    connections = 1 + len(_faults(run, (Kind.RECONNECT,)))
+    connections = 1 + sum(each.kind is Kind.RECONNECT for each in run.scenario.events)
     per_wait = round(run.scenario.keyframe_s * run.scenario.fps)
     assert run.skipped <= connections * per_wait, f"{run.skipped} pictures are in no chunk"

@@ -140,10 +140,19 @@ class _Picture:
 
 @dataclass
 class Run:
-    """One scenario, played."""
+    """One scenario, played.
+
+    Attributes:
+        scenario: Which.
+        chunks: What is recorded.
+        skipped: Pictures that are in none.
+        sent: Pictures in all.
+        over: What was over when: an outage delays what was to happen meanwhile.
+    """
 
     scenario: Scenario
     chunks: list[NamedChunk] = field(default_factory=list)
+    over: list[tuple[Kind, float]] = field(default_factory=list)
     skipped: int = 0
     sent: int = 0
 
@@ -233,6 +242,7 @@ class Run:
                         reports = False
                     case Kind.ECHO:
                         echoes = True
+                self.over.append((event.kind, max(taken_s, held_until_s)))
             stamp_ns = base_ns + round(media_s * NS_PER_S) + offset_ns + stray_ns
             if is_doubled:
                 stamp_ns = last_stamp_ns

@@ -88,6 +88,16 @@ CLOCKS = Target(
         _known(Event(0, Kind.PAUSE, 0.9), fps=1.0, chunk_s=2.0, jitter_s=0.2, reports=False),
         _known(Event(1, Kind.DOUBLED), Event(1, Kind.PAUSE, 6.0), fps=1.0, chunk_s=2.0),
         _known(
+            *(Event(0, Kind.RECONNECT, 9.0), Event(0, Kind.RECONNECT, 20.0), Event(0, Kind.PACE, 0.8)),
+            fps=1.0,
+            keyframe_s=1.0,
+            chunk_s=2.0,
+            length_s=66.0,
+            jitter_s=0.0,
+            reports=False,
+            seed=0,
+        ),
+        _known(
             *(Event(0, Kind.PACE, 1.25), Event(1, Kind.PAUSE, 6.0), Event(1, Kind.PAUSE, 6.0)),
             fps=1.0,
             chunk_s=2.0,
