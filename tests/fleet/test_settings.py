@@ -53,7 +53,7 @@ def test_commented_example_of_the_shipped_fleet_is_valid_too(write_fleet: Write)
         (
             'sites: {lobby: {thing: c, cameras: [{id: a, uri: "rtsp://h/1", frames: {max_fp: 1}}]}}',
             "fleet.yaml: sites.lobby.cameras[0].frames.max_fp: expected one of the keys decode, enabled, "
-            "group, max_fps, max_pixels, mode, on_stale, path, quality, stale_after_s, width "
+            "group, levels, max_fps, max_pixels, mode, on_stale, only_clean, path, quality, stale_after_s, width "
             "(did you mean max_fps?), found an unknown key",
         ),
         ("sites: {}", "fleet.yaml: sites: expected at least one site, found none"),

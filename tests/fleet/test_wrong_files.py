@@ -213,7 +213,7 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "setting of a site at the camera, and one of the recording at the pictures": (
         camera('"rtsp://192.0.2.1/1"', ", nucleus: lite, frames: {chunk_s: 5}"),
         [
-            "sites.lobby.cameras[0].frames.chunk_s: expected one of the keys decode, enabled, group, max_fps, max_pixels, mode, on_stale, path, quality, stale_after_s, width (did you mean sites.NAME.cameras[].recording.chunk_s?), found an unknown key",
+            "sites.lobby.cameras[0].frames.chunk_s: expected one of the keys decode, enabled, group, levels, max_fps, max_pixels, mode, on_stale, only_clean, path, quality, stale_after_s, width (did you mean sites.NAME.cameras[].recording.chunk_s?), found an unknown key",
             f"sites.lobby.cameras[0].nucleus: {KEYS_OF_A_CAMERA} (did you mean sites.NAME.nucleus?), found an unknown key",
         ],
     ),
