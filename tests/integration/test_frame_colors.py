@@ -32,10 +32,12 @@ CODINGS = {
 WIDTH, HEIGHT = 640, 360
 
 
-def film(path: Path, *, matrix: str, levels: str, coding: str) -> Path:
-    """Stripes of `COLORS`, which say in the stream how they are to be read."""
+def film(path: Path, *, matrix: str, levels: str, coding: str, says_container: bool = False) -> Path:
+    """Stripes of `COLORS`, which say in the stream how they are to be read, and in the container as well."""
     coder, pixel_format = CODINGS[coding]
     said = ("-color_range", levels, "-colorspace", MATRICES[matrix])
+    if says_container:
+        said = (*said, "-color_primaries", "bt709", "-color_trc", "bt709")
     silent = ("-x265-params", "log-level=none") if coder == "libx265" else ()
     ffmpeg(
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{WIDTH}x{HEIGHT}", "-r", "5", "-i", "-"),
@@ -67,6 +69,19 @@ def off(found: list[Color]) -> int:
 )
 def test_white_is_white_and_red_is_red(matrix: str, levels: str, coding: str, tmp_path: Path) -> None:
     path = film(tmp_path / "film.mp4", matrix=matrix, levels=levels, coding=coding)
+    found = shown(path, tmp_path)
+    assert off(found) <= 3, found
+
+
+@pytest.mark.parametrize(
+    ("matrix", "levels", "coding"),
+    [*itertools.product(("bt601", "bt709"), ("tv", "pc"), ("H.264",)), ("bt709", "pc", "H.265")],
+)
+def test_colors_are_right_where_the_container_names_them_as_well(
+    matrix: str, levels: str, coding: str, tmp_path: Path
+) -> None:
+    path = film(tmp_path / "film.mp4", matrix=matrix, levels=levels, coding=coding, says_container=True)
+    assert b"colrnclx" in path.read_bytes()
     found = shown(path, tmp_path)
     assert off(found) <= 3, found
 

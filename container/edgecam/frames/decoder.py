@@ -30,6 +30,7 @@ from edgecam.gstreamer.gst import (
     has_element,
     link,
     make,
+    structure_of,
 )
 from edgecam.gstreamer.memory import bytes_of
 from edgecam.redaction import redact
@@ -219,6 +220,7 @@ class Decoder:
             add_probe(element.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_coded)
             add_probe(element.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_decoded)
         if self._codec.parser is None or kind.startswith("avdec_"):
+            add_probe(element.get_static_pad("sink"), Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_coded_event)
             return [element]
         # Other decoders need start codes, and what is recorded has the form of files.
         return [make(self._codec.parser, config_interval=-1), element]
@@ -234,6 +236,23 @@ class Decoder:
         found = orientation_of(buffer.extract_dup(0, min(buffer.get_size(), _JPEG_HEAD_BYTES)))
         self._turn(self._orientation() if found is Orientation.UPRIGHT else found)
         return Gst.PadProbeReturn.OK
+
+    @guarded("the form of coded pictures was read", _on_callback_fault, 1)
+    def _on_coded_event(self, pad: Any, info: Any) -> Any:
+        """On the decoder's thread: what the pictures themselves say of their colours counts.
+
+        qtdemux reads a container's word, and takes full range for limited (GStreamer 1.22).
+        """
+        event = info.get_event()
+        caps = event.parse_caps() if event.type == Gst.EventType.CAPS else None
+        if caps is None or not structure_of(caps).has_field("colorimetry"):
+            return Gst.PadProbeReturn.OK
+        structure = structure_of(caps).copy()
+        structure.remove_field("colorimetry")
+        silent = Gst.Caps.new_empty()
+        silent.append_structure(structure)
+        pad.send_event(Gst.Event.new_caps(silent))
+        return Gst.PadProbeReturn.DROP
 
     def _turn(self, orientation: Orientation) -> None:
         if self._chain is not None:
