@@ -48,13 +48,24 @@ class Recorded:
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """What ffprobe found in a file that it read to the end without a complaint."""
+    """What ffprobe found in a file that it read to the end without a complaint.
+
+    Attributes:
+        keyframes: Their places among the pictures, from 0.
+        shown_s: From the first picture's time to the last one's, seconds.
+    """
 
     codec: str
     width: int
     height: int
     pictures: int
-    first_is_keyframe: bool
+    keyframes: tuple[int, ...]
+    shown_s: float
+
+    @property
+    def first_is_keyframe(self) -> bool:
+        """Whether it can be decoded from its beginning."""
+        return self.keyframes[:1] == (0,)
 
     def __str__(self) -> str:
         return f"{self.codec} {self.width}x{self.height}, {self.pictures} pictures"
@@ -119,6 +130,33 @@ def holes(chunks: Iterable[Recorded]) -> list[str]:
     return found
 
 
+def lacks(played: Played, duration_ms: int, *, fps: int, keyframe_s: float, ends_early: bool) -> str:
+    """What is missing in a chunk, or is not as long as its name says; nothing where all is well.
+
+    A picture that is lost makes an interval of keyframes short, whatever the times of the others are: those
+    may follow arrival, where a camera sends slower than it stamps (design/time-line.md).
+
+    Args:
+        played: What the file holds, of a camera that sends no picture late by its own doing.
+        duration_ms: What its name says.
+        fps: Pictures a second that the camera takes.
+        keyframe_s: Between two of its keyframes.
+        ends_early: Whether the recording ends with it, or a gap follows that is named.
+    """
+    interval = round(fps * keyframe_s)
+    begins = (*played.keyframes, played.pictures)
+    found = [later - earlier for earlier, later in pairwise(begins)]
+    is_whole = all(count == interval for count in (found[:-1] if ends_early else found))
+    if not is_whole or found[-1] > interval:
+        return f"{found} pictures from keyframe to keyframe, {interval} were sent"
+    named_s = duration_ms / 1000
+    if not 0 < named_s - played.shown_s < 3 / fps:
+        return f"its pictures span {played.shown_s:.3f} s, its name says {named_s:.3f} s"
+    if abs(named_s - played.pictures / fps) >= keyframe_s:
+        return f"{played.pictures} pictures, {played.pictures / fps:.1f} s, its name says {named_s:.1f} s"
+    return ""
+
+
 def play(content: bytes) -> Played:
     """Read a chunk to its end with ffprobe.
 
@@ -131,7 +169,7 @@ def play(content: bytes) -> Played:
         done = subprocess.run(
             [
                 *("ffprobe", "-v", "error", "-select_streams", "v:0", "-of", "json"),
-                *("-show_entries", "stream=codec_name,width,height:packet=flags", file.name),
+                *("-show_entries", "stream=codec_name,width,height:packet=flags,pts_time", file.name),
             ],
             capture_output=True,
             text=True,
@@ -143,12 +181,14 @@ def play(content: bytes) -> Played:
     if errors or done.returncode != 0 or not document.get("streams") or not document.get("packets"):
         raise Unplayable(errors or "ffprobe finds no video")
     stream, packets = document["streams"][0], document["packets"]
+    times = sorted(float(each["pts_time"]) for each in packets)
     return Played(
         codec=stream["codec_name"],
         width=stream["width"],
         height=stream["height"],
         pictures=len(packets),
-        first_is_keyframe=packets[0]["flags"].startswith("K"),
+        keyframes=tuple(place for place, each in enumerate(packets) if each["flags"].startswith("K")),
+        shown_s=times[-1] - times[0],
     )
 
 

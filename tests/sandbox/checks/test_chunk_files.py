@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from edgecam.chunk import Chunk
 from edgecam.config.recording import ChunkFormat
 from edgecam.spool.names import kept_name
 from sandbox.checks import chunk_files as recordings
-from sandbox.checks.chunk_files import Unplayable
+from sandbox.checks.chunk_files import Played, Unplayable
 
 
 def chunk(second: int, *, duration_ms: int = 4000, gap_before_ms: int | None = 0) -> Chunk:
@@ -85,6 +86,38 @@ def test_a_whole_file_plays_and_its_pictures_are_counted(tmp_path: Path) -> None
     played = recordings.play(film(tmp_path))
     assert (played.codec, played.width, played.height, played.pictures) == ("h264", 64, 48, 20)
     assert played.first_is_keyframe
+
+
+WHOLE = Played(codec="h264", width=64, height=48, pictures=120, keyframes=(0, 60), shown_s=3.967)
+
+
+def _lacks(played: Played, duration_ms: int = 4000, *, ends_early: bool = False) -> str:
+    return recordings.lacks(played, duration_ms, fps=30, keyframe_s=2, ends_early=ends_early)
+
+
+def test_a_chunk_with_every_picture_lacks_nothing_at_any_pace_of_arrival() -> None:
+    assert not _lacks(WHOLE)
+    assert not _lacks(replace(WHOLE, shown_s=4.712), 4755)
+    last = replace(WHOLE, pictures=130, keyframes=(0, 60, 120), shown_s=4.3)
+    assert not _lacks(last, 4333, ends_early=True)
+    assert _lacks(last, 4333)
+
+
+@pytest.mark.parametrize(
+    ("played", "duration_ms"),
+    [
+        (replace(WHOLE, pictures=119), 4000),
+        (replace(WHOLE, keyframes=(0, 59)), 4000),
+        (replace(WHOLE, keyframes=(0,)), 4000),
+        (replace(WHOLE, pictures=60, keyframes=(0,), shown_s=3.967), 4000),
+        (WHOLE, 4755),
+        (WHOLE, 3900),
+    ],
+)
+def test_a_chunk_that_lacks_a_picture_or_an_interval_or_is_named_wrongly_is_found(
+    played: Played, duration_ms: int
+) -> None:
+    assert _lacks(played, duration_ms)
 
 
 def test_a_file_that_was_cut_does_not_play(tmp_path: Path) -> None:
