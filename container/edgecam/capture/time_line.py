@@ -126,6 +126,11 @@ class TimeLine:
             self._pace.observe(self._bridge.newest_ns, arrived_ns, unsure_ns, taken_ns)
         return placed
 
+    @property
+    def rate(self) -> float:
+        """How much the time line grows in a second of stamps; other than 1 while it follows arrival."""
+        return self._pace.rate
+
     def _ahead_ns(self, arrived_ns: int) -> int:
         """How far ahead of the newest a picture can be that has arrived by now."""
         if not self._is_paced:
@@ -225,11 +230,15 @@ class _Sample(NamedTuple):
 
 
 class Pace:
-    """Unbroken time at the pace of arrival: as it is while the two agree, else faster or slower."""
+    """Unbroken time at the pace of arrival: as it is while the two agree, else faster or slower.
+
+    Attributes:
+        rate: How much the time line grows in a second of unbroken time.
+    """
 
     def __init__(self) -> None:
         self._from_ns = self._to_ns = 0
-        self._rate = 1.0
+        self.rate = 1.0
         self._least_ns: int | None = None
         self._begun_ns = self._sampled_ns = 0
         self._samples: deque[_Sample] = deque()
@@ -239,7 +248,7 @@ class Pace:
     def line_ns(self, time_ns: int) -> int:
         """The place on the time line of an unbroken time."""
         passed_ns = time_ns - self._from_ns
-        return self._to_ns + (passed_ns if self._rate == 1.0 else round(passed_ns * self._rate))
+        return self._to_ns + (passed_ns if self.rate == 1.0 else round(passed_ns * self.rate))
 
     def latest_ns(self, arrived_ns: int) -> int | None:
         """The last place on the time line that a picture can have which has arrived by then; None where
@@ -298,7 +307,7 @@ class Pace:
             if last.time_ns > first.time_ns:
                 measured = (last.arrived_ns - first.arrived_ns) / (last.time_ns - first.time_ns)
             late_ns = round(last.arrived_ns + (time_ns - last.time_ns) * measured) - line_ns - least_ns
-        if self._rate == 1.0:
+        if self.rate == 1.0:
             is_slow = self._is_slow(arrived_ns, lead_ns, late_ns, earlier, late_by_report_ns)
             if not is_slow and quickest_ns >= -TOLERANCE_NS - self._unsure_ns:
                 return
@@ -326,7 +335,7 @@ class Pace:
         return agrees and bool(earlier)
 
     def _turn(self, time_ns: int, line_ns: int, rate: float) -> None:
-        self._from_ns, self._to_ns, self._rate = time_ns, line_ns, rate
+        self._from_ns, self._to_ns, self.rate = time_ns, line_ns, rate
 
 
 def _quickest(samples: Sequence[_Sample] | deque[_Sample]) -> _Sample:

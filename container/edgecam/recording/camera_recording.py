@@ -54,6 +54,7 @@ class CameraRecording:
         self._format = camera.recording.format
         self._is_paced = camera.scheme.is_paced
         self._line = TimeLine(is_paced=self._is_paced)
+        self._has_reported_pace = False
         self._sink = sink
         self._time = ContentTime(camera.id)
         self._cutter = ChunkCutter(
@@ -161,6 +162,7 @@ class CameraRecording:
         self._time.connect()
         self._has_pictures = False
         self._line = TimeLine(is_paced=self._is_paced)
+        self._has_reported_pace = False
         self._stream = Stream(self._format)
 
     def _placed(self, units: list[AccessUnit]) -> tuple[list[AccessUnit], list[int]]:
@@ -184,7 +186,20 @@ class CameraRecording:
             if place.is_back and units[index].is_keyframe:
                 restarts.append(index)
         self._observe_arrival(placed[stamped[-1]], sent_ns)
+        self._report_pace()
         return placed, restarts
+
+    def _report_pace(self) -> None:
+        """Report, once a connection, that pictures come at another pace than they are stamped."""
+        if self._line.rate != 1.0 and not self._has_reported_pace:
+            self._has_reported_pace = True
+            log.info(
+                "expected pictures to come at the pace of their time stamps, found them %s for a while: the "
+                "recording's times follow their arrival; the camera counts at another rate than it sends, or "
+                "this machine or the network has no time for it",
+                "slower" if self._line.rate > 1.0 else "faster",
+                extra={"camera": self._camera_id},
+            )
 
     def _observe_arrival(self, newest: AccessUnit, sent_ns: int | None) -> None:
         """The newest picture tells what time it is at the camera."""

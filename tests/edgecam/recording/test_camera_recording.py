@@ -179,6 +179,25 @@ def test_stamps_that_go_back_again_and_again_lose_nothing(
     assert sum(chunk.duration_ms for chunk in sink.chunks) == pytest.approx(40_000, abs=20)
 
 
+@pytest.mark.parametrize(("stamped_per_sent", "found"), [(0.8, "slower"), (1.25, "faster")])
+def test_pace_other_than_that_of_the_stamps_is_logged_once(
+    sink: ChunkFolder,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+    stamped_per_sent: float,
+    found: str,
+) -> None:
+    settings = {"id": "c0", "uri": "rtsp://192.0.2.1/", "recording": {"enabled": True, "chunk_s": 2}}
+    recording = CameraRecording(validate(Camera, settings, name="camera"), sink=sink, clock=clock)
+    caplog.set_level("INFO")
+    units = shifted(film(60), lambda number: (stamped_per_sent - 1) * number / 10)
+    polled(recording, units[:20], 10)
+    assert "pace" not in caplog.text
+    polled(recording, units[20:], 10)
+    recording.end_chunk()
+    assert caplog.text.count(f"found them {found}") == caplog.text.count("pace of their time stamps") == 1
+
+
 def test_burst_with_hardly_any_time_does_not_change_the_depth_for_ever(
     recording: CameraRecording, sink: ChunkFolder
 ) -> None:
