@@ -86,9 +86,18 @@ def test_a_whole_file_plays_and_its_pictures_are_counted(tmp_path: Path) -> None
     played = recordings.play(film(tmp_path))
     assert (played.codec, played.width, played.height, played.pictures) == ("h264", 64, 48, 20)
     assert played.first_is_keyframe
+    assert played.longest_step_s == pytest.approx(0.1)
 
 
-WHOLE = Played(codec="h264", width=64, height=48, pictures=120, keyframes=(0, 60), shown_s=3.967)
+WHOLE = Played(
+    codec="h264",
+    width=64,
+    height=48,
+    pictures=120,
+    keyframes=(0, 60),
+    shown_s=3.967,
+    longest_step_s=0.034,
+)
 
 
 def _lacks(played: Played, duration_ms: int = 4000, *, ends_early: bool = False) -> str:
@@ -97,7 +106,8 @@ def _lacks(played: Played, duration_ms: int = 4000, *, ends_early: bool = False)
 
 def test_a_chunk_with_every_picture_lacks_nothing_at_any_pace_of_arrival() -> None:
     assert not _lacks(WHOLE)
-    assert not _lacks(replace(WHOLE, shown_s=4.712), 4755)
+    assert not _lacks(replace(WHOLE, shown_s=4.712, longest_step_s=0.044), 4755)
+    assert not _lacks(replace(WHOLE, shown_s=2.1, longest_step_s=0.034), 2134)
     last = replace(WHOLE, pictures=130, keyframes=(0, 60, 120), shown_s=4.3)
     assert not _lacks(last, 4333, ends_early=True)
     assert _lacks(last, 4333)
@@ -109,7 +119,8 @@ def test_a_chunk_with_every_picture_lacks_nothing_at_any_pace_of_arrival() -> No
         (replace(WHOLE, pictures=119), 4000),
         (replace(WHOLE, keyframes=(0, 59)), 4000),
         (replace(WHOLE, keyframes=(0,)), 4000),
-        (replace(WHOLE, pictures=60, keyframes=(0,), shown_s=3.967), 4000),
+        (replace(WHOLE, pictures=60, keyframes=(0,), longest_step_s=2.033), 4000),
+        (replace(WHOLE, shown_s=5.967, longest_step_s=2.033), 6000),
         (WHOLE, 4755),
         (WHOLE, 3900),
     ],
