@@ -186,15 +186,16 @@ def _pipes(folder: Path) -> Iterator[Subject]:
         node.close()
 
 
-def _sessions() -> SearchStrategy[bytes]:
-    sessions = [good_session(sdp) for sdp in (SDP, _SDP_H265, _SDP_SETS, _SDP_SOUND, _SDP_JPEG)]
-    parts = st.sampled_from([part for session in sessions for part in session.split(NEXT)])
-    in_order = st.builds(edited, st.sampled_from(sessions), edits(_RTSP_TOKENS, most=4))
+def sessions() -> SearchStrategy[bytes]:
+    """What cameras answer, right and wrong, as `_Answers` loads it."""
+    right = [good_session(sdp) for sdp in (SDP, _SDP_H265, _SDP_SETS, _SDP_SOUND, _SDP_JPEG)]
+    parts = st.sampled_from([part for session in right for part in session.split(NEXT)])
+    in_order = st.builds(edited, st.sampled_from(right), edits(_RTSP_TOKENS, most=4))
     # The packets are most of a session's bytes; an edit that is to meet a header has to aim there.
     each = st.one_of(parts, st.builds(edited, parts, edits((*_RTSP_TOKENS, *_RTP_TOKENS), most=8)))
     return st.one_of(
         in_order,
-        st.builds(_one_changed, st.sampled_from(sessions), st.integers(0, 3), edits(_RTSP_TOKENS, most=6)),
+        st.builds(_one_changed, st.sampled_from(right), st.integers(0, 3), edits(_RTSP_TOKENS, most=6)),
         st.lists(each, min_size=1, max_size=6).map(NEXT.join),
         st.binary(max_size=2000),
     )
@@ -214,7 +215,7 @@ NULL_PACKETS = (b"\x47\x1f\xff\x10" + b"\xff" * 184) * 20
 """MPEG-TS that holds nothing at all."""
 RTSP = Target(
     "rtsp",
-    _sessions,
+    sessions,
     _rtsp,
     known=lambda: (
         good_session(SDP.replace(b"H264", b"A" * 150_000)),

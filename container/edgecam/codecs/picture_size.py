@@ -1,7 +1,6 @@
 """How large the pictures of a stream are, before anything decodes them: from their parameter sets.
 
-H.264's sequence parameter set is ITU-T H.264, 7.3.2.1.1, H.265's is ITU-T H.265, 7.3.2.2. The sizes are those
-that a decoder takes memory for, before cropping.
+The sizes are those that a decoder takes memory for, before cropping.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from edgecam.codecs.bits import Bits
+from edgecam.codecs.sequence_set import SET_BYTES, sequence_set
 from edgecam.codecs.video import H264, H265, Codec
 
 _LENGTH_BYTES = 4
@@ -21,8 +20,6 @@ _STARTS = {
     H264: re.compile(rb"\x00\x00\x01(?=[\x07\x27\x47\x67])"),
     H265: re.compile(rb"\x00\x00\x01(?=\x42)"),
 }
-_SPS_BYTES = 4096
-"""A parameter set has some hundred bytes; H.264's largest, with all scaling lists, about a thousand."""
 _SETS_LIMIT = 32
 """H.264 has 32 ids, H.265 16: a picture with more parameter sets than that is made to keep us busy."""
 _UNITS_LIMIT = 4096
@@ -30,8 +27,6 @@ _UNITS_LIMIT = 4096
 _KEPT_OF_LARGEST = 6
 """At their highest level H.264 and H.265 let a decoder keep six of the largest pictures (H.264 A.3.1,
 MaxDpbMbs; H.265 A.4.2, MaxDpbSize), and more of smaller ones: as many pixels in all."""
-_WITH_CHROMA = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
-_PROFILE_BITS = 88  # general_profile_space up to the reserved bit, 7.3.3
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,7 @@ def sizes_in_head(codec: Codec, record: bytes) -> Iterator[PictureSize]:
 def _with_start_codes(codec: Codec, data: bytes) -> Iterator[bytes]:
     # Found by a pattern, in C: walking through megabytes of tiny units in Python would take a second.
     for match in _STARTS[codec].finditer(data):
-        yield data[match.end() : match.end() + _SPS_BYTES]
+        yield data[match.end() : match.end() + SET_BYTES]
 
 
 def _with_lengths(codec: Codec, data: bytes) -> Iterator[bytes]:
@@ -97,7 +92,7 @@ def _with_lengths(codec: Codec, data: bytes) -> Iterator[bytes]:
         at = begin + int.from_bytes(data[at:begin])
         header = data[begin]
         if header & 0x9F == _H264_SPS if codec is H264 else header == _H265_SPS_HEADER:
-            yield data[begin : min(at, begin + _SPS_BYTES)]
+            yield data[begin : min(at, begin + SET_BYTES)]
         count += 1
         if count > _UNITS_LIMIT:
             raise TooManyUnits(f"more than {_UNITS_LIMIT} parts")
@@ -128,76 +123,10 @@ def _counted(record: bytes, at: int, count: int) -> Iterator[bytes]:
 
 def _size_in(codec: Codec, unit: bytes) -> Iterator[PictureSize]:
     try:
-        coded = unit[:_SPS_BYTES]
-        yield _h264_size(Bits(coded[1:])) if codec is H264 else _h265_size(Bits(coded[2:]))
-    except EOFError:
-        return  # cut short: a decoder refuses it as well
-
-
-def _h264_size(bits: Bits) -> PictureSize:
-    profile = bits.take(8)
-    bits.take(16)  # constraints, level
-    bits.golomb()
-    if profile in _WITH_CHROMA:
-        _skip_h264_chroma(bits)
-    bits.golomb()
-    order_type = bits.golomb()
-    if order_type == 0:
-        bits.golomb()
-    elif order_type == 1:
-        bits.take(1)
-        bits.skip_golomb(2)
-        bits.skip_golomb(bits.golomb())
-    references = bits.golomb()
-    bits.take(1)
-    width, height = 16 * (bits.golomb() + 1), 16 * (bits.golomb() + 1)
-    is_progressive = bits.take(1)
-    return PictureSize(width, height if is_progressive else 2 * height, references + 1)
-
-
-def _skip_h264_chroma(bits: Bits) -> None:
-    chroma = bits.golomb()
-    if chroma == 3:
-        bits.take(1)
-    bits.skip_golomb(2)
-    bits.take(1)
-    if not bits.take(1):
-        return
-    for number in range(12 if chroma == 3 else 8):
-        if bits.take(1):
-            _skip_scaling_list(bits, 16 if number < 6 else 64)
-
-
-def _skip_scaling_list(bits: Bits, length: int) -> None:
-    last = following = 8
-    for _ in range(length):
-        if following:
-            following = (last + bits.signed()) % 256
-        last = following or last
-
-
-def _h265_size(bits: Bits) -> PictureSize:
-    bits.take(4)
-    layers = bits.take(3)
-    bits.take(1)
-    bits.take(_PROFILE_BITS + 8)
-    present = [(bits.take(1), bits.take(1)) for _ in range(layers)]
-    if layers:
-        bits.take(2 * (8 - layers))
-    for has_profile, has_level in present:
-        bits.take(_PROFILE_BITS * has_profile + 8 * has_level)
-    bits.golomb()
-    if bits.golomb() == 3:
-        bits.take(1)
-    width, height = bits.golomb(), bits.golomb()
-    if bits.take(1):
-        bits.skip_golomb(4)
-    bits.skip_golomb(3)
-    kept = 1
-    for _ in range(layers + 1 if bits.take(1) else 1):
-        kept = max(kept, bits.golomb() + 1)
-        bits.skip_golomb(2)
-    return PictureSize(width, height, kept)
+        found = sequence_set(codec, unit)
+    except ValueError:
+        return  # a decoder refuses it as well
+    yield PictureSize(found.coded_width, found.coded_height, found.kept)
 
 
 def excess(size: PictureSize, max_pixels: int) -> str | None:
