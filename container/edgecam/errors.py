@@ -26,6 +26,7 @@
         ├── SourceTransport     the camera does not send over the transport that it is asked for
         ├── SourceRedirected    the camera sends on to another host, to less protection, or in circles
         ├── SourceUnsupported   a codec or container that edgecam cannot read
+        ├── SourceBeyondReceiver  what our receiver does not read, and GStreamer's may
         ├── SourceFlooded       it sends more than cameras do, and no picture
         ├── SourceSilent        connected, but nothing comes
         ├── SourceWithoutKeyframe  data comes, but no picture can begin
@@ -138,6 +139,20 @@ class SourceWithoutKeyframe(SourceError):  # noqa: N818
 
 class SourceEnded(SourceError):  # noqa: N818
     reason = "ended"
+
+
+class SourceBeyondReceiver(SourceError):  # noqa: N818
+    """No fault of the camera: it offers what our receiver does not read, and GStreamer's may.
+
+    Attributes:
+        what: It is, as a phrase.
+    """
+
+    reason = "unsupported"
+
+    def __init__(self, message: str, what: str) -> None:
+        super().__init__(message)
+        self.what = what
 
 
 class SourceReplaced(SourceEnded):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgecam.config.camera import Camera
 from edgecam.errors import SourceEnded, SourceError, SourceTls, SourceTransport, SourceUnreachable
 from edgecam.gstreamer.diagnosis import GstError, explain_connect
-from edgecam.sources.tls_preflight import Speech, speech_of
+from edgecam.rtsp.tls_preflight import Speech, speech_of
 
 _OTHERS = {"tcp": "udp", "udp": "tcp"}
 
