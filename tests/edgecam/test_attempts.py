@@ -20,7 +20,7 @@ from edgecam.clock import SystemClock
 from edgecam.config.camera import Camera
 from edgecam.config.validation import validate
 from edgecam.credentials.logins import Logins
-from edgecam.errors import EdgecamError, SourceError, SourceFlooded, SourceRedirected
+from edgecam.errors import EdgecamError, SourceError, SourceFlooded, SourceRedirected, SourceUnauthorized
 from edgecam.frames.decoder import Decoder
 from edgecam.gstreamer.gst import Gst
 from edgecam.node.camera_worker import CameraWorker
@@ -123,12 +123,17 @@ KINDS = [
 ]
 
 
+RECEIVERS = ["auto", "gstreamer"]
+BOTH = pytest.mark.parametrize("receiver", RECEIVERS)
+EACH = [(kind, receiver) for kind in KINDS for receiver in RECEIVERS[: 2 if kind.startswith("rtsp") else 1]]
+
+
 @pytest.mark.usefixtures("still")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "receiver"), EACH)
 def test_failed_attempts_leave_nothing_behind(
-    kind: str, bad: Callable[[str], str], tmp_path: Path, eventually: Eventually
+    kind: str, receiver: str, bad: Callable[[str], str], tmp_path: Path, eventually: Eventually
 ) -> None:
-    camera = worker(tmp_path, bad(kind))
+    camera = worker(tmp_path, bad(kind), receiver=receiver)
     for _ in range(5):  # what is made once: registries, pools, GIO's own threads
         fail(camera)
     before, alive = descriptors(), owned()
@@ -150,12 +155,15 @@ def show_little(connection: CameraEnd) -> None:
     connection.play(0.3)
 
 
+@BOTH
 @pytest.mark.parametrize("mode", ["silent", "trickle", "garbage", show_little])
 def test_attempts_that_take_their_time_leave_nothing_behind(
-    mode: str | Script, tmp_path: Path, eventually: Eventually
+    mode: str | Script, receiver: str, tmp_path: Path, eventually: Eventually
 ) -> None:
     with HostileCamera(mode, film=plain_film(tmp_path)) as hostile:
-        cameras = [worker(tmp_path, hostile.uri, id=f"bad-{number}") for number in range(AT_ONCE)]
+        cameras = [
+            worker(tmp_path, hostile.uri, id=f"bad-{number}", receiver=receiver) for number in range(AT_ONCE)
+        ]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             # What the first of each kind makes stays; on a busy machine one may end before its decoder.
             list(pool.map(fail, cameras))
@@ -250,21 +258,23 @@ def never_ends(unit: bytes) -> Callable[[CameraEnd], None]:
     return script
 
 
+@BOTH
 @pytest.mark.parametrize(
     "script",
     [floods_the_description, floods_with_headers, never_ends(FRAGMENT), never_ends(MESSAGE)],
     ids=["description", "headers", "fragment", "messages"],
 )
 def test_what_comes_without_a_picture_is_bounded(
-    script: Callable[[CameraEnd], None], tmp_path: Path, eventually: Eventually
+    script: Callable[[CameraEnd], None], receiver: str, tmp_path: Path, eventually: Eventually
 ) -> None:
     with HostileCamera(script) as hostile:
-        error = failure(worker(tmp_path, hostile.uri, connect_timeout_s=60))
+        error = failure(worker(tmp_path, hostile.uri, connect_timeout_s=60, receiver=receiver))
         assert isinstance(error, SourceFlooded)
         eventually(lambda: hostile.open_connections == 0)
 
 
-def test_redirect_whose_port_is_none_is_refused(tmp_path: Path) -> None:
+@BOTH
+def test_redirect_whose_port_is_none_is_refused(receiver: str, tmp_path: Path) -> None:
     def redirect(connection: CameraEnd) -> None:
         while True:
             request = connection.request()
@@ -275,18 +285,20 @@ def test_redirect_whose_port_is_none_is_refused(tmp_path: Path) -> None:
                 connection.answer(request)
 
     with HostileCamera(redirect) as hostile:
-        fault = failure(worker(tmp_path, hostile.uri))
+        fault = failure(worker(tmp_path, hostile.uri, receiver=receiver))
     assert isinstance(fault, SourceRedirected)
     assert "expected a redirect to a host and port" in str(fault)
 
 
-def test_redirects_are_followed_a_few_times_only(tmp_path: Path) -> None:
+@BOTH
+def test_redirects_are_followed_a_few_times_only(receiver: str, tmp_path: Path) -> None:
     with HostileCamera(redirect_in_circles) as hostile:
-        assert isinstance(failure(worker(tmp_path, hostile.uri)), SourceRedirected)
+        assert isinstance(failure(worker(tmp_path, hostile.uri, receiver=receiver)), SourceRedirected)
         assert hostile.connections <= 5
 
 
-def test_a_redirect_to_another_stream_of_the_camera_is_followed(tmp_path: Path) -> None:
+@BOTH
+def test_a_redirect_to_another_stream_of_the_camera_is_followed(receiver: str, tmp_path: Path) -> None:
     film = plain_film(tmp_path)
 
     def moved(connection: CameraEnd) -> None:
@@ -302,7 +314,7 @@ def test_a_redirect_to_another_stream_of_the_camera_is_followed(tmp_path: Path) 
         connection.play()
 
     with HostileCamera(moved, film=film) as hostile:
-        camera = worker(tmp_path, hostile.uri, connect_timeout_s=20)
+        camera = worker(tmp_path, hostile.uri, connect_timeout_s=20, receiver=receiver)
         camera.start()
         try:
             deadline = SystemClock().monotonic_s() + 20
@@ -314,8 +326,9 @@ def test_a_redirect_to_another_stream_of_the_camera_is_followed(tmp_path: Path) 
             camera.join(10)
 
 
-def test_neither_requests_nor_passwords_go_to_another_host(tmp_path: Path) -> None:
-    asked = []
+@BOTH
+def test_no_password_goes_to_another_host(receiver: str, tmp_path: Path) -> None:
+    asked: list[str] = []
 
     def asks_for_a_password(connection: CameraEnd) -> None:
         request = connection.request()
@@ -335,7 +348,13 @@ def test_neither_requests_nor_passwords_go_to_another_host(tmp_path: Path) -> No
         password.write_text("geheim")
         login = {"username": "viewer", "password_file": str(password)}
         with HostileCamera(sends_on) as hostile:
-            error = failure(worker(tmp_path, hostile.uri, credentials=login))
-    assert isinstance(error, SourceRedirected)
-    assert "localhost" in str(error)
-    assert not asked
+            error = failure(worker(tmp_path, hostile.uri, credentials=login, receiver=receiver))
+    if receiver == "gstreamer":
+        # It would log in there.
+        assert isinstance(error, SourceRedirected)
+        assert "localhost" in str(error)
+        assert not asked
+    else:
+        assert isinstance(error, SourceUnauthorized)
+        assert asked
+        assert not any("authorization" in head.lower() for head in asked)

@@ -1,143 +1,51 @@
 """A recording's branch of a connection: the same access units as the frames get, taken in batches.
 
-Waking Python thirty times a second for each camera costs more than recording does. So access units wait in
-GStreamer's own queue until the recorder polls, about once a second. When it does not (a slow disk), the queue
-grows up to a limit; then a valve closes, and what comes is dropped until the recorder polls again.
+Waking a thread thirty times a second for each camera costs more than recording does. So access units wait
+until the recorder polls, about once a second. When it does not (a slow disk), what waits grows up to a limit;
+then what comes is dropped until the recorder polls again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from abc import ABC, abstractmethod
 
-from edgecam.capture.access_unit import NO_PTS, AccessUnit
-from edgecam.capture.time_line import signed
-from edgecam.clock import NS_PER_S, Clock
-from edgecam.gstreamer.gst import (
-    Gst,
-    add_probe,
-    link,
-    make,
-    measured_bytes,
-)
+from edgecam.capture.access_unit import AccessUnit
 
 HELD_BYTES_LIMIT = 8_000_000
 """Sixteen seconds at 4 Mbit/s: longer than a memory card's garbage collection."""
-_SENDER_CLOCK = Gst.Caps.from_string("timestamp/x-ntp")
-_NTP_TO_UNIX_NS = 2_208_988_800 * NS_PER_S
-"""NTP counts from 1900 (RFC 5905, 6)."""
 
 
-class Tap:
+class Tap(ABC):
     """The recording's branch of one connection. Made with the connection, used by the recorder's thread.
 
-    Args:
-        on_end: Called, on the streaming thread, when the stream has ended: what waits is to be taken now.
-        clock: For the times of arrival.
-
     Attributes:
-        lost: How often the valve had to close.
+        lost: How often it had to drop what came.
     """
 
-    def __init__(self, *, on_end: Callable[[], None], clock: Clock) -> None:
-        self._on_end = on_end
-        self._clock = clock
-        # The end of the stream passes a closed valve.
-        self._valve = make("valve", drop_mode="forward-sticky-events")
-        self._meter = make("identity")
-        self.sink = make("appsink", sync=False, enable_last_sample=False)
-        add_probe(self.sink.get_static_pad("sink"), Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
-        self._taken_bytes = 0
-        self._is_shut = False
-        self._was_closed = False
-        self._was_flushed_closed = False
+    def __init__(self) -> None:
         self.lost = 0
 
-    def add_to(self, pipeline: Any, *, sets_pace: bool) -> Any:
-        """Put the elements into `pipeline`; returns the first, to be linked to what delivers the pictures.
-
-        Args:
-            pipeline: The connection's.
-            sets_pace: Whether the pipeline prerolls, and synchronizes with its clock, by this sink; by the
-                frames' otherwise: two would wait for each other.
-        """
-        self.sink.set_property("async", sets_pace)
-        chain = [self._valve, self._meter, self.sink]
-        for element in chain:
-            pipeline.add(element)
-        link(*chain)
-        return self._valve
-
     @property
+    @abstractmethod
     def held_bytes(self) -> int:
         """Bytes that wait to be taken."""
-        passed = measured_bytes(self._meter)
-        return passed - self._taken_bytes
 
+    @abstractmethod
     def limit(self) -> None:
-        """From any thread, now and then: close the valve when more than `HELD_BYTES_LIMIT` waits."""
-        if not self._valve.get_property("drop") and self.held_bytes > HELD_BYTES_LIMIT:
-            self.lost += 1
-            self._valve.set_property("drop", True)
+        """From any thread, now and then: drop what comes when more than `HELD_BYTES_LIMIT` waits."""
 
+    @abstractmethod
     def take(self) -> list[AccessUnit]:
-        """Everything that waits, in the order of decoding; it counts as arrived now. Never blocks."""
-        self._was_closed = bool(self._valve.get_property("drop")) or self._was_flushed_closed
-        self._was_flushed_closed = False
-        samples = []
-        pull = self.sink.emit
-        while (sample := pull("try-pull-sample", 0)) is not None:
-            samples.append(sample)
-        now, now_s = self._clock.now(), self._clock.monotonic_s()
-        units = []
-        for sample in samples:
-            buffer = sample.get_buffer()
-            size_bytes = buffer.get_size()
-            self._taken_bytes += size_bytes
-            is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
-            pts_ns = buffer.pts if buffer.pts == NO_PTS else signed(buffer.pts)
-            units.append(AccessUnit(pts_ns, is_keyframe, size_bytes, now, now_s, sample))
-        return units
+        """Everything that waits, in the order of decoding. Never blocks."""
 
+    @abstractmethod
     def reopen(self) -> bool:
-        """Open the valve again, after `take`: what it let in before it closed has to be taken first.
+        """Let units in again, after `take`: what came before some were dropped has to be taken first.
 
         Returns:
             Whether units were dropped after those that were taken last.
         """
-        if self._is_shut or not self._was_closed:
-            return False
-        self._was_closed = False
-        self._valve.set_property("drop", False)
-        return True
 
-    @contextmanager
-    def flushing(self) -> Iterator[None]:
-        """While the pipeline is flushed: a closed valve drops the flush, and all behind it would stay at the
-        stream's first end."""
-        if self._valve.get_property("drop"):
-            self._was_flushed_closed = not self._is_shut
-            self._valve.set_property("drop", False)
-        yield
-        self._valve.set_property("drop", self._is_shut)
-
-    def _on_event(self, _pad: Any, info: Any) -> Any:
-        """On the streaming thread, a few times in a connection."""
-        if info.get_event().type == Gst.EventType.EOS:
-            self._on_end()
-        return Gst.PadProbeReturn.OK
-
+    @abstractmethod
     def reject_rest(self) -> None:
         """Drop the rest of this connection: it delivers what cannot be recorded."""
-        self._is_shut = True
-        self._valve.set_property("drop", True)
-
-
-def sender_time_ns(buffer: Any) -> int | None:
-    """When the picture was taken by the camera's clock, nanoseconds since 1970, UTC; None when it sends none.
-
-    From its RTCP sender reports (RFC 3550, 6.4.1), which rtpjitterbuffer attaches to each picture.
-    """
-    meta = buffer.get_reference_timestamp_meta(_SENDER_CLOCK)
-    return None if meta is None else int(meta.timestamp) - _NTP_TO_UNIX_NS

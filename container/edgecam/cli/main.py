@@ -17,6 +17,7 @@ from edgecam import __version__
 from edgecam.cli.arguments import NOT_REPEATED, WRONG, ArgumentParser
 from edgecam.cli.ingest import add_arguments, is_asked_for
 from edgecam.cli.terminal import adapt_output
+from edgecam.config.camera import Receiver
 from edgecam.config.load import NODE_VARIABLE, load_environment, load_file
 from edgecam.config.node import Log, NodeConfig
 from edgecam.config.schemes import SCHEMES
@@ -128,6 +129,12 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     password.add_argument("--password-file", metavar="FILE", help="its first line is the password")
     password.add_argument("--password-env", metavar="VARIABLE", help="environment variable that holds it")
     parser.add_argument("--transport", choices=("tcp", "udp"), default="tcp", help="of RTSP (default: tcp)")
+    parser.add_argument(
+        "--receiver",
+        choices=tuple(Receiver),
+        default=Receiver.AUTO,
+        help="who receives RTSP: edgecam where it can, or always GStreamer (default: auto)",
+    )
     trust = parser.add_mutually_exclusive_group()
     trust.add_argument("--ca-file", metavar="FILE", help="PEM file with the authority of an rtsps camera")
     trust.add_argument("--insecure", action="store_true", help="accept any certificate of an rtsps camera")

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from edgecam.capture.access_unit import AccessUnit
-from edgecam.capture.connection import Connection
+from edgecam.capture.opening import connection_to
 from edgecam.cli.probe_result import (
     INTRA_REFRESH,
     Failure,
@@ -22,8 +22,9 @@ from edgecam.clock import NS_PER_S, Clock, SystemClock
 from edgecam.codecs.jpeg import orientation_of, size_of
 from edgecam.codecs.orientation import Orientation
 from edgecam.codecs.video import Codec
-from edgecam.config.camera import Decode, Frames, Tls
+from edgecam.config.camera import Decode, Frames, Receiver, Tls
 from edgecam.errors import (
+    SourceBeyondReceiver,
     SourceError,
     SourceSilent,
     SourceTransport,
@@ -34,8 +35,8 @@ from edgecam.errors import (
 from edgecam.frames.decode_gate import DecodeGate
 from edgecam.frames.decoder import Decoder, Picture
 from edgecam.gstreamer.gst import structure_of
+from edgecam.receiver.choice import ReceiverChoice
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS, holds_password, redact
-from edgecam.sources.factory import source_for
 from edgecam.sources.rtsp_faults import only_multicast
 
 _WATCHED_KEYFRAMES = 3  # two intervals: one alone may be a camera's answer to our arrival
@@ -70,12 +71,7 @@ def probe(target: Target, *, clock: Clock | None = None) -> ProbeResult:
 
 
 def _probed(target: Target, clock: Clock) -> ProbeResult:
-    watch = _Watch(target, clock)
-    failure: SourceError | None = None
-    try:
-        watch.run(watch.has_seen_enough)
-    except SourceError as error:
-        failure = error
+    watch, failure = _watched(target, clock, _Watch.has_seen_enough)
     return watch.result(failure)
 
 
@@ -85,10 +81,28 @@ def take_picture(target: Target, *, clock: Clock | None = None) -> bytes:
     Raises:
         SourceError: there is none, and why.
     """
-    watch = _Watch(target, clock or SystemClock())
-    watch.run(lambda: watch.picture is not None)
-    assert watch.picture is not None  # noqa: S101 - run() raises when there is none
+    watch, failure = _watched(target, clock or SystemClock(), lambda watch: watch.picture is not None)
+    if failure is not None:
+        raise failure
+    assert watch.picture is not None  # noqa: S101 - there is a failure without one
     return watch.picture.jpeg
+
+
+def _watched(
+    target: Target, clock: Clock, is_enough: Callable[[_Watch], bool]
+) -> tuple[_Watch, SourceError | None]:
+    """What was seen until it `is_enough`, and why not more; by the receiver that the camera needs."""
+    choice = ReceiverChoice(target.camera)
+    while True:
+        watch = _Watch(target, clock, choice)
+        try:
+            watch.run(is_enough)
+        except SourceBeyondReceiver as beyond:
+            choice.fall_back(beyond)
+        except SourceError as error:
+            return watch, error
+        else:
+            return watch, None
 
 
 class _Watch:
@@ -98,11 +112,12 @@ class _Watch:
     they leave behind is whole values, read by the thread that called `run`.
     """
 
-    def __init__(self, target: Target, clock: Clock) -> None:
+    def __init__(self, target: Target, clock: Clock, receiver: ReceiverChoice) -> None:
         self._target = target
         self._clock = clock
-        self._source = source_for(target.camera, target.login)
-        self._connection = Connection(
+        self._receiver = receiver
+        self._source = receiver.source(target.login)
+        self._connection = connection_to(
             self._source, clock=clock, on_format=self._on_format, on_unit=self._on_unit
         )
         self._gate = DecodeGate(max_fps=_LOOK_FPS, decode=Decode.KEYFRAMES)
@@ -116,7 +131,7 @@ class _Watch:
         self._first_picture_s: float | None = None
         self.picture: Picture | None = None
 
-    def run(self, is_enough: Callable[[], bool]) -> None:
+    def run(self, is_enough: Callable[[_Watch], bool]) -> None:
         """Watch until `is_enough` or until the time is up.
 
         Raises:
@@ -125,7 +140,7 @@ class _Watch:
         self._began_s = self._clock.monotonic_s()
         try:
             self._connection.start()
-            while not is_enough():
+            while not is_enough(self):
                 self._connection.wait(_LOOK_EVERY_S)
                 if self._clock.monotonic_s() - self._began_s >= self._target.timeout_s:
                     self._judge()
@@ -151,6 +166,8 @@ class _Watch:
         found = ProbeResult(
             uri=name,
             audio=audio_names(self._source.offered),
+            receiver=str(self._receiver.name),
+            receiver_reason=self._receiver.reason,
             failure=None if failure is None else _failure_of(failure),
         )
         if codec is None or self._first is None:
@@ -214,6 +231,8 @@ class _Watch:
             entry["credentials"] = {"secret": f"cameras/{camera.id}"}
         if camera.transport != "tcp":
             entry["transport"] = camera.transport
+        if camera.receiver is not Receiver.AUTO:
+            entry["receiver"] = str(camera.receiver)
         if camera.tls != Tls():
             entry["tls"] = camera.tls.model_dump(exclude_defaults=True)
         return entry | {"frames": {"max_fps": 1}}

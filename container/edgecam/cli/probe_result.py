@@ -56,6 +56,8 @@ class ProbeResult:
         refresh_interval_s: The same between recovery points, of a stream with intra refresh and no keyframes.
         bit_rate_bps: Bits a second, observed.
         audio: The codecs of the sound that is offered (not used yet).
+        receiver: Who received it: `edgecam` or `gstreamer`.
+        receiver_reason: Why GStreamer receives an RTSP camera, as a phrase.
         first_picture_s: From the beginning of the connection to the first decoded picture.
         observed_s: How much of the stream was watched.
         failure: Why there is nothing, or not everything.
@@ -73,6 +75,8 @@ class ProbeResult:
     refresh_interval_s: float | None = None
     bit_rate_bps: int | None = None
     audio: tuple[str, ...] = ()
+    receiver: str | None = None
+    receiver_reason: str | None = None
     first_picture_s: float | None = None
     observed_s: float = 0.0
     failure: Failure | None = None
@@ -95,6 +99,12 @@ class ProbeResult:
             lines += ["", "for fleet.yaml, under cameras:", "", textwrap.indent(entry.rstrip(), "  ")]
         return "\n".join(lines)
 
+    @property
+    def _receiver_text(self) -> str | None:
+        if self.codec is None or self.receiver_reason is None:
+            return None if self.codec is None else self.receiver
+        return f"{self.receiver} ({self.receiver_reason})"
+
     def _facts(self) -> list[tuple[str, str | None]]:
         coding = self.codec and (f"{self.codec}, {self.profile}" if self.profile else self.codec)
         rate = None if self.bit_rate_bps is None else _rate_text(self.bit_rate_bps)
@@ -107,6 +117,7 @@ class ProbeResult:
             ("intra refresh every", _seconds(self.refresh_interval_s)),
             ("bit rate", rate),
             ("audio", None if self.codec is None else ", ".join(self.audio) or "none"),
+            ("receiver", self._receiver_text),
             ("first picture after", _seconds(self.first_picture_s)),
         ]
 

@@ -63,6 +63,7 @@ class Target:
             "id": camera_id(harmless),
             "uri": harmless,
             "transport": options.transport,
+            "receiver": options.receiver,
             "connect_timeout_s": min(120.0, options.timeout_s),
             "frames": {"quality": PICTURE_QUALITY},
         } | ({"tls": tls} if tls != {"verify": True} else {})

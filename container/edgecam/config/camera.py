@@ -54,6 +54,13 @@ class Levels(StrEnum):
     CAMERA = "camera"
 
 
+class Receiver(StrEnum):
+    """Who receives an RTSP camera."""
+
+    AUTO = "auto"
+    GSTREAMER = "gstreamer"
+
+
 class FileMode(StrEnum):
     """Who may read a file that the node's user alone writes, as chmod(1) has it."""
 
@@ -246,7 +253,15 @@ class Camera(Model):
         description="How RTSP carries the pictures; `edgecam probe` finds which the camera has.",
     )
     latency_ms: int = Field(
-        default=200, ge=0, le=10_000, description="How long RTSP waits for late packets, milliseconds."
+        default=200,
+        ge=0,
+        le=10_000,
+        description="How long GStreamer's receiver waits for late packets, milliseconds; edgecam's does not.",
+    )
+    receiver: Receiver = Field(
+        default=Receiver.AUTO,
+        description="Who receives an RTSP camera: `auto` is edgecam itself, and GStreamer for what edgecam's "
+        "receiver does not read (`transport: udp`, JPEG); `gstreamer` always GStreamer.",
     )
     tls: Tls = Field(default=Tls(), description="Certificates of `rtsps://` cameras.")
     connect_timeout_s: float = Field(

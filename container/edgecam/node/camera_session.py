@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from edgecam.capture.access_unit import AccessUnit
-from edgecam.capture.connection import Connection
+from edgecam.capture.opening import connection_to
 from edgecam.capture.tap import Tap
 from edgecam.clock import NS_PER_S, Clock
 from edgecam.codecs.video import Codec
@@ -16,7 +16,7 @@ from edgecam.frames.decoder import Decoder, Picture
 from edgecam.frames.demand import FrameDemand
 from edgecam.frames.writer import FrameWriter
 from edgecam.node.watchdog import Limits, Progress, Verdict, error_of
-from edgecam.sources.base import Source
+from edgecam.sources.interface import CameraSource
 from edgecam.status.reports import DecodeMode
 
 
@@ -32,7 +32,7 @@ class CameraSession:
     """
 
     def __init__(
-        self, source: Source, demand: FrameDemand, writer: FrameWriter, clock: Clock, tap: Tap | None
+        self, source: CameraSource, demand: FrameDemand, writer: FrameWriter, clock: Clock, tap: Tap | None
     ) -> None:
         frames = demand.frames
         self._demand = demand
@@ -45,11 +45,12 @@ class CameraSession:
         self._keyframes_only = False
         self._damaged_before = 0
         self.last_picture_s: float | None = None
-        self.connection = Connection(
+        self.connection = connection_to(
             source,
             clock=clock,
             on_format=self._on_format,
             on_unit=self._on_unit if frames.enabled else None,
+            on_gap=self._on_gap,
             tap=tap,
         )
 
@@ -157,6 +158,10 @@ class CameraSession:
             self._gate.restart()
         elif batch.shown is not None:
             self._demand.mark_submitted(unit.arrived_s)
+
+    def _on_gap(self) -> None:
+        """Before a unit that needs no other: those before it are missing."""
+        self._gate.restart()
 
     def _sieve(self) -> None:
         """The mode changes at keyframes only; what the gate would drop anyway need not come to it."""

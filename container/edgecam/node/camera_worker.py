@@ -14,21 +14,29 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edgecam.capture.connection import Connection
-from edgecam.capture.tap import Tap
+from edgecam.capture.opening import tap_for
 from edgecam.chunk import ChunkSink
 from edgecam.clock import Clock
 from edgecam.config.camera import Camera, Frames
 from edgecam.credentials.login import LoginProvider
-from edgecam.errors import CommandError, EdgecamError, SourceEnded, SourceError, SourceReplaced
+from edgecam.errors import (
+    CommandError,
+    EdgecamError,
+    SourceBeyondReceiver,
+    SourceEnded,
+    SourceError,
+    SourceReplaced,
+)
 from edgecam.frames.demand import FrameDemand
 from edgecam.frames.writer import FrameWriter, NoFrame
 from edgecam.node.camera_session import CameraSession
 from edgecam.node.reconnects import Reconnects
 from edgecam.node.watchdog import AWAITED, FirstPicture, Verdict, Watchdog
+from edgecam.receiver.choice import ReceiverChoice
 from edgecam.recording.recorder import Recorder
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS, redact
-from edgecam.sources.base import Source
-from edgecam.sources.factory import source_for
+from edgecam.sources.interface import CameraSource
+from edgecam.status.reception import Losses
 from edgecam.status.reports import WAITING_REASON, CameraReport, CameraState, DecodeMode
 
 log = logging.getLogger(__name__)
@@ -82,9 +90,11 @@ class CameraWorker:
         self._woken = threading.Event()
         self._reconnects = Reconnects(is_fed_from_outside=camera.scheme.is_fed_from_outside)
         self._received_bytes = self._damaged = 0
+        self._receiver = ReceiverChoice(camera)
+        self._losses = Losses()
         self._demand = FrameDemand(camera.frames, clock)
         self._session: CameraSession | None = None
-        self._successor: Source | None = None
+        self._successor: CameraSource | None = None
         self._status = _CameraStatus(CameraState.CONNECTING, clock.now())
         kind = FrameWriter if camera.frames.enabled else NoFrame
         self._writer = kind(
@@ -146,6 +156,7 @@ class CameraWorker:
         """How the camera is doing now; from any thread."""
         status, session, newest_s = self._status, self._session, self._writer.newest_s
         age_s = None if newest_s is None else max(0.0, self._clock.monotonic_s() - newest_s)
+        losses = self._losses if session is None else self._losses.plus(session.source.losses)
         current_bytes = session.connection.received_bytes if session else 0
         return CameraReport(
             camera_id=self.camera.id,
@@ -164,6 +175,9 @@ class CameraWorker:
             recording=self._recorder.report() if self._recorder else None,
             makes_frames=self.camera.frames.enabled,
             damaged_total=self._damaged + (session.damaged_total if session else 0),
+            receiver=self._receiver.name,
+            receiver_reason=self._receiver.reason,
+            losses=losses,
         )
 
     def run(self) -> None:
@@ -196,9 +210,9 @@ class CameraWorker:
         refresh = self._reconnects.begin()
         source, self._successor = self._successor, None
         if source is None:
-            source = source_for(self.camera, self._logins.login(self.camera, refresh=refresh))
+            source = self._receiver.source(self._logins.login(self.camera, refresh=refresh))
         recorder = self._recorder
-        tap = None if recorder is None else Tap(on_end=recorder.wake, clock=self._clock)
+        tap = None if recorder is None else tap_for(source, on_end=recorder.wake, clock=self._clock)
         session = CameraSession(source, self._demand, self._writer, self._clock, tap)
         self._session = session
         try:
@@ -210,6 +224,10 @@ class CameraWorker:
             self._watch(session)
             if not self._stopping.is_set():
                 self._enter(CameraState.CONNECTING)
+        except SourceBeyondReceiver as beyond:
+            # Its next attempt is GStreamer's, and at once.
+            self._receiver.fall_back(beyond)
+            self._reconnects.taken_back()
         except SourceEnded as end:
             if not self.camera.scheme.is_fed_from_outside and not isinstance(end, SourceReplaced):
                 raise
@@ -223,6 +241,7 @@ class CameraWorker:
             self._successor = source.successor()
             self._received_bytes += session.connection.received_bytes
             self._damaged += session.damaged_total
+            self._losses = self._losses.plus(source.losses)
             self._session = None
 
     def _await_first_picture(self, session: CameraSession, began_s: float) -> None:

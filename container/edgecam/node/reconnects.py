@@ -57,6 +57,10 @@ class Reconnects:
         refreshes_login, self._refreshes_login = self._refreshes_login, False
         return refreshes_login
 
+    def taken_back(self) -> None:
+        """The attempt has shown that another receiver is needed: it does not count."""
+        self._attempts -= 1
+
     def connected(self, now_s: float) -> None:
         """The first picture has come."""
         self._connected_s = now_s

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from edgecam.capture.access_unit import NO_PTS, AccessUnit
-from edgecam.capture.tap import sender_time_ns
 from edgecam.capture.time_line import TimeLine
 from edgecam.chunk import Chunk, ChunkSink
 from edgecam.clock import NS_PER_S, Clock
@@ -172,7 +171,7 @@ class CameraRecording:
             return units, []
         self._has_pictures = True
         newest = units[stamped[-1]]
-        sent_ns = sender_time_ns(newest.sample.get_buffer())
+        sent_ns = newest.taken_ns
         places = self._line.place(
             [units[index].pts_ns for index in stamped],
             arrived_s=newest.arrived_s,

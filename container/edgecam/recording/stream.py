@@ -6,14 +6,11 @@ file that is looped). Its first pictures are held back, the lookahead, until the
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgecam.capture.access_unit import NO_PTS, AccessUnit
 from edgecam.codecs.jpeg import size_of
-from edgecam.codecs.video import Codec, by_media_type
+from edgecam.codecs.video import Codec
 from edgecam.config.recording import ChunkFormat
 from edgecam.errors import SourceUnsupported
-from edgecam.gstreamer.gst import structure_of
 from edgecam.recording.chunk_cutter import StreamFormat
 from edgecam.recording.chunk_writer import Plan
 from edgecam.recording.decode_times import DEPTH_LIMIT, OrderTracker, PtsTracker, reorder_depth
@@ -83,19 +80,20 @@ class Stream:
         Raises:
             SourceUnsupported: such pictures cannot be recorded.
         """
-        structure = structure_of(keyframe.sample.get_caps())
-        codec = by_media_type(structure.get_name())
+        found_format = keyframe.coded.format
+        codec = found_format.codec
         name = codec.chunk_name if codec is not None else None
         if codec is None or name is None or self._chunk_format not in codec.formats:
-            found = codec.name if codec is not None else structure.get_name()
+            found = codec.name if codec is not None else found_format.media_type
             raise SourceUnsupported(
                 f"expected video that can be recorded as {self._chunk_format.value} without transcoding, "
                 f"found {found}; choose H.264 in the camera's settings"
             )
         self.codec = codec
-        width, height = structure.get_int("width"), structure.get_int("height")
-        size = (int(width[1]), int(height[1])) if width[0] and height[0] else _size_in(keyframe)
-        return StreamFormat(name, *size, self._parameter_sets(structure))
+        size = found_format.width, found_format.height
+        return StreamFormat(
+            name, *(size if all(size) else _size_in(keyframe)), self._parameter_sets(keyframe)
+        )
 
     def plan(self, keyframe: AccessUnit, *, span_s: float, usual_s: float | None = None) -> Plan:
         """What the file of a chunk is to hold that begins at `keyframe`, after `format_of` it.
@@ -110,20 +108,16 @@ class Stream:
         """
         if self.codec is None:
             raise RuntimeError("expected a keyframe that can be recorded")
-        caps = keyframe.sample.get_caps()
+        caps = keyframe.coded.format.caps
         self._order.begin_chunk()
         return Plan(self._chunk_format, self.codec, caps, span_s, self.interval_ns, self.depth, usual_s)
 
-    def _parameter_sets(self, structure: Any) -> bytes:
+    def _parameter_sets(self, keyframe: AccessUnit) -> bytes:
         """Those that MP4 holds once, in its head. In MPEG-TS each keyframe has its own, which may change
         within a chunk."""
-        beside = structure.get_value("codec_data")
-        if beside is None or self._chunk_format is not ChunkFormat.MP4:
-            return b""
-        return bytes(beside.extract_dup(0, beside.get_size()))
+        return keyframe.coded.format.configuration if self._chunk_format is ChunkFormat.MP4 else b""
 
 
 def _size_in(keyframe: AccessUnit) -> tuple[int, int]:
     """Width and height in pixels of a JPEG; 0 where it is none."""
-    head = keyframe.sample.get_buffer().extract_dup(0, min(_JPEG_HEAD_BYTES, keyframe.size_bytes))
-    return size_of(head) or (0, 0)
+    return size_of(keyframe.coded.data()[:_JPEG_HEAD_BYTES]) or (0, 0)

@@ -1,14 +1,13 @@
-"""What all sources have in common: a bin with one open pad a kind of media, and a way to report a fault."""
+"""What the sources of GStreamer have in common: a bin with one open pad a kind of media, and its faults."""
 
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 from edgecam.codecs.media import MediaKind
-from edgecam.codecs.orientation import Orientation
 from edgecam.codecs.stream_end import StreamEndWatch, has_overrun_end
 from edgecam.codecs.video import Codec
 from edgecam.config.camera import Camera
@@ -24,44 +23,31 @@ from edgecam.gstreamer.gst import (
     make,
     structure_of,
 )
-from edgecam.redaction import SECRETS, redact
+from edgecam.redaction import redact
+from edgecam.sources.interface import CameraSource
 
 log = logging.getLogger(__name__)
-
-_MOST_OFFERS = 8  # video, sound and metadata of two profiles: no camera offers more
-_LONGEST_OFFER = 80  # `application vnd.onvif.metadata.gzip`, and nearly as much again
 
 FAULT_MESSAGE = "edgecam-fault"
 """Name of the bus message that a source posts when its `fault` is set."""
 
 
-class Source(ABC):
-    """One way to a camera's pictures. Used for one connection, then thrown away.
+class Source(CameraSource):
+    """One that GStreamer receives: a bin.
 
     Attributes:
-        name: Its uri, redacted: the object of every error message.
         fault: What went wrong in a callback, set before `FAULT_MESSAGE` is posted.
         pads: The pads of the bin that deliver, by kind of media.
-        offered: The streams that were found, as `audio PCMU` (RTSP) or `audio/mpeg` (files).
-        is_paced: Whether pictures arrive as they are taken.
-        orientation: Which way up its pictures are shown, where it says that beside them.
     """
 
     is_live = False
     """Whether pictures come at their own pace; if not, they are delivered by their timestamps."""
     is_looped = False
     """Whether the end of the stream means: begin again."""
-    has_begun = False
-    """Whether data of the stream came, where that can be known before the first access unit."""
 
     def __init__(self, camera: Camera, login: Login | None = None) -> None:
-        """`login` is for the schemes that take credentials."""
-        self._login = login
-        self.name = redact(camera.uri)
-        self.is_paced = camera.scheme.is_paced
+        super().__init__(camera, login)
         self.fault: SourceError | None = None
-        self.offered: list[str] = []
-        self.orientation = Orientation.UPRIGHT
         self._is_recorded_as_mp4 = camera.recording.enabled and camera.recording.format is ChunkFormat.MP4
         self._bin: Any = None
         self.pads: Mapping[MediaKind, Any] = {}
@@ -80,19 +66,6 @@ class Source(ABC):
         self._fill()
         return self._bin
 
-    def waits(self, now_s: float) -> str | None:
-        """What it waits for, as a sentence for a person; None while data comes.
-
-        Args:
-            now_s: By the clock that never steps.
-        """
-        del now_s
-        return None
-
-    def received_bytes(self) -> int:
-        """What has come from outside so far, coded pictures or not; 0 where nobody outside sends."""
-        return 0
-
     def check(self, now_s: float) -> None:
         """From the connection's thread, several times a second.
 
@@ -104,7 +77,7 @@ class Source(ABC):
         """
         del now_s
 
-    def cut(self) -> None:  # noqa: B027 - most have nothing to cut
+    def cut(self) -> None:
         """From any thread: end every read from outside, since the pipeline does not end by itself."""
 
     def close(self) -> None:
@@ -116,21 +89,9 @@ class Source(ABC):
         """Of a source that is looped: whether what it reads is no longer what stands there."""
         return False
 
-    def successor(self) -> Source | None:
-        """The source that goes on where this one, which is closed, has ended; None where nothing is left of
-        it. To be asked for once, and closed."""
-        return None
-
     def explain(self, error: GstError) -> SourceError:
         """What an error message from this bin means."""
         return self.fault or explain(self.name, error)
-
-    def _note_offer(self, stream: str) -> None:
-        """Add `stream`, as the camera or file calls it, to `offered`; a few, and short, whatever comes."""
-        if len(self.offered) < _MOST_OFFERS:
-            self.offered.append(SECRETS.shown(stream, _LONGEST_OFFER))
-        elif len(self.offered) == _MOST_OFFERS:
-            self.offered.append("and more")
 
     @abstractmethod
     def _fill(self) -> None:

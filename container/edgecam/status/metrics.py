@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from edgecam import __version__
+from edgecam.status.reception import ReceiverName
 from edgecam.status.reports import (
     CameraReport,
     CameraState,
@@ -56,6 +57,13 @@ class CameraCollector(Collector):
             {report.camera_id: report.decode_mode for report in reports},
             tuple(DecodeMode),
         )
+        yield _one_of(
+            "edgecam_camera_receiver",
+            "1 for who receives the camera, 0 for the other.",
+            "receiver",
+            {report.camera_id: report.receiver for report in reports},
+            tuple(ReceiverName),
+        )
         delivering = GaugeMetricFamily(
             "edgecam_camera_delivering", "1 when connected and the picture fresh, else 0.", labels=["camera"]
         )
@@ -71,6 +79,17 @@ def _counters(reports: Sequence[CameraReport]) -> Iterator[Metric]:
     damaged = CounterMetricFamily(
         "edgecam_damaged_frames", "Pictures left out since they were damaged.", labels=["camera"]
     )
+    lost = CounterMetricFamily(
+        "edgecam_lost_packets", "Packets of the camera that never came.", labels=["camera"]
+    )
+    incomplete = CounterMetricFamily(
+        "edgecam_incomplete_pictures",
+        "Coded pictures with a hole, and those that depend on them.",
+        labels=["camera"],
+    )
+    skipped = CounterMetricFamily(
+        "edgecam_skipped_bytes", "Bytes between packets that belonged to none.", labels=["camera"]
+    )
     reconnects = CounterMetricFamily(
         "edgecam_reconnects", "Connections begun after the first.", labels=["camera"]
     )
@@ -78,9 +97,12 @@ def _counters(reports: Sequence[CameraReport]) -> Iterator[Metric]:
     for report in reports:
         frames.add_metric([report.camera_id], report.frames_total)
         damaged.add_metric([report.camera_id], report.damaged_total)
+        lost.add_metric([report.camera_id], report.losses.packets)
+        incomplete.add_metric([report.camera_id], report.losses.pictures)
+        skipped.add_metric([report.camera_id], report.losses.skipped_bytes)
         reconnects.add_metric([report.camera_id], report.reconnects_total)
         received.add_metric([report.camera_id], report.received_bytes_total)
-    yield from (frames, damaged, reconnects, received)
+    yield from (frames, damaged, lost, incomplete, skipped, reconnects, received)
 
 
 def _ages(reports: Sequence[CameraReport]) -> Iterator[Metric]:

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from edgecam.status.reception import NO_LOSSES, Losses, ReceiverName
+
 
 class CameraState(StrEnum):
     """The four states of a camera."""
@@ -204,6 +206,9 @@ class CameraReport:
         recording: The recording, or None where the camera is not recorded.
         makes_frames: Whether pictures are wanted of it at all; a camera may be recorded only.
         damaged_total: Pictures left out since they were damaged, since the node started.
+        receiver: Who receives it: `edgecam` or `gstreamer`.
+        receiver_reason: Why GStreamer receives an RTSP camera, as a phrase; None where nothing is to be said.
+        losses: What of its stream did not come, since the node started; edgecam's own receiver knows.
     """
 
     camera_id: str
@@ -222,6 +227,9 @@ class CameraReport:
     recording: RecordingReport | None = None
     makes_frames: bool = True
     damaged_total: int = 0
+    receiver: ReceiverName = ReceiverName.GSTREAMER
+    receiver_reason: str | None = None
+    losses: Losses = NO_LOSSES
 
     @property
     def is_fresh(self) -> bool:

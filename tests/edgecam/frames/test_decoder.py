@@ -14,6 +14,7 @@ from coded_pictures import H264_CAPS
 from judged_pictures import access_units, color_at, ffmpeg, patches, pixels
 
 from edgecam.capture.access_unit import AccessUnit
+from edgecam.capture.coded import SampleCoded
 from edgecam.codecs.jpeg import is_whole, orientation_of, shown_size_of, size_of, with_orientation
 from edgecam.codecs.orientation import Orientation
 from edgecam.codecs.recovery_point import HEAD_BYTES, pictures_to_recovery
@@ -54,7 +55,7 @@ class Bench:
             buffer.set_flags(Gst.BufferFlags.DELTA_UNIT)
         number, self._count = float(self._count), self._count + 1
         sample = Gst.Sample.new(buffer, self._caps, None, None)
-        return AccessUnit(buffer.pts, is_keyframe, len(data), START, number, sample, to_recovery)
+        return AccessUnit(buffer.pts, is_keyframe, len(data), START, number, SampleCoded(sample), to_recovery)
 
     def push(self, data: bytes, *, is_keyframe: bool = True, to_recovery: int = 0) -> bool:
         unit = self.unit(data, is_keyframe=is_keyframe, to_recovery=to_recovery)

@@ -17,6 +17,7 @@ from coded_pictures import coded
 from recorded import ChunkFolder, probe
 
 from edgecam.capture.access_unit import AccessUnit
+from edgecam.capture.coded import SampleCoded
 from edgecam.clock import NS_PER_S
 from edgecam.config.camera import Camera
 from edgecam.config.validation import validate
@@ -59,7 +60,14 @@ def film(seconds: int, begin_s: float = 0.0) -> list[AccessUnit]:
         is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
         arrived = ARRIVED + timedelta(seconds=at_s)
         units.append(
-            AccessUnit(round(at_s * NS_PER_S), is_keyframe, buffer.get_size(), arrived, 1000 + at_s, sample)
+            AccessUnit(
+                round(at_s * NS_PER_S),
+                is_keyframe,
+                buffer.get_size(),
+                arrived,
+                1000 + at_s,
+                SampleCoded(sample),
+            )
         )
     return units
 
@@ -90,7 +98,9 @@ def made(pipeline: str, caps: str, count: int, fps: int) -> list[AccessUnit]:
         is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
         size_bytes = buffer.get_size()
         units.append(
-            AccessUnit(round(at_s * NS_PER_S), is_keyframe, size_bytes, arrived, 1000 + at_s, sample)
+            AccessUnit(
+                round(at_s * NS_PER_S), is_keyframe, size_bytes, arrived, 1000 + at_s, SampleCoded(sample)
+            )
         )
     return units
 

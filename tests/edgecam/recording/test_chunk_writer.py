@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecam.capture.access_unit import NO_PTS, AccessUnit
+from edgecam.capture.coded import SampleCoded
 from edgecam.clock import NS_PER_S
 from edgecam.codecs.video import JPEG
 from edgecam.config.recording import ChunkFormat
@@ -30,7 +31,9 @@ def test_no_list_of_pictures_is_handed_over(tmp_path: Path) -> None:
     kinds = Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST
     file._feed.get_static_pad("src").add_probe(kinds, on_data)
     sample = Gst.Sample.new(Gst.Buffer.new_wrapped(b"picture"), caps, None, None)
-    unit = AccessUnit(NO_PTS, True, len(b"picture"), datetime(2026, 1, 1, tzinfo=UTC), 0.0, sample)
+    unit = AccessUnit(
+        NO_PTS, True, len(b"picture"), datetime(2026, 1, 1, tzinfo=UTC), 0.0, SampleCoded(sample)
+    )
     for number in range(3):
         file.add(unit, number * 100_000_000, number * 100_000_000)
     file.flush()

@@ -13,6 +13,7 @@ from coded_pictures import coded
 from recorded import probe
 
 from edgecam.capture.access_unit import AccessUnit
+from edgecam.capture.coded import SampleCoded
 from edgecam.chunk import Chunk
 from edgecam.clock import NS_PER_S
 from edgecam.codecs.video import H264
@@ -33,7 +34,9 @@ def pictures(options: str = "tune=zerolatency", count: int = 20) -> list[AccessU
     for sample in coded(f"{X264} {options} ! h264parse", AVC, count):
         buffer = sample.get_buffer()
         is_keyframe = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
-        units.append(AccessUnit(buffer.pts, is_keyframe, buffer.get_size(), ARRIVED, 0.0, sample))
+        units.append(
+            AccessUnit(buffer.pts, is_keyframe, buffer.get_size(), ARRIVED, 0.0, SampleCoded(sample))
+        )
     first_ns = units[0].pts_ns
     return [unit._replace(pts_ns=unit.pts_ns - first_ns + BEGIN_NS) for unit in units]
 

@@ -15,7 +15,7 @@ from half_written import probed
 from recorded import probe
 from studio import H264, VIDEO, Studio, keyframes
 
-from edgecam.capture import tap
+from edgecam.capture import gst_tap
 from edgecam.recording import chunk_writer
 from sandbox.clocks import ManualClock
 
@@ -227,7 +227,7 @@ def test_a_folder_that_cannot_be_written_loses_chunks_not_the_recorder(
 def test_a_slow_disk_costs_whole_spans_and_is_named_as_a_gap(
     studio: Callable[..., Studio], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tap, "HELD_BYTES_LIMIT", 20_000)
+    monkeypatch.setattr(gst_tap, "HELD_BYTES_LIMIT", 20_000)
     place = studio()
     place.sink.gate.clear()
     held = place.live()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from half_written import coded
+from viewer import viewing
 
 from edgecam.clock import SystemClock
+from edgecam.codecs.nal import units
 from edgecam.config.camera import Camera
 from edgecam.config.validation import validate
 from edgecam.credentials.logins import Logins
@@ -28,8 +32,9 @@ def film() -> list[bytes]:
 
 
 def refusal(folder: Path, uri: str) -> str:
-    """Why one attempt ended; the process lives, or nobody would say it."""
-    camera = validate(Camera, {"id": "bad", "uri": uri, "connect_timeout_s": 20}, name="test")
+    """Why one attempt of GStreamer's ended; the process lives, or nobody would say it."""
+    document = {"id": "bad", "uri": uri, "connect_timeout_s": 20, "receiver": "gstreamer"}
+    camera = validate(Camera, document, name="test")
     worker = CameraWorker(
         camera, data_dir=str(folder / "frames"), logins=Logins([camera]), clock=SystemClock()
     )
@@ -60,6 +65,18 @@ def mux(film: list[bytes], chain: str, path: Path) -> None:
 def test_a_camera_that_sends_them_is_refused(film: list[bytes], tmp_path: Path) -> None:
     with HostileCamera("good", film=film) as hostile:
         assert "behind an end of the stream" in refusal(tmp_path, hostile.uri)
+
+
+def test_a_camera_that_sends_them_is_received_without_them_by_our_receiver(
+    film: list[bytes], eventually: Callable[..., Any]
+) -> None:
+    with HostileCamera("good", film=film) as hostile, viewing(hostile.uri) as viewer:
+        eventually(lambda: len(viewer.received) > 15 or viewer.fault)
+    kinds = {
+        picture.data[begin] & 0x1F for picture, _, _ in viewer.received for begin, _ in units(picture.data)
+    }
+    assert {1, 5} <= kinds
+    assert not kinds & {10, 11}
 
 
 def test_a_bare_stream_that_has_them_is_refused(film: list[bytes], tmp_path: Path) -> None:

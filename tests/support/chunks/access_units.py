@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edgecam.capture.access_unit import NO_PTS, AccessUnit
+from edgecam.capture.coded import SampleCoded
 from edgecam.clock import NS_PER_S
 from edgecam.gstreamer.gst import Gst
 
@@ -18,7 +19,7 @@ def unit(
 ) -> AccessUnit:
     """A picture shown at `at_s` seconds of the stream; None: the stream does not say."""
     pts_ns = NO_PTS if at_s is None else round(at_s * NS_PER_S)
-    return AccessUnit(pts_ns, key, len(content), ARRIVED, 100.0, sample(content, caps))
+    return AccessUnit(pts_ns, key, len(content), ARRIVED, 100.0, SampleCoded(sample(content, caps)))
 
 
 def sample(content: bytes, caps: str = AVC) -> Any:

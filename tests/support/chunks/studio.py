@@ -8,7 +8,7 @@ from typing import Any
 
 from recorded import ChunkFolder
 
-from edgecam.capture.tap import Tap
+from edgecam.capture.gst_tap import GstTap
 from edgecam.chunk import ChunkSink
 from edgecam.clock import Clock, SystemClock
 from edgecam.config.camera import Camera
@@ -38,9 +38,9 @@ class Studio:
         )
         self.recorder.start()
         self._pipeline: Any = None
-        self.tap: Tap | None = None
+        self.tap: GstTap | None = None
 
-    def show(self, description: str, *, keyframes: bool = True, pictures: int | None = None) -> Tap:
+    def show(self, description: str, *, keyframes: bool = True, pictures: int | None = None) -> GstTap:
         """Begin a connection that delivers what a gst-launch line makes, without its keyframes on demand, or
         its first pictures alone."""
         self._pipeline = Gst.Pipeline.new(None)
@@ -49,18 +49,18 @@ class Studio:
             source.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, _drop_keyframe)
         if pictures is not None:
             source.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, _only_first(pictures))
-        self.tap = Tap(on_end=self.recorder.wake, clock=self._clock)
+        self.tap = GstTap(on_end=self.recorder.wake, clock=self._clock)
         self._pipeline.add(source)
         source.link(self.tap.add_to(self._pipeline, sets_pace=True))
         self._pipeline.set_state(Gst.State.PLAYING)
         self.recorder.attach(self.tap)
         return self.tap
 
-    def film(self, seconds: int) -> Tap:
+    def film(self, seconds: int) -> GstTap:
         """`seconds` of H.264 with a keyframe each second, as fast as they can be made."""
         return self.show(f"videotestsrc num-buffers={seconds * 30} ! {VIDEO} ! {H264}")
 
-    def live(self) -> Tap:
+    def live(self) -> GstTap:
         """The same without an end and in real time."""
         return self.show(f"videotestsrc is-live=true ! {VIDEO} ! {H264}")
 

@@ -12,6 +12,7 @@ def options(uri: str, **given: Any) -> argparse.Namespace:
         "password_file": None,
         "password_env": None,
         "transport": "tcp",
+        "receiver": "auto",
         "ca_file": None,
         "insecure": False,
         "timeout_s": 15.0,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from edgecam.capture import tap as tap_module
+from edgecam.capture import gst_tap as tap_module
 from edgecam.capture.access_unit import NO_PTS
-from edgecam.capture.tap import Tap, sender_time_ns
+from edgecam.capture.gst_tap import GstTap, sender_time_ns
 from edgecam.clock import NS_PER_S
 from edgecam.gstreamer.gst import Gst
 from sandbox.clocks import ManualClock
@@ -25,7 +25,7 @@ class Line:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.ended = threading.Event()
-        self.tap = Tap(on_end=self.ended.set, clock=self.clock)
+        self.tap = GstTap(on_end=self.ended.set, clock=self.clock)
         self._pipeline = Gst.Pipeline.new(None)
         self._feed = Gst.ElementFactory.make("appsrc")
         self._feed.set_property("caps", Gst.Caps.from_string(CAPS))
