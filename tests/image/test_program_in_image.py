@@ -83,14 +83,21 @@ def test_every_kind_of_source_delivers_a_picture_from_the_image(
 
 
 @pytest.mark.parametrize(
-    ("settings", "transport"), [("", "tcp"), ("", "udp"), (":user=guard", "tcp"), (":codec=h265", "tcp")]
+    ("settings", "given"),
+    [
+        ("", {}),
+        ("", {"transport": "udp"}),
+        ("", {"receiver": "gstreamer"}),
+        (":user=guard", {}),
+        (":codec=h265", {}),
+    ],
 )
 def test_an_rtsp_camera_delivers_a_picture_through_the_image(
-    image: str, frames: Path, settings: str, transport: str
+    image: str, frames: Path, settings: str, given: dict[str, str]
 ) -> None:
     password = {"CAMERA_PASSWORD": "a word nobody guesses"}
     with cameras(f"gate:320x240@10{settings}", password) as port:
-        camera = {"uri": f"rtsp://127.0.0.1:{port}/gate", "transport": transport}
+        camera: dict[str, Any] = {"uri": f"rtsp://127.0.0.1:{port}/gate"} | given
         if "user" in settings:
             camera["credentials"] = {"username": "guard", "password_env": "CAMERA_PASSWORD"}
         with running(image, frames, camera, network="host", secrets=password) as node:

@@ -17,12 +17,19 @@ RunNode = Callable[..., Node]
 
 
 @pytest.fixture
-def run_node(tmp_path: Path) -> Iterator[RunNode]:
+def receiver() -> str:
+    """The setting of RTSP cameras; modules that have to hold with both receivers have parameters of it."""
+    return "auto"
+
+
+@pytest.fixture
+def run_node(tmp_path: Path, receiver: str) -> Iterator[RunNode]:
     """Starts a node from camera settings without ids: `run_node({"uri": …}, …)`; they are called c0, c1, …"""
     nodes: list[Node] = []
 
     def start(*cameras: dict[str, Any]) -> Node:
-        named = [{"id": f"c{number}"} | camera for number, camera in enumerate(cameras)]
+        given = {"receiver": receiver}
+        named = [{"id": f"c{number}"} | given | camera for number, camera in enumerate(cameras)]
         config = validate(NodeConfig, {"cameras": named, "data_dir": str(tmp_path / "data")})
         node = Node(config, logins=Logins(config.cameras))
         nodes.append(node)

@@ -16,6 +16,7 @@ from edgecam.cli.probe import probe
 from edgecam.cli.probe_target import Target
 from edgecam.codecs.jpeg import size_of
 from edgecam.node.node import Node
+from edgecam.status.reception import Losses, ReceiverName
 from edgecam.status.reports import CameraState
 from sandbox.cameras.hostile_camera import HostileCamera
 from sandbox.cameras.rtsp_connection import Connection
@@ -26,6 +27,12 @@ RunNode = Callable[..., Node]
 
 SMALL = "320x180@15"
 GENERIC = "(Generic error)"
+
+
+@pytest.fixture(params=["auto", "gstreamer"])
+def receiver(request: pytest.FixtureRequest) -> str:
+    """Both receivers."""
+    return str(request.param)
 
 
 def message_of(node: Node, number: int = 0) -> str:
@@ -191,3 +198,43 @@ def test_a_jpeg_whose_size_is_said_nowhere_is_named(run_node: RunNode, eventuall
         node = run_node({"uri": camera.uri, "connect_timeout_s": 60})
         eventually(state_is(node, CameraState.DISCONNECTED, "unsupported"))
         assert "2040" in message_of(node)
+
+
+@pytest.mark.parametrize("receiver", ["auto"], indirect=True)
+def test_a_camera_that_our_receiver_does_not_read_is_gstreamers(
+    test_cameras: Cameras, run_node: RunNode, eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = test_cameras("lobby:320x240@15:codec=mjpeg").uri("lobby")
+    with caplog.at_level("INFO"):
+        node = run_node({"uri": uri})
+        eventually(has_pictures(node, 2))
+        node.reconnect("c0")
+        eventually(has_pictures(node, report(node).frames_total + 2))
+    found = report(node)
+    assert (found.receiver, found.receiver_reason) == (ReceiverName.GSTREAMER, "JPEG over RTP")
+    assert found.reconnects_total == 1, "the attempt that found it out is none"
+    said = [
+        record.getMessage() for record in caplog.records if "received by GStreamer" in record.getMessage()
+    ]
+    assert len(said) == 1
+    probed = probe(Target.from_options(options(uri)))
+    assert (probed.receiver, probed.receiver_reason) == ("gstreamer", "JPEG over RTP")
+    assert "gstreamer (JPEG over RTP)" in probed.text()
+
+
+@pytest.mark.parametrize("receiver", ["auto"], indirect=True)
+def test_a_camera_that_our_receiver_reads_is_ours(
+    test_cameras: Cameras, run_node: RunNode, eventually: Eventually
+) -> None:
+    uri = test_cameras("lobby:320x240@15:keyframe=0.5").uri("lobby")
+    node = run_node({"uri": uri}, {"uri": uri, "receiver": "gstreamer"})
+    eventually(has_pictures(node, 2, 0))
+    eventually(has_pictures(node, 2, 1))
+    assert (report(node, 0).receiver, report(node, 0).receiver_reason) == (ReceiverName.OWN, None)
+    assert report(node, 0).losses == Losses()
+    assert report(node, 1).receiver_reason == "receiver: gstreamer"
+    assert probe(Target.from_options(options(uri))).receiver == "edgecam"
+    chosen = probe(Target.from_options(options(uri, receiver="gstreamer")))
+    assert chosen.receiver == "gstreamer"
+    assert chosen.suggestion is not None
+    assert chosen.suggestion["receiver"] == "gstreamer"

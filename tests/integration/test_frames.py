@@ -32,6 +32,12 @@ RunNode = Callable[..., Node]
 SMALL = "320x180@15"
 
 
+@pytest.fixture(params=["auto", "gstreamer"])
+def receiver(request: pytest.FixtureRequest) -> str:
+    """Both receivers."""
+    return str(request.param)
+
+
 TORN_S = float(os.environ.get("EDGECAM_TORN_S", "8"))
 """How long the tight loop reads; a release is tried with 60."""
 

@@ -30,6 +30,12 @@ RunNode = Callable[..., Node]
 SMALL = "320x180@15"
 
 
+@pytest.fixture(params=["auto", "gstreamer"])
+def receiver(request: pytest.FixtureRequest) -> str:
+    """Both receivers."""
+    return str(request.param)
+
+
 def test_a_killed_camera_is_back_after_its_return(
     test_cameras: Cameras, run_node: RunNode, eventually: Eventually
 ) -> None:
@@ -174,9 +180,9 @@ def test_an_unexpected_fault_in_one_camera_is_logged_and_retried(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from edgecam.node import camera_worker as camera
+    from edgecam.receiver import choice
 
-    made = camera.source_for
+    made = choice.source_for
 
     def sometimes(settings: Any, login: Any) -> Any:
         if settings.id == "c1" and "c1" not in faults:
@@ -185,7 +191,7 @@ def test_an_unexpected_fault_in_one_camera_is_logged_and_retried(
         return made(settings, login)
 
     faults: list[str] = []
-    monkeypatch.setattr(camera, "source_for", sometimes)
+    monkeypatch.setattr(choice, "source_for", sometimes)
     node = run_node({"uri": "test://?fps=10"}, {"uri": "test://?fps=10"})
     eventually(has_pictures(node, 1, 0))
     eventually(has_pictures(node, 1, 1))

@@ -26,6 +26,12 @@ def film() -> list[bytes]:
     return white_with_intra_refresh()
 
 
+@pytest.fixture(params=["auto", "gstreamer"])
+def receiver(request: pytest.FixtureRequest) -> str:
+    """Both receivers."""
+    return str(request.param)
+
+
 @pytest.fixture
 def camera(film: list[bytes]) -> Iterator[HostileCamera]:
     """Joined in the middle of a round, far from the keyframe."""
@@ -37,13 +43,13 @@ def darkest(jpeg: bytes, path: Path) -> int:
     return min(pixels(jpeg, path)[2])
 
 
-def test_a_single_picture_is_whole(camera: HostileCamera, tmp_path: Path) -> None:
-    jpeg = take_picture(Target.from_options(options(camera.uri)))
+def test_a_single_picture_is_whole(camera: HostileCamera, receiver: str, tmp_path: Path) -> None:
+    jpeg = take_picture(Target.from_options(options(camera.uri, receiver=receiver)))
     assert darkest(jpeg, tmp_path / "frame.jpg") > WHITE
 
 
-def test_probe_says_that_there_are_no_keyframes(camera: HostileCamera) -> None:
-    found = probe(Target.from_options(options(camera.uri)))
+def test_probe_says_that_there_are_no_keyframes(camera: HostileCamera, receiver: str) -> None:
+    found = probe(Target.from_options(options(camera.uri, receiver=receiver)))
     assert found.failure is None
     assert found.keyframe_interval_s is None
     assert found.refresh_interval_s == pytest.approx(2, abs=0.3)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from recorded import ChunkFolder, marks
 
 from edgecam.clock import SystemClock
@@ -28,14 +29,16 @@ def rare(connection: Connection) -> None:
     connection.play(first=JOINED_AT)
 
 
+@pytest.mark.parametrize("receiver", ["auto", "gstreamer"])
 def test_keyframe_is_waited_for_on_one_connection_and_recording_begins_with_it(
-    tmp_path: Path, eventually: Callable[..., Any]
+    receiver: str, tmp_path: Path, eventually: Callable[..., Any]
 ) -> None:
     sink = ChunkFolder(tmp_path / "chunks")
     with HostileCamera(rare, film=plain_film(FILM_FOLDER, FILM), fps=10) as camera:
         settings = {
             "id": "rare",
             "uri": camera.uri,
+            "receiver": receiver,
             "connect_timeout_s": 2,
             "frames": {"max_fps": 2},
             "recording": {"enabled": True, "chunk_s": 2},

@@ -70,8 +70,14 @@ class Recorded:
         return lambda: len(self.chunks(number)) >= count
 
 
+@pytest.fixture(params=["auto", "gstreamer"])
+def receiver(request: pytest.FixtureRequest) -> str:
+    """Both receivers."""
+    return str(request.param)
+
+
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Callable[..., Recorded]]:
+def record(tmp_path: Path, receiver: str) -> Iterator[Callable[..., Recorded]]:
     """Starts a recording node: `record({"uri": …}, …)`; chunks are 2 s long where nothing else is said."""
     running: list[Recorded] = []
 
@@ -79,6 +85,7 @@ def record(tmp_path: Path) -> Iterator[Callable[..., Recorded]]:
         whole = [
             {
                 "frames": {"enabled": False},
+                "receiver": receiver,
                 **camera,
                 "recording": {"enabled": True, "chunk_s": 2} | camera.get("recording", {}),
             }
@@ -320,6 +327,7 @@ def program(muxer: str, pipe: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(line.split())
 
 
+@pytest.mark.parametrize("receiver", ["auto"], indirect=True)
 def test_two_programs_in_a_pipe_that_stays_open_are_recorded_and_what_lies_between_is_a_gap(
     tmp_path: Path, record: Callable[..., Recorded], eventually: Eventually
 ) -> None:

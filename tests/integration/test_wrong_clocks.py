@@ -38,7 +38,7 @@ def _stall(number: int, at_s: float) -> float:
     return 20.0 + (number - 120) * 0.01 if 120 <= number < 200 else at_s
 
 
-CAMERAS = {
+KINDS = {
     "straying": Clocks(stamped_s=lambda n, at_s: at_s + (9800 if n % 30 == 17 else 0), reports=True),
     "straying-back": Clocks(stamped_s=lambda n, at_s: 20_000 + at_s - (9800 if n % 30 == 17 else 0)),
     "leaping": Clocks(stamped_s=lambda n, at_s: at_s + (3600 if n >= 155 else 0), reports=True),
@@ -50,6 +50,9 @@ CAMERAS = {
     "two-sources": Clocks(ssrc=lambda n: 1 if n < 205 else 2, reports=True),
     "doubling": Clocks(stamped_s=lambda n, _: n // 2 * 2 / FPS),
 }
+BY_GSTREAMER = "-gst"
+CAMERAS = KINDS | {f"{name}{BY_GSTREAMER}": clocks for name, clocks in KINDS.items() if "udp" not in name}
+"""Each by both receivers; datagrams are GStreamer's anyway."""
 
 
 @dataclass
@@ -97,6 +100,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
                 {
                     "id": name,
                     "uri": served.uri,
+                    "receiver": "gstreamer" if name.endswith(BY_GSTREAMER) else "auto",
                     "transport": "udp" if name.endswith("udp") else "tcp",
                     "frames": {"enabled": has_frames, "max_fps": MAX_FPS, "stale_after_s": 20},
                     "recording": {"enabled": True, "chunk_s": 4},
