@@ -15,7 +15,6 @@ from hypothesis.strategies import SearchStrategy
 from edgecam.chunk import Chunk
 from edgecam.clock import SystemClock
 from edgecam.codecs.jpeg import size_of
-from edgecam.codecs.nal import pictures
 from edgecam.codecs.picture_size import TooManyUnits, sizes_in_head, sizes_in_stream
 from edgecam.codecs.video import H264, H265
 from edgecam.config.recording import ChunkFormat
@@ -73,7 +72,6 @@ def _chunks(folder: Path) -> Iterator[Subject]:
 def _read_pictures(data: bytes) -> None:
     """As if a camera had sent these bytes for a picture."""
     for codec in (H264, H265):
-        pictures(data, is_h265=codec is H265)
         list(sizes_in_head(codec, data))
         for has_lengths in (False, True):
             with contextlib.suppress(TooManyUnits):

@@ -8,7 +8,12 @@ import pytest
 from image_tests import run_tests
 
 MODULES = {
-    "chunks repaired": ("edgecam/formats",),
+    "chunks read and repaired": (
+        "edgecam/formats/test_mp4_demuxed.py",
+        "edgecam/formats/test_mp4_repair.py",
+        "edgecam/formats/test_mpegts_repair.py",
+        "edgecam/formats/test_repair.py",
+    ),
     "pipes": ("edgecam/sources/test_pipe.py", "edgecam/sources/test_stream_end.py"),
     "frames": (
         "integration/test_frames.py",

@@ -24,7 +24,7 @@ class Codec:
         file_caps: The form in which MP4 holds it: lengths instead of start codes, parameter sets in the caps;
             None where there is no other form than `unit_caps`.
         formats: The containers that can hold it, for players to understand.
-        mp4_muxer: Element that writes it into MP4.
+        mp4_coding: Its name in MP4, the kind of the sample entry; empty where MP4 cannot hold it.
         is_checked_before_parser: Whether the parser has to be protected from some streams (`stream_end`).
         parser: Element that brings it into that form, or None when it comes so.
         rtp_name: Its `encoding-name` in RTP, or None when it does not travel there.
@@ -45,7 +45,7 @@ class Codec:
     depayloader: str | None
     decoders: tuple[str, ...]
     is_intra: bool
-    mp4_muxer: str = "mp4mux"
+    mp4_coding: str = ""
     is_checked_before_parser: bool = False
 
 
@@ -58,6 +58,7 @@ H264 = Codec(
     formats=frozenset(ChunkFormat),
     parser="h264parse",
     rtp_name="H264",
+    mp4_coding="avc1",
     depayloader="rtph264depay",
     # openh264 is Baseline to High without interlacing and four times slower: better than nothing.
     decoders=("avdec_h264", "openh264dec"),
@@ -73,6 +74,7 @@ H265 = Codec(
     formats=frozenset(ChunkFormat),
     parser="h265parse",
     rtp_name="H265",
+    mp4_coding="hvc1",
     depayloader="rtph265depay",
     decoders=("avdec_h265", "libde265dec"),
     is_intra=False,
@@ -84,7 +86,7 @@ JPEG = Codec(
     unit_caps="image/jpeg",
     file_caps=None,
     formats=frozenset({ChunkFormat.MP4}),
-    mp4_muxer="qtmux",  # the same element; only the older brand may hold JPEG
+    mp4_coding="mp4v",
     parser=None,
     rtp_name="JPEG",
     depayloader="rtpjpegdepay",

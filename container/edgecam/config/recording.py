@@ -44,7 +44,7 @@ class Recording(Model):
     chunk_s: ChunkS = 10.0
     format: ChunkFormat = Field(
         default=ChunkFormat.MP4,
-        description="`mp4` plays in browsers; `mpegts` loses the least when power fails.",
+        description="`mp4` plays everywhere; `mpegts` is for programs that take nothing else.",
     )
     max_chunk_bytes: int = Field(
         default=256 * 1024**2,

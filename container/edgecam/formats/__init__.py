@@ -1,1 +1,1 @@
-"""MP4 and MPEG-TS as files: index, boxes, repair after a power cut."""
+"""MP4 and MPEG-TS as files: head, fragments, index, repair after a power cut."""

@@ -24,8 +24,8 @@ whole node took 285 MB with one camera and 836 MB with three in H.264 (265 and 6
 280 MB a camera, and each further core that decodes takes one picture more, 12 MB."""
 
 _RECORDED_BYTES = 32 * MIB
-"""Of a camera that is recorded alone: 3.3 MB measured, and what waits in its tap and its chunk's pipeline for
-a slow disk, some megabytes each (`capture/tap.py`, `recording/chunk_writer.py`)."""
+"""Of a camera that is recorded alone: 3.3 MB measured, and what waits for a slow disk in its tap, and in its
+chunk's pipeline where that is MPEG-TS, some megabytes each (`capture/tap.py`, `recording/ts_writer.py`)."""
 
 _MOST_OF_CORE = 0.75
 """Beyond that the kernel would end other programs of the core, a nucleus among them, before the node."""

@@ -225,7 +225,7 @@ class CameraRecording:
             if decision is CutDecision.STOP:
                 self._end_chunk()
             elif decision is CutDecision.BEGIN and stream_format is not None:
-                self._begin_chunk(pts_ns, unit, stream_format)
+                self._begin_chunk(pts_ns, stream_format)
             if decision in (CutDecision.BEGIN, CutDecision.ADD):
                 self._add(pts_ns, unit)
         if self._open is not None:
@@ -239,7 +239,7 @@ class CameraRecording:
             self._status.failed(UNSUPPORTED_REASON, str(error))
             return None
 
-    def _begin_chunk(self, pts_ns: int, keyframe: AccessUnit, stream_format: StreamFormat) -> None:
+    def _begin_chunk(self, pts_ns: int, stream_format: StreamFormat) -> None:
         end, start = self._time.boundary_at(pts_ns)
         self._end_chunk(end, pts_ns)
         previous_end = self._status.newest_end
@@ -253,11 +253,7 @@ class CameraRecording:
             height=stream_format.height,
             gap_before_ms=gap_before_ms(start, previous_end),
         )
-        plan = self._stream.plan(
-            keyframe,
-            span_s=self._cutter.span_ns / NS_PER_S,
-            usual_s=self._cutter.usual_ns / NS_PER_S,
-        )
+        plan = self._stream.plan(stream_format)
         try:
             self._misfits = 0
             path = self._sink.begin(chunk)
@@ -280,11 +276,10 @@ class CameraRecording:
         ending, self._open = self._open, None
         if ending is None:
             return
-        at_keyframe = end is not None
         if end is None or end_ns is None:
             end_ns = ending.newest_ns + self._stream.interval_ns
             end = self._time.end_at(end_ns)
-        if not ending.finish(at_keyframe=at_keyframe, end_ns=end_ns):
+        if not ending.finish(end_ns=end_ns):
             self._salvage(ending)
         elif self._keep(ending, ending.until(end)) and proves_well:
             self._status.recovered()

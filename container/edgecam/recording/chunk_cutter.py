@@ -23,12 +23,13 @@ RETRY_NS = 10 * NS_PER_S
 REORDER_NS = NS_PER_S
 """A reordered picture is this far back at the most; more is a discontinuity."""
 FIRST_SPARE_NS = 600 * NS_PER_S
-"""Reserve over `chunk_s` for the wait for a keyframe, while the keyframe interval is not known: cameras with
-H.264+ or H.265+ send one in up to 400 pictures, at a few a second. It is 200 kB, of the first chunk only."""
+"""How much longer than `chunk_s` a chunk may become that waits for a keyframe, while the keyframe interval is
+not known: cameras with H.264+ or H.265+ send one in up to 400 pictures, at a few a second. A camera that
+sends no more of them is found by that, and its chunk is bounded."""
 _LONGEST_INTERVAL_NS = 3600 * NS_PER_S
 SPARE_NS = 20 * NS_PER_S
 _SPARE_INTERVALS = 3
-"""The reserve when it is known: cameras that lengthen the interval while nothing moves do so step by step."""
+"""The same when it is known: cameras that lengthen the interval while nothing moves do so step by step."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,8 @@ class ChunkCutter:
 
     Attributes:
         skipped: Pictures that belong to no chunk, since the start.
-        outgrown: How often a chunk has ended since no keyframe came while there was room in its index.
-        span_ns: How long the present chunk may become; its index has reserved room for that.
-        usual_ns: How long it probably becomes.
+        outgrown: How often a chunk has ended since no keyframe came in time.
+        span_ns: How long the present chunk may become.
     """
 
     def __init__(self, *, chunk_s: float, max_chunk_bytes: int) -> None:
@@ -89,7 +89,7 @@ class ChunkCutter:
         self._steadiness = Steadiness()
         self._ends_at_keyframe = False
         self.skipped = self.outgrown = 0
-        self.span_ns = self.usual_ns = 0
+        self.span_ns = 0
 
     @property
     def lapses(self) -> int:
@@ -131,7 +131,7 @@ class ChunkCutter:
 
     def change(self, chunk_s: float) -> None:
         """From any thread: how long chunks are to be from now on. The present one ends at the next keyframe
-        if it is longer already; it never grows, since its index has reserved room."""
+        if it is longer already; it never grows."""
         self._chunk_ns = round(chunk_s * NS_PER_S)
 
     def end_at_keyframe(self) -> None:
@@ -184,7 +184,6 @@ class ChunkCutter:
         longest_ns = self._longest_interval_ns
         spare_ns = max(SPARE_NS, _SPARE_INTERVALS * longest_ns) if longest_ns else FIRST_SPARE_NS
         self.span_ns = chunk_ns + spare_ns
-        self.usual_ns = chunk_ns + max(SPARE_NS, longest_ns)
         return CutDecision.BEGIN
 
     def _learn_interval(self, pts_ns: int) -> None:

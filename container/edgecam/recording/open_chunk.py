@@ -8,10 +8,13 @@ from pathlib import Path
 
 from edgecam.capture.access_unit import AccessUnit
 from edgecam.chunk import Chunk
+from edgecam.config.recording import ChunkFormat
 from edgecam.errors import SpoolError
 from edgecam.formats import repair
 from edgecam.recording.chunk_writer import ChunkWriter, Plan
 from edgecam.recording.decode_times import TICK_NS, DtsGenerator
+from edgecam.recording.mp4_writer import Mp4Writer
+from edgecam.recording.ts_writer import TsWriter
 
 
 class OpenChunk:
@@ -41,8 +44,9 @@ class OpenChunk:
             depth=plan.depth, first_ns=first_ns, interval_ns=plan.interval_ns, tick_ns=TICK_NS
         )
         # Containers count from zero, and decoding begins before showing does.
-        self._zero_ns = first_ns - plan.depth * plan.interval_ns
-        self._writer = ChunkWriter(path, plan)
+        self._zero_ns = first_ns - plan.lead_ns
+        is_mp4 = plan.format is ChunkFormat.MP4
+        self._writer: ChunkWriter = Mp4Writer(path, plan) if is_mp4 else TsWriter(path, plan)
 
     @property
     def is_behind(self) -> bool:
@@ -52,17 +56,17 @@ class OpenChunk:
     @property
     def is_broken(self) -> bool:
         """Whether the file cannot be written on: it is to be finished and salvaged."""
-        return self._writer.error is not None
+        return self._writer.fault is not None
 
     @property
     def is_disk_full(self) -> bool:
         """Whether that is because the disk is full."""
-        return self._writer.is_disk_full
+        return self._writer.fault is not None and self._writer.fault.is_disk_full
 
     @property
     def error(self) -> SpoolError:
         """Why the file cannot be written on."""
-        found = self._writer.error
+        found = self._writer.fault
         return SpoolError(f"{self.path.name}: expected to write it, found: {found.summary if found else '?'}")
 
     def start_at(self, start: datetime) -> None:
@@ -87,24 +91,27 @@ class OpenChunk:
         self.newest_ns = max(self.newest_ns, pts_ns)
         if dts_ns is None:
             pts_ns = dts_ns = self._dts.after_last_ns()
-        self._writer.add(unit, pts_ns - self._zero_ns, dts_ns - self._zero_ns)
+        self._writer.add(
+            unit.coded.data(),
+            pts_ns - self._zero_ns,
+            dts_ns - self._zero_ns,
+            is_keyframe=unit.is_keyframe,
+            is_damaged=unit.is_damaged,
+        )
         return fits
 
     def flush(self) -> None:
-        """Hand what was added to the writer's thread."""
+        """Write what was added, but for the last pictures."""
         self._writer.flush()
 
-    def finish(self, *, at_keyframe: bool = False, end_ns: int | None = None) -> bool:
+    def finish(self, *, end_ns: int | None = None) -> bool:
         """Write what is missing and close the file; whether it is whole.
 
         Args:
-            at_keyframe: Whether the next picture is a keyframe: no group of pictures ends early then.
             end_ns: Until when the last picture is shown, nanoseconds of the stream's own time; an interval
                 where that is not given.
         """
-        self._writer.flush()
-        lasts_ns = None if end_ns is None else max(TICK_NS, end_ns - self.newest_ns)
-        return self._writer.finish(at_keyframe=at_keyframe, lasts_ns=lasts_ns)
+        return self._writer.finish(None if end_ns is None else end_ns - self._zero_ns)
 
     def close(self) -> None:
         """Close a file that cannot be written on; `salvage` may follow."""

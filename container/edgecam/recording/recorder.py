@@ -1,7 +1,8 @@
 """The thread that records one camera: it polls the connection's tap and hands what waits to the recording.
 
-Connection and frames never notice what happens here: the tap's queue is between them. A disk that hangs stops
-this thread, and the camera's own reports it (`DiskWatch`).
+Connection and frames never notice what happens here: the tap's queue is between them. This thread also writes
+to the disk. One that hangs stops it, for this camera alone, and the camera's own thread reports it
+(`DiskWatch`).
 """
 
 from __future__ import annotations

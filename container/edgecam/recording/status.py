@@ -148,7 +148,7 @@ class RecordingStatus:
             self.failed(UNSTEADY_REASON, _UNSTEADY)
 
     def observe_outgrown(self, outgrown: int) -> None:
-        """Learn how often, since the start, a chunk ended since no keyframe came while it had room."""
+        """Learn how often, since the start, a chunk ended since no keyframe came in time."""
         if outgrown != self._outgrown:
             self._lost += outgrown - self._outgrown
             self._outgrown = outgrown

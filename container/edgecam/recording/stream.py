@@ -7,15 +7,17 @@ file that is looped). Its first pictures are held back, the lookahead, until the
 from __future__ import annotations
 
 from edgecam.capture.access_unit import NO_PTS, AccessUnit
+from edgecam.codecs.avc_record import completed
 from edgecam.codecs.jpeg import size_of
-from edgecam.codecs.video import Codec
+from edgecam.codecs.video import H264, Codec
 from edgecam.config.recording import ChunkFormat
 from edgecam.errors import SourceUnsupported
 from edgecam.recording.chunk_cutter import StreamFormat
 from edgecam.recording.chunk_writer import Plan
-from edgecam.recording.decode_times import DEPTH_LIMIT, OrderTracker, PtsTracker, reorder_depth
+from edgecam.recording.decode_times import DEPTH_LIMIT, TICK_NS, OrderTracker, PtsTracker, reorder_depth
 
 _JPEG_HEAD_BYTES = 65_536
+_STEADY_PART = 8
 
 
 class Stream:
@@ -33,6 +35,7 @@ class Stream:
         self._lookahead: list[AccessUnit] | None = None
         self._pts = PtsTracker()
         self._order = OrderTracker()
+        self._steady_ns = 0
         self.codec: Codec | None = None
 
     @property
@@ -95,22 +98,36 @@ class Stream:
             name, *(size if all(size) else _size_in(keyframe)), self._parameter_sets(keyframe)
         )
 
-    def plan(self, keyframe: AccessUnit, *, span_s: float, usual_s: float | None = None) -> Plan:
-        """What the file of a chunk is to hold that begins at `keyframe`, after `format_of` it.
-
-        Args:
-            keyframe: The first picture.
-            span_s: How long the chunk may become, seconds.
-            usual_s: How long it probably becomes.
+    def plan(self, stream_format: StreamFormat) -> Plan:
+        """What the file of a chunk is to hold that begins at a keyframe of `stream_format`.
 
         Raises:
             RuntimeError: there was no such keyframe, which is a mistake in this program.
         """
         if self.codec is None:
             raise RuntimeError("expected a keyframe that can be recorded")
-        caps = keyframe.coded.format.caps
         self._order.begin_chunk()
-        return Plan(self._chunk_format, self.codec, caps, span_s, self.interval_ns, self.depth, usual_s)
+        return Plan(
+            self._chunk_format,
+            self.codec,
+            stream_format.width,
+            stream_format.height,
+            self._record(stream_format),
+            self._steady_interval_ns(),
+            self.depth,
+        )
+
+    def _record(self, stream_format: StreamFormat) -> bytes:
+        record = stream_format.parameter_sets
+        return completed(record) if self.codec is H264 else record
+
+    def _steady_interval_ns(self) -> int:
+        """How far pictures are apart, the same for all chunks as long as it is about right: it stands in the
+        head of their files, which are to be equal."""
+        interval_ns = self.interval_ns
+        if abs(interval_ns - self._steady_ns) * _STEADY_PART > interval_ns:
+            self._steady_ns = max(TICK_NS, round(interval_ns / TICK_NS) * TICK_NS)
+        return self._steady_ns
 
     def _parameter_sets(self, keyframe: AccessUnit) -> bytes:
         """Those that MP4 holds once, in its head. In MPEG-TS each keyframe has its own, which may change

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from half_written import FILM, MPEGTS, PICTURES, Write, after, complaints_of, writes_of
+from half_written import FILM, PICTURES, Write, after, complaints_of, writes_of
 
 from edgecam.config.recording import ChunkFormat
 from edgecam.formats.mpegts_repair import PACKET_BYTES
@@ -16,7 +16,7 @@ from edgecam.formats.repair import repair
 
 @pytest.fixture(scope="module")
 def writes(tmp_path_factory: pytest.TempPathFactory) -> list[Write]:
-    return writes_of(MPEGTS, tmp_path_factory.mktemp("ts") / "whole.ts")
+    return writes_of(ChunkFormat.MPEGTS, tmp_path_factory.mktemp("ts") / "whole.ts")
 
 
 @pytest.fixture

@@ -10,11 +10,8 @@ from random import Random
 
 import pytest
 from half_written import (
+    FILM,
     FILM_WITH_B_FRAMES,
-    H265_MP4,
-    JPEG_MP4,
-    MP4,
-    MPEGTS,
     PAGE_BYTES,
     Write,
     after,
@@ -32,11 +29,13 @@ SECTOR_BYTES = 512
 CASES = int(os.environ.get("EDGECAM_MEDIA_CASES", "60"))
 """Of each damage and film; every twelfth that is saved is shown to ffprobe, which takes its time."""
 SHOWN = 12
+H265 = Film(320, 180, 15, codec="h265", keyframe_s=1.0)
+JPEG = Film(320, 180, 15, codec="mjpeg")
 
 
 @dataclass(frozen=True)
 class Muxed:
-    """What a muxer wrote, and in which form."""
+    """What was written, and in which form."""
 
     form: ChunkFormat
     writes: Sequence[Write]
@@ -47,16 +46,14 @@ class Muxed:
     params=["mp4", "mp4 with B-frames", "mp4 with H.265", "mp4 with JPEG", "mpegts", "mpegts with B-frames"],
 )
 def muxed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Muxed:
-    """Every write of a muxer's, for each form of chunk."""
+    """Every write of a chunk, for each form of chunk."""
     name: str = request.param
     form = ChunkFormat(name.split()[0])
     path = tmp_path_factory.mktemp("muxed") / f"whole{form.suffix}"
-    if name.endswith("H.265"):
-        return Muxed(form, writes_of(H265_MP4, path, Film(320, 180, 15, codec="h265", keyframe_s=1.0)))
-    if name.endswith("JPEG"):
-        return Muxed(form, writes_of(JPEG_MP4, path, Film(320, 180, 15, codec="mjpeg")))
-    muxer = MP4 if form is ChunkFormat.MP4 else MPEGTS
-    return Muxed(form, writes_of(muxer, path, *([FILM_WITH_B_FRAMES] if name.endswith("B-frames") else [])))
+    films = {"B-frames": FILM_WITH_B_FRAMES, "H.265": H265, "JPEG": JPEG}
+    film = next((film for kind, film in films.items() if name.endswith(kind)), FILM)
+    # Three writes a second: the moments between them are what is damaged.
+    return Muxed(form, writes_of(form, path, film, poll=5))
 
 
 def killed(writes: Sequence[Write], random: Random) -> bytes:

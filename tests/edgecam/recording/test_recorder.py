@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 import threading
@@ -16,7 +17,8 @@ from recorded import probe
 from studio import H264, VIDEO, Studio, keyframes
 
 from edgecam.capture import gst_tap
-from edgecam.recording import chunk_writer
+from edgecam.recording import ts_writer
+from edgecam.recording.chunk_writer import WriteFault
 from sandbox.clocks import ManualClock
 
 Eventually = Callable[..., Any]
@@ -257,8 +259,8 @@ def test_a_full_disk_keeps_what_was_written_and_goes_on_when_there_is_room(
     place.live()
     path = eventually(lambda: next(iter(place.sink.open_paths()), None))
     eventually(lambda: path.stat().st_size > 20_000)
-    full = chunk_writer.GstError("resource", chunk_writer._NO_SPACE_CODE, os.strerror(errno.ENOSPC), "")
-    monkeypatch.setattr(place.recorder._recording._open._writer, "_error", full)  # type: ignore[union-attr]
+    full = WriteFault(os.strerror(errno.ENOSPC), is_disk_full=True)
+    monkeypatch.setattr(place.recorder._recording._open._writer, "fault", full)  # type: ignore[union-attr]
     eventually(lambda: len(place.sink.begun) == 2)
     assert place.sink.asked_bytes
     place.cut()
@@ -335,15 +337,43 @@ def test_disk_that_hangs_is_reported_and_logged_and_over_when_it_answers(
 def test_file_that_is_behind_for_long_is_trouble(
     studio: Callable[..., Studio], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """MPEG-TS is written by a pipeline's thread, which the recorder does not wait for."""
     clock = FrozenClock()
-    place = studio(clock=clock)
-    place.live()
+    place = studio(clock=clock, format="mpegts")
+    place.show(f"videotestsrc is-live=true ! {VIDEO} ! {H264.partition(' ! video')[0]} ! {START_CODES}")
     eventually(lambda: place.recorder._recording._open is not None)
-    monkeypatch.setattr(chunk_writer, "WAITING_BYTES_LIMIT", -1)
+    monkeypatch.setattr(ts_writer, "WAITING_BYTES_LIMIT", -1)
     eventually(lambda: place.recorder._recording._status._behind._since_s is not None)
     assert reason(place) is None
     clock.advance(31)
     eventually(lambda: reason(place) == "disk")
+
+
+def test_disk_that_hangs_in_a_write_stops_its_own_camera_alone(
+    tmp_path: Path, eventually: Eventually
+) -> None:
+    """A pipe that nobody reads takes as much as a page, and then no more."""
+    fifo = tmp_path / "hangs"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    clock = FrozenClock()
+    hanging, other = (Studio(tmp_path / name, clock=clock) for name in ("hanging", "other"))
+    hanging.sink.begin = lambda _: fifo  # type: ignore[method-assign]
+    try:
+        held, _ = hanging.live(), other.live()
+        eventually(lambda: hanging.recorder._recording._open is not None)
+        eventually(lambda: held.held_bytes > 0)
+        kept = len(other.sink.chunks)
+        clock.advance(31)
+        eventually(lambda: reason(hanging) == "disk")
+        eventually(lambda: len(other.sink.chunks) > kept)
+        assert reason(other) is None
+    finally:
+        del hanging.sink.begin
+        os.close(reader)  # the write fails: the disk answers
+        hanging.close()
+        other.close()
 
 
 def test_pictures_of_which_no_chunk_can_begin_are_trouble(

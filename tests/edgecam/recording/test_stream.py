@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from access_units import AVC, unit
+from access_units import unit
 
 from edgecam.capture.access_unit import AccessUnit
 from edgecam.clock import NS_PER_S
@@ -63,11 +63,23 @@ def test_depth_is_that_of_this_chunk_and_the_one_before() -> None:
     depths = []
     for at_s, order in ((0, (0, 3, 1, 2)), (0.4, (0, 1, 2, 3)), (0.8, (0, 1, 2, 3)), (1.2, (0, 1, 2, 3))):
         units = group(at_s, order)
-        made.format_of(units[0])
-        depths.append(made.plan(units[0], span_s=10).depth)
+        depths.append(made.plan(made.format_of(units[0])).depth)
         for each in units:
             made.pts_of(each)
     assert depths == [1, 1, 1, 0]
+
+
+def test_interval_in_the_head_of_a_file_is_the_same_for_all_chunks_until_it_is_another() -> None:
+    made = stream()
+    found = made.format_of(unit(0, key=True))
+    planned = []
+    at_s = 0.0
+    for interval_s in (0.1, 0.1003, 0.0996, 0.104, 0.05):
+        for _ in range(40):
+            made.pts_of(unit(at_s))
+            at_s += interval_s
+        planned.append(made.plan(found).interval_ns)
+    assert planned == [100_000_000] * 4 + [50_000_000]
 
 
 def test_unit_without_a_time_gets_the_next_one_and_none_before_the_first() -> None:
@@ -114,9 +126,9 @@ def test_plan_of_a_chunk_needs_a_keyframe_that_can_be_recorded() -> None:
     made, keyframe = stream(), unit(0, key=True)
     made.offer(group(0, (0, 3, 2, 1)))
     made.flush()
+    found = StreamFormat("h264", 64, 48, b"sets")
     with pytest.raises(RuntimeError):
-        made.plan(keyframe, span_s=10)
+        made.plan(found)
     made.format_of(keyframe)
-    plan = made.plan(keyframe, span_s=10)
-    assert (plan.codec, plan.span_s, plan.depth) == (H264, 10, 2)
-    assert plan.caps.to_string().startswith(AVC.partition(",")[0])
+    plan = made.plan(found)
+    assert (plan.codec, plan.width, plan.height, plan.record, plan.depth) == (H264, 64, 48, b"sets", 2)
