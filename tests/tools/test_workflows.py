@@ -21,6 +21,7 @@ from container.image.inputs import (
 )
 from fleet.settings.pipeline import Pipeline
 from tools.audit import locks
+from tools.source_tree import files
 
 GITHUB = PROJECT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -206,7 +207,8 @@ def test_everything_that_is_locked_is_kept_fresh() -> None:
     assert set(folders) == {"uv", "npm", "github-actions"}
     places = [PROJECT / folder.strip("/") for folder in folders["uv"]]
     assert sorted(places) == sorted(lock.parent for lock in locks())
-    assert (PROJECT / folders["npm"][0].strip("/") / "package-lock.json").is_file()
+    of_npm = [PROJECT / folder.strip("/") / "package-lock.json" for folder in folders["npm"]]
+    assert sorted(of_npm) == sorted(PROJECT / path for path in files() if path.name == "package-lock.json")
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
