@@ -1,7 +1,7 @@
 """A camera's whole side of a connection, to the receiver: answers, descriptions, packets, in any pieces.
 
-The same sessions as a whole node gets (`node_targets.py`), hundreds of times as many, since here is neither a
-socket nor a thread.
+The same sessions as a whole node gets (`node_targets.py`), and more of them, since here is neither a socket
+nor a thread; and each request that is made, and each picture, is looked at.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ class _Camera:
         self.pid = os.getpid()
         settings = {"id": "cam", "uri": _URI, "frames": {"enabled": False}, "recording": {"enabled": True}}
         self._camera = validate(Camera, settings, name="camera")
+        self._good = good_session().split(NEXT)
 
     def check(self, inputs: Sequence[bytes]) -> None:
         """See `Subject.check`."""
@@ -89,7 +90,7 @@ class _Camera:
                 with contextlib.suppress(SourceError, RtspFault):
                     self._converse(data.split(NEXT), size)
             _read_parts(data)
-        assert self._converse(good_session().split(NEXT), _ODD_PIECE) > 0, "shows no good film"
+        assert self._converse(self._good, _ODD_PIECE) > 0, "shows no good film"
 
     def _converse(self, parts: Sequence[bytes], size: int) -> int:
         """A whole connection; returns how many pictures came of it."""

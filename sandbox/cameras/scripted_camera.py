@@ -261,8 +261,10 @@ class _Session:
             idle_s = self._habits.idle_s
             if idle_s is not None and time.monotonic() - self._asked_s > idle_s:
                 raise Ended
-        # Of a TLS connection one thread at a time reads or writes.
-        with self._sending if isinstance(self._peer, ssl.SSLSocket) else contextlib.nullcontext():
+        if isinstance(self._peer, ssl.SSLSocket):
+            with self._sending:  # one thread at a time reads or writes
+                received = self._peer.recv(_READ_BYTES)
+        else:
             received = self._peer.recv(_READ_BYTES)
         if not received or len(self._received) > HEAD_BYTES:
             raise Ended

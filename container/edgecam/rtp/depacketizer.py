@@ -61,7 +61,7 @@ class Depacketizer:
         syntax = H264_SYNTAX if codec is H264 else H265_SYNTAX
         sets = ParameterSets(syntax, parameter_sets)
         self._builder = PictureBuilder(syntax, sets, self.counts, clock_rate_hz)
-        reader = H264Payload if codec is H264 else H265Payload
+        reader: type[H264Payload | H265Payload] = H264Payload if codec is H264 else H265Payload
         self._payload: NalPayload = reader(self._builder, syntax, options or {})
         self._order = Order(self.counts, payload_type=payload_type, ssrc=ssrc)
         self._skipped = HEADER_BYTES + self._payload.fragment_bytes
