@@ -6,11 +6,10 @@ import html
 import json
 import random
 import string
-import subprocess
-import sys
 from urllib.parse import quote, quote_plus
 
 import pytest
+from processor_time import within_processor_time
 
 from edgecam.redaction import Secrets, holds_password, passwords_in, redact
 
@@ -148,16 +147,6 @@ def test_empty_password_hides_nothing() -> None:
 
 
 MEGABYTE = 1_000_000
-PROCESSOR_LIMIT_S = 30
-"""Of work, so that a busy machine does not use it up; what takes quadratic time takes many times as much."""
-
-
-def within_processor_time(code: str) -> subprocess.CompletedProcess[str]:
-    """Runs `code` in a process that is killed after `PROCESSOR_LIMIT_S`."""
-    limit = f"import resource; resource.setrlimit(resource.RLIMIT_CPU, ({PROCESSOR_LIMIT_S},) * 2)\n"
-    return subprocess.run([sys.executable, "-c", limit + code], text=True, capture_output=True, check=False)
-
-
 PIECES = (
     "A",
     "rtsp://",

@@ -72,6 +72,13 @@ def _addresses(name: str, location: Location) -> list[tuple[int, Any]]:
 
 def _may_be_sent(sent_by: str, to: str) -> bool:
     """Whether who answers at `sent_by` may send us to `to`: nobody outside needs to know what is within."""
-    origin, target = (ipaddress.ip_address(each.partition("%")[0]) for each in (sent_by, to))
+    origin, target = _address(sent_by), _address(to)
     is_near = target.is_loopback or target.is_link_local or target.is_unspecified or target.is_multicast
     return not is_near or origin.is_loopback
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """As it is connected to: one of IPv6 that holds one of IPv4 (RFC 4291, 2.5.5.2) leads there."""
+    parsed = ipaddress.ip_address(text.partition("%")[0])
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return mapped or parsed

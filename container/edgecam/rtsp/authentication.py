@@ -35,7 +35,7 @@ _ALGORITHMS: Mapping[str, _Hash] = {"SHA-512-256": _sha512_256, "SHA-256": _sha2
 """The best first (RFC 7616, 3.7: the client chooses)."""
 _SESSION = "-SESS"
 _SCHEME = re.compile(r"(?:^|,)\s*([A-Za-z][\w-]*)\s+(?=[A-Za-z][\w-]*\s*=)")
-_PARAMETER = re.compile(r'([A-Za-z][\w-]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))')
+_PARAMETER = re.compile(r'(?<![\w-])([A-Za-z][\w-]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))')
 
 
 @dataclass(frozen=True)

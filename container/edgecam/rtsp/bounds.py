@@ -21,8 +21,12 @@ OUTGOING_BYTES = 65_536
 """That wait to be sent to a camera: some hundred requests that it does not read."""
 MEDIA = 16
 """Of one description. Cameras have four: two of video, sound, metadata."""
+ATTRIBUTES = 128
+"""Of one of them, and of all together. Cameras write a dozen, some of their own among them."""
 FORMATS = 16
-"""Payload types of one of them, and attributes of each."""
+"""Payload types of one of them."""
+OPTIONS = 64
+"""In one line of format parameters: H.265 has the most, some twenty."""
 SETS = 32
 """Parameter sets in a description: as many as H.264 has numbers for."""
 SESSION_CHARACTERS = 1_024

@@ -171,7 +171,7 @@ class Link:
     def finish(self) -> None:
         """Send what waits, as far as that goes at once, and close."""
         if self._is_open:
-            with contextlib.suppress(OSError, SourceError):
+            with contextlib.suppress(Exception):  # it is over, whatever its participant has still to say
                 self._flush()
         self.close()
 

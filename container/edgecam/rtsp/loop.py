@@ -50,7 +50,7 @@ class Loop:
 
     def add(self, link: Link) -> None:
         """Connect, and call its participant from now on."""
-        self._command(lambda: self._guarded(link, link.begin))
+        self._command(lambda: self._call(link, link.begin, self._clock.monotonic_s()))
 
     def remove(self, link: Link, farewell: Callable[[], None] | None = None) -> None:
         """End a connection; its participant is not called any more once this has returned, but for what has
@@ -99,10 +99,11 @@ class Loop:
             if not happened and not self._links and self._has_ended():
                 return
             for descriptor, _ in happened:
-                if descriptor == self._wake_fd:
-                    self._obey()
-                elif (link := self._links.get(descriptor)) is not None:
-                    self._guarded(link, link.happened)
+                if (link := self._links.get(descriptor)) is not None:
+                    self._call(link, link.happened, self._clock.monotonic_s())
+            # Last: what is closed here may have happened as well, and another connection gets its descriptor.
+            if any(descriptor == self._wake_fd for descriptor, _ in happened):
+                self._obey()
             due_s = self._sweep(self._clock.monotonic_s() + _SLACK_S)
 
     def _has_ended(self) -> bool:
@@ -117,16 +118,11 @@ class Loop:
 
     def _sweep(self, now_s: float) -> float:
         """Run what is due by `now_s`; returns when to sweep again."""
-        buffer, earliest_s = self._buffer, now_s + _LONGEST_S
+        earliest_s = now_s + _LONGEST_S
         for link in list(self._links.values()):
             if link.due_s <= now_s:
-                try:
-                    link.run(buffer, now_s)
-                except Exception as error:
-                    self._end(link, error)
-                    continue
-                self._wait_for(link)
-            if link.due_s < earliest_s:
+                self._call(link, link.run, now_s)
+            if not link.is_closed and link.due_s < earliest_s:
                 earliest_s = link.due_s
         return earliest_s
 
@@ -139,13 +135,13 @@ class Loop:
             except Exception:
                 log.exception("unexpected fault of the receiver")
 
-    def _guarded(self, link: Link, call: Callable[[memoryview, float], None]) -> None:
+    def _call(self, link: Link, call: Callable[[memoryview, float], None], now_s: float) -> None:
+        """Let one connection do something: whatever is raised ends that one alone, never this thread."""
         try:
-            call(self._buffer, self._clock.monotonic_s())
+            call(self._buffer, now_s)
+            self._wait_for(link)
         except Exception as error:
             self._end(link, error)
-        else:
-            self._wait_for(link)
 
     def _end(self, link: Link, error: Exception) -> None:
         if not isinstance(error, SourceError | RtspFault):
@@ -153,7 +149,10 @@ class Loop:
             error = SourceError(f"{link.target.name}: unexpected fault: {redact(str(error))}")
         self._forget(link)
         link.finish()
-        link.participant.ended(error)
+        try:
+            link.participant.ended(error)
+        except Exception:
+            log.exception("%s: unexpected fault", link.target.name)
 
     def _wait_for(self, link: Link) -> None:
         """Let epoll wait for what `link` waits for: its descriptor, too, may be another than before."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from edgecam.rtsp.bounds import FORMATS, MEDIA, SETS
+from edgecam.rtsp.bounds import ATTRIBUTES, FORMATS, MEDIA, OPTIONS, SETS
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _START_CODE = re.compile(rb"\x00\x00\x00?\x01")
@@ -89,6 +89,8 @@ def parse_description(body: bytes) -> Description:
             lines = []
             media.append((value, lines))
             continue
+        if len(lines) == ATTRIBUTES:
+            continue
         name, _, value = value.partition(":")
         lines.append((name.strip().lower(), value.strip()))
     found = (_medium(line, attributes) for line, attributes in media)
@@ -135,7 +137,7 @@ def _mapped(text: str) -> tuple[str, int]:
 
 def _options(text: str) -> dict[str, str]:
     options = {}
-    for part in text.split(";")[: 4 * FORMATS]:
+    for part in text.split(";")[:OPTIONS]:
         name, equals, value = part.partition("=")
         if equals:
             options[name.strip().lower()] = value.strip()

@@ -246,6 +246,11 @@ class Session:
             raise unauthorized(self._name, response, self._authentication)
 
     def _be_redirected(self, response: Response) -> None:
+        if self.is_playing:
+            raise SourceEnded(
+                f"{self._name}: expected the stream to go on, found that the camera sends on to another "
+                f"address ({response.status})"
+            )
         try:
             target = location_of(response.headers.get("location") or "")
         except ValueError:

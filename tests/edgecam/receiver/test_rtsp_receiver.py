@@ -354,10 +354,11 @@ def _asks_for_a_login(connection: Any) -> None:
         connection.answer(request, "401 Unauthorized", ['WWW-Authenticate: Basic realm="x"'])
 
 
-@pytest.mark.parametrize("sent_by", ["10.0.0.7", "192.168.1.9"])
-def test_a_camera_may_not_send_us_to_ourselves(sent_by: str) -> None:
+@pytest.mark.parametrize("sent_by", ["10.0.0.7", "192.168.1.9", "::ffff:10.0.0.7"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"])
+def test_a_camera_may_not_send_us_to_ourselves(sent_by: str, host: str) -> None:
     with pytest.raises(SourceRedirected, match="this core itself"):
-        dial("cam", location_of("rtsp://localhost/live"), Tls(), 5, sent_by=sent_by)
+        dial("cam", location_of(f"rtsp://{host}/live"), Tls(), 5, sent_by=sent_by)
     assert dial("cam", location_of("rtsp://10.0.0.8/live"), Tls(), 5, sent_by=sent_by).addresses
 
 

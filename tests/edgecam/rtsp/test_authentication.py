@@ -6,6 +6,7 @@ import hashlib
 import re
 
 import pytest
+from processor_time import within_processor_time
 
 from edgecam.credentials.login import Login
 from edgecam.rtsp.authentication import Authentication, challenges_in
@@ -152,6 +153,19 @@ def test_nobody_has_nothing_to_say() -> None:
     made = Authentication(None)
     assert not made.challenged([DIGEST], was_sent=False, tries=0)
     assert made.header("PLAY", "u") is None
+
+
+PIECES = ("a", "a ", "a=", 'a="', "a=,", ", ", "\\", 'a="\\', "Digest ", "Digest a", "-", " ", '"')
+
+
+def test_long_challenges_take_time_in_proportion() -> None:
+    code = f"""
+from edgecam.rtsp.authentication import challenges_in
+for piece in {PIECES!r}:
+    challenges_in(["Digest a=1 " + piece * (400_000 // len(piece))])
+"""
+    done = within_processor_time(code)
+    assert done.returncode == 0, done.stderr
 
 
 def test_more_challenges_than_there_are_ways_are_not_looked_at() -> None:

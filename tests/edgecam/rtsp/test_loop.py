@@ -232,6 +232,86 @@ def test_what_nobody_foresaw_ends_one_connection_alone(eventually: Eventually) -
         assert other.error is None
 
 
+class Troubled(Listener):
+    """Raises where nothing may be raised any more, or takes its own descriptor away."""
+
+    def __init__(self, *, closes: bool) -> None:
+        super().__init__()
+        self.link: Link | None = None
+        self._closes = closes
+        self.has_ended = False
+
+    def received(self, data: bytes, now_s: float) -> None:
+        super().received(data, now_s)
+        if not self._closes or self.link is None:
+            raise ZeroDivisionError("in received")
+        self.link.close()
+
+    def take_outgoing(self) -> bytes:
+        if self.data:
+            raise ZeroDivisionError("in take_outgoing")
+        return super().take_outgoing()
+
+    def ended(self, error: Exception) -> None:
+        super().ended(error)
+        self.has_ended = True
+        raise ZeroDivisionError("in ended")
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_whatever_one_connection_raises_the_thread_goes_on_with_the_others(
+    closes: bool, eventually: Eventually
+) -> None:
+    broken, other = Troubled(closes=closes), Listener()
+    with server() as listening, linked(other, target(listening.getsockname()[1])):
+        first, _ = listening.accept()
+        with first, linked(broken, target(listening.getsockname()[1])) as link:
+            broken.link = link
+            second, _ = listening.accept()
+            with second:
+                second.sendall(b"data")
+                eventually(lambda: broken.has_ended)
+            first.sendall(b"data")
+            eventually(lambda: other.data == b"data")
+
+
+class Held(Listener):
+    """Keeps the thread busy until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go = threading.Event()
+
+    def received(self, data: bytes, now_s: float) -> None:
+        super().received(data, now_s)
+        self.may_go.wait(20)
+
+
+def test_what_happened_to_a_connection_that_is_removed_happens_to_no_other(eventually: Eventually) -> None:
+    loop, held, left, next_one = Loop(), Held(), Listener(), Listener()
+    with HostileCamera(UNANSWERED) as silent, ExitStack() as stack:
+        listening = stack.enter_context(server())
+        links = [Link(target(listening.getsockname()[1]), each) for each in (held, left)]
+        accepted = []
+        for link in links:
+            loop.add(link)
+            accepted.append(stack.enter_context(listening.accept()[0]))
+        eventually(lambda: held.peer and left.peer)
+        accepted[0].sendall(b"data")
+        eventually(lambda: held.data)
+        removing = threading.Thread(target=loop.remove, args=(links[1],))
+        removing.start()
+        eventually(lambda: loop._commands)
+        follower = Link(target(silent.port, timeout_s=1), next_one)
+        loop.add(follower)
+        accepted[1].sendall(b"data")
+        held.may_go.set()
+        removing.join()
+        assert isinstance(eventually(lambda: next_one.error), SourceUnreachable)
+        assert not next_one.peer
+        loop.remove(links[0])
+
+
 def test_nothing_is_called_after_a_connection_was_removed(eventually: Eventually) -> None:
     listener = Listener()
     with server() as listening:

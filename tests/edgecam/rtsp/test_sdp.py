@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from edgecam.rtsp.bounds import FORMATS, MEDIA, SETS
+from edgecam.rtsp.bounds import ATTRIBUTES, FORMATS, MEDIA, OPTIONS, SETS
 from edgecam.rtsp.sdp import parse_description
 
 SPS, PPS = b"\x67\x64\x00\x0b\xac", b"\x68\xee\x3c"
@@ -105,6 +105,15 @@ def test_bytes_that_are_no_text_are_no_fault() -> None:
         b"s=\xff\xfe\n" + described("a=control:\xfftrack").replace("ÿ".encode(), b"\xff")
     )
     assert found.media[0].control == "\ufffdtrack"
+
+
+def test_more_attributes_than_cameras_write_are_not_read() -> None:
+    for count, coding in ((ATTRIBUTES - 1, "H264"), (ATTRIBUTES, "?")):
+        text = "m=video 0 RTP/AVP 96\n" + "a=x-more\n" * count + "a=rtpmap:96 H264/90000\n"
+        assert parse_description(text.encode()).media[0].formats[0].coding == coding
+    many = ";".join(f"x{number}=1" for number in range(2 * OPTIONS))
+    offered = parse_description(described(f"a=fmtp:96 {many}")).media[0].formats[0]
+    assert len(offered.options) == OPTIONS
 
 
 def test_a_description_of_more_than_cameras_have_is_read_up_to_the_bounds() -> None:

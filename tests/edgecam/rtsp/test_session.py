@@ -327,6 +327,15 @@ def test_a_camera_may_send_on(status: int) -> None:
     assert not camera.session.take_outgoing()
 
 
+def test_a_camera_that_sends_on_while_it_plays_ends_the_connection() -> None:
+    camera = Dialogue()
+    camera.shake_hands()
+    camera.session.tick(camera.now_s + 31)
+    with pytest.raises(SourceEnded, match="sends on to another address"):
+        camera.exchange("GET_PARAMETER", ("location", "rtsp://other/x"), status=302)
+    assert camera.session.redirect is None
+
+
 @pytest.mark.parametrize("to", ["", "/elsewhere", "http://cam/", "rtsp://cam:0/", "rtsp://ca m/"])
 def test_a_camera_that_sends_to_no_place_is_refused(to: str) -> None:
     camera = Dialogue()
