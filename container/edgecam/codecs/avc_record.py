@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from edgecam.codecs.decoder_configuration import H264_PLAIN, chroma_and_depths
 from edgecam.codecs.sequence_set import sequence_set
 from edgecam.codecs.video import H264
 
-_PLAIN = frozenset({66, 77, 88})
-"""Profiles whose record ends before chroma and depth (ISO/IEC 14496-15, 5.3.3.1.2)."""
 _FIXED_BYTES = 5
 _COUNT_MASK = 0x1F
 
@@ -17,13 +16,11 @@ def completed(record: bytes) -> bytes:
     try:
         sequences, at = _units(record, _FIXED_BYTES, record[_FIXED_BYTES] & _COUNT_MASK)
         _, at = _units(record, at, record[at])
-        if at != len(record) or record[1] in _PLAIN:
+        if at != len(record) or record[1] in H264_PLAIN:
             return record
-        found = sequence_set(H264, sequences[0])
+        return record + chroma_and_depths(sequence_set(H264, sequences[0])) + b"\0"
     except (IndexError, ValueError):
         return record
-    depths = (0xF8 | found.luma_bits - 8 & 7, 0xF8 | found.chroma_bits - 8 & 7)
-    return record + bytes((0xFC | found.chroma_format, *depths, 0))
 
 
 def _units(record: bytes, at: int, count: int) -> tuple[list[bytes], int]:

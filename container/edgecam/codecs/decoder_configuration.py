@@ -12,7 +12,7 @@ from edgecam.codecs.video import H264, H265, Codec
 _H264_SPS, _H264_PPS = 7, 8  # ITU-T H.264, table 7-1
 _H265_SETS = (32, 33, 34)  # ITU-T H.265, table 7-1
 _H265_SPS = 33
-_H264_PLAIN = frozenset({66, 77, 88})
+H264_PLAIN = frozenset({66, 77, 88})
 """Profiles whose record ends before chroma and depth (ISO/IEC 14496-15, 5.3.3.1.2)."""
 _MOST_SPS, _MOST_PPS, _MOST_UNITS, _MOST_UNIT_BYTES = 31, 255, 65_535, 65_535
 """What the record's fields can count."""
@@ -92,10 +92,7 @@ def _avc_record(found: SequenceSet, parameter_sets: Sequence[bytes]) -> bytes:
     head = b"\x01" + found.profile + b"\xff"
     record = head + bytes([0xE0 | len(sequences)]) + _counted(sequences)
     record += bytes([len(pictures)]) + _counted(pictures)
-    if found.profile[0] not in _H264_PLAIN:
-        depths = (0xF8 | found.luma_bits - 8 & 7, 0xF8 | found.chroma_bits - 8 & 7)
-        record += bytes((0xFC | found.chroma_format, *depths, 0))
-    return record
+    return record if found.profile[0] in H264_PLAIN else record + chroma_and_depths(found) + b"\0"
 
 
 def _hevc_record(found: SequenceSet, parameter_sets: Sequence[bytes]) -> bytes:
@@ -107,14 +104,20 @@ def _hevc_record(found: SequenceSet, parameter_sets: Sequence[bytes]) -> bytes:
         # All of this type are here and none in the stream: that makes it `hvc1`.
         arrays += pack(">BH", 0x80 | kind, len(units)) + _counted(units)
     layers = found.sub_layers << 3 | found.is_nested << 2 | 3
-    depths = (0xF8 | found.luma_bits - 8 & 7, 0xF8 | found.chroma_bits - 8 & 7)
     return (
         b"\x01"
         + found.profile
         + b"\xf0\x00\xfc"
-        + bytes((0xFC | found.chroma_format, *depths))
+        + chroma_and_depths(found)
         + pack(">HBB", 0, layers, len(_H265_SETS))
         + arrays
+    )
+
+
+def chroma_and_depths(found: SequenceSet) -> bytes:
+    """Format of chroma, bits of luma and of chroma, in the form of both records."""
+    return bytes(
+        (0xFC | found.chroma_format, 0xF8 | found.luma_bits - 8 & 7, 0xF8 | found.chroma_bits - 8 & 7)
     )
 
 
@@ -137,7 +140,7 @@ def _h264_names(profile: bytes) -> tuple[str | None, str | None]:
         name = _H264_PROFILES.get(number)
         if name is not None and number in _INTRA_PROFILES and has(3):
             name += "-intra"
-    if level == _LEVEL_1B or (level == 11 and has(3) and number in _H264_PLAIN):
+    if level == _LEVEL_1B or (level == 11 and has(3) and number in H264_PLAIN):
         return name, "1b"
     return name, _level(level, 10)
 

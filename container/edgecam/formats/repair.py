@@ -33,10 +33,9 @@ class RepairedFile:
 def repair(path: Path, form: ChunkFormat) -> RepairedFile | None:
     """Make the file at `path` play alone, from its first keyframe to the last picture that is whole.
 
-    It is repaired in place: a copy would need room that a full disk does not have. MP4 gets its index written
-    into a part of the header that nothing points to yet, then the pointers, then its new length, each on the
-    disk before the next; MPEG-TS only gets a new length. Ending in the middle of it does no harm: the next
-    call finds what this one found. A file that is whole is left as it is.
+    It is repaired in place: a copy would need room that a full disk does not have. It is cut behind the last
+    whole fragment, or picture; MP4 gets its length and index into their places. Ending in the middle of it
+    does no harm: the next call finds what this one found. A file that is whole is left as it is.
 
     Returns:
         What was saved, or None when no picture can be: the file is then as it was, and of no use.
