@@ -45,6 +45,7 @@ _JPEG_HEAD_BYTES = 65_536  # EXIF data are the first segment, and no longer
 _FAILURES_LIMIT, _INTRA_FAILURES_LIMIT = 2, 5
 """Failures one after another, without a picture between: such a stream cannot be decoded at all. Between two
 keyframes lie seconds, and waiting for a third would only delay the message."""
+_END_OF_BATCH = "edgecam-end-of-batch"
 _DEFAULT_QUALITY = Frames().quality
 
 
@@ -77,6 +78,7 @@ class Decoder:
             queue before it is bounded, and the connection never waits for it.
         on_fault: Called, on any thread, when this decoder is finished.
         orientation: Which way up the source says that its pictures are shown.
+        on_done: Called, on any thread, when everything of a complete batch was decoded, or could not be.
 
     Attributes:
         dropped_units: Access units refused since the decoder was behind.
@@ -93,7 +95,9 @@ class Decoder:
         on_picture: Callable[[Picture], None],
         on_fault: Callable[[SourceError], None],
         orientation: Callable[[], Orientation] = lambda: Orientation.UPRIGHT,
+        on_done: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_done = on_done
         self._name = name
         self._codec = codec
         self._frames = frames
@@ -135,7 +139,19 @@ class Decoder:
             # A decoder may hold a picture back until the next comes; the end of a group flushes it.
             self._group_id += 1
             self._feed.send_event(Gst.Event.new_stream_group_done(self._group_id))
+            end = Gst.Structure.new_empty(_END_OF_BATCH)
+            self._feed.send_event(Gst.Event.new_custom(Gst.EventType.CUSTOM_DOWNSTREAM, end))
         return True
+
+    def rest(self) -> None:
+        """Give frames and thread back until `wake`; must not be called on its own thread."""
+        self._pipeline.set_state(Gst.State.READY)
+        self._awaited.clear()
+
+    def wake(self) -> None:
+        """Go on, with a keyframe."""
+        self._damage = DamageWatch()  # what was said is counted by thread, and this is another
+        self._pipeline.set_state(Gst.State.PLAYING)
 
     def close(self) -> None:
         """End the decoder; must not be called on its own thread."""
@@ -178,6 +194,7 @@ class Decoder:
         """Make the pipeline, and let it run."""
         self._pipeline = Gst.Pipeline.new(None)
         self._feed = make("appsrc", format="time", is_live=True, max_bytes=0, block=False)
+        add_probe(self._feed.get_static_pad("src"), Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_fed)
         self._damage = DamageWatch()
         self._chain = None
         sink = make("appsink", emit_signals=True, sync=False, max_buffers=1, enable_last_sample=False)
@@ -283,6 +300,14 @@ class Decoder:
         self._turn(self._orientation())
         return Gst.PadProbeReturn.OK
 
+    @guarded("a batch was finished", _on_callback_fault, 0)
+    def _on_fed(self, _pad: Any, info: Any) -> Any:
+        """On the decoder's thread, which has done all that it was fed before this event."""
+        if info.get_event().type != Gst.EventType.CUSTOM_DOWNSTREAM:
+            return Gst.PadProbeReturn.OK
+        self._on_done()
+        return Gst.PadProbeReturn.DROP
+
     def _awaited_at(self, pts_ns: int) -> AccessUnit | None:
         """The unit that the picture at `pts_ns` answers, or None.
 
@@ -323,3 +348,4 @@ class Decoder:
                 f"{self._name}: expected {self._codec.name} pictures that can be decoded, "
                 f"found: {GstError.of(message).text}"
             )
+            self._on_done()

@@ -12,8 +12,9 @@ from edgecam.codecs.video import Codec
 from edgecam.config.camera import Decode
 from edgecam.errors import SourceError
 from edgecam.frames.decode_gate import DecodeGate
-from edgecam.frames.decoder import Decoder, Picture
+from edgecam.frames.decoder import Picture
 from edgecam.frames.demand import FrameDemand
+from edgecam.frames.resting_decoder import RestingDecoder
 from edgecam.frames.writer import FrameWriter
 from edgecam.node.watchdog import Limits, Progress, Verdict, error_of
 from edgecam.sources.interface import CameraSource
@@ -40,7 +41,7 @@ class CameraSession:
         self.source = source
         self._writer = writer
         self._gate = DecodeGate(max_fps=frames.max_fps, decode=frames.decode)
-        self._decoder: Decoder | None = None
+        self._decoder: RestingDecoder | None = None
         self._had_keyframe = False
         self._keyframes_only = False
         self._damaged_before = 0
@@ -136,7 +137,7 @@ class CameraSession:
         self._keyframes_only = False
         self.connection.let_through(keyframes_only=False)
         source = self.source
-        self._decoder = Decoder(
+        self._decoder = RestingDecoder(
             name=self.name,
             codec=codec,
             frames=frames,
