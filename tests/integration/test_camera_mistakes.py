@@ -238,3 +238,4 @@ def test_a_camera_that_our_receiver_reads_is_ours(
     assert chosen.receiver == "gstreamer"
     assert chosen.suggestion is not None
     assert chosen.suggestion["receiver"] == "gstreamer"
+    assert any("leave receiver out" in note for note in chosen.notes)

@@ -16,6 +16,7 @@ from edgecam.cli.probe_result import (
     ProbeResult,
     audio_names,
     notes_on,
+    reception_notes,
 )
 from edgecam.cli.probe_target import PICTURE_QUALITY, Target
 from edgecam.clock import NS_PER_S, Clock, SystemClock
@@ -192,6 +193,7 @@ class _Watch:
         notes = (
             (INTRA_REFRESH,) if self._has_refresh else notes_on(interval_s, span_s, is_intra=codec.is_intra)
         )
+        notes = (*notes, *reception_notes(self._receiver.reason, self._source.losses))
         if holds_password(self._target.camera.uri):
             notes = (*notes, _LOGIN_IN_PATH)
         return replace(found, suggestion=self._suggestion(), notes=notes)

@@ -10,6 +10,7 @@ from typing import Any
 from edgecam.config.camera import Frames
 from edgecam.config.document import yaml_text
 from edgecam.log import hide_values
+from edgecam.status.reception import BY_SETTING, Losses
 
 _AUDIO = {
     "AC3": "AC-3",
@@ -127,6 +128,27 @@ def audio_names(offered: list[str]) -> tuple[str, ...]:
     sounds = [each for each in offered if each.startswith("audio")]
     coded = [each.removeprefix("audio ") for each in sounds]
     return tuple(_AUDIO.get(each) or _AUDIO.get(each.upper()) or each for each in coded)
+
+
+def reception_notes(receiver_reason: str | None, losses: Losses) -> tuple[str, ...]:
+    """What the way of the packets means for who should receive them."""
+    notes = []
+    if receiver_reason == BY_SETTING:
+        notes.append(
+            "GStreamer receives as asked: leave receiver out unless the camera works with GStreamer alone; "
+            "edgecam's own takes a fraction of the CPU and puts right what cameras do wrong on the wire"
+        )
+    if losses.packets or losses.pictures:
+        notes.append(
+            f"{losses.packets} packets never came, which has cost {losses.pictures} pictures: lower the "
+            "camera's bit rate or the number of its viewers, or give it a better network"
+        )
+    if losses.skipped_bytes:
+        notes.append(
+            f"{losses.skipped_bytes} bytes between the packets belong to none, a fault of the camera's: "
+            "edgecam's own receiver passes them over, GStreamer's would lose the connection"
+        )
+    return tuple(notes)
 
 
 def notes_on(keyframe_interval_s: float | None, observed_s: float, *, is_intra: bool) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from edgecam.errors import SourceBeyondReceiver
 from edgecam.receiver.rtsp_receiver import RtspReceiver
 from edgecam.sources.factory import source_for
 from edgecam.sources.interface import CameraSource
-from edgecam.status.reception import ReceiverName
+from edgecam.status.reception import BY_SETTING, ReceiverName
 
 log = logging.getLogger(__name__)
 
@@ -58,5 +58,5 @@ def _beyond(camera: Camera) -> str | None:
     if camera.scheme not in (RTSP, RTSPS):
         return None
     if camera.receiver is Receiver.GSTREAMER:
-        return "receiver: gstreamer"
+        return BY_SETTING
     return "transport: udp" if camera.transport == "udp" else None

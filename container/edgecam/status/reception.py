@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+BY_SETTING = "receiver: gstreamer"
+"""Why GStreamer receives a camera for which that is set."""
+
 
 class ReceiverName(StrEnum):
     """Who receives."""

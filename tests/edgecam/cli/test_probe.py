@@ -17,12 +17,14 @@ from edgecam.cli.probe_result import (
     ProbeResult,
     audio_names,
     notes_on,
+    reception_notes,
 )
 from edgecam.cli.probe_target import Target, camera_id
 from edgecam.codecs.video import CODECS
 from edgecam.config.camera import Camera
 from edgecam.credentials.login import split_login
 from edgecam.errors import ConfigurationError, CredentialsError, SourceNotFound
+from edgecam.status.reception import Losses
 
 
 @pytest.mark.parametrize(
@@ -238,3 +240,19 @@ def test_picture_of_a_source_that_is_not_there_is_an_error() -> None:
 
 def test_every_codec_has_a_name_for_people() -> None:
     assert all(codec.name for codec in CODECS)
+
+
+@pytest.mark.parametrize(
+    ("reason", "losses", "words"),
+    [
+        (None, Losses(), []),
+        ("JPEG over RTP", Losses(), []),
+        ("receiver: gstreamer", Losses(), ["leave receiver out"]),
+        (None, Losses(packets=3, pictures=40), ["3 packets never came, which has cost 40 pictures"]),
+        (None, Losses(skipped_bytes=7), ["7 bytes between the packets belong to none"]),
+    ],
+)
+def test_what_is_wrong_on_the_wire_is_noted(reason: str | None, losses: Losses, words: list[str]) -> None:
+    found = reception_notes(reason, losses)
+    assert len(found) == len(words)
+    assert all(word in note for word, note in zip(words, found, strict=True))

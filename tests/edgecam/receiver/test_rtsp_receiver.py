@@ -7,8 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from probe_options import options
 from viewer import Viewer, viewing
 
+from edgecam.cli.probe import probe
+from edgecam.cli.probe_target import Target
 from edgecam.codecs.video import H264
 from edgecam.config.camera import Tls
 from edgecam.credentials.login import Login as Ours
@@ -166,6 +169,14 @@ def test_bytes_between_packets_are_counted(film: list[bytes], eventually: Eventu
         eventually(lambda: len(viewer.received) >= ENOUGH)
         assert viewer.receiver.losses == (0, 0, 30)
     assert viewer.receiver.losses == (0, 0, 30), "still known once the connection is closed"
+
+
+def test_bytes_between_packets_are_noted_by_probe(film: list[bytes]) -> None:
+    habits = replace(QUICK, packets=woven_in(lambda n: b"-- log --\n" if n < 3 else b""))
+    with ScriptedCamera(film, habits) as camera:
+        found = probe(Target.from_options(options(camera.uri)))
+    assert found.failure is None
+    assert [note for note in found.notes if "30 bytes between the packets" in note]
 
 
 def test_a_wrong_password_is_sent_once(film: list[bytes], eventually: Eventually) -> None:
