@@ -73,6 +73,12 @@ def stop(cameras: Cameras) -> None:
     cameras.process.stdout.close()
 
 
+@pytest.fixture(params=["auto", "gstreamer"])
+def receiver(request: pytest.FixtureRequest) -> str:
+    """Whose the connection is: refusals are named alike."""
+    return f"--receiver={request.param}"
+
+
 @pytest.fixture(scope="module")
 def cameras() -> Iterator[Cameras]:
     started = start(*(word for camera in CAMERAS for word in ("--camera", camera)))
@@ -229,21 +235,23 @@ def test_documented_lines_probe(line: str, cameras: Cameras, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("userinfo", ["", "guard:wrong-word-1@", "nobody:wrong-word-1@"])
-def test_camera_that_refuses_the_login_is_unauthorized(cameras: Cameras, userinfo: str) -> None:
-    reason, message = failure(cameras.uri("guarded").replace("//", f"//{userinfo}"))
+def test_camera_that_refuses_the_login_is_unauthorized(
+    cameras: Cameras, receiver: str, userinfo: str
+) -> None:
+    reason, message = failure(cameras.uri("guarded").replace("//", f"//{userinfo}"), receiver)
     assert reason == "unauthorized"
     assert "401" in message
     assert "wrong-word" not in message
 
 
-def test_stream_that_the_camera_does_not_have_is_not_found(cameras: Cameras) -> None:
-    reason, message = failure(cameras.uri("elsewhere"))
+def test_stream_that_the_camera_does_not_have_is_not_found(cameras: Cameras, receiver: str) -> None:
+    reason, message = failure(cameras.uri("elsewhere"), receiver)
     assert reason == "not-found"
     assert "404" in message
 
 
-def test_codec_that_cannot_be_read_is_unsupported(cameras: Cameras) -> None:
-    reason, _ = failure(cameras.uri("vp8"))
+def test_codec_that_cannot_be_read_is_unsupported(cameras: Cameras, receiver: str) -> None:
+    reason, _ = failure(cameras.uri("vp8"), receiver)
     assert reason == "unsupported"
 
 
@@ -278,44 +286,48 @@ def test_late_comer_to_a_stream_with_rare_keyframes_learns_that_there_is_none(
     assert "switch H.264+ or H.265+ (smart codec) off" in message
 
 
-def test_nobody_listening_is_refused() -> None:
-    reason, message = failure(f"rtsp://127.0.0.1:{free_port()}/x")
+def test_nobody_listening_is_refused(receiver: str) -> None:
+    reason, message = failure(f"rtsp://127.0.0.1:{free_port()}/x", receiver)
     assert reason == "refused"
     assert "check that the camera is on" in message
 
 
-def test_host_without_an_address_is_unreachable() -> None:
-    reason, message = failure("rtsp://camera.invalid/x")
+def test_host_without_an_address_is_unreachable(receiver: str) -> None:
+    reason, message = failure("rtsp://camera.invalid/x", receiver)
     assert reason == "unreachable"
     assert "camera.invalid" in message
 
 
-def test_server_that_never_answers_is_unreachable() -> None:
+def test_server_that_never_answers_is_unreachable(receiver: str) -> None:
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
-        reason, _ = failure(f"rtsp://127.0.0.1:{mute.getsockname()[1]}/x", "--timeout-s", "2")
+        uri = f"rtsp://127.0.0.1:{mute.getsockname()[1]}/x"
+        reason, _ = failure(uri, "--timeout-s", "2", receiver)
     assert reason == "unreachable"
 
 
-def test_certificate_that_nobody_vouches_for_is_untrusted(secure_cameras: Cameras) -> None:
-    reason, message = failure(secure_cameras.uri("plain"))
+def test_certificate_that_nobody_vouches_for_is_untrusted(secure_cameras: Cameras, receiver: str) -> None:
+    reason, message = failure(secure_cameras.uri("plain"), receiver)
     assert reason == "untrusted"
     assert "ca_file" in message
 
 
-def test_certificate_is_trusted_by_its_file_or_knowingly(secure_cameras: Cameras, certificate: Path) -> None:
+def test_certificate_is_trusted_by_its_file_or_knowingly(
+    secure_cameras: Cameras, certificate: Path, receiver: str
+) -> None:
     authority = str(certificate.with_name("certificate.pem"))
-    trusted = probe(secure_cameras.uri("plain"), "--ca-file", authority)
+    trusted = probe(secure_cameras.uri("plain"), "--ca-file", authority, receiver)
     assert trusted["codec"] == "H.264"
     assert trusted["suggestion"]["tls"] == {"ca_file": authority}
-    assert probe(secure_cameras.uri("plain"), "--insecure")["suggestion"]["tls"] == {"verify": False}
+    blindly = probe(secure_cameras.uri("plain"), "--insecure", receiver)
+    assert blindly["suggestion"]["tls"] == {"verify": False}
 
 
-def test_picture_is_taken_from_a_guarded_camera(cameras: Cameras, tmp_path: Path) -> None:
+def test_picture_is_taken_from_a_guarded_camera(cameras: Cameras, receiver: str, tmp_path: Path) -> None:
     output = tmp_path / "picture.jpg"
     login = ["--username", "guard", "--password-env", "PROBE_PASSWORD"]
-    edgecam("frame", cameras.uri("guarded"), str(output), *login, code=0)
+    edgecam("frame", cameras.uri("guarded"), str(output), *login, receiver, code=0)
     picture = output.read_bytes()
     assert picture[:2] == b"\xff\xd8"
     assert picture[-2:] == b"\xff\xd9"

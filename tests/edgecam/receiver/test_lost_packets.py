@@ -25,7 +25,10 @@ from sandbox.cameras.scripted_camera import ScriptedCamera
 
 FILM = Film(320, 180, 10, keyframe_s=1, kbps=1500)
 """A dozen packets a picture."""
+KEYFRAME_PICTURES = 10
 PICTURES = 60
+HURT = 33
+"""The picture that loses a packet: seven are left before the next keyframe."""
 
 
 class Album:
@@ -67,6 +70,25 @@ def watched(habits: Habits) -> tuple[list[bytes], Losses]:
         finally:
             session.close()
     return album.jpegs, source.losses
+
+
+def test_one_lost_packet_costs_the_pictures_up_to_the_next_keyframe_and_no_other() -> None:
+    """Of a stream of ten thousand packets and more, as long as nothing of the next ones is missing."""
+    whole, _ = watched(Habits(packets=first_pictures, speed=3))
+    numbers: list[int] = []
+
+    def cut(right: Iterator[RtpPacket]) -> Iterator[RtpPacket]:
+        for packet in first_pictures(right):
+            if packet.picture == HURT and not packet.is_picture_end and not numbers:
+                numbers.append(packet.number)
+            else:
+                yield packet
+
+    shown, losses = watched(Habits(packets=cut, speed=3))
+    assert losses.packets == 1
+    assert losses.pictures == KEYFRAME_PICTURES - HURT % KEYFRAME_PICTURES
+    assert set(shown) <= set(whole)
+    assert len(whole) - len(shown) == losses.pictures
 
 
 def test_a_lost_packet_damages_no_picture_that_is_shown_and_is_counted() -> None:
