@@ -280,16 +280,18 @@ def observe(way: Way, process: psutil.Process, seconds: float) -> Row:
 
 
 @contextlib.contextmanager
-def test_camera() -> Iterator[str]:
-    """The uri of a running test camera."""
+def running_camera(certificate: Path | None = None) -> Iterator[str]:
+    """The uri of a running test camera; one that speaks TLS where there is a `certificate`, with its key."""
     port = free_port()
     command = [sys.executable, "-m", "sandbox.cameras", "--port", str(port), "--camera", CAMERA]
+    if certificate is not None:
+        command += ["--certificate", str(certificate)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
         if not process.stdout.readline():
             raise SystemExit("expected the test camera to start, found that it ended")
-        yield f"rtsp://127.0.0.1:{port}/lobby"
+        yield f"rtsp{'' if certificate is None else 's'}://127.0.0.1:{port}/lobby"
     finally:
         process.terminate()
         process.wait()
@@ -349,7 +351,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = shared_memory_folder()
     multiples: list[Row] = []
     try:
-        with test_camera() as uri:
+        with running_camera() as uri:
             singles = in_turns([*ways(folder, uri)], rounds, seconds, folder, sys.stderr.write)
             if not arguments.quick:
                 multiples = in_turns([*many(folder, uri)], 1, seconds, folder, sys.stderr.write)

@@ -12,8 +12,9 @@ the table, since a machine that is lent to several is now faster, now slower. Me
 - memory: the proportional set size of all its processes, the largest seen;
 - chunks: how many of what was recorded ffprobe reads without complaint.
 
-`ratio` is CPU against ffmpeg with as many cameras in the same run. The whole table takes ten minutes,
-`--quick` two. 32 cameras at 4 Mbit/s for half a minute are half a GB; free memory of 4 GB is enough.
+`ratio` is CPU against ffmpeg with as many cameras in the same run. The whole table takes a quarter of an
+hour, `--quick` two minutes. 32 cameras at 4 Mbit/s for half a minute are half a GB; free memory of 4 GB is
+enough.
 """
 
 from __future__ import annotations
@@ -34,8 +35,11 @@ from pathlib import Path
 
 import psutil
 
-from bench.frames import CAMERA, ROOT, cpu_s, memory_mb, shared_memory_folder, test_camera
+from bench.frames import CAMERA, ROOT, cpu_s, memory_mb, running_camera, shared_memory_folder
+from edgecam.config.camera import Receiver
+from edgecam.config.schemes import RTSPS
 from edgecam.gstreamer.gst import Gst
+from sandbox.gcs.certificate import Certificate
 
 CHUNK_S = 10
 WARM_UP_S = 8.0
@@ -76,7 +80,9 @@ class Row:
     load: float
 
 
-def edgecam(folder: Path, uri: str, cameras: int, *, frames: bool = False) -> Way:
+def edgecam(
+    folder: Path, uri: str, cameras: int, *, frames: bool = False, receiver: Receiver = Receiver.AUTO
+) -> Way:
     """edgecam, all cameras in one node."""
     place = Path(tempfile.mkdtemp(prefix="edgecam-", dir=folder))
     settings = {"enabled": frames, "max_fps": 0.5}
@@ -85,6 +91,8 @@ def edgecam(folder: Path, uri: str, cameras: int, *, frames: bool = False) -> Wa
             {
                 "id": f"c{number}",
                 "uri": uri,
+                "receiver": receiver,
+                **({"tls": {"verify": False}} if uri.startswith(RTSPS.name) else {}),
                 "frames": settings,
                 "recording": {"enabled": True, "chunk_s": CHUNK_S},
             }
@@ -98,6 +106,8 @@ def edgecam(folder: Path, uri: str, cameras: int, *, frames: bool = False) -> Wa
     config.write_text(json.dumps(node))
     command = [sys.executable, "-m", "bench.recording_node", str(config)]
     name = "edgecam, recording and keyframe pictures" if frames else "edgecam, one node"
+    if receiver is Receiver.GSTREAMER:
+        name += ", received by GStreamer"
     return Way(name, cameras, [command], place)
 
 
@@ -124,11 +134,15 @@ def splitmuxsink(folder: Path, uri: str, cameras: int) -> Way:
 
 def ways(folder: Path, uri: str, counts: Sequence[int]) -> Iterator[Way]:
     """Everything in the table; ffmpeg first, the ratios refer to it."""
+    is_encrypted = uri.startswith(RTSPS.name)
     for cameras in counts:
         yield ffmpeg(folder, uri, cameras)
-        yield splitmuxsink(folder, uri, cameras)
+        if not is_encrypted:
+            yield splitmuxsink(folder, uri, cameras)
+        yield edgecam(folder, uri, cameras, receiver=Receiver.GSTREAMER)
         yield edgecam(folder, uri, cameras)
-    yield edgecam(folder, uri, counts[-1], frames=True)
+    if not is_encrypted:
+        yield edgecam(folder, uri, counts[-1], frames=True)
 
 
 def measure(way: Way, seconds: float) -> Row:
@@ -229,6 +243,13 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def _with_key(certificate: Certificate) -> Path:
+    """One file of both, as the camera's server takes it."""
+    both = certificate.path.with_name("both.pem")
+    both.write_text(certificate.path.read_text() + certificate.key.read_text())
+    return both
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure everything, print the table, keep it as JSON."""
     parser = argparse.ArgumentParser(prog="python -m bench.recording", description=__doc__.partition("\n")[0])
@@ -237,6 +258,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cameras", type=int, nargs="+", default=[1, 8, 32], help="default 1 8 32")
     parser.add_argument("--quick", action="store_true", help="one round, 1 and 4 cameras")
     parser.add_argument("--json", type=Path, default=ROOT / "bench" / "results" / "recording.json")
+    parser.add_argument(
+        "--tls", action="store_true", help="the camera speaks rtsps; edgecam and ffmpeg alone"
+    )
     arguments = parser.parse_args(argv)
     rounds = 1 if arguments.quick else arguments.rounds
     counts = [1, 4] if arguments.quick else arguments.cameras
@@ -244,7 +268,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = shared_memory_folder()
     try:
-        with test_camera() as uri:
+        certificate = _with_key(Certificate.make(folder)) if arguments.tls else None
+        with running_camera(certificate) as uri:
             rows = in_turns([*ways(folder, uri, counts)], rounds, arguments.seconds, sys.stderr.write)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
