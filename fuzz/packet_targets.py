@@ -156,7 +156,7 @@ def _streams() -> SearchStrategy[bytes]:
     packets: list[RtpPacket] = []
     for coding, film in films.items():
         for habits in ({}, {"aggregated": True}, {"packet_bytes": 60}):
-            packets += islice(packets_of(film, coding=coding, pictures=14, **habits), 200)  # type: ignore[arg-type]
+            packets += islice(packets_of(film, coding=coding, pictures=14, **habits), 200)
     reports = [sender_report(packets[0], unix_s=1e9, has_bye=True)]
     whole = [packet.framed() for packet in packets]
     runs = st.builds(
