@@ -241,5 +241,6 @@ def test_of_the_frame_grabbers_rooms_only_the_node_imports_the_uploaders_and_onl
         for _, path in input_files(FRAME_GRABBER)
         if path.suffix == ".py" and path.is_relative_to(program)
     }
-    assert {name for name, indents in found.items() if indents} == {"node/process.py"}
-    assert all(found["node/process.py"])
+    importers = {name: indents for name, indents in found.items() if indents}
+    assert set(importers) == {"node/camera_worker.py", "node/process.py"}
+    assert all(indent for indents in importers.values() for indent in indents)

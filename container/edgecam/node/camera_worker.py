@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from edgecam.capture.connection import Connection
 from edgecam.capture.opening import tap_for
@@ -33,11 +34,13 @@ from edgecam.node.camera_session import CameraSession
 from edgecam.node.reconnects import Reconnects
 from edgecam.node.watchdog import AWAITED, FirstPicture, Verdict, Watchdog
 from edgecam.receiver.choice import ReceiverChoice
-from edgecam.recording.recorder import Recorder
 from edgecam.redaction import LONGEST_MESSAGE, SECRETS, redact
 from edgecam.sources.interface import CameraSource
 from edgecam.status.reception import Losses
 from edgecam.status.reports import WAITING_REASON, CameraReport, CameraState, DecodeMode
+
+if TYPE_CHECKING:
+    from edgecam.recording.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +84,9 @@ class CameraWorker:
         self.camera = camera
         self._recorder: Recorder | None = None
         if camera.recording.enabled and chunks is not None:
+            # The frame grabber's image does not have this room.
+            from edgecam.recording.recorder import Recorder
+
             self._recorder = Recorder(camera, sink=chunks, clock=clock)
         self.path = camera.frame_path(data_dir)
         self._address = redact(camera.uri)
