@@ -31,7 +31,7 @@ def test_warnings_of_the_library_are_redacted_and_summed_up(tmp_path: Path, even
     log, file = tmp_path / "node.log", tmp_path / "node.json"
     with HostileCamera(talks) as camera:
         document = {
-            "cameras": [{"id": "door", "uri": camera.uri}],
+            "cameras": [{"id": "door", "uri": camera.uri, "receiver": "gstreamer"}],
             "data_dir": str(tmp_path / "data"),
             "http": {"enabled": False},
         }
