@@ -51,6 +51,12 @@ def test_a_chunk_under_two_names_is_doubled_and_one_too_many() -> None:
     assert (found.unaccounted, found.doubled) == (-1, 1)
 
 
+def test_the_same_film_of_another_camera_or_in_its_next_round_is_not_doubled() -> None:
+    again = replace(stored(1), name="door/2026/01/01/20260101T000101.000Z_1000ms.mp4")
+    other = replace(stored(1), name="gate/2026/01/01/20260101T000001.000Z_1000ms.mp4")
+    assert account(METRICS, [stored(1), again, other]).doubled == 0
+
+
 def test_pictures_and_status_are_no_chunks() -> None:
     assert account({}, [replace(stored(1), name="latest/door.jpg")]).listed == 0
 
