@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+from edgecam import heap
 from edgecam.clock import SystemClock
 from edgecam.config.load import load_file
 from edgecam.credentials.logins import Logins
@@ -16,6 +17,7 @@ from edgecam.spool.spool import Spool
 
 def main(file: str) -> None:
     """Record what the node configuration in `file` says."""
+    heap.configure()  # as the program does
     config = load_file(Path(file))
     spool = Spool(config.spool, clock=SystemClock())
     spool.open()
