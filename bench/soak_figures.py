@@ -6,11 +6,9 @@ import http.client
 import json
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from statistics import linear_regression
 from typing import Any
@@ -19,8 +17,7 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from edgecam.chunk import Chunk
-from sandbox.cameras.film import FILM_S
-from sandbox.faults.ledger import Timeline, chunks_of
+from sandbox.faults.ledger import Timeline, chunks_of, doubled
 from sandbox.gcs.server import StoredObject
 
 ANSWER_WITHIN_S = 1.0
@@ -203,8 +200,7 @@ class Account:
         waiting: Chunks that wait still.
         lost: Chunks that the node says it could not write or keep; never among the recorded.
         unaccounted: Recorded and none of these; negative where there is more than was recorded.
-        doubled: Objects of a camera with the same content as another, and nearer to it than the film's next
-            round: chunks have no content but what the camera shows.
+        doubled: Objects beyond the first of the same camera, content and time.
     """
 
     recorded: int
@@ -238,20 +234,7 @@ def account(metrics: Mapping[str, float], stored: Sequence[StoredObject]) -> Acc
         waiting=waiting,
         lost=lost,
         unaccounted=recorded - len(chunks) - evicted - quarantined - waiting,
-        doubled=_doubled(chunks),
-    )
-
-
-def _doubled(chunks: Sequence[StoredObject]) -> int:
-    starts: dict[tuple[str, int, str], list[datetime]] = defaultdict(list)
-    for each in chunks:
-        camera, _, name = each.name.partition("/")
-        start = datetime.strptime(name.rpartition("/")[2].partition("_")[0], "%Y%m%dT%H%M%S.%f%z")
-        starts[camera, each.size_bytes, each.crc32c].append(start)
-    return sum(
-        later - earlier < timedelta(seconds=FILM_S / 2)
-        for same in starts.values()
-        for earlier, later in pairwise(sorted(same))
+        doubled=doubled(chunks),
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
@@ -32,7 +32,7 @@ class Outcome:
         stored: Of those, how many are in the bucket.
         evicted: Chunks that the spool says it gave up for want of room.
         lost: Chunks that are neither stored nor counted as evicted.
-        duplicated: Objects beyond the first with the same content.
+        duplicated: Objects beyond the first of the same camera, content and time.
         retries: Attempts that failed.
         notes: Other figures, by name.
     """
@@ -74,9 +74,9 @@ class Ledger:
         notes: dict[str, float] | None = None,
     ) -> Outcome:
         """Compare with what is in the bucket."""
-        there = Counter((each.size_bytes, each.crc32c) for each in chunks_of(stored))
+        there = chunks_of(stored)
         with self._lock:
-            missing = self._contents - there.keys()
+            missing = self._contents - {(each.size_bytes, each.crc32c) for each in there}
         return Outcome(
             fault=fault,
             seconds=round(seconds, 1),
@@ -85,7 +85,7 @@ class Ledger:
             evicted=evicted,
             # One that was evicted while it was being sent may have arrived all the same.
             lost=max(0, len(missing) - evicted),
-            duplicated=there.total() - len(there),
+            duplicated=doubled(there),
             retries=retries,
             notes=notes or {},
         )
@@ -111,6 +111,27 @@ class NotingSink:
 def chunks_of(stored: Iterable[StoredObject]) -> list[StoredObject]:
     """Those that are recordings; a bucket also has pictures and status."""
     return [each for each in stored if not each.name.startswith(("latest/", "status/"))]
+
+
+def doubled(chunks: Iterable[StoredObject]) -> int:
+    """How many of these are there already under another name: of the same camera and content, and of the same
+    time. What a camera shows again has the same content, since nothing else is in a chunk's file."""
+    by_content: dict[tuple[str, Content], list[tuple[datetime, datetime]]] = defaultdict(list)
+    for each in chunks:
+        camera = each.name.partition("/")[0]
+        by_content[camera, (each.size_bytes, each.crc32c)].append(_span_of(each.name))
+    return sum(
+        begin < earlier_end
+        for same in by_content.values()
+        for (_, earlier_end), (begin, _) in pairwise(sorted(same))
+    )
+
+
+def _span_of(name: str) -> tuple[datetime, datetime]:
+    """From when until when an object's name says that it is."""
+    begin, _, length = name.rpartition("/")[2].partition("_")
+    start = datetime.strptime(begin, "%Y%m%dT%H%M%S.%f%z")
+    return start, start + timedelta(milliseconds=int(length.partition("ms")[0]))
 
 
 @dataclass(frozen=True)
