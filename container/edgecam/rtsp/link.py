@@ -18,13 +18,14 @@ from typing import Any
 
 from edgecam.errors import SourceEnded, SourceError, SourceRefused, SourceUnreachable
 from edgecam.rtsp.bounds import OUTGOING_BYTES
+from edgecam.rtsp.encrypted_socket import EncryptedSocket
 from edgecam.rtsp.participant import Participant
 from edgecam.rtsp.tls import explained
 
 RECEIVE_BYTES = 256 * 1024
 """Read at once: half a second of a camera of 4 Mbit/s."""
 LOOK_BYTES_LIMIT = 2_000_000
-"""Read of one camera at a look, ten times a second: 160 Mbit/s, more than an 8K camera sends. What sends
+"""Read of one camera in a tenth of a second: 160 Mbit/s, more than an 8K camera sends. What sends
 faster waits, so that it cannot take the thread from the others."""
 _MUCH_BYTES = 128 * 1024
 """Read at a look: a keyframe, or a fast camera. The next look is sooner, before its own buffer is full."""
@@ -75,7 +76,7 @@ class Link:
     def __init__(self, target: Target, participant: Participant) -> None:
         self.target = target
         self.participant = participant
-        self._socket: socket.socket | None = None
+        self._socket: socket.socket | EncryptedSocket | None = None
         self._left = list(target.addresses)
         self._is_open = self._is_connected = False
         self._deadline_s = 0.0
@@ -94,6 +95,10 @@ class Link:
     def fileno(self) -> int:
         """The descriptor, or -1."""
         return -1 if self._socket is None else self._socket.fileno()
+
+    @property
+    def _is_behind(self) -> bool:
+        return isinstance(self._socket, EncryptedSocket) and self._socket.is_behind
 
     def begin(self, _buffer: memoryview, now_s: float) -> None:
         """Connect.
@@ -187,7 +192,7 @@ class Link:
             period_s = _HELD_BACK_S
         elif self._reads_much:
             period_s /= _SOONER
-        self.events = (0 if period_s else _READ) | (_WRITE if self._unsent else 0)
+        self.events = (0 if period_s else _READ) | (_WRITE if self._unsent or self._is_behind else 0)
         # On a common grid: one wake-up for all cameras.
         self._next_look_s = (now_s // period_s + 1) * period_s if period_s else float("inf")
         due_s = self.participant.due_s
@@ -196,35 +201,28 @@ class Link:
     def _fill(self, buffer: memoryview) -> tuple[int, bool, bool]:
         """Read into `buffer`: how much, whether the other end has closed, whether nothing more is there."""
         assert self._socket is not None  # noqa: S101 - it is open
-        size = 0
         try:
-            while size < len(buffer):
-                got = self._socket.recv_into(buffer[size:])
-                if not got:
-                    return size, True, False
-                size += got
-                if self.target.context is None:
-                    # A plain read that was not filled has taken everything.
-                    return size, False, size < len(buffer)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return size, False, True
+            size = self._socket.recv_into(buffer)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return 0, False, True
         except ssl.SSLEOFError:
-            return size, True, False
+            return 0, True, False
         except ssl.SSLError as error:
             raise self._of_tls(error) from None
         except OSError as error:
             raise self._broken(error) from None
-        return size, False, False
+        # A read that was not filled has taken everything.
+        return size, not size, size < len(buffer)
 
     def _flush(self) -> None:
         outgoing = self.participant.take_outgoing()
-        if self._is_deaf or not (outgoing or self._unsent):
+        if self._is_deaf or not (outgoing or self._unsent or self._is_behind):
             return
         self._unsent += outgoing
         assert self._socket is not None  # noqa: S101 - it is open
         try:
             self._unsent = self._unsent[self._socket.send(self._unsent) :]
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        except (BlockingIOError, ssl.SSLWantWriteError):
             pass
         except OSError:
             # Why it has hung up, or will not hear us, is read next.
@@ -236,7 +234,7 @@ class Link:
             )
 
     def _connected(self, now_s: float) -> None:
-        assert self._socket is not None  # noqa: S101 - it has begun
+        assert isinstance(self._socket, socket.socket)  # noqa: S101 - it has begun
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             if not self._left:
@@ -252,23 +250,16 @@ class Link:
         if self.target.context is None:
             self._opened(now_s)
             return
-        self._socket = self.target.context.wrap_socket(
-            self._socket,
-            server_hostname=self.target.host.partition("%")[0],
-            do_handshake_on_connect=False,
-            suppress_ragged_eofs=False,
-        )
+        self._socket = EncryptedSocket(self._socket, self.target.context, self.target.host.partition("%")[0])
         self._shake_hands(now_s)
 
     def _shake_hands(self, now_s: float) -> None:
-        assert isinstance(self._socket, ssl.SSLSocket)  # noqa: S101 - there is TLS
+        assert isinstance(self._socket, EncryptedSocket)  # noqa: S101 - there is TLS
         self.due_s = self._deadline_s
         try:
             self._socket.do_handshake()
         except ssl.SSLWantReadError:
-            self.events = _READ
-        except ssl.SSLWantWriteError:
-            self.events = _WRITE
+            self.events = _READ | (_WRITE if self._is_behind else 0)
         except ssl.SSLEOFError:
             raise SourceEnded(
                 f"{self.target.name}: expected an encrypted connection, found that the camera closed it"

@@ -1,7 +1,8 @@
 """The one thread that receives all cameras of the process.
 
-Looking at all of them ten times a second costs less than being woken by each packet (bench/README.md): a look
-finds three pictures of a camera, and the thread sleeps between. What is not yet playing is woken by its data.
+Looking at all of them some times a second costs less than being woken by each packet (bench/README.md): a
+look finds several pictures of a camera, and the thread sleeps between. What is not yet playing is woken by
+its data.
 """
 
 from __future__ import annotations
