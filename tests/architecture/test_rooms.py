@@ -95,7 +95,7 @@ def test_tests_mirror_the_rooms() -> None:
         if top in MIRRORED:
             assert (PROJECT / MIRRORED[top] / "/".join(below)).is_dir(), f"{folder} tests no room"
         else:
-            # What faults do to the whole system has a folder, since it takes its time.
+            # What starts the whole system has folders, since it takes its time.
             assert top in OF_THE_WHOLE, f"{folder} tests no room"
 
 

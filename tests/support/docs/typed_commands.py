@@ -41,8 +41,9 @@ def commands(page: str) -> tuple[str, ...]:
 
 
 def run_by_tests() -> Iterator[tuple[str, ...]]:
-    """The arguments of each call of `typed` in `tests/`: a page, a beginning, and what is within."""
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+    """The arguments of each call of `typed` by tests and fixtures: a page, a beginning, what is within."""
+    tests = ROOT / "tests"
+    for path in sorted([*tests.rglob("test_*.py"), *tests.rglob("conftest.py")]):
         source = path.read_text(encoding="utf-8")
         if "typed(" not in source:
             continue

@@ -43,18 +43,9 @@ class Lane:
 IN_IMAGE = "image/test_media_in_image.py::test_what_holds_with_this_machines_gstreamer_holds_with_the_images"
 
 LANES = (
-    # Two systems, each for half of what is deployed: in one lane they would outlast all others.
-    Lane(
-        "deploy versions",
-        480,
-        tests=(
-            "integration/test_deploy.py::test_images_of_a_release",
-            "integration/test_deploy.py::test_program_that_crashes",
-            "integration/test_deploy.py::test_lite_",
-            "integration/test_deploy.py::test_site_arrives",
-        ),
-    ),
-    Lane("deploy", 470, tests=("integration/test_deploy.py",)),
+    # Each module has a system of its own: in one lane they would outlast all others.
+    Lane("replacements", 480, tests=("integration/deploy/test_replacements.py",)),
+    Lane("whole way", 470, tests=("integration/deploy/test_whole_way.py",)),
     Lane(
         "stacks",
         250,

@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deployed_system import until
+
 from container.image.context import write_network_settings
 from container.image.inputs import DEFAULT_BASE_IMAGE, PROJECT
 from sandbox.aws.clients import ACCOUNT, REGION
 from sandbox.aws.topics import Topics
+from sandbox.settings import CoreSpec
 from sandbox.system import System
 
 FOLDER = PROJECT / "examples/consumer"
@@ -122,6 +125,25 @@ def reported(topics: Topics, thing: str, camera: str) -> dict[str, Any]:
     payload = topics.newest(f"motion/{thing}/{camera}")
     found: dict[str, Any] = json.loads(payload) if payload is not None else {}
     return found
+
+
+def check_reports(system: System, core: CoreSpec, consumer: Consumer) -> None:
+    """It runs beside edgecam on this core, looks at its frames, and is heard in the cloud."""
+    assert system.aws is not None
+
+    def all_are(**expected: object) -> bool:
+        found = [reported(topics, core.thing, camera) for camera in ("lobby", "yard")]
+        return all(expected.items() <= message.items() for message in found)
+
+    with Topics(system.aws.url, f"motion/{core.thing}/+") as topics:
+        until(lambda: all_are(fresh=True, moving=True, status="connected"), "both cameras move", system)
+        assert consumer.mounts()["/frames"] is False
+        system.running_cameras.freeze()
+        try:
+            until(lambda: all_are(fresh=False, moving=False, status="stalled"), "both are away", system)
+        finally:
+            system.running_cameras.release()
+        until(lambda: all_are(fresh=True, moving=True), "both are back", system)
 
 
 def _allow(action: str, resource: str) -> str:
