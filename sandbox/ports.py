@@ -9,6 +9,7 @@ import socket
 
 import psutil
 
+from sandbox.claims import claim
 from sandbox.errors import StartError
 
 FIRST_PORT, LAST_PORT = 12000, 23999
@@ -36,22 +37,11 @@ def free_port() -> int:
     """
     while True:
         port = FIRST_PORT + secrets.randbelow(LAST_PORT + 1 - FIRST_PORT)
-        if is_free(port) and (claim := _claim(port)) is not None:
-            _CLAIMS.append(claim)
+        if is_free(port) and (held := claim(f"edgecam-port-{port}")) is not None:
+            _CLAIMS.append(held)
             if len(_CLAIMS) > _MOST_CLAIMS:
                 _CLAIMS.popleft().close()
             return port
-
-
-def _claim(port: int) -> socket.socket | None:
-    """A socket in the kernel's own name space, which is as wide as that of ports; None where it is taken."""
-    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        claim.bind(f"\0edgecam-port-{port}")
-    except OSError:
-        claim.close()
-        return None
-    return claim
 
 
 def is_free(port: int) -> bool:

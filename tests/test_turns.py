@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import turns
 
+from container.image.inputs import PROJECT
+
 OTHER_RUN = (
     "import sys, turns\nwith turns.turn(int(sys.argv[1]), sys.argv[2]): print('has its turn', flush=True)"
 )
@@ -22,7 +24,7 @@ def _other_run(most_at_once: int, name: str) -> subprocess.Popen[str]:
         [sys.executable, "-c", OTHER_RUN, str(most_at_once), name],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(turns.__file__).parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(Path(turns.__file__).parent), str(PROJECT)))},
     )
 
 

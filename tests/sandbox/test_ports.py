@@ -18,10 +18,10 @@ def test_any_number_of_ports_can_be_had_and_the_oldest_claims_are_closed() -> No
 
 
 def test_port_that_another_process_is_given_is_claimed() -> None:
-    program = "import sys; from sandbox import ports; print(ports._claim(int(sys.argv[1])), end='')"
+    program = "import sys; from sandbox.claims import claim; print(claim(sys.argv[1]), end='')"
     port = free_port()
     done = subprocess.run(
-        [sys.executable, "-c", program, str(port)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, f"edgecam-port-{port}"], capture_output=True, text=True, check=True
     )
     assert done.stdout == "None"
 

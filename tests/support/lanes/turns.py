@@ -7,13 +7,14 @@ for one of them would wait too short.
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 from lanes import lane_of
+
+from sandbox.claims import claim
 
 MOST_AT_ONCE = 2 * (os.cpu_count() or 1)
 """What one run gives out on two processors (`WORKERS` in Makefile). At three a processor, with other
@@ -23,18 +24,12 @@ _POLL_S = 0.1
 
 @contextmanager
 def turn(most_at_once: int = MOST_AT_ONCE, name: str = "edgecam-test") -> Iterator[None]:
-    """Wait until fewer than `most_at_once` hold a turn of this `name` on this machine, and hold one.
-
-    A turn is a name in the kernel's own name space: a process that dies gives it back.
-    """
+    """Wait until fewer than `most_at_once` hold a turn of this `name` on this machine, and hold one."""
     while True:
         for number in range(most_at_once):
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as held:
-                try:
-                    held.bind(f"\0{name}-{number}")
-                except OSError:
-                    continue
-                yield
+            if (held := claim(f"{name}-{number}")) is not None:
+                with held:
+                    yield
                 return
         time.sleep(_POLL_S)
 
