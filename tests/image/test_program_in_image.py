@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image_node import LOCKED_DOWN, Node, cameras, give, me, running, wait_for
+from image_node import LOCKED_DOWN, STOP_LIMIT_S, Node, cameras, give, me, running, wait_for
 from stranger import UID, Stranger
 
 from edgecam.launch.start_script import start_script
-
-STOP_LIMIT_S = 5.0  # promised to the nucleus, which kills after 15
 
 
 def test_sigterm_ends_the_container_cleanly_and_it_is_gone(image: str, frames: Path) -> None:

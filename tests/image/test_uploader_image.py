@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from image_node import LOCKED_DOWN, cameras, running, wait_for
+from image_node import LOCKED_DOWN, RECORDER_STOP_LIMIT_S, cameras, running, wait_for
 
 from sandbox.checks import chunk_files as recordings
 from sandbox.iot.server import EmbeddedCloudIot
@@ -20,7 +20,6 @@ from tools.device_keys import make_pair
 
 SIZE_TARGET_BYTES = 120_000_000
 PICTURES_PER_S = 10
-STOP_LIMIT_S = 10.0
 
 
 def test_the_uploader_is_the_frame_grabber_with_layers_on_top(image: str, uploader_image: str) -> None:
@@ -72,7 +71,7 @@ def test_the_uploader_records_an_rtsp_camera_and_ends_with_every_picture_in_the_
         with running(uploader_image, frames, camera, network="host", settings=settings) as node:
             wait_for(lambda: len(_stored(bucket)) >= 2, node, "two chunks")
             node.process.send_signal(signal.SIGTERM)
-            assert node.process.wait(timeout=STOP_LIMIT_S) == 0
+            assert node.process.wait(timeout=RECORDER_STOP_LIMIT_S) == 0
             assert node.exists() is False
             assert "ERROR" not in node.said()
     chunks = _stored(bucket)

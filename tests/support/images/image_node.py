@@ -19,6 +19,8 @@ from container.image.inputs import PROJECT
 
 LOCKED_DOWN = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 FIRST_PICTURE_LIMIT_S = 60.0  # on a machine that is busy with other tests
+STOP_LIMIT_S = 5.0  # promised to the nucleus, which kills after 15
+RECORDER_STOP_LIMIT_S = 10.0  # what is recorded is handed in first
 
 
 class Node:
