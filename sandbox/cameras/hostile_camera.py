@@ -17,15 +17,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Self
 
+from sandbox.cameras.camera_listener import CameraListener
 from sandbox.cameras.film import Film, load
 from sandbox.cameras.rtsp_connection import Connection, Ended
-from sandbox.stoppable import Stoppable
 
 Script = Callable[[Connection], None]
 
@@ -109,7 +108,7 @@ MODES = (REFUSED, UNANSWERED, *SCRIPTS)
 """`refused`: a port where nobody listens. `unanswered`: a host that lets every connection wait."""
 
 
-class HostileCamera(Stoppable):
+class HostileCamera(CameraListener):
     """Listens from entering to leaving.
 
     Args:
@@ -117,41 +116,21 @@ class HostileCamera(Stoppable):
         film: Access units (H.264, Annex B) that `good` and `flap` play, again and again.
         fps: Of them, how many a second.
         port: On 127.0.0.1; 0 for one that is free.
-
-    Attributes:
-        connections: How many there have been.
     """
 
     def __init__(
         self, mode: str | Script, *, film: Sequence[bytes] = (), fps: float = 10, port: int = 0
     ) -> None:
+        super().__init__(port)
         self._script = SCRIPTS.get(mode, hang_up) if isinstance(mode, str) else mode
         self._mode = mode
         self._film = tuple(film)
         self._fps = fps
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-        self._stopping = threading.Event()
-        self._listener = socket.socket()
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(("127.0.0.1", port))
-        self.connections = 0
-
-    @property
-    def port(self) -> int:
-        """Where it listens, also before and after it does."""
-        return int(self._listener.getsockname()[1])
 
     @property
     def uri(self) -> str:
         """As a node's configuration has it."""
         return f"rtsp://127.0.0.1:{self.port}/stream"
-
-    @property
-    def open_connections(self) -> int:
-        """How many there are now."""
-        with self._lock:
-            return len(self._open)
 
     def __enter__(self) -> Self:
         if self._mode == UNANSWERED:
@@ -162,44 +141,22 @@ class HostileCamera(Stoppable):
                 waiting.connect_ex(self._listener.getsockname())
                 self._open.add(waiting)
         elif self._mode != REFUSED:
-            self._listener.listen()
-            threading.Thread(target=self._accept, name=f"camera {self.port}", daemon=True).start()
+            super().__enter__()
         return self
 
     def stop(self) -> None:
         """Close the port and all connections."""
-        self._stopping.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
-        self._listener.close()
-        with self._lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-            if self._mode == UNANSWERED:
-                for connection in self._open:
-                    connection.close()
-
-    def _accept(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                accepted, _ = self._listener.accept()
-            except OSError:
-                return
-            with self._lock:
-                self.connections += 1
-                self._open.add(accepted)
-                number = self.connections
-            threading.Thread(target=self._serve, args=(accepted, number), daemon=True).start()
+        super().stop()
+        if self._mode == UNANSWERED:
+            for waiting in list(self._open):
+                self._close(waiting)
 
     def _serve(self, accepted: socket.socket, number: int) -> None:
-        connection = Connection(accepted, number, film=self._film, fps=self._fps, stopping=self._stopping)
+        connection = Connection(accepted, number, film=self._film, fps=self._fps, stopping=self.stopping)
         with contextlib.suppress(Ended, OSError):
             self._script(connection)
         connection.close()
-        with self._lock:
-            self._open.discard(accepted)
-            accepted.close()
+        self._close(accepted)
 
 
 def plain_film(folder: Path, film: Film = FILM) -> list[bytes]:

@@ -21,20 +21,19 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Self
 from urllib.parse import urljoin
 
+from sandbox.cameras.camera_listener import CameraListener
 from sandbox.cameras.rtp_packets import RtpPacket, packets_of
 from sandbox.cameras.rtsp_connection import HEAD_BYTES, Ended
 from sandbox.cameras.rtsp_habits import Asked, Habits, Reply, description
-from sandbox.stoppable import Stoppable
 
 _READ_BYTES = 64 * 1024
 _NTP_TO_UNIX_S = 2_208_988_800  # RFC 5905, 6
 _LOOK_EVERY_S = 0.2
 
 
-class ScriptedCamera(Stoppable):
+class ScriptedCamera(CameraListener):
     """Listens on 127.0.0.1 from entering to leaving; each connection has two threads of its own.
 
     Args:
@@ -47,7 +46,6 @@ class ScriptedCamera(Stoppable):
     Attributes:
         requests: What was asked for, over all connections.
         client_packets: What the client sent between requests: channel and data.
-        connections: How many there have been.
         sent: How many packets it has sent.
     """
 
@@ -60,25 +58,14 @@ class ScriptedCamera(Stoppable):
         tls: ssl.SSLContext | None = None,
         port: int = 0,
     ) -> None:
+        super().__init__(port)
         self.film = tuple(film)
         self._habits = (habits,) if isinstance(habits, Habits) else tuple(habits)
         self._path = path
         self._tls = tls
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-        self.stopping = threading.Event()
-        self._listener = socket.socket()
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(("127.0.0.1", port))
         self.requests: list[Asked] = []
         self.client_packets: list[tuple[int, bytes]] = []
-        self.connections = 0
         self.sent = 0
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self._listener.getsockname()[1])
 
     @property
     def uri(self) -> str:
@@ -86,47 +73,9 @@ class ScriptedCamera(Stoppable):
         return f"rtsp{'s' if self._tls else ''}://127.0.0.1:{self.port}{self._path}"
 
     @property
-    def open_connections(self) -> int:
-        """How many there are now."""
-        with self._lock:
-            return len(self._open)
-
-    @property
     def methods(self) -> list[str]:
         """Those that were asked for, in their order."""
         return [asked.method for asked in self.requests]
-
-    def __enter__(self) -> Self:
-        self._listener.listen()
-        threading.Thread(target=self._accept, name=f"camera {self.port}", daemon=True).start()
-        return self
-
-    def stop(self) -> None:
-        """Close the port and all connections."""
-        self.stopping.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
-        self._listener.close()
-        self.hang_up()
-
-    def hang_up(self) -> None:
-        """Close the connections that there are."""
-        with self._lock:
-            for peer in self._open:
-                with contextlib.suppress(OSError):
-                    peer.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self) -> None:
-        while not self.stopping.is_set():
-            try:
-                accepted, _ = self._listener.accept()
-            except OSError:
-                return
-            with self._lock:
-                self.connections += 1
-                self._open.add(accepted)
-                number = self.connections
-            threading.Thread(target=self._serve, args=(accepted, number), daemon=True).start()
 
     def _serve(self, accepted: socket.socket, number: int) -> None:
         habits = self._habits[min(number, len(self._habits)) - 1]
@@ -139,9 +88,7 @@ class ScriptedCamera(Stoppable):
                     self._open.discard(accepted)
                     self._open.add(peer)
             _Session(self, peer, number, habits).run()
-        with self._lock:
-            self._open.discard(peer)
-            peer.close()
+        self._close(peer)
 
 
 class _Session:
