@@ -66,9 +66,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before the worker reports what it has collected
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Say which test is in which lane to who distributes them, once no module of theirs has started Node."""
+    """Say which test is in which lane to who distributes them; refuse what starts Node or is divided."""
     if "aws_cdk" in sys.modules:
         raise pytest.UsageError("expected aws_cdk to be imported in functions, found a module that does")
+    if divided := lanes.divided(session.items):
+        expected = "expected a fixture that a module starts and takes down to be in one lane"
+        raise pytest.UsageError(f"{expected}, found it in several: {'; '.join(divided)}")
     if file := getattr(session.config, "workerinput", {}).get(lanes.FILE):
         lanes.tell(session.items, Path(file))
 

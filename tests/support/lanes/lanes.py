@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from inspect import isgeneratorfunction
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,24 @@ def lane_of(item: pytest.Item) -> tuple[float, str]:
 def put_in_order(items: list[pytest.Item]) -> None:
     """The longest lane first; within a lane everything stays in its order."""
     items.sort(key=lambda item: (-lane_of(item)[0], lane_of(item)[1]))
+
+
+def divided(items: list[pytest.Item]) -> list[str]:
+    """Fixtures of a module's length that tests of several lanes ask for, of those that are taken down again.
+
+    Such a fixture runs, and tests change it: each lane would have one of its own, but in one process they
+    share it, in the order of the lanes.
+    """
+    found: dict[str, set[str]] = {}
+    for item in items:
+        lane = lane_of(item)[1]
+        definitions = item._fixtureinfo.name2fixturedefs.items()  # type: ignore[attr-defined]
+        for name, (*_, definition) in definitions:
+            if definition.scope == "module" and isgeneratorfunction(definition.func):
+                found.setdefault(f"{item.nodeid.partition('::')[0]}: {name}", set()).add(lane)
+    return sorted(
+        f"{fixture} ({', '.join(sorted(lanes))})" for fixture, lanes in found.items() if len(lanes) > 1
+    )
 
 
 def tell(items: list[pytest.Item], file: Path) -> None:
