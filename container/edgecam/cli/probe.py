@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -24,9 +25,12 @@ from edgecam.codecs.jpeg import orientation_of, size_of
 from edgecam.codecs.orientation import Orientation
 from edgecam.codecs.video import Codec
 from edgecam.config.camera import Decode, Frames, Receiver, Tls
+from edgecam.config.schemes import RTSP, RTSPS
 from edgecam.errors import (
     SourceBeyondReceiver,
+    SourceEnded,
     SourceError,
+    SourceRefused,
     SourceSilent,
     SourceTransport,
     SourceUnreachable,
@@ -45,6 +49,12 @@ _WATCHED_S = 3.0  # of the stream, for a rate that means something
 _LOOK_EVERY_S = 0.1
 _JPEG_HEAD_BYTES = 65_536
 _LOOK_FPS = 30.0  # the first picture that there is
+_BUSY = frozenset({SourceError.reason})
+"""Of a camera without room for another viewer (453), or still ending the session of the last one (503)."""
+_JUST_ANSWERED = _BUSY | {SourceEnded.reason, SourceRefused.reason, SourceUnreachable.reason}
+"""The same of one that has answered a moment ago: these would have been its answer then."""
+_BUSY_S = 10.0  # a session that outlives its connection does so for seconds
+_AGAIN_AFTER_S = 1.0
 _LOGIN_IN_PATH = (
     "a password is left in the path or query, which fleet.yaml refuses: write {password} in its place, and "
     "give --username and --password-file"
@@ -54,21 +64,35 @@ _LOGIN_IN_PATH = (
 def probe(target: Target, *, clock: Clock | None = None) -> ProbeResult:
     """What the source delivers. A failure of the source is part of it, not raised.
 
-    A camera that refuses the transport it is asked for is asked for the other; one that refuses both sends
-    by multicast alone.
+    A camera that is busy is asked again. One that refuses the transport it is asked for is asked for the
+    other; one that refuses both sends by multicast alone. Where the other fails for another reason, that is a
+    note beside the refusal.
     """
-    result = _probed(target, clock or SystemClock())
+    clock = clock or SystemClock()
+    result = _probed_once_free(target, clock, _BUSY)
     if result.failure is None or result.failure.reason != SourceTransport.reason:
         return result
     refused = target.camera.transport
     needed = "udp" if refused == "tcp" else "tcp"
-    found = _probed(target.with_transport(needed), clock or SystemClock())
-    if found.failure is not None and found.failure.reason == SourceTransport.reason:
+    found = _probed_once_free(target.with_transport(needed), clock, _JUST_ANSWERED)
+    if found.failure is None:
+        note = f"the camera does not send over {refused}: it needs transport: {needed}"
+        return replace(found, notes=(note, *found.notes))
+    if found.failure.reason == SourceTransport.reason:
         return replace(result, failure=_failure_of(only_multicast(found.uri)))
-    if found.failure is not None:
-        return result
-    note = f"the camera does not send over {refused}: it needs transport: {needed}"
-    return replace(found, notes=(note, *found.notes))
+    note = f"transport: {needed} was tried as well: {found.failure.reason}: {found.failure.message}"
+    return replace(result, notes=(*result.notes, note))
+
+
+def _probed_once_free(target: Target, clock: Clock, passing: frozenset[str]) -> ProbeResult:
+    """As `_probed`; a camera that fails by one of the reasons in `passing` is asked again for a while."""
+    deadline_s = clock.monotonic_s() + (_BUSY_S if target.camera.scheme in (RTSP, RTSPS) else 0.0)
+    while True:
+        result = _probed(target, clock)
+        is_over = clock.monotonic_s() >= deadline_s
+        if result.failure is None or result.failure.reason not in passing or is_over:
+            return result
+        clock.wait(threading.Event(), _AGAIN_AFTER_S)
 
 
 def _probed(target: Target, clock: Clock) -> ProbeResult:

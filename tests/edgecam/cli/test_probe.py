@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ from edgecam.cli.probe_result import (
     reception_notes,
 )
 from edgecam.cli.probe_target import Target, camera_id
+from edgecam.clock import SystemClock
 from edgecam.codecs.video import CODECS
 from edgecam.config.camera import Camera
 from edgecam.credentials.login import split_login
 from edgecam.errors import ConfigurationError, CredentialsError, SourceNotFound
 from edgecam.status.reception import Losses
+from sandbox.cameras.hostile_camera import HostileCamera
+from sandbox.cameras.rtsp_connection import Connection
 
 
 @pytest.mark.parametrize(
@@ -236,6 +240,102 @@ def test_coded_source_is_shown_with_profile_rate_and_keyframe_interval() -> None
 def test_picture_of_a_source_that_is_not_there_is_an_error() -> None:
     with pytest.raises(SourceNotFound):
         take_picture(Target.from_options(options("file:///nowhere/film.mp4")))
+
+
+class ShortPauses(SystemClock):
+    """A pause of a second takes no time, and the clock has gone on by it; connections are waited for."""
+
+    def __init__(self) -> None:
+        self._waited_s = 0.0
+
+    def monotonic_s(self) -> float:
+        return super().monotonic_s() + self._waited_s
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        if timeout_s < 1.0:
+            return super().wait(event, timeout_s)
+        self._waited_s += timeout_s
+        return event.is_set()
+
+
+class NoTransports:
+    """A camera's script: describes itself, or answers that question with a status, and refuses each SETUP.
+
+    Args:
+        answers: To the descriptions asked for, one after the other; the last holds from then on.
+
+    Attributes:
+        asked: How many times.
+    """
+
+    def __init__(self, *answers: str) -> None:
+        self._answers = answers
+        self.asked = 0
+
+    def __call__(self, connection: Connection) -> None:
+        while True:
+            request = connection.request()
+            status = "461 Unsupported Transport" if request.method == "SETUP" else "200 OK"
+            if request.method == "DESCRIBE":
+                status = self._answers[min(self.asked, len(self._answers) - 1)]
+                self.asked += 1
+            if status == "200 OK":
+                connection.answer_well(request)
+            else:
+                connection.answer(request, status)
+
+
+GOOD, BUSY = "200 OK", "503 Service Unavailable"
+
+
+@pytest.mark.parametrize("asked", ["tcp", "udp"])
+@pytest.mark.parametrize("answers", [(GOOD, BUSY, GOOD), (BUSY, GOOD, GOOD)], ids=["second", "first"])
+def test_camera_that_is_busy_is_asked_the_question_again(answers: tuple[str, ...], asked: str) -> None:
+    script = NoTransports(*answers)
+    with HostileCamera(script) as camera:
+        result = probe(Target.from_options(options(camera.uri, transport=asked)), clock=ShortPauses())
+    assert result.failure is not None
+    assert result.failure.reason == "transport"
+    assert "it sends by multicast alone" in result.failure.message
+    assert script.asked == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "is_asked_again"),
+    [
+        (BUSY, "failed", True),
+        ("401 Unauthorized", "unauthorized", False),
+        ("404 Not Found", "not-found", False),
+    ],
+)
+def test_what_the_second_question_fails_of_stands_beside_the_refusal(
+    answer: str, reason: str, *, is_asked_again: bool
+) -> None:
+    script = NoTransports(GOOD, answer)
+    with HostileCamera(script) as camera:
+        result = probe(Target.from_options(options(camera.uri, transport="udp")), clock=ShortPauses())
+    assert result.failure is not None
+    assert result.failure.reason == "transport"
+    assert "expected the camera to send over udp" in result.failure.message
+    (note,) = result.notes
+    assert note.startswith(f"transport: tcp was tried as well: {reason}: rtsp://127.0.0.1:")
+    assert answer.partition(" ")[0] in note
+    assert (script.asked > 2) is is_asked_again
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "is_asked_again"),
+    [(BUSY, "failed", True), ("401 Unauthorized", "unauthorized", False)],
+)
+def test_only_what_may_pass_is_asked_again_at_first(
+    answer: str, reason: str, *, is_asked_again: bool
+) -> None:
+    script = NoTransports(answer)
+    with HostileCamera(script) as camera:
+        result = probe(Target.from_options(options(camera.uri)), clock=ShortPauses())
+    assert result.failure is not None
+    assert result.failure.reason == reason
+    assert (script.asked > 1) is is_asked_again
 
 
 def test_every_codec_has_a_name_for_people() -> None:
