@@ -23,7 +23,7 @@ def camera(uri: str, more: str = "") -> str:
 
 NUMBER = "expected a number in plain decimals, or, where a text belongs, in quotes:"
 HOST = "sites.lobby.cameras[0].uri: expected"
-KEYS_OF_A_CAMERA = "expected one of the keys connect_timeout_s, credentials, device, frames, id, latency_ms, recording, tls, transport, uri"
+KEYS_OF_A_CAMERA = "expected one of the keys connect_timeout_s, credentials, device, frames, id, latency_ms, receiver, recording, tls, transport, uri"
 ARN = "expected the ARN of an AWS Secrets Manager secret (arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME), or its name with a slash, such as cameras/lobby, found a value that is not shown (***)"
 PASSWORD = "expected arguments without a password, which everybody who reads the configuration would see: a camera's belongs into its credentials, found one (***)"
 
