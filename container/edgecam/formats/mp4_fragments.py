@@ -61,18 +61,6 @@ class Run(NamedTuple):
     is_intra: bool = False
 
 
-class Fragment(NamedTuple):
-    """A fragment that is whole.
-
-    Attributes:
-        size: Bytes, with its checksum.
-        runs: What it holds of each track.
-    """
-
-    size: int
-    runs: tuple[Run, ...]
-
-
 def fragment_head(sequence: int, runs: Sequence[Run]) -> bytes:
     """What stands before the fragment's data: those of its runs, one after another.
 

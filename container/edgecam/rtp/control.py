@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from struct import pack, unpack_from
 
+from edgecam.clock import NS_PER_S
 from edgecam.rtp.reception import Reception
 from edgecam.rtp.sender_report import SenderReport
 
@@ -16,7 +17,6 @@ NAME_BYTES = 255
 _NTP_TO_UNIX_S = 2_208_988_800  # RFC 5905, 6
 _ERA_S = 1 << 32
 """NTP's seconds begin again in February 2036: what would lie before 1968 is of the next era (RFC 4330, 3)."""
-_NS_PER_S = 1_000_000_000
 _CANONICAL_NAME = 1
 
 
@@ -68,5 +68,5 @@ def _sender_report(data: bytes, at: int) -> SenderReport:
     unix_ns = None
     if seconds or fraction:
         unix_s = seconds - _NTP_TO_UNIX_S + (0 if seconds & 0x80000000 else _ERA_S)
-        unix_ns = unix_s * _NS_PER_S + (fraction * _NS_PER_S >> 32)
+        unix_ns = unix_s * NS_PER_S + (fraction * NS_PER_S >> 32)
     return SenderReport(ssrc, unix_ns, rtp_time, (seconds & 0xFFFF) << 16 | fraction >> 16)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 HEADER_BYTES = 12
 NUMBERS = 0x10000
 """Of the sequence: 16 bits."""
+TIMES = 1 << 32
+"""Of time stamps: 32 bits."""
 
 
 class Packet(NamedTuple):
@@ -27,6 +29,11 @@ class Packet(NamedTuple):
     payload_type: int
     is_marked: bool
     payload: bytes
+
+
+def time_step(former: int, stamp: int) -> int:
+    """How far the time stamp `stamp` is from `former`, whose lowest 32 bits count; negative before it."""
+    return (stamp - former + TIMES // 2) % TIMES - TIMES // 2
 
 
 def parse(data: bytes, begin: int, end: int) -> Packet | None:

@@ -14,6 +14,7 @@ from edgecam.codecs.recovery_point import HEAD_BYTES, pictures_to_recovery
 from edgecam.rtp.counts import Counts
 from edgecam.rtp.damage import DamageChain
 from edgecam.rtp.order import Continuity
+from edgecam.rtp.packet import TIMES, time_step
 from edgecam.rtp.parameter_sets import ParameterSets
 from edgecam.rtp.syntax import Role, Syntax
 
@@ -28,7 +29,6 @@ SETS_IN_PICTURE = 64
 TRIED_PICTURES = 30
 """Where no keyframe comes, as with intra refresh, the marker is believed after so many pictures: a second."""
 _LENGTH_BYTES = 4
-_WRAP = 1 << 32
 _SLICE_HEAD_BYTES = 8  # two numbers in Exp-Golomb code, of which a slice's first is at most 139,263
 _START = b"\0\0\1"
 
@@ -133,10 +133,8 @@ class PictureBuilder:
             return
         self._end_picture()
         if self.stamp:
-            step = (int.from_bytes(stamp) - int.from_bytes(self.stamp)) % _WRAP
-            step -= _WRAP if step >= _WRAP // 2 else 0
-            self._time += step
-            self._step = step
+            self._step = time_step(int.from_bytes(self.stamp), int.from_bytes(stamp))
+            self._time += self._step
         else:
             self._time = int.from_bytes(stamp)
         self.stamp = stamp
@@ -245,7 +243,7 @@ class PictureBuilder:
 
     def _goes_on(self, stamp: bytes) -> bool:
         """Whether a picture of this time stamp is the next: no whole one is missing."""
-        step = (int.from_bytes(stamp) - int.from_bytes(self.stamp or stamp)) % _WRAP
+        step = (int.from_bytes(stamp) - int.from_bytes(self.stamp or stamp)) % TIMES
         return 0 < 2 * step <= 3 * abs(self._step)
 
     def _is_taken(self, role: Role, first: int) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from edgecam.clock import NS_PER_S
+from edgecam.rtp.packet import time_step
 from edgecam.rtp.sender_report import SenderReport
-
-_WRAP = 1 << 32
-_NS_PER_S = 1_000_000_000
 
 
 class SenderClock:
@@ -30,9 +29,7 @@ class SenderClock:
         if report.unix_ns is None:
             return
         near = report.rtp_time if newest_rtp_time is None else newest_rtp_time
-        step = (report.rtp_time - near) % _WRAP
-        step -= _WRAP if step >= _WRAP // 2 else 0
-        self._at = near + step, report.unix_ns
+        self._at = near + time_step(near, report.rtp_time), report.unix_ns
 
     def taken_ns(self, rtp_time: int) -> int | None:
         """What the camera's clock showed when a picture of this time was taken, nanoseconds since 1970; None
@@ -44,5 +41,5 @@ class SenderClock:
         if self._at is None:
             return None
         at_time, unix_ns = self._at
-        taken_ns = unix_ns + (rtp_time - at_time) * _NS_PER_S // self._clock_rate_hz
+        taken_ns = unix_ns + (rtp_time - at_time) * NS_PER_S // self._clock_rate_hz
         return taken_ns if taken_ns >= 0 else None

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from edgecam.rtp.counts import Counts
 from edgecam.rtp.errors import Unreadable
 from edgecam.rtp.order import Continuity, Order
-from edgecam.rtp.packet import Packet, parse
+from edgecam.rtp.packet import Packet, parse, time_step
 from edgecam.rtp.reception import Reception
 
 FRAME_BYTES = 6144
@@ -20,7 +20,6 @@ _AAC_SIZE_BITS = {"aac-hbr": 13, "aac-lbr": 6}  # RFC 3640, 3.3.5 and 3.3.6
 _INDEX_BITS = {"aac-hbr": 3, "aac-lbr": 2}
 _OPUS_HZ = 48_000
 _OPUS_FRAMES_LIMIT = 48  # RFC 6716, 3.2.5: of 2.5 ms, 120 ms in all
-_WRAP = 1 << 32
 
 
 class CodedSound(NamedTuple):
@@ -110,8 +109,7 @@ class SoundDepacketizer:
         stamp = int.from_bytes(packet.stamp)
         if self._time is None:
             self._time = stamp
-        step = (stamp - self._time) % _WRAP
-        self._time += step - _WRAP if step >= _WRAP // 2 else step
+        self._time += time_step(self._time, stamp)
         self._is_after_gap = self._is_after_gap or continuity is not Continuity.FOLLOWS
         time = self._time
         try:

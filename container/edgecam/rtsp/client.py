@@ -89,8 +89,7 @@ class Client(Participant):
         if batch.messages:
             self._follow_session()
         if batch.packets:
-            if not self._has_packets:
-                self._has_packets = True
+            self._has_packets = True
             self.session.packets_came()
             for channel, spans in batch.packets.items():
                 self._stream.packets(channel, batch.data, spans, now_s)

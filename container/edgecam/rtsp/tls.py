@@ -31,7 +31,7 @@ _OLD = (
 )
 """What OpenSSL says of a camera that speaks what it no longer does; GnuTLS, which GStreamer has, may."""
 _PLAIN = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
-_ASKS = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")
+ASKS = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")
 
 
 _SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
@@ -123,7 +123,7 @@ def explained(name: str, port: int, error: ssl.SSLError, *, certificate_file: st
         )
     if any(word in reason for word in _OLD):
         raise NotOurs(f"TLS as the camera speaks it ({reason.lower().replace('_', ' ')})")
-    if any(word in reason for word in _ASKS):
+    if any(word in reason for word in ASKS):
         return asks_for_certificate(name, certificate_file)
     return SourceUnreachable(f"{name}: expected an encrypted connection, found {_text(error)}")
 

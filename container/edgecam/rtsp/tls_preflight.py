@@ -6,9 +6,10 @@ import socket
 import ssl
 from enum import Enum, auto
 
+from edgecam.rtsp.tls import ASKS
+
 _TIMEOUT_S = 1.0
 _REQUEST = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"  # RFC 2326, 10.1: harmless, and asks for no login
-_ASKS = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")
 
 
 class Speech(Enum):
@@ -37,7 +38,7 @@ def speech_of(host: str, port: int) -> Speech:
     except ConnectionResetError:
         return Speech.TLS_WITH_CLIENT_CERTIFICATE
     except ssl.SSLError as error:
-        if any(word in str(error) for word in _ASKS):
+        if any(word in str(error) for word in ASKS):
             return Speech.TLS_WITH_CLIENT_CERTIFICATE
         return (
             Speech.PLAIN
